@@ -1,0 +1,145 @@
+using System.Collections.Immutable;
+
+namespace Xstate.Architecture;
+
+/// <summary>One of the four registers that CPUID writes.</summary>
+public enum CpuidRegister
+{
+    /// <summary>EAX.</summary>
+    Eax,
+
+    /// <summary>EBX.</summary>
+    Ebx,
+
+    /// <summary>ECX.</summary>
+    Ecx,
+
+    /// <summary>EDX.</summary>
+    Edx,
+}
+
+/// <summary>The answer of CPUID for one leaf and sub-leaf.</summary>
+public readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint Edx)
+{
+    /// <summary>Whether all four registers are zero, which is how CPUID answers for what it does not have.</summary>
+    public bool IsZero => (Eax | Ebx | Ecx | Edx) == 0;
+
+    /// <summary>EDX:EAX as one number.</summary>
+    public ulong EdxEax => (ulong)Edx << 32 | Eax;
+
+    /// <summary>EDX:ECX as one number.</summary>
+    public ulong EdxEcx => (ulong)Edx << 32 | Ecx;
+
+    /// <summary>One register by name.</summary>
+    public uint this[CpuidRegister register] => register switch
+    {
+        CpuidRegister.Eax => Eax,
+        CpuidRegister.Ebx => Ebx,
+        CpuidRegister.Ecx => Ecx,
+        CpuidRegister.Edx => Edx,
+        _ => throw new ArgumentOutOfRangeException(nameof(register)),
+    };
+
+    /// <summary>The same answer with one register replaced.</summary>
+    public CpuidRegisters With(CpuidRegister register, uint value) => register switch
+    {
+        CpuidRegister.Eax => this with { Eax = value },
+        CpuidRegister.Ebx => this with { Ebx = value },
+        CpuidRegister.Ecx => this with { Ecx = value },
+        CpuidRegister.Edx => this with { Edx = value },
+        _ => throw new ArgumentOutOfRangeException(nameof(register)),
+    };
+}
+
+/// <summary>One recorded CPUID answer.</summary>
+/// <param name="Leaf">EAX on input.</param>
+/// <param name="Subleaf">ECX on input; meaningless unless <paramref name="SubleafSignificant"/>.</param>
+/// <param name="SubleafSignificant">Whether the leaf has sub-leaves (KVM_CPUID_FLAG_SIGNIFCANT_INDEX).</param>
+/// <param name="Registers">The answer.</param>
+public readonly record struct CpuidEntry(uint Leaf, uint Subleaf, bool SubleafSignificant, CpuidRegisters Registers)
+{
+    /// <summary>Whether this entry answers for the given input.</summary>
+    public bool Answers(uint leaf, uint subleaf) => Leaf == leaf && (!SubleafSignificant || Subleaf == subleaf);
+}
+
+/// <summary>
+/// What CPUID answers on one logical processor: a recorded dump, a guest's CPUID, or what a hypervisor supports. Entries keep their
+/// order; the first that answers wins, as in KVM.
+/// </summary>
+public sealed class CpuidTable
+{
+    /// <summary>The leaf that enumerates the XSAVE feature set.</summary>
+    public const uint XsaveLeaf = 0xD;
+
+    /// <summary>A table with the given entries.</summary>
+    public CpuidTable(ImmutableArray<CpuidEntry> entries)
+    {
+        Entries = entries.IsDefault ? [] : entries;
+    }
+
+    /// <summary>A table without entries: a guest before KVM_SET_CPUID2.</summary>
+    public static CpuidTable Empty { get; } = new([]);
+
+    /// <summary>The recorded answers, in their original order.</summary>
+    public ImmutableArray<CpuidEntry> Entries { get; }
+
+    /// <summary>The twelve characters of leaf 0, or an empty string without leaf 0.</summary>
+    public string Vendor
+    {
+        get
+        {
+            if (!TryRead(0, 0, out CpuidRegisters leaf0))
+            {
+                return "";
+            }
+
+            Span<char> text = stackalloc char[12];
+            ReadOnlySpan<uint> parts = [leaf0.Ebx, leaf0.Edx, leaf0.Ecx];
+            for (int i = 0; i < text.Length; i++)
+            {
+                text[i] = (char)(parts[i / 4] >> (i % 4 * 8) & 0xFF);
+            }
+
+            return text.Trim('\0').ToString();
+        }
+    }
+
+    /// <summary>Components that XCR0 may enable: leaf 0xD.0 EDX:EAX.</summary>
+    public StateComponentSet UserComponents => new(Read(XsaveLeaf, 0).EdxEax);
+
+    /// <summary>Components that IA32_XSS may enable: leaf 0xD.1 EDX:ECX.</summary>
+    public StateComponentSet SupervisorComponents => new(Read(XsaveLeaf, 1).EdxEcx);
+
+    /// <summary>The answer for a leaf and sub-leaf, or zeros when the table has none.</summary>
+    public CpuidRegisters Read(uint leaf, uint subleaf = 0) => TryRead(leaf, subleaf, out CpuidRegisters found) ? found : default;
+
+    /// <summary>The answer for a leaf and sub-leaf, if recorded.</summary>
+    public bool TryRead(uint leaf, uint subleaf, out CpuidRegisters registers)
+    {
+        foreach (ref readonly CpuidEntry entry in Entries.AsSpan())
+        {
+            if (entry.Answers(leaf, subleaf))
+            {
+                registers = entry.Registers;
+                return true;
+            }
+        }
+
+        registers = default;
+        return false;
+    }
+
+    /// <summary>The same table with one answer replaced, or added at the end.</summary>
+    public CpuidTable With(uint leaf, uint subleaf, CpuidRegisters registers)
+    {
+        for (int i = 0; i < Entries.Length; i++)
+        {
+            if (Entries[i].Answers(leaf, subleaf))
+            {
+                return new CpuidTable(Entries.SetItem(i, Entries[i] with { Registers = registers }));
+            }
+        }
+
+        return new CpuidTable(Entries.Add(new CpuidEntry(leaf, subleaf, SubleafSignificant: true, registers)));
+    }
+}

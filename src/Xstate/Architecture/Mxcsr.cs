@@ -1,0 +1,23 @@
+namespace Xstate.Architecture;
+
+/// <summary>MXCSR and its mask (SDM Vol. 1, 10.2.3 and 11.6.6).</summary>
+public static class Mxcsr
+{
+    /// <summary>The initial value: all exceptions masked.</summary>
+    public const uint Initial = 0x1F80;
+
+    /// <summary>MXCSR_MASK of Intel processors.</summary>
+    public const uint IntelMask = 0xFFFF;
+
+    /// <summary>MXCSR_MASK of AMD processors: bit 17 (misaligned SSE) is writable too.</summary>
+    public const uint AmdMask = 0x2FFFF;
+
+    /// <summary>The mask that a stored MXCSR_MASK of zero stands for.</summary>
+    public const uint MaskWhenZero = 0xFFBF;
+
+    /// <summary>The mask a processor of this vendor writes. An assumption wherever no image of that processor is at hand.</summary>
+    public static uint MaskOf(ProcessorModel processor) => processor.IsAmdLike ? AmdMask : IntelMask;
+
+    /// <summary>The meaning of a stored MXCSR_MASK.</summary>
+    public static uint MaskFromImage(uint stored) => stored == 0 ? MaskWhenZero : stored;
+}

@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+using static Xstate.Architecture.StateComponentSet;
+
+namespace Xstate.Architecture;
+
+/// <summary>Which register enables a component, and with it whether user code may save it.</summary>
+public enum EnabledBy
+{
+    /// <summary>XCR0: a user component, reachable by XSAVE and XRSTOR.</summary>
+    Xcr0,
+
+    /// <summary>IA32_XSS: a supervisor component, reachable by XSAVES and XRSTORS only.</summary>
+    Xss,
+}
+
+/// <summary>One CPUID feature bit, by leaf, sub-leaf, register and bit number.</summary>
+/// <param name="Name">The manual's name, such as <c>PKU</c>.</param>
+/// <param name="Leaf">CPUID leaf (EAX).</param>
+/// <param name="Subleaf">CPUID sub-leaf (ECX).</param>
+/// <param name="Register">The register that holds the bit.</param>
+/// <param name="Bit">Bit number, 0 to 31.</param>
+public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidRegister Register, int Bit)
+{
+    /// <summary>Whether a CPUID table has the bit set; a missing leaf counts as zero, as on the processor.</summary>
+    public bool IsIn(CpuidTable cpuid) => (cpuid.Read(Leaf, Subleaf)[Register] >> Bit & 1) != 0;
+
+    /// <summary>The notation of the manuals, <c>CPUID.7.0:ECX[3]</c>.</summary>
+    public override string ToString() => $"CPUID.{Leaf:X}.{Subleaf:X}:{Register.ToString().ToUpperInvariant()}[{Bit}] {Name}";
+}
+
+/// <summary>
+/// What the manuals fix about one component on every processor. Standard-format offsets are deliberately not here: they
+/// belong to one CPU model and come from CPUID leaf 0xD (<see cref="XsaveLayout"/>).
+/// </summary>
+/// <param name="Component">The component.</param>
+/// <param name="Name">The name used in output and input, lower case.</param>
+/// <param name="EnabledBy">The register whose bit enables it.</param>
+/// <param name="Size">Bytes in an XSAVE area, as every processor but EPYC Rome (PKRU) enumerates them.</param>
+/// <param name="Requires">Components whose XCR0 bits must be set too.</param>
+/// <param name="Group">Components whose XCR0 bits must equal this one's, itself included; empty when alone.</param>
+/// <param name="Excludes">Components that may not be enabled together with it.</param>
+/// <param name="Features">CPUID features any one of which brings the component; empty where none is defined.</param>
+/// <param name="XsaveEnabled">
+/// Whether the component's instructions fault (MPX: do nothing) while its XCR0 bit is clear. PKRU and the supervisor components are only
+/// XSAVE-<i>managed</i>: their registers work whatever XCR0 says (SDM Vol. 1, 13.1).
+/// </param>
+public sealed record StateComponentInfo(
+    StateComponent Component,
+    string Name,
+    EnabledBy EnabledBy,
+    int Size,
+    StateComponentSet Requires,
+    StateComponentSet Group,
+    StateComponentSet Excludes,
+    ImmutableArray<CpuidFeature> Features,
+    bool XsaveEnabled)
+{
+    /// <summary>The component as a set of one.</summary>
+    public StateComponentSet Bit => Of(Component);
+}
+
+/// <summary>The catalogue of state components: one row each, read by layouts, rules, models, reports and documentation.</summary>
+public static class StateComponents
+{
+    private static readonly StateComponentSet Mpx = Of(StateComponent.BndRegs, StateComponent.BndCsr);
+    private static readonly StateComponentSet Avx512 = Of(StateComponent.Opmask, StateComponent.ZmmHi256, StateComponent.Hi16Zmm);
+    private static readonly StateComponentSet Amx = Of(StateComponent.TileCfg, StateComponent.TileData);
+    private static readonly StateComponentSet SseAvx = Of(StateComponent.Sse, StateComponent.Avx);
+
+    private static readonly CpuidFeature MpxFeature = new("MPX", 7, 0, CpuidRegister.Ebx, 14);
+    private static readonly CpuidFeature Avx512Feature = new("AVX512F", 7, 0, CpuidRegister.Ebx, 16);
+    private static readonly CpuidFeature ShadowStack = new("CET_SS", 7, 0, CpuidRegister.Ecx, 7);
+    private static readonly CpuidFeature BranchTracking = new("CET_IBT", 7, 0, CpuidRegister.Edx, 20);
+    private static readonly CpuidFeature AmxTile = new("AMX_TILE", 7, 0, CpuidRegister.Edx, 24);
+
+    /// <summary>All components that the manuals name, by bit.</summary>
+    public static ImmutableArray<StateComponentInfo> All { get; } =
+    [
+        // component, name, enabled by, size, requires, all-or-none group, excludes, features, XSAVE-enabled
+        User(StateComponent.X87, "x87", 160, Empty, Empty, Empty, false, new CpuidFeature("FPU", 1, 0, CpuidRegister.Edx, 0)),
+        User(StateComponent.Sse, "sse", 256, Empty, Empty, Empty, false, new CpuidFeature("SSE", 1, 0, CpuidRegister.Edx, 25)),
+        User(StateComponent.Avx, "avx", 256, Of(StateComponent.Sse), Empty, Empty, true, new CpuidFeature("AVX", 1, 0, CpuidRegister.Ecx, 28)),
+        User(StateComponent.BndRegs, "bndregs", 64, Empty, Mpx, Of(StateComponent.Apx), true, MpxFeature),
+        User(StateComponent.BndCsr, "bndcsr", 64, Empty, Mpx, Of(StateComponent.Apx), true, MpxFeature),
+        User(StateComponent.Opmask, "opmask", 64, SseAvx, Avx512, Empty, true, Avx512Feature),
+        User(StateComponent.ZmmHi256, "zmm_hi256", 512, SseAvx, Avx512, Empty, true, Avx512Feature),
+        User(StateComponent.Hi16Zmm, "hi16_zmm", 1024, SseAvx, Avx512, Empty, true, Avx512Feature),
+        Supervisor(StateComponent.Pt, "pt", 128, new CpuidFeature("INTEL_PT", 7, 0, CpuidRegister.Ebx, 25)),
+        User(StateComponent.Pkru, "pkru", 8, Empty, Empty, Empty, false, new CpuidFeature("PKU", 7, 0, CpuidRegister.Ecx, 3)),
+        Supervisor(StateComponent.Pasid, "pasid", 8, new CpuidFeature("ENQCMD", 7, 0, CpuidRegister.Ecx, 29)),
+        Supervisor(StateComponent.CetU, "cet_u", 16, ShadowStack, BranchTracking),
+        Supervisor(StateComponent.CetS, "cet_s", 24, ShadowStack, BranchTracking),
+        Supervisor(StateComponent.Hdc, "hdc", 8, new CpuidFeature("HDC", 6, 0, CpuidRegister.Eax, 13)),
+        Supervisor(StateComponent.Uintr, "uintr", 48, new CpuidFeature("UINTR", 7, 0, CpuidRegister.Edx, 5)),
+        Supervisor(StateComponent.Lbr, "lbr", 808, new CpuidFeature("ARCH_LBR", 7, 0, CpuidRegister.Edx, 19)),
+        Supervisor(StateComponent.Hwp, "hwp", 8, new CpuidFeature("HWP", 6, 0, CpuidRegister.Eax, 7)),
+        User(StateComponent.TileCfg, "tilecfg", 64, Empty, Amx, Empty, true, AmxTile),
+        User(StateComponent.TileData, "tiledata", 8192, Empty, Amx, Empty, true, AmxTile),
+
+        // APX reuses the 128 bytes that MPX had at 960, so the two cannot be enabled together.
+        User(StateComponent.Apx, "apx", 128, Empty, Empty, Mpx, true, new CpuidFeature("APX_F", 7, 1, CpuidRegister.Edx, 21)),
+        User(StateComponent.Lwp, "lwp", 128, SseAvx, Empty, Empty, true, new CpuidFeature("LWP", 0x8000_0001, 0, CpuidRegister.Ecx, 15)),
+    ];
+
+    private static readonly StateComponentInfo?[] ByBit = IndexByBit();
+
+    /// <summary>All components that XCR0 can enable.</summary>
+    public static StateComponentSet UserComponents { get; } = SetOf(EnabledBy.Xcr0);
+
+    /// <summary>All components that IA32_XSS can enable.</summary>
+    public static StateComponentSet SupervisorComponents { get; } = SetOf(EnabledBy.Xss);
+
+    /// <summary>The row of a component, or null for a bit that no manual names.</summary>
+    public static StateComponentInfo? Find(StateComponent component) => (int)component < ByBit.Length ? ByBit[(int)component] : null;
+
+    /// <summary>The row of a component that is known to be in the catalogue.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">No manual names this bit.</exception>
+    public static StateComponentInfo Get(StateComponent component) =>
+        Find(component) ?? throw new ArgumentOutOfRangeException(nameof(component), component, "no manual names this state component");
+
+    /// <summary>The component's name, or <c>bit43</c> for one without a name.</summary>
+    public static string NameOf(StateComponent component) => Find(component)?.Name ?? $"bit{(int)component}";
+
+    /// <summary>Finds a component by its name (any case) or by <c>bitN</c>.</summary>
+    public static bool TryParse(string text, out StateComponent component)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        foreach (StateComponentInfo info in All)
+        {
+            if (string.Equals(info.Name, text, StringComparison.OrdinalIgnoreCase))
+            {
+                component = info.Component;
+                return true;
+            }
+        }
+
+        component = default;
+        if (!text.StartsWith("bit", StringComparison.OrdinalIgnoreCase) || !byte.TryParse(text.AsSpan(3), out byte bit) || bit > 62)
+        {
+            return false;
+        }
+
+        component = (StateComponent)bit;
+        return true;
+    }
+
+    private static StateComponentInfo User(
+        StateComponent component,
+        string name,
+        int size,
+        StateComponentSet requires,
+        StateComponentSet group,
+        StateComponentSet excludes,
+        bool xsaveEnabled,
+        params ImmutableArray<CpuidFeature> features) =>
+        new(component, name, EnabledBy.Xcr0, size, requires, group, excludes, features, xsaveEnabled);
+
+    private static StateComponentInfo Supervisor(
+        StateComponent component, string name, int size, params ImmutableArray<CpuidFeature> features) =>
+        new(component, name, EnabledBy.Xss, size, Empty, Empty, Empty, features, XsaveEnabled: false);
+
+    private static StateComponentInfo?[] IndexByBit()
+    {
+        StateComponentInfo?[] byBit = new StateComponentInfo?[64];
+        foreach (StateComponentInfo info in All)
+        {
+            byBit[(int)info.Component] = info;
+        }
+
+        return byBit;
+    }
+
+    private static StateComponentSet SetOf(EnabledBy register)
+    {
+        StateComponentSet set = Empty;
+        foreach (StateComponentInfo info in All)
+        {
+            if (info.EnabledBy == register)
+            {
+                set |= info.Bit;
+            }
+        }
+
+        return set;
+    }
+}
