@@ -1,0 +1,26 @@
+namespace Xstate.Artifacts;
+
+/// <summary>Ceilings for untrusted input. Every loop and every allocation that a file controls names one of these.</summary>
+public sealed record ArtifactLimits
+{
+    /// <summary>The defaults, generous for every real artifact known.</summary>
+    public static ArtifactLimits Default { get; } = new();
+
+    /// <summary>Virtual CPUs or threads in one capture. KVM's own limit is 4,096.</summary>
+    public int MaxStates { get; init; } = 65_536;
+
+    /// <summary>CPUID entries of one logical processor. KVM refuses more than 256 (KVM_MAX_CPUID_ENTRIES); raw dumps of real processors have about 200.</summary>
+    public int MaxCpuidEntries { get; init; } = 4_096;
+
+    /// <summary>Logical processors in one CPUID dump.</summary>
+    public int MaxProcessors { get; init; } = 8_192;
+
+    /// <summary>Bytes of a whole artifact that has to be held in memory: dumps, captures, blobs.</summary>
+    public int MaxWholeFile { get; init; } = 64 << 20;
+
+    /// <summary>Characters in one line of a text dump.</summary>
+    public int MaxLine { get; init; } = 1 << 16;
+
+    /// <summary>Bytes of one XSAVE area.</summary>
+    public int MaxArea { get; init; } = Architecture.XsaveLayout.MaxAreaLength;
+}

@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+
+namespace Xstate.Captures;
+
+/// <summary>What the captured states belong to.</summary>
+public enum CaptureKind
+{
+    /// <summary>Virtual CPUs of one virtual machine.</summary>
+    VirtualMachine,
+
+    /// <summary>Threads of one process.</summary>
+    Process,
+}
+
+/// <summary>The extended state of one virtual CPU or thread, as some kernel or emulator wrote it.</summary>
+public sealed record CapturedState
+{
+    /// <summary>Virtual CPU index, or thread id.</summary>
+    public required int Id { get; init; }
+
+    /// <summary>The XSAVE area, standard or compacted, exactly as captured.</summary>
+    public required ReadOnlyMemory<byte> Area { get; init; }
+
+    /// <summary>The layout of the processor that wrote the area; null when nothing tells it.</summary>
+    public Fact<XsaveLayout>? Layout { get; init; }
+
+    /// <summary>XCR0 at capture.</summary>
+    public Fact<StateComponentSet>? Xcr0 { get; init; }
+
+    /// <summary>IA32_XSS at capture.</summary>
+    public Fact<StateComponentSet>? Xss { get; init; }
+
+    /// <summary>IA32_XFD at capture.</summary>
+    public Fact<StateComponentSet>? Xfd { get; init; }
+
+    /// <summary>The CPUID that the guest saw.</summary>
+    public Fact<CpuidTable>? GuestCpuid { get; init; }
+
+    /// <summary>Other model-specific registers by index.</summary>
+    public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
+}
+
+/// <summary>One virtual machine or process, captured at one moment.</summary>
+public sealed record Capture
+{
+    /// <summary>The artifact format that it was read from, such as <c>kvm_xsave</c>.</summary>
+    public required string Format { get; init; }
+
+    /// <summary>Virtual CPUs or threads.</summary>
+    public CaptureKind Kind { get; init; }
+
+    /// <summary>The states, in the order of the artifact.</summary>
+    public required ImmutableArray<CapturedState> States { get; init; }
+
+    /// <summary>The host that wrote it, as far as known.</summary>
+    public Fact<HostRecord>? Source { get; init; }
+
+    /// <summary>A free remark of whoever captured it.</summary>
+    public string? Note { get; init; }
+}

@@ -1,0 +1,16 @@
+using System.Collections.Immutable;
+
+namespace Xstate.Findings;
+
+/// <summary>One rule that a finding can point at. Ids are never reused or renumbered.</summary>
+/// <param name="Id">The stable id, <c>XS0102</c>.</param>
+/// <param name="Title">One line.</param>
+/// <param name="Severity">The severity its findings normally have.</param>
+/// <param name="Explanation">What happens and why.</param>
+/// <param name="Mend">What to do.</param>
+/// <param name="Source">Manual section, kernel commit or measurement that it rests on.</param>
+public sealed record Rule(string Id, string Title, Severity Severity, string Explanation, string Mend, string Source)
+{
+    /// <summary>Kernel behaviours that decide it, by id; empty where all kernels agree.</summary>
+    public ImmutableArray<string> Behaviors { get; init; } = [];
+}

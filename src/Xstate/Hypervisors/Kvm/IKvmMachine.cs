@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>One entry of struct kvm_xcrs.</summary>
+/// <param name="Index">Extended control register; 0 is XCR0, and no other exists.</param>
+/// <param name="Value">Its value.</param>
+public readonly record struct XcrEntry(uint Index, ulong Value);
+
+/// <summary>
+/// One process with one virtual machine: the same operations on the model and on the real /dev/kvm, so that one script runs on both. Calls never throw for what a kernel
+/// refuses.
+/// </summary>
+public interface IKvmMachine : IDisposable
+{
+    /// <summary>arch_prctl(ARCH_REQ_XCOMP_GUEST_PERM): asks for a dynamic component before the first virtual CPU exists.</summary>
+    KvmReply RequestGuestPermission(StateComponent component);
+
+    /// <summary>KVM_CHECK_EXTENSION(KVM_CAP_XSAVE2) on the VM: the size that KVM_GET_XSAVE2 may need; 0 on kernels without it.</summary>
+    int Xsave2Size { get; }
+
+    /// <summary>KVM_GET_SUPPORTED_CPUID.</summary>
+    KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries);
+
+    /// <summary>KVM_CREATE_VCPU. <paramref name="vcpu"/> is null when refused.</summary>
+    KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu);
+}
+
+/// <summary>One virtual CPU's extended-state calls.</summary>
+public interface IKvmVcpu : IDisposable
+{
+    /// <summary>KVM_SET_CPUID2.</summary>
+    KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries);
+
+    /// <summary>KVM_GET_CPUID2.</summary>
+    KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries);
+
+    /// <summary>KVM_SET_XSAVE. A shorter image is padded with zeros to the size that the call reads; bytes beyond that size are not looked at.</summary>
+    KvmReply SetXsave(ReadOnlySpan<byte> image);
+
+    /// <summary>KVM_GET_XSAVE into a zeroed buffer; <paramref name="area"/> is empty when refused.</summary>
+    KvmReply GetXsave(out byte[] area);
+
+    /// <summary>KVM_GET_XSAVE2 into a zeroed buffer of <see cref="IKvmMachine.Xsave2Size"/> bytes; <paramref name="area"/> is empty when refused.</summary>
+    KvmReply GetXsave2(out byte[] area);
+
+    /// <summary>KVM_SET_XCRS. <paramref name="count"/> is the nr_xcrs field, which may lie about the entries.</summary>
+    KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries);
+
+    /// <summary>KVM_GET_XCRS.</summary>
+    KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries);
+
+    /// <summary>KVM_SET_MSRS with one MSR; <paramref name="count"/> is how many the kernel processed (0 or 1).</summary>
+    KvmReply SetMsr(uint index, ulong value, out int count);
+
+    /// <summary>KVM_GET_MSRS with one MSR.</summary>
+    KvmReply GetMsr(uint index, out int count, out ulong value);
+
+    /// <summary>KVM_RUN with immediate_exit: loads and saves the guest's state once without running guest code. Ends with EINTR, which counts as success.</summary>
+    KvmReply RunImmediateExit();
+}

@@ -1,0 +1,35 @@
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>Why a modelled kernel refused: what the bare errno does not say.</summary>
+/// <param name="Rule">Rule id of the catalogue.</param>
+/// <param name="Behavior">The kernel behaviour that decides it, or null where all kernels agree.</param>
+/// <param name="Message">A sentence with the value found and the value expected.</param>
+public sealed record Refusal(string Rule, string? Behavior, string Message)
+{
+    /// <summary>Byte offset in the buffer that the call was given.</summary>
+    public int? Offset { get; init; }
+
+    /// <summary>CPUID register, as <c>0xd.0.eax</c>.</summary>
+    public string? Leaf { get; init; }
+
+    /// <summary>What was found.</summary>
+    public string? Found { get; init; }
+
+    /// <summary>What would have been accepted.</summary>
+    public string? Expected { get; init; }
+
+    /// <summary>Since which kernel this is refused.</summary>
+    public string? Since { get; init; }
+}
+
+/// <summary>The answer of one call: success, or an errno that a model can explain and a real kernel cannot.</summary>
+/// <param name="Errno">The error, or <see cref="Errno.None"/>.</param>
+/// <param name="Why">The reason, from a model only.</param>
+public readonly record struct KvmReply(Errno Errno, Refusal? Why = null)
+{
+    /// <summary>Success.</summary>
+    public static KvmReply Success => default;
+
+    /// <summary>Whether the call succeeded.</summary>
+    public bool IsSuccess => Errno == Errno.None;
+}

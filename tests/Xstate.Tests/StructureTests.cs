@@ -1,0 +1,99 @@
+using System.Text.RegularExpressions;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests;
+
+/// <summary>Holds the direction of the rooms (docs/architecture.md) and where native code may be.</summary>
+public partial class StructureTests
+{
+    /// <summary>Room → the rooms it may use. Reads in the direction data flows.</summary>
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["Architecture"] = [],
+        ["Findings"] = [],
+        ["Processor"] = ["Architecture"],
+        ["Captures"] = ["Architecture"],
+        ["Hypervisors"] = ["Processor", "Captures", "Architecture", "Findings"],
+        ["WorldSwitch"] = ["Processor", "Architecture"],
+        ["Artifacts"] = ["Captures", "Architecture"],
+        ["Transforms"] = ["Captures", "Architecture", "Findings"],
+        ["Lint"] = ["Captures", "Architecture", "Findings"],
+        ["Rehearsal"] = ["Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
+        ["Fleet"] = ["Rehearsal", "Lint", "Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
+        ["Reports"] = ["Fleet", "Rehearsal", "Lint", "WorldSwitch", "Hypervisors", "Transforms", "Artifacts", "Captures", "Processor", "Architecture", "Findings"],
+    };
+
+    [Fact]
+    public void Every_room_uses_only_the_rooms_it_may()
+    {
+        List<string> wrong = [];
+        foreach (string file in SourceFiles("src/Xstate"))
+        {
+            string room = RoomOf(file);
+            foreach (Match use in UsingXstate().Matches(File.ReadAllText(file)))
+            {
+                string used = use.Groups[1].Value;
+                if (used != room && Allowed.ContainsKey(used) && !Allowed[room].Contains(used))
+                {
+                    wrong.Add($"{Path.GetRelativePath(Repository.Root, file)} uses {used}");
+                }
+            }
+        }
+
+        Assert.Empty(wrong);
+    }
+
+    [Fact]
+    public void Every_folder_of_the_library_is_a_room_with_a_rule()
+    {
+        string[] rooms = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src/Xstate")).Select(d => Path.GetFileName(d)!).Where(d => d is not ("bin" or "obj"))];
+        Assert.Empty(rooms.Except(Allowed.Keys));
+    }
+
+    [Fact]
+    public void Every_namespace_is_its_folder()
+    {
+        foreach (string file in SourceFiles("src/Xstate"))
+        {
+            string folder = Path.GetRelativePath(Path.Combine(Repository.Root, "src"), Path.GetDirectoryName(file)!).Replace('/', '.');
+            Assert.Contains($"namespace {folder};", File.ReadAllText(file), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Native_code_is_in_Xstate_Linux_only()
+    {
+        foreach (string file in SourceFiles("src/Xstate").Concat(SourceFiles("src/Xstate.Cli")))
+        {
+            string text = File.ReadAllText(file);
+            Assert.False(text.Contains("DllImport", StringComparison.Ordinal) || text.Contains("LibraryImport", StringComparison.Ordinal), file);
+            Assert.False(UnsafeKeyword().IsMatch(text), file);
+        }
+    }
+
+    [Fact]
+    public void The_library_depends_on_the_framework_only()
+    {
+        IEnumerable<string?> foreign = typeof(SplitMix64).Assembly.GetReferencedAssemblies()
+            .Select(name => name.Name)
+            .Where(name => !name!.StartsWith("System.", StringComparison.Ordinal));
+        Assert.Empty(foreign);
+    }
+
+    private static IEnumerable<string> SourceFiles(string project) =>
+        Directory.EnumerateFiles(Path.Combine(Repository.Root, project), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal));
+
+    private static string RoomOf(string file)
+    {
+        string relative = Path.GetRelativePath(Path.Combine(Repository.Root, "src/Xstate"), file);
+        int slash = relative.IndexOf('/', StringComparison.Ordinal);
+        return slash < 0 ? "Architecture" : relative[..slash];
+    }
+
+    [GeneratedRegex(@"\bXstate\.(\w+)")]
+    private static partial Regex UsingXstate();
+
+    [GeneratedRegex(@"^\s*(?:[\w\s]*\s)?unsafe\s", RegexOptions.Multiline)]
+    private static partial Regex UnsafeKeyword();
+}
