@@ -57,6 +57,12 @@ public sealed record StateComponentInfo(
 {
     /// <summary>The component as a set of one.</summary>
     public StateComponentSet Bit => Of(Component);
+
+    /// <summary>
+    /// The first eight bytes of the initial configuration (SDM Vol. 1, 13.6): what a restore gives the component when the image does not have it. Everything else of
+    /// every component is zero then, but for the x87 control word (<see cref="XsaveFormat.InitialFcw"/>).
+    /// </summary>
+    public ulong InitialValue { get; init; }
 }
 
 /// <summary>The catalogue of state components: one row each, read by layouts, rules, models, reports and documentation.</summary>
@@ -90,10 +96,10 @@ public static class StateComponents
         Supervisor(StateComponent.Pasid, "pasid", 8, new CpuidFeature("ENQCMD", 7, 0, CpuidRegister.Ecx, 29)),
         Supervisor(StateComponent.CetU, "cet_u", 16, ShadowStack, BranchTracking),
         Supervisor(StateComponent.CetS, "cet_s", 24, ShadowStack, BranchTracking),
-        Supervisor(StateComponent.Hdc, "hdc", 8, new CpuidFeature("HDC", 6, 0, CpuidRegister.Eax, 13)),
+        Supervisor(StateComponent.Hdc, "hdc", 8, new CpuidFeature("HDC", 6, 0, CpuidRegister.Eax, 13)) with { InitialValue = 1 },
         Supervisor(StateComponent.Uintr, "uintr", 48, new CpuidFeature("UINTR", 7, 0, CpuidRegister.Edx, 5)),
         Supervisor(StateComponent.Lbr, "lbr", 808, new CpuidFeature("ARCH_LBR", 7, 0, CpuidRegister.Edx, 19)),
-        Supervisor(StateComponent.Hwp, "hwp", 8, new CpuidFeature("HWP", 6, 0, CpuidRegister.Eax, 7)),
+        Supervisor(StateComponent.Hwp, "hwp", 8, new CpuidFeature("HWP", 6, 0, CpuidRegister.Eax, 7)) with { InitialValue = 0x8000_FF01 },
         User(StateComponent.TileCfg, "tilecfg", 64, Empty, Amx, Empty, true, AmxTile),
         User(StateComponent.TileData, "tiledata", 8192, Empty, Amx, Empty, true, AmxTile),
 

@@ -153,6 +153,9 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
         return _slots[(int)component].IsAligned64 ? Align64(before) : before;
     }
 
+    /// <summary>Walks the extended components of a compacted area with their places, upwards, without allocating.</summary>
+    public CompactedWalk WalkCompacted(StateComponentSet xcompBv) => new(this, xcompBv);
+
     /// <summary>
     /// Where a component's bytes are in an area with the given XCOMP_BV, or false when the area's format has no place for it or the place
     /// lies beyond <paramref name="areaLength"/>.
@@ -202,6 +205,42 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Components.Bits, StandardLength);
 
+    /// <summary>The walk of <see cref="WalkCompacted"/>: one pass, where asking for each offset alone would start from the header every time.</summary>
+    public struct CompactedWalk
+    {
+        private readonly XsaveLayout _layout;
+        private StateComponentSet.Enumerator _rest;
+        private int _end;
+
+        internal CompactedWalk(XsaveLayout layout, StateComponentSet xcompBv)
+        {
+            _layout = layout;
+            _rest = xcompBv.Except(BitsWithoutSlot).GetEnumerator();
+            _end = XsaveFormat.ExtendedOffset;
+        }
+
+        /// <summary>The component's slot, with its offset in the compacted area instead of the standard one.</summary>
+        public XsaveSlot Current { get; private set; }
+
+        /// <summary>For foreach.</summary>
+        public readonly CompactedWalk GetEnumerator() => this;
+
+        /// <summary>Goes to the next component.</summary>
+        public bool MoveNext()
+        {
+            if (!_rest.MoveNext())
+            {
+                return false;
+            }
+
+            XsaveSlot slot = _layout._slots[(int)_rest.Current];
+            int offset = slot.IsAligned64 ? Align64(_end) : _end;
+            _end = offset + slot.Size;
+            Current = slot with { Component = _rest.Current, Offset = offset };
+            return true;
+        }
+    }
+
     // x87 and SSE live in the legacy region; bit 63 is the format flag.
     private static StateComponentSet BitsWithoutSlot => new(XsaveFormat.CompactedFlag | StateComponentSet.Legacy.Bits);
 
@@ -229,10 +268,9 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     private int CompactedEnd(StateComponentSet components, ulong ignored)
     {
         int end = XsaveFormat.ExtendedOffset;
-        foreach (StateComponent component in new StateComponentSet(components.Bits & ~ignored).Except(BitsWithoutSlot))
+        foreach (XsaveSlot slot in WalkCompacted(new StateComponentSet(components.Bits & ~ignored)))
         {
-            XsaveSlot slot = _slots[(int)component];
-            end = (slot.IsAligned64 ? Align64(end) : end) + slot.Size;
+            end = slot.End;
         }
 
         return end;

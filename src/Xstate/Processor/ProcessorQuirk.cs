@@ -1,0 +1,234 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+
+namespace Xstate.Processor;
+
+/// <summary>What the choice of quirks looks at.</summary>
+/// <param name="Model">Vendor, family and model.</param>
+/// <param name="Cpuid">Everything the processor enumerates.</param>
+public sealed record ProcessorIdentity(ProcessorModel Model, CpuidTable Cpuid)
+{
+    private const uint HypervisorLeaf = 0x4000_0000;
+
+    /// <summary>Whether the "processor" is QEMU's code generator (signature TCGTCGTCGTCG in leaf 4000_0000h), whatever vendor it claims.</summary>
+    public bool IsTcg => Cpuid.Read(HypervisorLeaf) is { Ebx: 0x5447_4354, Ecx: 0x4354_4743, Edx: 0x4743_5447 };
+
+    /// <summary>Whether real AMD (or Hygon) silicon executes the instructions.</summary>
+    public bool IsAmdSilicon => Model.IsAmdLike && !IsTcg;
+
+    /// <summary>8000_0008.EBX[2], XSAVEERPTR: saves always write the x87 pointers.</summary>
+    public bool HasXsaveErPtr => (Cpuid.Read(0x8000_0008).Ebx >> 2 & 1) != 0;
+}
+
+/// <summary>
+/// One way in which a processor differs from the SDM's default reading, or uses a freedom that the manuals leave. The model's behaviour without any quirk is the SDM's.
+/// </summary>
+/// <param name="Name">The name by which it is asked for and printed.</param>
+/// <param name="Summary">What happens, in one sentence.</param>
+/// <param name="Source">Where that is known from.</param>
+/// <param name="Applies">Whether CPUID says that a processor has it; never true for quirks that are chosen by name only.</param>
+public sealed record ProcessorQuirk(string Name, string Summary, string Source, Predicate<ProcessorIdentity> Applies)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>The catalogue of quirks. Each has one place in the model that asks for it, and a test that fails when it is removed.</summary>
+public static class ProcessorQuirks
+{
+    /// <summary>XINUSE is recomputed from the registers.</summary>
+    public static ProcessorQuirk XinuseByValue { get; } = new(
+        "xinuse-by-value",
+        "XINUSE[i] is 0 exactly while component i holds its initial configuration, whatever instruction put it there.",
+        "measured on AMD family 25 (VPXOR, KXOR and restores of initial payloads clear the bit)",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>XINUSE[9] returns to 0 with WRPKRU(0).</summary>
+    public static ProcessorQuirk PkruXinuseByValue { get; } = new(
+        "pkru-xinuse-by-value",
+        "WRPKRU of 0 clears XINUSE[9], so that XSAVE writes XSTATE_BV[9]=0; elsewhere the bit stays set until a restore initializes PKRU.",
+        "Linux commit logs of the PKRU ptrace and signal-frame fixes of 2022 and 2024",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>XINUSE is always 1.</summary>
+    public static ProcessorQuirk XinuseAlwaysOne { get; } = new(
+        "xinuse-always-one",
+        "XINUSE is not tracked: every component counts as in use, so saves store everything and set every requested bit.",
+        "QEMU target/i386/tcg/fpu_helper.c, get_xinuse; permitted by SDM Vol. 1, 13.6",
+        identity => identity.IsTcg);
+
+    /// <summary>The exception to <see cref="XinuseAlwaysOne"/>: bound registers have a history.</summary>
+    public static ProcessorQuirk BndRegsXinuseSticky { get; } = new(
+        "bndregs-xinuse-sticky",
+        "XINUSE[3] follows the history of BND0-BND3 even where every other component always counts as in use.",
+        "QEMU target/i386/tcg, HF_MPX_IU_MASK",
+        identity => identity.IsTcg);
+
+    /// <summary>The x87 pointers do not count for XINUSE[0].</summary>
+    public static ProcessorQuirk X87XinuseIgnoresPointers { get; } = new(
+        "x87-xinuse-ignores-pointers",
+        "FIP and FDP may be anything while XINUSE[0] is 0; the SDM lists them among what must be zero.",
+        "measured on AMD family 25",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>Registers that a mode cannot reach still count for XINUSE.</summary>
+    public static ProcessorQuirk HiddenRegistersInUse { get; } = new(
+        "hidden-registers-in-use",
+        "Outside 64-bit mode XINUSE still looks at XMM8-15, their upper parts and ZMM16-31, so XSTATE_BV bits are set for bytes that are not stored.",
+        "measured on AMD family 25 in compatibility mode; the SDM counts those registers as initial there",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>XSAVEOPT and XSAVES skip what has not changed since the last restore from the same address.</summary>
+    public static ProcessorQuirk ModifiedOptimization { get; } = new(
+        "modified-optimization",
+        "XSAVEOPT and XSAVES do not store components unmodified since the last XRSTOR or XRSTORS from the same address (SDM Vol. 1, 13.5.4, XRSTOR_INFO).",
+        "measured on AMD family 25; optional everywhere and lost with every interrupt's own restore, so it is chosen by name only",
+        _ => false);
+
+    /// <summary>AMD since Zen: pointers of exceptions that are not pending read as zero.</summary>
+    public static ProcessorQuirk X87PointersZeroWithoutError { get; } = new(
+        "x87-pointers-zero-without-error",
+        "While FSW.ES is 0, saves store 0 for FOP, FIP and FDP although the registers hold values.",
+        "measured on AMD family 25; enumerated by 8000_0008.EBX[2] (XSAVEERPTR)",
+        identity => identity.IsAmdSilicon && identity.HasXsaveErPtr);
+
+    /// <summary>AMD before Zen: pointers of exceptions that are not pending are neither saved nor loaded.</summary>
+    public static ProcessorQuirk X87PointersSkippedWithoutError { get; } = new(
+        "x87-pointers-skipped-without-error",
+        "Saves and restores touch FOP, FIP and FDP only while FSW.ES is 1 (of the image, for restores): a restore leaks the previous task's pointers.",
+        "Linux X86_BUG_FXSAVE_LEAK; AMD K7 to family 16h, absence of 8000_0008.EBX[2]",
+        identity => identity.IsAmdSilicon && !identity.HasXsaveErPtr);
+
+    /// <summary>Pointers are linear addresses, not 64 free bits.</summary>
+    public static ProcessorQuirk X87PointersSignExtended { get; } = new(
+        "x87-pointers-sign-extended",
+        "Loads with REX.W keep FIP and FDP as canonical addresses: the bits above the linear address are copies of its highest bit.",
+        "measured on AMD family 25: from bit 56 on model 17",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>Saves store zero pointers always.</summary>
+    public static ProcessorQuirk X87PointersNotKept { get; } = new(
+        "x87-pointers-not-kept",
+        "Saves store 0 for FIP and FDP and leave the bytes of FOP alone; loads ignore the three.",
+        "QEMU target/i386/tcg/fpu_helper.c, do_xsave_fpu and do_xrstor_fpu",
+        identity => identity.IsTcg);
+
+    /// <summary>Control word and error summary come from the image unchanged.</summary>
+    public static ProcessorQuirk X87ControlLoadedRaw { get; } = new(
+        "x87-control-loaded-raw",
+        "Loads take every bit of FCW and FSW.ES from the image, and FSW.B as a copy of ES, where silicon masks FCW and recomputes ES.",
+        "QEMU target/i386/tcg/fpu_helper.c, cpu_set_fpuc and cpu_set_fpus",
+        identity => identity.IsTcg);
+
+    /// <summary>The six bytes behind each ST register are not written.</summary>
+    public static ProcessorQuirk X87PaddingLeft { get; } = new(
+        "x87-padding-left",
+        "Saves write 10 bytes of each 16-byte ST slot and leave the other six; silicon stores zeros there.",
+        "QEMU target/i386/tcg/fpu_helper.c, do_fstt; zeros measured on AMD family 25",
+        identity => identity.IsTcg);
+
+    /// <summary>Unused bytes of BNDCSR are not written.</summary>
+    public static ProcessorQuirk BndCsrPaddingLeft { get; } = new(
+        "bndcsr-padding-left",
+        "Saves write the 16 used bytes of BNDCSR and leave the 48 reserved ones.",
+        "QEMU target/i386/tcg/fpu_helper.c, do_xsave_bndcsr",
+        identity => identity.IsTcg);
+
+    /// <summary>The upper half of PKRU's slot is not written.</summary>
+    public static ProcessorQuirk PkruPaddingLeft { get; } = new(
+        "pkru-padding-left",
+        "Saves write the four bytes of PKRU and leave the rest of its slot; the default stores zeros.",
+        "Bochs cpu/xsave.cc; QEMU stores zeros; no silicon measured, so it is chosen by name only",
+        _ => false);
+
+    /// <summary>AVX does not carry MXCSR.</summary>
+    public static ProcessorQuirk MxcsrIgnoresAvx { get; } = new(
+        "mxcsr-ignores-avx",
+        "Standard-form saves and restores touch MXCSR only with RFBM[1]; silicon does so with RFBM[1] or RFBM[2].",
+        "QEMU target/i386/tcg/fpu_helper.c, do_xsave and do_xrstor",
+        identity => identity.IsTcg);
+
+    /// <summary>Any MXCSR may be loaded.</summary>
+    public static ProcessorQuirk MxcsrUnchecked { get; } = new(
+        "mxcsr-unchecked",
+        "XRSTOR and FXRSTOR load an MXCSR with reserved bits instead of raising #GP.",
+        "QEMU target/i386/tcg/fpu_helper.c, do_xrstor_mxcsr",
+        identity => identity.IsTcg);
+
+    /// <summary>XGETBV(1) does not look at MXCSR.</summary>
+    public static ProcessorQuirk XgetbvIgnoresMxcsr { get; } = new(
+        "xgetbv-ignores-mxcsr",
+        "XGETBV with ECX=1 answers XCR0 & XINUSE without forcing bit 1 for an MXCSR other than 1F80h.",
+        "QEMU target/i386/tcg/fpu_helper.c, helper_xgetbv",
+        identity => identity.IsTcg);
+
+    /// <summary>Misaligned FXSAVE with alignment checking.</summary>
+    public static ProcessorQuirk FxsaveAlignmentCheck { get; } = new(
+        "fxsave-alignment-check",
+        "With alignment checking on, FXSAVE and FXRSTOR at an address that is not a multiple of 4 raise #AC instead of #GP.",
+        "measured on AMD family 25 (+1 and +2: #AC, +4 and +8: #GP)",
+        identity => identity.IsAmdSilicon);
+
+    /// <summary>Hypervisors that start a virtual CPU with an empty image.</summary>
+    public static ProcessorQuirk ResetX87AsInitial { get; } = new(
+        "reset-x87-as-initial",
+        "RESET gives the x87 registers their XSAVE initial configuration (FCW 037Fh, all empty) instead of 0040h and eight zeros.",
+        "KVM, OpenVMM and VirtualBox reset images with XSTATE_BV=0; chosen by name only",
+        _ => false);
+
+    /// <summary>INIT clears IA32_XSS.</summary>
+    public static ProcessorQuirk InitClearsXss { get; } = new(
+        "init-clears-xss",
+        "INIT sets IA32_XSS to 0; since revision 075 the SDM says that it is unchanged.",
+        "SDM before revision 075; KVM before 5.17 (be4f3b3f8227 corrected it); Bochs; chosen by name only",
+        _ => false);
+
+    /// <summary>Every quirk, in the order of the documentation.</summary>
+    public static ImmutableArray<ProcessorQuirk> All { get; } =
+    [
+        XinuseByValue,
+        PkruXinuseByValue,
+        XinuseAlwaysOne,
+        BndRegsXinuseSticky,
+        X87XinuseIgnoresPointers,
+        HiddenRegistersInUse,
+        ModifiedOptimization,
+        X87PointersZeroWithoutError,
+        X87PointersSkippedWithoutError,
+        X87PointersSignExtended,
+        X87PointersNotKept,
+        X87ControlLoadedRaw,
+        X87PaddingLeft,
+        BndCsrPaddingLeft,
+        PkruPaddingLeft,
+        MxcsrIgnoresAvx,
+        MxcsrUnchecked,
+        XgetbvIgnoresMxcsr,
+        FxsaveAlignmentCheck,
+        ResetX87AsInitial,
+        InitClearsXss,
+    ];
+
+    /// <summary>The quirk of a name.</summary>
+    /// <exception cref="ArgumentException">No quirk has the name.</exception>
+    public static ProcessorQuirk Get(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        foreach (ProcessorQuirk quirk in All)
+        {
+            if (string.Equals(quirk.Name, name, StringComparison.Ordinal))
+            {
+                return quirk;
+            }
+        }
+
+        throw new ArgumentException($"no processor quirk is called '{name}'", nameof(name));
+    }
+
+    /// <summary>The quirks that CPUID says a processor has.</summary>
+    public static ImmutableArray<ProcessorQuirk> From(CpuidTable cpuid)
+    {
+        ProcessorIdentity identity = new(ProcessorModel.From(cpuid), cpuid);
+        return [.. All.Where(quirk => quirk.Applies(identity))];
+    }
+}

@@ -1,0 +1,162 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using static Xstate.Architecture.XsaveFormat;
+
+namespace Xstate.Processor;
+
+/// <summary>XSAVE, XSAVEOPT, XSAVEC and XSAVES (SDM Vol. 1, 13.7 and 13.9 to 13.11).</summary>
+internal static class SaveInstruction
+{
+    private const int RtitCtlOffset = 0;
+    private const int UinvOffset = 20;
+
+    public enum Kind
+    {
+        Xsave,
+        Xsaveopt,
+        Xsavec,
+        Xsaves,
+    }
+
+    public static Fault Execute(ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, ulong edxEax, XsaveOperand operand)
+    {
+        ProcessorProfile profile = cpu.Profile;
+        bool offered = kind switch
+        {
+            Kind.Xsave => profile.HasXsave,
+            Kind.Xsaveopt => profile.HasXsaveopt,
+            Kind.Xsavec => profile.HasXsavec,
+            _ => profile.HasXsaves,
+        };
+        Fault fault = InstructionChecks.OfXsave(cpu, offered, kind == Kind.Xsaves, address);
+        if (fault.IsFault)
+        {
+            return fault;
+        }
+
+        StateComponentSet rfbm = new StateComponentSet(edxEax) & (kind == Kind.Xsaves ? cpu.Enabled : cpu.Xcr0);
+        bool compacted = kind is Kind.Xsavec or Kind.Xsaves;
+        int extent = compacted ? profile.Layout.CompactedLengthFor(rfbm) : profile.Layout.StandardLengthFor(rfbm);
+        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, extent, PageFaultErrors.Write);
+        if (fault.IsFault)
+        {
+            return fault;
+        }
+
+        StateComponentSet inUse = cpu.XinuseOf(rfbm).Except(cpu.EffectiveXfd);
+        if (compacted)
+        {
+            SaveCompacted(cpu, kind, memory, address, rfbm, inUse, operand);
+        }
+        else
+        {
+            SaveStandard(cpu, kind, memory, address, rfbm, inUse, operand);
+        }
+
+        return Fault.None;
+    }
+
+    private static void SaveStandard(
+        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse, XsaveOperand operand)
+    {
+        StateComponentSet stored = kind == Kind.Xsaveopt ? inUse.Except(UnmodifiedSince(cpu, address, 0)) : rfbm;
+        StoreLegacy(cpu, stored, memory, operand);
+        foreach (StateComponent component in stored.Except(StateComponentSet.Legacy))
+        {
+            cpu.Profile.Layout.TryGetSlot(component, out XsaveSlot slot);
+            Span<byte> place = memory.Slice(slot.Offset, slot.Size);
+            if (cpu.EffectiveXfd.Contains(component))
+            {
+                ComponentImage.StoreInitial(place, slot.Size);
+            }
+            else
+            {
+                ComponentImage.Store(cpu, component, place);
+            }
+        }
+
+        // MXCSR goes with RFBM[1] or RFBM[2] and is never optimised away (SDM Vol. 1, 13.7 and 13.9).
+        if (rfbm.Overlaps(cpu.Profile.MxcsrCarriers))
+        {
+            StoreMxcsr(cpu, memory);
+        }
+
+        // Read-modify-write, unlike the compacted saves; XCOMP_BV is neither read nor written.
+        Span<byte> header = memory[XstateBvOffset..];
+        StateComponentSet old = new(BinaryPrimitives.ReadUInt64LittleEndian(header));
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (old.Except(rfbm) | inUse).Bits);
+    }
+
+    private static void SaveCompacted(
+        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse, XsaveOperand operand)
+    {
+        StateComponentSet xstateBv = inUse;
+        if (rfbm.Contains(StateComponent.Sse) && cpu.Registers.Mxcsr != Mxcsr.Initial)
+        {
+            xstateBv = xstateBv.With(StateComponent.Sse);
+        }
+
+        ulong xcompBv = CompactedFlag | rfbm.Bits;
+        StateComponentSet stored = kind == Kind.Xsaves ? xstateBv.Except(UnmodifiedSince(cpu, address, xcompBv)) : xstateBv;
+        StoreLegacy(cpu, stored, memory, operand);
+        if (stored.Contains(StateComponent.Sse))
+        {
+            StoreMxcsr(cpu, memory);
+        }
+
+        // Places follow RFBM whether or not a component is stored (SDM Vol. 1, 13.4.3).
+        foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(rfbm))
+        {
+            if (stored.Contains(slot.Component))
+            {
+                ComponentImage.Store(cpu, slot.Component, memory.Slice(slot.Offset, slot.Size));
+            }
+        }
+
+        BinaryPrimitives.WriteUInt64LittleEndian(memory[XstateBvOffset..], xstateBv.Bits);
+        BinaryPrimitives.WriteUInt64LittleEndian(memory[XcompBvOffset..], xcompBv);
+        StopWhatWasSaved(cpu, rfbm);
+    }
+
+    private static void StoreLegacy(ProcessorState cpu, StateComponentSet stored, Span<byte> memory, XsaveOperand operand)
+    {
+        if (stored.Contains(StateComponent.X87))
+        {
+            X87Image.Store(cpu.Registers, cpu.Profile, memory, operand);
+        }
+
+        if (stored.Contains(StateComponent.Sse))
+        {
+            ComponentImage.Store(cpu, StateComponent.Sse, memory[XmmOffset..XmmEnd]);
+        }
+    }
+
+    private static void StoreMxcsr(ProcessorState cpu, Span<byte> memory)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrOffset..], cpu.Registers.Mxcsr);
+        BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrMaskOffset..], cpu.Profile.MxcsrMask);
+    }
+
+    // XRSTOR_INFO must match in every field: same privilege, same address, same form (SDM Vol. 1, 13.9 and 13.11).
+    private static StateComponentSet UnmodifiedSince(ProcessorState cpu, ulong address, ulong xcompBv)
+    {
+        XrstorInfo now = new(IsValid: true, cpu.Cpl, cpu.VmxNonRoot, address, xcompBv);
+        return cpu.Profile.ModifiedOptimization && cpu.LastRestore == now
+            ? new StateComponentSet(ulong.MaxValue).Except(cpu.Registers.Modified)
+            : StateComponentSet.Empty;
+    }
+
+    // XSAVES turns tracing off (13.5.6) and hides the user-interrupt vector (13.5.11) once they are saved.
+    private static void StopWhatWasSaved(ProcessorState cpu, StateComponentSet rfbm)
+    {
+        if (rfbm.Contains(StateComponent.Pt) && cpu.Registers.Read(StateComponent.Pt)[RtitCtlOffset] % 2 != 0)
+        {
+            cpu.Registers.Write(StateComponent.Pt)[RtitCtlOffset] &= 0xFE;
+        }
+
+        if (rfbm.Contains(StateComponent.Uintr) && cpu.Registers.Read(StateComponent.Uintr)[UinvOffset] != 0)
+        {
+            cpu.Registers.Write(StateComponent.Uintr)[UinvOffset] = 0;
+        }
+    }
+}
