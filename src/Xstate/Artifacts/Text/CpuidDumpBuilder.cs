@@ -1,0 +1,142 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+
+namespace Xstate.Artifacts.Text;
+
+/// <summary>Collects the answers of a dump processor by processor and decides, the same for every format, which sub-leaf an answer belongs to.</summary>
+internal sealed class CpuidDumpBuilder
+{
+    private const StateComponent Avx = StateComponent.Avx;
+
+    private readonly string _format;
+    private readonly ArtifactLimits _limits;
+    private readonly ImmutableArray<CpuidProcessor>.Builder _processors = ImmutableArray.CreateBuilder<CpuidProcessor>();
+    private readonly List<CpuidRemark> _remarks = [];
+
+    private readonly List<CpuidEntry> _entries = [];
+    private readonly List<CpuidEntry> _unplaced = [];
+    private readonly Dictionary<(uint Leaf, uint Subleaf), int> _places = [];
+    private readonly Dictionary<uint, uint> _answersWithoutSubleaf = [];
+    private string? _label;
+
+    public CpuidDumpBuilder(string format, ArtifactLimits limits)
+    {
+        _format = format;
+        _limits = limits;
+    }
+
+    /// <summary>Whether the current processor already has this answer.</summary>
+    public bool Has(uint leaf, uint subleaf) => _places.ContainsKey((leaf, subleaf));
+
+    /// <summary>How many processors have been started.</summary>
+    public int Count => _processors.Count + (_label is null ? 0 : 1);
+
+    private int Current => _processors.Count;
+
+    /// <summary>Ends the current processor and starts the next.</summary>
+    public void StartProcessor(string label, long offset)
+    {
+        EndProcessor();
+        if (_processors.Count == _limits.MaxProcessors)
+        {
+            throw new MalformedArtifactException(_format, offset, "one more processor", $"at most {_limits.MaxProcessors}");
+        }
+
+        _label = label;
+    }
+
+    /// <summary>Adds an answer of the current processor. A null sub-leaf means that the dump does not tell it.</summary>
+    public void Add(uint leaf, uint? subleaf, CpuidRegisters registers, long offset)
+    {
+        if (_entries.Count + _unplaced.Count == _limits.MaxCpuidEntries)
+        {
+            throw new MalformedArtifactException(_format, offset, "one more answer", $"at most {_limits.MaxCpuidEntries} for one processor");
+        }
+
+        if (subleaf is { } told)
+        {
+            Place(leaf, told, registers);
+            return;
+        }
+
+        uint position = _answersWithoutSubleaf.GetValueOrDefault(leaf);
+        _answersWithoutSubleaf[leaf] = position + 1;
+        if (position == 0)
+        {
+            Place(leaf, 0, registers);
+        }
+        else if (CpuidLeaves.SubleavesAreContiguous(leaf))
+        {
+            _remarks.Add(new CpuidRemark(Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is 0x{position:x}"));
+            Place(leaf, position, registers);
+        }
+        else if (leaf == CpuidTable.XsaveLeaf && IsAvxComponent(registers))
+        {
+            _remarks.Add(new CpuidRemark(
+                Current, leaf, (uint)Avx, "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
+            Place(leaf, (uint)Avx, registers);
+        }
+        else
+        {
+            LeaveUnplaced(leaf, position, registers, "the dump does not tell its sub-leaf and dump programs skip empty ones");
+        }
+    }
+
+    /// <summary>The dump.</summary>
+    /// <exception cref="MalformedArtifactException">There is no processor.</exception>
+    public CpuidDump Build()
+    {
+        EndProcessor();
+        return _processors.Count == 0
+            ? throw new MalformedArtifactException(_format, 0, "no CPUID answer", "at least one")
+            : CpuidDump.Create(_format, _processors.ToImmutable(), _remarks);
+    }
+
+    // SDM Vol. 1, 13.5.2 fixes size and offset of AVX state for all processors; sub-leaf 1 cannot look so because EAX[31:5] are reserved there.
+    private bool IsAvxComponent(CpuidRegisters registers) =>
+        registers is { Eax: 0x100, Ebx: XsaveFormat.ExtendedOffset, Ecx: 0, Edx: 0 }
+        && _places.TryGetValue((CpuidTable.XsaveLeaf, 0), out int first)
+        && new StateComponentSet(_entries[first].Registers.EdxEax).Contains(Avx);
+
+    private void Place(uint leaf, uint subleaf, CpuidRegisters registers)
+    {
+        if (_places.TryGetValue((leaf, subleaf), out int earlier))
+        {
+            string difference = _entries[earlier].Registers == registers ? "the same" : "another";
+            LeaveUnplaced(leaf, subleaf, registers, $"the dump has {difference} answer for 0x{leaf:x}.{subleaf:x} before");
+            return;
+        }
+
+        bool significant = CpuidLeaves.HasSubleaves(leaf) || subleaf != 0;
+        if (significant && subleaf != 0 && _places.TryGetValue((leaf, 0), out int first))
+        {
+            // A leaf that the manuals list without sub-leaves, yet the dump has several: sub-leaf 0 must not answer for the others.
+            _entries[first] = _entries[first] with { SubleafSignificant = true };
+        }
+
+        _places.Add((leaf, subleaf), _entries.Count);
+        _entries.Add(new CpuidEntry(leaf, subleaf, significant, registers));
+    }
+
+    private void LeaveUnplaced(uint leaf, uint position, CpuidRegisters registers, string why)
+    {
+        _remarks.Add(new CpuidRemark(Current, leaf, null, $"an answer of leaf 0x{leaf:x} is left out: {why}"));
+        _unplaced.Add(new CpuidEntry(leaf, position, SubleafSignificant: false, registers));
+    }
+
+    private void EndProcessor()
+    {
+        if (_label is null)
+        {
+            return;
+        }
+
+        _processors.Add(new CpuidProcessor(_label, new CpuidTable([.. _entries])) { Unplaced = [.. _unplaced] });
+        _label = null;
+        _entries.Clear();
+        _unplaced.Clear();
+        _places.Clear();
+        _answersWithoutSubleaf.Clear();
+    }
+}

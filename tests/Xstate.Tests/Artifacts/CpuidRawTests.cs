@@ -1,0 +1,69 @@
+using System.Text;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Artifacts.CpuidRaw;
+using Xstate.Captures;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests.Artifacts;
+
+public class CpuidRawTests
+{
+    private const string Sample =
+        """
+        CPU 0:
+           0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
+           0x0000000d 0x00: eax=0x000000e7 ebx=0x00000980 ecx=0x00000980 edx=0x00000000
+           0x0000000d 0x3e: eax=0x00000001 ebx=0x00000002 ecx=0x00000003 edx=0x00000004
+        CPU 1:
+           0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163 edx=0x69746e65
+
+        """;
+
+    [Fact]
+    public void Processors_leaves_and_sub_leaves_are_read()
+    {
+        CpuidDump dump = Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes(Sample))).Cpuid!;
+        Assert.Equal(CpuidRawReader.Format, dump.Format);
+        Assert.Equal(["CPU 0", "CPU 1"], dump.Processors.Select(processor => processor.Label));
+        Assert.Equal("AuthenticAMD", dump.Cpuid.Vendor);
+        Assert.Equal(new CpuidRegisters(1, 2, 3, 4), dump.Cpuid.Read(0xD, 0x3E));
+        Assert.False(dump.Cpuid.TryRead(0xD, 1, out _));
+    }
+
+    [Fact]
+    public void What_was_read_is_written_back_identical()
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(Sample);
+        Assert.Equal(bytes, CpuidRawWriter.Write(CpuidRawReader.Read(bytes, ArtifactLimits.Default)));
+    }
+
+    [Theory]
+    [InlineData("zen4-pvm-guest.cpuid-r.txt")]
+    [InlineData("zen4-pvm-guest.cpuid-1r.txt")]
+    public void A_real_dump_is_written_back_identical(string name)
+    {
+        byte[] bytes = File.ReadAllBytes(Repository.Shared("data", "cpuid", "thismachine", name));
+        Assert.Equal(bytes, CpuidRawWriter.Write(CpuidRawReader.Read(bytes, ArtifactLimits.Default)));
+    }
+
+    [Theory]
+    [InlineData("CPU 0:\n   0x00000000 0x00: eax=0x0000001c ebx=0x68747541 ecx=0x444d4163")]
+    [InlineData("CPU 0:\nnonsense")]
+    [InlineData("CPU 0:\n   0x00000000 0x00: eax=0x123456789 ebx=0x0 ecx=0x0 edx=0x0")]
+    [InlineData("CPU 0:\n   0x00000000 0x00: eax=0x1 ebx=0x0 ecx=0x0 edx=0x0 more")]
+    public void A_line_that_is_no_head_and_no_answer_is_named_by_its_offset(string text)
+    {
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(
+            () => CpuidRawReader.Read(Encoding.ASCII.GetBytes(text), ArtifactLimits.Default));
+        Assert.Equal("CPU 0:\n".Length, error.Offset);
+        Assert.Contains("eax=0x", error.Expected, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_text_without_an_answer_is_malformed()
+    {
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read("\n \n"u8, ArtifactLimits.Default));
+        Assert.Equal("no CPUID answer", error.Found);
+    }
+}
