@@ -57,6 +57,9 @@ public interface IKvmVcpu : IDisposable
     /// <summary>KVM_GET_MSRS with one MSR.</summary>
     KvmReply GetMsr(uint index, out int count, out ulong value);
 
-    /// <summary>KVM_RUN with immediate_exit: loads and saves the guest's state once without running guest code. Ends with EINTR, which counts as success.</summary>
-    KvmReply RunImmediateExit();
+    /// <summary>KVM_SET_FPU.</summary>
+    KvmReply SetFpu(KvmFpu fpu);
+
+    /// <summary>KVM_GET_FPU.</summary>
+    KvmReply GetFpu(out KvmFpu fpu);
 }

@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>How the guest's registers are protected from the host.</summary>
+public enum GuestProtection
+{
+    /// <summary>An ordinary guest.</summary>
+    None,
+
+    /// <summary>KVM_SEV_ES_INIT: the old interface, silent on every kernel.</summary>
+    SevEs,
+
+    /// <summary>A VM type with protected state (SEV-SNP, TDX): refused from about 6.10 on.</summary>
+    ProtectedState,
+}
+
+/// <summary>A modelled process with one virtual machine under a kernel of named behaviour. Not thread-safe, like the calls of one thread.</summary>
+public sealed class KvmModelMachine : IKvmMachine
+{
+    /// <summary>sizeof(struct kvm_xsave): what every vCPU's image has at least.</summary>
+    public const int XsaveLength = 4096;
+
+    private readonly HashSet<int> _vcpuIds = [];
+    private StateComponentSet _permitted;
+
+    /// <summary>A fresh process on a host.</summary>
+    public KvmModelMachine(LinuxHost host, GuestProtection protection = GuestProtection.None)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        Host = host;
+        Protection = protection;
+        _permitted = host.DefaultUserFeatures;
+    }
+
+    /// <summary>The modelled host.</summary>
+    public LinuxHost Host { get; }
+
+    /// <summary>How guests of this machine are protected.</summary>
+    public GuestProtection Protection { get; }
+
+    /// <summary>Components that the process may give its guests.</summary>
+    public StateComponentSet Permitted => _permitted;
+
+    /// <inheritdoc/>
+    public int Xsave2Size => Host.Behavior.Has(KernelDifference.KvmXsaveDynamic)
+        ? Math.Max(XsaveLength, Host.Layout.StandardLengthFor(Host.KvmXcr0 & _permitted))
+        : 0;
+
+    /// <inheritdoc/>
+    public KvmReply RequestGuestPermission(StateComponent component)
+    {
+        // arch_prctl checks the number, then the host, then whether it is there already, then the lock.
+        if (!Host.Behavior.Has(KernelDifference.KvmXsaveDynamic))
+        {
+            return Refuse(Errno.EINVAL, "XS0106", "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
+        }
+
+        if (component > StateComponent.TileData)
+        {
+            return Refuse(Errno.EINVAL, "XS0106", $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
+        }
+
+        if (component != StateComponent.TileData || !Host.UserFeatures.Contains(component))
+        {
+            return Refuse(Errno.EOPNOTSUPP, "XS0102", $"{StateComponents.NameOf(component)} is not a dynamic component of this host");
+        }
+
+        if (_permitted.Contains(component))
+        {
+            return KvmReply.Success;
+        }
+
+        if (_vcpuIds.Count > 0)
+        {
+            return Refuse(Errno.EBUSY, "XS0301", "permission can only be asked for before the first vCPU exists");
+        }
+
+        _permitted = _permitted.With(component);
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries)
+    {
+        entries = SupportedCpuid.Of(Host, _permitted).Entries;
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu)
+    {
+        vcpu = null;
+        if (id is < 0 or >= 4096)
+        {
+            return Refuse(Errno.EINVAL, "XS0302", $"vCPU id {id} is not below 4096");
+        }
+
+        if (!_vcpuIds.Add(id))
+        {
+            return Refuse(Errno.EEXIST, "XS0302", $"vCPU {id} exists already");
+        }
+
+        vcpu = new KvmModelVcpu(this);
+        return KvmReply.Success;
+    }
+
+    /// <summary>A fresh virtual CPU 0 of a fresh machine on this host.</summary>
+    public static KvmModelVcpu CreateVcpu(LinuxHost host, GuestProtection protection = GuestProtection.None) =>
+        new(new KvmModelMachine(host, protection));
+
+    /// <inheritdoc/>
+    public void Dispose() => _vcpuIds.Clear();
+
+    private static KvmReply Refuse(Errno errno, string rule, string message) => new(errno, new Refusal(rule, null, message));
+}

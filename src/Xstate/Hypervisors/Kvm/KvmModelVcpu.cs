@@ -1,0 +1,547 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>One modelled virtual CPU: the extended-state calls of KVM with each kernel's own order of tests.</summary>
+public sealed class KvmModelVcpu : IKvmVcpu
+{
+    /// <summary>KVM_MAX_CPUID_ENTRIES (80 before 5.11).</summary>
+    public const int MaxCpuidEntries = 256;
+
+    /// <summary>KVM_MAX_XCRS.</summary>
+    public const int MaxXcrs = 16;
+
+    /// <summary>IA32_XFD.</summary>
+    public const uint MsrXfd = 0x1C4;
+
+    /// <summary>IA32_XFD_ERR.</summary>
+    public const uint MsrXfdErr = 0x1C5;
+
+    /// <summary>IA32_XSS.</summary>
+    public const uint MsrXss = 0xDA0;
+
+    private readonly KvmModelMachine _machine;
+    private readonly LinuxHost _host;
+    private readonly FpState _state;
+    private CpuidTable _cpuid = CpuidTable.Empty;
+    private StateComponentSet _guestXcr0;
+    private StateComponentSet _enabled;
+    private uint _pkru;
+    private ulong _xfdErr;
+
+    internal KvmModelVcpu(KvmModelMachine machine)
+    {
+        _machine = machine;
+        _host = machine.Host;
+        _state = new FpState(_host);
+        _enabled = _host.DefaultUserFeatures;
+        UabiLength = KvmModelMachine.XsaveLength;
+    }
+
+    /// <summary>The kernel's buffer.</summary>
+    public FpState State => _state;
+
+    /// <summary>XCR0 of the guest.</summary>
+    public StateComponentSet Xcr0 { get; private set; } = StateComponentSet.Of(StateComponent.X87);
+
+    /// <summary>IA32_XSS of the guest.</summary>
+    public StateComponentSet Xss { get; private set; }
+
+    /// <summary>The guest's PKRU, which KVM keeps outside the buffer.</summary>
+    public uint Pkru => _pkru;
+
+    /// <summary>Components that the guest's CPUID and the host allow in XCR0 (<c>guest_supported_xcr0</c>).</summary>
+    public StateComponentSet GuestXcr0 => _guestXcr0;
+
+    /// <summary>Bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads (<c>uabi_size</c>).</summary>
+    public int UabiLength { get; private set; }
+
+    /// <summary>The guest's CPUID as last set, with the fields that the kernel keeps up to date.</summary>
+    public CpuidTable Cpuid => RuntimeCpuid();
+
+    private KernelBehavior Behavior => _host.Behavior;
+
+    /// <inheritdoc/>
+    public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries)
+    {
+        if (entries.Length > MaxCpuidEntries)
+        {
+            return new KvmReply(Errno.E2BIG, new Refusal("XS0303", null, $"{entries.Length} CPUID entries; the kernel takes {MaxCpuidEntries}"));
+        }
+
+        ImmutableArray<CpuidEntry> copied = [.. entries];
+        CpuidTable asked = new(copied);
+        if (asked.TryRead(0x8000_0008, 0, out CpuidRegisters widths) && (widths.Eax >> 8 & 0xFF) is not (0 or 48 or 57))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0304", null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
+            {
+                Leaf = "0x80000008.0.eax",
+                Found = $"0x{widths.Eax:x}",
+                Expected = "48 or 57 in bits 8 to 15",
+            });
+        }
+
+        if (EnableDynamic(asked) is { } refusal)
+        {
+            return refusal;
+        }
+
+        if (Behavior.Has(KernelDifference.KvmPvmHostCpuid))
+        {
+            asked = new CpuidTable(PvmCpuid.Rewrite(copied, _host));
+        }
+
+        _cpuid = asked;
+        _guestXcr0 = asked.UserComponents & _host.KvmXcr0;
+        if (Behavior.Has(KernelDifference.KvmSetStrictCpuid))
+        {
+            // 5.17 to 6.5: what the guest's CPUID hides can no longer be set, and is trimmed because user_xfeatures shrank.
+            _state.UserXfeatures = Behavior.Has(KernelDifference.KvmSetFpSseReject) ? _guestXcr0 : _guestXcr0 | StateComponentSet.Legacy;
+        }
+
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries)
+    {
+        entries = Cpuid.Entries;
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply SetXsave(ReadOnlySpan<byte> image)
+    {
+        if (ProtectedReply() is { } reply)
+        {
+            return reply;
+        }
+
+        Span<byte> padded = UabiLength <= KvmModelMachine.XsaveLength ? stackalloc byte[KvmModelMachine.XsaveLength] : new byte[UabiLength];
+        image[..Math.Min(image.Length, padded.Length)].CopyTo(padded);
+        padded[Math.Min(image.Length, padded.Length)..].Clear();
+        StateComponentSet xfeatures = new XsaveArea(padded).XstateBv;
+        if (!_host.HasXsave)
+        {
+            return SetLegacyOnly(padded, xfeatures);
+        }
+
+        if (Behavior.Has(KernelDifference.KvmXsaveDynamic) && !Behavior.Has(KernelDifference.KvmSetXfdNm))
+        {
+            // b45f72177594 (6.19): bits that IA32_XFD disables are dropped before anything is checked.
+            xfeatures = xfeatures.Except(_state.Xfd);
+        }
+
+        StateComponentSet foreign = xfeatures.Except(_host.KvmXcr0);
+        if (!foreign.IsEmpty)
+        {
+            return ForeignToHost(xfeatures, foreign);
+        }
+
+        Refusal? refusal = Behavior.Has(KernelDifference.KvmGetRaw)
+            ? CopyInRaw(padded, xfeatures)
+            : UabiXstate.CopyFromUser(_state, padded, PkruRule.RegisterOrKeep, ref _pkru, xfeatures);
+        return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetXsave(out byte[] area)
+    {
+        area = [];
+        if (UabiLength > KvmModelMachine.XsaveLength)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0108", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
+            {
+                Found = $"{UabiLength}",
+                Expected = $"at most {KvmModelMachine.XsaveLength}",
+                Since = "5.17",
+            });
+        }
+
+        return CopyOut(KvmModelMachine.XsaveLength, ref area);
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetXsave2(out byte[] area)
+    {
+        area = [];
+        return Behavior.Has(KernelDifference.KvmXsaveDynamic)
+            ? CopyOut(UabiLength, ref area)
+            : new KvmReply(Errno.EINVAL, new Refusal("XS0111", null, "this kernel has no KVM_GET_XSAVE2") { Since = "5.17" });
+    }
+
+    /// <inheritdoc/>
+    public KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries)
+    {
+        if (!_host.HasXsave)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0204", null, "the host has no XSAVE, so the guest has no XCR0"));
+        }
+
+        if (count > MaxXcrs || flags != 0)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0203", null, $"nr_xcrs {count} and flags 0x{flags:x}")
+            {
+                Offset = count > MaxXcrs ? 0 : sizeof(uint),
+                Found = count > MaxXcrs ? $"{count}" : $"0x{flags:x}",
+                Expected = count > MaxXcrs ? $"at most {MaxXcrs}" : "0x0",
+            });
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            // Entries that the caller did not fill are zeros in the structure.
+            XcrEntry entry = i < entries.Length ? entries[i] : default;
+            if (entry.Index == 0)
+            {
+                return SetXcr0(new StateComponentSet(entry.Value));
+            }
+        }
+
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries)
+    {
+        entries = _host.HasXsave ? [new XcrEntry(0, Xcr0.Bits)] : [];
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply SetMsr(uint index, ulong value, out int count)
+    {
+        Refusal? refusal = index switch
+        {
+            MsrXss => CheckXss(value),
+            MsrXfd or MsrXfdErr => CheckXfd(index, value),
+            _ => new Refusal("XS0402", null, $"MSR 0x{index:x} is not modelled"),
+        };
+        count = refusal is null ? 1 : 0;
+        if (refusal is not null)
+        {
+            return new KvmReply(Errno.None, refusal);
+        }
+
+        switch (index)
+        {
+            case MsrXss:
+                Xss = new StateComponentSet(value);
+                break;
+            case MsrXfd:
+                _state.Xfd = new StateComponentSet(value);
+                break;
+            default:
+                _xfdErr = value;
+                break;
+        }
+
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetMsr(uint index, out int count, out ulong value)
+    {
+        (count, value) = index switch
+        {
+            MsrXss => (1, Xss.Bits),
+            MsrXfd when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, _state.Xfd.Bits),
+            MsrXfdErr when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, _xfdErr),
+            _ => (0, 0UL),
+        };
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply SetFpu(KvmFpu fpu)
+    {
+        ArgumentNullException.ThrowIfNull(fpu);
+        if (_machine.Protection != GuestProtection.None)
+        {
+            return ProtectedReply() ?? KvmReply.Success;
+        }
+
+        // Writes the buffer and never the header: with bits 0 and 1 clear the values are stored and do not count.
+        Span<byte> legacy = _state.Legacy;
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..], fpu.Fcw);
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FswOffset..], fpu.Fsw);
+        legacy[XsaveFormat.FtwOffset] = fpu.Ftwx;
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FopOffset..], fpu.LastOpcode);
+        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FipOffset..], fpu.LastIp);
+        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..], fpu.LastDp);
+        fpu.Fpr.Span.CopyTo(legacy[XsaveFormat.StOffset..]);
+        fpu.Xmm.Span.CopyTo(legacy[XsaveFormat.XmmOffset..]);
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetFpu(out KvmFpu fpu)
+    {
+        fpu = new KvmFpu();
+        if (_machine.Protection != GuestProtection.None)
+        {
+            return ProtectedReply() ?? KvmReply.Success;
+        }
+
+        // Reads the buffer whatever the header says; MXCSR is not carried.
+        ReadOnlySpan<byte> legacy = _state.Legacy;
+        fpu = new KvmFpu
+        {
+            Fcw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..]),
+            Fsw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FswOffset..]),
+            Ftwx = legacy[XsaveFormat.FtwOffset],
+            LastOpcode = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FopOffset..]),
+            LastIp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FipOffset..]),
+            LastDp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..]),
+            Fpr = legacy[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ToArray(),
+            Xmm = legacy[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].ToArray(),
+        };
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+
+    private KvmReply? EnableDynamic(CpuidTable asked)
+    {
+        if (!Behavior.Has(KernelDifference.KvmXsaveDynamic) || !asked.UserComponents.Contains(StateComponent.TileData) || _enabled.Contains(StateComponent.TileData))
+        {
+            return null;
+        }
+
+        if (!_machine.Permitted.Contains(StateComponent.TileData))
+        {
+            return new KvmReply(Errno.EPERM, new Refusal("XS0301", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
+            {
+                Leaf = "0xd.0.eax",
+                Found = asked.UserComponents.ToString(),
+                Expected = "no bit 18, or ARCH_REQ_XCOMP_GUEST_PERM before the first vCPU",
+                Since = "5.17",
+            });
+        }
+
+        // The kernel allocates a larger buffer and does not copy the old one: whatever was set before is initial again.
+        _state.Reset();
+        _state.Legacy.Clear();
+        _enabled = _enabled.With(StateComponent.TileData);
+        _state.UserXfeatures = _state.UserXfeatures.With(StateComponent.TileData);
+        UabiLength = Math.Max(KvmModelMachine.XsaveLength, _host.Layout.StandardLengthFor(_enabled));
+        return null;
+    }
+
+    private KvmReply? ProtectedReply()
+    {
+        if (_machine.Protection == GuestProtection.None)
+        {
+            return null;
+        }
+
+        return _machine.Protection == GuestProtection.ProtectedState && Behavior.Has(KernelDifference.KvmProtectedEinval)
+            ? new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" })
+            : KvmReply.Success;
+    }
+
+    private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
+        new(Errno.EINVAL, new Refusal("XS0102", null, $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
+        {
+            Offset = XsaveFormat.XstateBvOffset,
+            Found = xfeatures.ToString(),
+            Expected = $"no bit outside {_host.KvmXcr0}",
+            Since = "all kernels",
+        });
+
+    // Hosts without XSAVE take the FXSAVE image; the header may name x87 and SSE only.
+    private KvmReply SetLegacyOnly(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    {
+        if (!StateComponentSet.Legacy.ContainsAll(xfeatures))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0204", null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
+            {
+                Offset = XsaveFormat.XstateBvOffset,
+                Found = xfeatures.ToString(),
+                Expected = "no bit outside 0x3",
+            });
+        }
+
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
+        {
+            return new KvmReply(Errno.EINVAL, refusal);
+        }
+
+        image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
+        _state.Xfeatures = StateComponentSet.Legacy;
+        return KvmReply.Success;
+    }
+
+    // load_xsave of kernels up to 5.15: one combined test, the legacy region taken as it is, header fields beyond XSTATE_BV ignored.
+    private Refusal? CopyInRaw(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    {
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        if (UabiXstate.CheckMxcsr(mxcsr, _host, "up to 5.15, whatever XSTATE_BV has") is { } refusal)
+        {
+            return refusal;
+        }
+
+        image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
+        _state.Xfeatures = xfeatures;
+        foreach (StateComponent component in xfeatures)
+        {
+            if (!_host.Layout.TryGetSlot(component, out XsaveSlot slot) || slot.End > image.Length)
+            {
+                continue;
+            }
+
+            if (component == StateComponent.Pkru)
+            {
+                _pkru = BinaryPrimitives.ReadUInt32LittleEndian(image[slot.Offset..]);
+            }
+            else
+            {
+                image.Slice(slot.Offset, slot.Size).CopyTo(_state.Component(component));
+            }
+        }
+
+        return null;
+    }
+
+    private KvmReply CopyOut(int length, ref byte[] area)
+    {
+        if (ProtectedReply() is { } reply)
+        {
+            area = reply.IsSuccess ? new byte[length] : [];
+            return reply;
+        }
+
+        area = new byte[length];
+        if (!_host.HasXsave)
+        {
+            _state.Legacy.CopyTo(area);
+            BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
+        }
+        else if (Behavior.Has(KernelDifference.KvmGetRaw))
+        {
+            CopyOutRaw(area);
+        }
+        else
+        {
+            UabiXstate.CopyToUser(_state, area, AllowedOut(), _pkru);
+        }
+
+        return KvmReply.Success;
+    }
+
+    // 6.6: trimming happens here. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures.
+    private StateComponentSet AllowedOut() =>
+        Behavior.Has(KernelDifference.KvmGetNoTrim) || Behavior.Has(KernelDifference.KvmSetStrictCpuid)
+            ? new StateComponentSet(ulong.MaxValue)
+            : _guestXcr0 | StateComponentSet.Legacy;
+
+    // fill_xsave of kernels up to 5.15.
+    private void CopyOutRaw(Span<byte> area)
+    {
+        StateComponentSet xfeatures = _state.Xfeatures & (_guestXcr0 | StateComponentSet.Legacy);
+        _state.Legacy.CopyTo(area);
+        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], xfeatures.Bits);
+        foreach (StateComponent component in xfeatures)
+        {
+            if (!_host.Layout.TryGetSlot(component, out XsaveSlot slot))
+            {
+                continue;
+            }
+
+            if (component == StateComponent.Pkru)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(area[slot.Offset..], _pkru);
+            }
+            else
+            {
+                _state.Component(component).CopyTo(area[slot.Offset..]);
+            }
+        }
+    }
+
+    // __kvm_set_xcr, in its order.
+    private KvmReply SetXcr0(StateComponentSet value)
+    {
+        StateComponentSet valid = _guestXcr0.With(StateComponent.X87);
+        Xcr0Violation? violation = null;
+        if (!value.Contains(StateComponent.X87))
+        {
+            violation = new Xcr0Violation(StateComponent.X87, "bit 0 must be set");
+        }
+        else if (value.Contains(StateComponent.Avx) && Xcr0Rules.BrokenDependency(StateComponent.Avx, value) is { } avx)
+        {
+            violation = avx;
+        }
+        else if (!valid.ContainsAll(value))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0202", null, $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
+            {
+                Found = value.ToString(),
+                Expected = $"no bit outside {valid}",
+                Since = "all kernels",
+            });
+        }
+        else
+        {
+            violation = Xcr0Rules.FirstViolation(value, valid);
+        }
+
+        if (violation is { } broken)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0201", null, $"XCR0 {value}: {broken.Reason}") { Found = value.ToString(), Expected = broken.Reason, Since = "all kernels" });
+        }
+
+        Xcr0 = value;
+        return KvmReply.Success;
+    }
+
+    private Refusal? CheckXss(ulong value)
+    {
+        StateComponentSet wanted = new(value);
+        StateComponentSet allowed = _host.KvmXss & _cpuid.SupervisorComponents;
+        bool hasXsaves = (_cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax >> 3 & 1) != 0;
+        if (allowed.ContainsAll(wanted) && (wanted.IsEmpty || hasXsaves))
+        {
+            return null;
+        }
+
+        KernelDifference difference = Behavior.Has(KernelDifference.KvmXssZero) ? KernelDifference.KvmXssZero : KernelDifference.KvmXssNeedsCpuid;
+        return new Refusal("XS0402", KernelDifferences.Get(difference).Id, $"IA32_XSS {wanted}: this vCPU takes {allowed}")
+        {
+            Found = wanted.ToString(),
+            Expected = $"no bit outside {allowed}",
+            Since = KernelDifferences.Get(difference).Affected,
+        };
+    }
+
+    private Refusal? CheckXfd(uint index, ulong value)
+    {
+        StateComponentSet allowed = _guestXcr0 & StateComponentSet.Of(StateComponent.TileData);
+        return Behavior.Has(KernelDifference.KvmXsaveDynamic) && allowed.ContainsAll(new StateComponentSet(value))
+            ? null
+            : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"MSR 0x{index:x} value 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" };
+    }
+
+    private CpuidTable RuntimeCpuid()
+    {
+        CpuidTable table = _cpuid;
+        if (table.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
+        {
+            table = table.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)_host.Layout.StandardLengthFor(Xcr0) });
+        }
+
+        if (table.TryRead(CpuidTable.XsaveLeaf, 1, out CpuidRegisters features) && (features.Eax & 0b1010) != 0)
+        {
+            table = table.With(CpuidTable.XsaveLeaf, 1, features with { Ebx = (uint)_host.Layout.CompactedLengthFor(Xcr0 | Xss) });
+        }
+
+        return table;
+    }
+}

@@ -1,0 +1,127 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Captures;
+
+namespace Xstate.Hypervisors.Linux;
+
+/// <summary>
+/// What a Linux kernel of given behaviour makes of a given processor: the components it enables, their layout, and what its KVM offers. Computed once per host, from CPUID as the kernel reads it.
+/// </summary>
+public sealed class LinuxHost
+{
+    private static readonly StateComponentSet Mpx = StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr);
+    private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
+
+    private readonly byte[] _initialLegacy = new byte[XsaveFormat.LegacyLength];
+
+    /// <summary>The host of a record under a kernel.</summary>
+    /// <param name="record">The processor, and what was recorded of its KVM.</param>
+    /// <param name="behavior">The kernel; it need not be the recorded one.</param>
+    public LinuxHost(HostRecord record, KernelBehavior behavior)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(behavior);
+        Record = record;
+        Behavior = behavior;
+        Layout = XsaveLayout.FromCpuid(record.Cpuid);
+        HasXsave = (record.Cpuid.Read(1).Ecx >> 26 & 1) != 0 && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
+        UserFeatures = HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
+        MxcsrMask = record.MxcsrMask ?? Mxcsr.MaskOf(record.Processor);
+        KvmXcr0 = HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
+        uint features = record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
+        UsesCompactedBuffers = HasXsave && (features & 0b1010) != 0;
+        BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
+        BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrMaskOffset), MxcsrMask);
+    }
+
+    /// <summary>The recorded processor.</summary>
+    public HostRecord Record { get; }
+
+    /// <summary>The kernel.</summary>
+    public KernelBehavior Behavior { get; }
+
+    /// <summary>The processor's layout: every buffer of the user ABI uses its standard offsets.</summary>
+    public XsaveLayout Layout { get; }
+
+    /// <summary>Whether the processor has XSAVE at all.</summary>
+    public bool HasXsave { get; }
+
+    /// <summary>User components that the kernel enables in XCR0 (<c>fpu_user_cfg.max_features</c>), also the mask in the software bytes.</summary>
+    public StateComponentSet UserFeatures { get; }
+
+    /// <summary>Components that every task has without asking (<c>fpu_user_cfg.default_features</c>).</summary>
+    public StateComponentSet DefaultUserFeatures => UserFeatures.Without(StateComponent.TileData);
+
+    /// <summary>What KVM can give a guest in XCR0 (<c>kvm_caps.supported_xcr0</c>).</summary>
+    public StateComponentSet KvmXcr0 { get; }
+
+    /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on.</summary>
+    public StateComponentSet KvmXss => Behavior.Has(KernelDifference.KvmXssZero)
+        ? StateComponentSet.Empty
+        : Layout.SupervisorComponents & StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
+
+    /// <summary>MXCSR bits that exist on the processor.</summary>
+    public uint MxcsrMask { get; }
+
+    /// <summary>Whether the kernel keeps its own buffers compacted (XSAVEC or XSAVES present). It decides what a load makes of MXCSR when bit 1 is clear.</summary>
+    public bool UsesCompactedBuffers { get; }
+
+    /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
+    public ReadOnlySpan<byte> InitialLegacy => _initialLegacy;
+
+    private StateComponentSet EnabledUserFeatures()
+    {
+        StateComponentSet known = KnownToLinux(Record.Kernel is null ? Behavior.Release : Behavior.Release ?? Record.Kernel);
+        if (Record.Xcr0 is { } recorded)
+        {
+            return recorded & known;
+        }
+
+        StateComponentSet enabled = StateComponentSet.Legacy;
+        foreach (StateComponent component in Layout.UserComponents & known)
+        {
+            // The kernel drops components whose CPUID feature is absent: EPYC Rome announces PKRU in leaf 0xD without PKU.
+            StateComponentInfo info = StateComponents.Get(component);
+            if (info.Features.Any(feature => feature.IsIn(Record.Cpuid)))
+            {
+                enabled |= info.Bit;
+            }
+        }
+
+        // Dynamic components need XFD (0xD.1 EAX[4]): without it the kernel cannot keep them off by default.
+        return (Record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax & 1 << 4) == 0 ? enabled.Without(StateComponent.TileData) : enabled;
+    }
+
+    private static StateComponentSet KnownToLinux(KernelRelease? release)
+    {
+        StateComponentSet known = new(0xFF);
+        known = known.With(StateComponent.Pkru);
+        if (release is not { } r || r.IsAtLeast(5, 16))
+        {
+            known |= Tiles;
+        }
+
+        return release is not { } s || s.IsAtLeast(6, 16) ? known.With(StateComponent.Apx) : known;
+    }
+
+    private StateComponentSet SupportedByKvm()
+    {
+        // No kernel up to 6.18 offers APX to guests.
+        StateComponentSet supported = UserFeatures.Without(StateComponent.Apx);
+        if (!Behavior.Has(KernelDifference.KvmXsaveDynamic))
+        {
+            supported = supported.Except(Tiles);
+        }
+
+        // MPX needs VMX controls that SVM does not have.
+        bool vmx = Record.Flavour == KvmFlavour.Intel || (Record.Flavour == KvmFlavour.Unknown && !Record.Processor.IsAmdLike);
+        if (!vmx)
+        {
+            supported = supported.Except(Mpx);
+        }
+
+        // What KVM itself reported wins; it hides tiles until permission is given.
+        return Record.SupportedCpuid is { } reported ? supported & (reported.UserComponents | Tiles) : supported;
+    }
+}

@@ -1,0 +1,208 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Hypervisors.Linux;
+
+/// <summary>Where PKRU goes when a user buffer is taken over, and what an absent PKRU means: the one way in which the three borders differ.</summary>
+public enum PkruRule
+{
+    /// <summary>Bit 9 set: the register takes the value; clear: it becomes 0, as XRSTOR would make it. ptrace and sigreturn from 6.2 on.</summary>
+    RegisterOrInitial,
+
+    /// <summary>Bit 9 set: the register takes the value; clear: it keeps its own. KVM_SET_XSAVE, always.</summary>
+    RegisterOrKeep,
+
+    /// <summary>The value lands in a buffer that is never loaded. ptrace from 5.14 to 6.1.5.</summary>
+    Ignore,
+}
+
+/// <summary>
+/// The kernel's translation between its buffer and the user-space image, as kernels from 5.16 on do it for KVM, ptrace and signal frames alike (<c>copy_uabi_to_xstate</c> and <c>copy_xstate_to_uabi_buf</c>).
+/// </summary>
+public static class UabiXstate
+{
+    private static readonly StateComponentSet SseOrAvx = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx);
+    private static readonly StateComponentSet WithMxcsr = SseOrAvx.With(StateComponent.X87);
+
+    /// <summary>Bytes of the x87 component, MXCSR included: the kernel copies them in one piece.</summary>
+    private const int X87Length = XsaveFormat.XmmOffset;
+
+    /// <summary>
+    /// Takes over a user image. Nothing changes when it is refused. The order of the tests is the kernel's.
+    /// </summary>
+    /// <param name="state">The buffer that takes the image over.</param>
+    /// <param name="image">At least 576 bytes; components beyond its end read as zeros.</param>
+    /// <param name="rule">Where PKRU goes.</param>
+    /// <param name="pkru">The register outside the buffer.</param>
+    /// <param name="xfeatures">XSTATE_BV as it counts, after whatever the caller cleared in it.</param>
+    public static Refusal? CopyFromUser(
+        FpState state, ReadOnlySpan<byte> image, PkruRule rule, ref uint pkru, StateComponentSet xfeatures)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (CheckHeader(state, image, xfeatures) is { } refusal)
+        {
+            return refusal;
+        }
+
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        if (xfeatures.Overlaps(WithMxcsr) && CheckMxcsr(mxcsr, state.Host, "since 5.16, with x87, SSE or AVX in XSTATE_BV") is { } badMxcsr)
+        {
+            return badMxcsr;
+        }
+
+        if (xfeatures.Contains(StateComponent.X87))
+        {
+            image[..X87Length].CopyTo(state.Legacy);
+        }
+        else if (xfeatures.Overlaps(SseOrAvx))
+        {
+            // SSE and AVX bring MXCSR and its mask along even without x87.
+            image.Slice(XsaveFormat.MxcsrOffset, 2 * sizeof(uint)).CopyTo(state.Legacy[XsaveFormat.MxcsrOffset..]);
+        }
+
+        if (xfeatures.Contains(StateComponent.Sse))
+        {
+            image[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].CopyTo(state.Legacy[XsaveFormat.XmmOffset..]);
+        }
+
+        CopyExtended(state, image, xfeatures);
+        if (rule != PkruRule.Ignore)
+        {
+            TakePkru(state, rule, ref pkru, xfeatures);
+        }
+
+        state.Xfeatures = xfeatures;
+        return null;
+    }
+
+    /// <summary>Writes a user image into a zeroed destination. Components that do not fit are left out: callers size the destination by the vCPU.</summary>
+    /// <param name="state">The buffer.</param>
+    /// <param name="image">The destination, all zeros.</param>
+    /// <param name="allowed">Components that this border lets through.</param>
+    /// <param name="pkru">The register outside the buffer.</param>
+    public static void CopyToUser(FpState state, Span<byte> image, StateComponentSet allowed, uint pkru)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        StateComponentSet xfeatures = state.Xfeatures & state.UserXfeatures & allowed;
+        ReadOnlySpan<byte> x87 = xfeatures.Contains(StateComponent.X87) ? state.Legacy : state.Host.InitialLegacy;
+        ReadOnlySpan<byte> mxcsr = xfeatures.Overlaps(SseOrAvx) ? state.Legacy : state.Host.InitialLegacy;
+        ReadOnlySpan<byte> sse = xfeatures.Contains(StateComponent.Sse) ? state.Legacy : state.Host.InitialLegacy;
+        x87[..XsaveFormat.MxcsrOffset].CopyTo(image);
+        mxcsr[XsaveFormat.MxcsrOffset..XsaveFormat.StOffset].CopyTo(image[XsaveFormat.MxcsrOffset..]);
+        x87[XsaveFormat.StOffset..XsaveFormat.XmmOffset].CopyTo(image[XsaveFormat.StOffset..]);
+        sse[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].CopyTo(image[XsaveFormat.XmmOffset..]);
+        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.SoftwareOffset..], state.Host.UserFeatures.Bits);
+        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], xfeatures.Bits);
+        foreach (StateComponent component in xfeatures)
+        {
+            if (!state.Host.Layout.TryGetSlot(component, out XsaveSlot slot) || slot.End > image.Length)
+            {
+                continue;
+            }
+
+            if (component == StateComponent.Pkru)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(image[slot.Offset..], pkru);
+            }
+            else
+            {
+                state.Component(component).CopyTo(image[slot.Offset..]);
+            }
+        }
+    }
+
+    /// <summary>Whether MXCSR has a bit that the host lacks.</summary>
+    public static Refusal? CheckMxcsr(uint mxcsr, LinuxHost host, string since)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        uint reserved = mxcsr & ~host.MxcsrMask;
+        return reserved == 0
+            ? null
+            : new Refusal("XS0105", KernelDifferences.Get(KernelDifference.KvmSetMxcsrLazy).Id, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
+            {
+                Offset = XsaveFormat.MxcsrOffset,
+                Found = $"0x{mxcsr:x}",
+                Expected = $"no bit outside 0x{host.MxcsrMask:x}",
+                Since = since,
+            };
+    }
+
+    private static Refusal? CheckHeader(FpState state, ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    {
+        StateComponentSet foreign = xfeatures.Except(state.UserXfeatures);
+        if (!foreign.IsEmpty)
+        {
+            return ForeignComponents(state, xfeatures, foreign);
+        }
+
+        XsaveArea area = new(image);
+        if (area.XcompBv != 0)
+        {
+            return new Refusal("XS0103", KernelDifferences.Get(KernelDifference.KvmSetXcomp).Id, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
+            {
+                Offset = XsaveFormat.XcompBvOffset,
+                Found = $"0x{area.XcompBv:x}",
+                Expected = "0x0",
+                Since = "5.16",
+            };
+        }
+
+        int reserved = area.ReservedHeader.IndexOfAnyExcept((byte)0);
+        return reserved < 0
+            ? null
+            : new Refusal("XS0104", KernelDifferences.Get(KernelDifference.KvmSetHeaderStrict).Id, $"reserved header byte {XsaveFormat.ReservedHeaderOffset + reserved} is 0x{area.ReservedHeader[reserved]:x}")
+            {
+                Offset = XsaveFormat.ReservedHeaderOffset + reserved,
+                Found = $"0x{area.ReservedHeader[reserved]:x}",
+                Expected = "0x0",
+                Since = "5.16",
+            };
+    }
+
+    private static Refusal ForeignComponents(FpState state, StateComponentSet xfeatures, StateComponentSet foreign)
+    {
+        bool legacyOnly = StateComponentSet.Legacy.ContainsAll(foreign);
+        bool hidden = state.Host.DefaultUserFeatures.Overlaps(foreign);
+        (string rule, KernelDifference difference, string text) = legacyOnly
+            ? ("XS0110", KernelDifference.KvmSetFpSseReject, "this kernel takes not even x87 and SSE for a guest without XSAVE")
+            : hidden
+                ? ("XS0101", KernelDifference.KvmSetStrictCpuid, "this kernel refuses components that the guest's CPUID hides")
+                : ("XS0106", KernelDifference.KvmXsaveDynamic, "the component is off until the guest's CPUID enables it");
+        return new Refusal(rule, KernelDifferences.Get(difference).Id, $"XSTATE_BV {xfeatures} has {foreign.Describe()}: {text}")
+        {
+            Offset = XsaveFormat.XstateBvOffset,
+            Found = xfeatures.ToString(),
+            Expected = $"no bit outside {state.UserXfeatures}",
+            Since = KernelDifferences.Get(difference).Affected,
+        };
+    }
+
+    private static void CopyExtended(FpState state, ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    {
+        foreach (StateComponent component in xfeatures)
+        {
+            Span<byte> destination = state.Component(component);
+            if (destination.IsEmpty || !state.Host.Layout.TryGetSlot(component, out XsaveSlot slot))
+            {
+                continue;
+            }
+
+            ReadOnlySpan<byte> source = slot.Offset < image.Length ? image[slot.Offset..Math.Min(slot.End, image.Length)] : [];
+            source.CopyTo(destination);
+            destination[source.Length..].Clear();
+        }
+    }
+
+    private static void TakePkru(FpState state, PkruRule rule, ref uint pkru, StateComponentSet xfeatures)
+    {
+        if (xfeatures.Contains(StateComponent.Pkru))
+        {
+            pkru = BinaryPrimitives.ReadUInt32LittleEndian(state.Component(StateComponent.Pkru));
+        }
+        else if (rule == PkruRule.RegisterOrInitial)
+        {
+            pkru = 0;
+        }
+    }
+}
