@@ -19,6 +19,8 @@ public sealed class RegisterFile
 
     internal RegisterFile(XsaveLayout layout)
     {
+        X87 = new X87Registers(this);
+        Vectors = new VectorRegisters(this);
         int end = XsaveFormat.LegacyLength;
         for (int bit = 2; bit < 63; bit++)
         {
@@ -47,10 +49,10 @@ public sealed class RegisterFile
     }
 
     /// <summary>The x87 registers.</summary>
-    public X87Registers X87 => new(this);
+    public X87Registers X87 { get; }
 
     /// <summary>XMM, YMM, ZMM and opmask registers.</summary>
-    public VectorRegisters Vectors => new(this);
+    public VectorRegisters Vectors { get; }
 
     /// <summary>PKRU.</summary>
     public Pkru Pkru

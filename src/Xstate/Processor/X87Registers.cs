@@ -9,7 +9,7 @@ namespace Xstate.Processor;
 /// The x87 registers of a <see cref="RegisterFile"/>. ST registers are held relative to TOP, as every image holds them, while the tag word names <i>physical</i>
 /// registers: FTW bit j belongs to Rj, which is ST((j − TOP) mod 8).
 /// </summary>
-public readonly struct X87Registers
+public sealed class X87Registers
 {
     private const ushort ExceptionFlags = 0x3F;
     private const ushort ErrorSummary = 0x80;
