@@ -27,6 +27,9 @@ public enum Errno
     /// <summary>Out of memory.</summary>
     ENOMEM = 12,
 
+    /// <summary>Permission denied: no right to open the device.</summary>
+    EACCES = 13,
+
     /// <summary>Bad address.</summary>
     EFAULT = 14,
 

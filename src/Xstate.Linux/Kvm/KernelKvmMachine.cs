@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using System.Runtime.Versioning;
+using Xstate.Architecture;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Linux.Kvm;
+
+/// <summary>The running kernel's KVM behind the same operations as the model's: one VM of this process. Refusals are answers, not exceptions.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class KernelKvmMachine : IKvmMachine
+{
+    private readonly KvmDevice _device;
+    private readonly KvmVm _vm;
+
+    /// <summary>A fresh virtual machine.</summary>
+    /// <param name="device">The open device; it must outlive this machine and is not disposed with it.</param>
+    /// <exception cref="KvmException">The kernel refused KVM_CREATE_VM.</exception>
+    public KernelKvmMachine(KvmDevice device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        _device = device;
+        _vm = device.CreateVm();
+    }
+
+    /// <inheritdoc/>
+    public int Xsave2Size => _vm.Xsave2Size;
+
+    /// <summary>Asks for the whole process: every machine that it makes later has the permission too.</summary>
+    public KvmReply RequestGuestPermission(StateComponent component) => new(GuestPermission.TryRequest(component));
+
+    /// <inheritdoc/>
+    public KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries) => new(_device.TryGetSupportedCpuid(out entries));
+
+    /// <inheritdoc/>
+    public KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu)
+    {
+        Errno errno = _vm.TryCreateVcpu(id, out KvmVcpu? created);
+        vcpu = created is null ? null : new KernelKvmVcpu(created);
+        return new KvmReply(errno);
+    }
+
+    /// <summary>Closes the VM. Its virtual CPUs are closed by whoever made them.</summary>
+    public void Dispose() => _vm.Dispose();
+}
+
+/// <summary>A virtual CPU of the running kernel behind the same operations as the model's.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class KernelKvmVcpu : IKvmVcpu
+{
+    private readonly KvmVcpu _vcpu;
+
+    internal KernelKvmVcpu(KvmVcpu vcpu)
+    {
+        _vcpu = vcpu;
+    }
+
+    public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
+
+    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries) => new(_vcpu.TryGetCpuid2(out entries));
+
+    public KvmReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
+
+    public KvmReply GetXsave(out byte[] area) => new(_vcpu.TryGetXsave(out area));
+
+    public KvmReply GetXsave2(out byte[] area) => new(_vcpu.TryGetXsave2(out area));
+
+    public KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries) => new(_vcpu.TrySetXcrs(count, flags, entries));
+
+    public KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries) => new(_vcpu.TryGetXcrs(out entries));
+
+    public KvmReply SetMsr(uint index, ulong value, out int count) => new(_vcpu.TrySetMsr(index, value, out count));
+
+    public KvmReply GetMsr(uint index, out int count, out ulong value) => new(_vcpu.TryGetMsr(index, out count, out value));
+
+    public KvmReply RunImmediateExit() => new(_vcpu.TryRunImmediateExit());
+
+    public void Dispose() => _vcpu.Dispose();
+}

@@ -1,0 +1,310 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Runtime.Versioning;
+using Microsoft.Win32.SafeHandles;
+using Xstate.Architecture;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Linux.Interop;
+
+namespace Xstate.Linux.Kvm;
+
+/// <summary>One virtual CPU. Its buffers are sized here, so that no caller can hand the kernel one that is too small.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class KvmVcpu : IDisposable
+{
+    private const int LegacyXsaveLength = 4096;
+    private const int XcrsLength = 392;
+    private const int XcrsHeaderLength = 8;
+    private const int XcrEntryLength = 16;
+    private const int MaxXcrs = 16;
+    private const int MsrsLength = 24;
+
+    private readonly SafeFileHandle _file;
+    private readonly int _xsaveLength;
+    private readonly Lazy<VcpuRunPage> _runPage;
+
+    internal KvmVcpu(SafeFileHandle file, int xsave2Size, int runPageLength)
+    {
+        _file = file;
+
+        // KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes what the vCPU's buffer holds, which is at most KVM_CAP_XSAVE2 of the VM. That number is final here: the first
+        // vCPU of a process locks its permission for dynamic components.
+        _xsaveLength = Math.Max(LegacyXsaveLength, xsave2Size);
+        _runPage = new Lazy<VcpuRunPage>(() => new VcpuRunPage(_file, runPageLength));
+    }
+
+    /// <summary>KVM_SET_CPUID2.</summary>
+    /// <exception cref="KvmException">E2BIG for more than 256 entries, EPERM for AMX without permission, EINVAL.</exception>
+    public void SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => KvmIoctl.Check(TrySetCpuid2(entries), "KVM_SET_CPUID2");
+
+    /// <summary>KVM_GET_CPUID2.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public CpuidTable GetCpuid2()
+    {
+        KvmIoctl.Check(TryGetCpuid2(out ImmutableArray<CpuidEntry> entries), "KVM_GET_CPUID2");
+        return new CpuidTable(entries);
+    }
+
+    /// <summary>KVM_SET_XSAVE: loads a standard-format image in the layout of this host. A shorter image is padded with zeros.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The image is longer than the call reads and has bytes there that are not zero.</exception>
+    /// <exception cref="KvmException">EINVAL: the kernel refused the image.</exception>
+    public void SetXsave(ReadOnlySpan<byte> image)
+    {
+        if (image.Length > _xsaveLength && image[_xsaveLength..].ContainsAnyExcept((byte)0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(image), image.Length, $"KVM reads {_xsaveLength} bytes; the image has state behind them");
+        }
+
+        KvmIoctl.Check(TrySetXsave(image), "KVM_SET_XSAVE");
+    }
+
+    /// <summary>KVM_GET_XSAVE: 4096 bytes in standard format.</summary>
+    /// <exception cref="KvmException">EINVAL when the state is larger (AMX): use <see cref="GetXsave2"/>.</exception>
+    public byte[] GetXsave()
+    {
+        KvmIoctl.Check(TryGetXsave(out byte[] area), "KVM_GET_XSAVE");
+        return area;
+    }
+
+    /// <summary>KVM_GET_XSAVE2 (Linux 5.17): the whole state in standard format, as long as KVM_CAP_XSAVE2 of the VM says.</summary>
+    /// <exception cref="KvmException">EINVAL on kernels without the call.</exception>
+    public byte[] GetXsave2()
+    {
+        KvmIoctl.Check(TryGetXsave2(out byte[] area), "KVM_GET_XSAVE2");
+        return area;
+    }
+
+    /// <summary>KVM_SET_XCRS with XCR0 alone.</summary>
+    /// <exception cref="KvmException">EINVAL: a value that XSETBV would refuse, or that the guest's CPUID does not allow.</exception>
+    public void SetXcr0(StateComponentSet value) => KvmIoctl.Check(TrySetXcrs(1, 0, [new XcrEntry(0, value.Bits)]), "KVM_SET_XCRS");
+
+    /// <summary>KVM_GET_XCRS: XCR0, or null where the host has no XSAVE.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public StateComponentSet? GetXcr0()
+    {
+        KvmIoctl.Check(TryGetXcrs(out ImmutableArray<XcrEntry> entries), "KVM_GET_XCRS");
+        return entries.IsEmpty ? null : new StateComponentSet(entries[0].Value);
+    }
+
+    /// <summary>KVM_SET_MSRS with one MSR. False when KVM did not take it.</summary>
+    /// <exception cref="KvmException">The call itself failed.</exception>
+    public bool SetMsr(uint index, ulong value)
+    {
+        KvmIoctl.Check(TrySetMsr(index, value, out int count), "KVM_SET_MSRS");
+        return count == 1;
+    }
+
+    /// <summary>KVM_GET_MSRS with one MSR; null when KVM does not have it for this guest.</summary>
+    /// <exception cref="KvmException">The call itself failed.</exception>
+    public ulong? GetMsr(uint index)
+    {
+        KvmIoctl.Check(TryGetMsr(index, out int count, out ulong value), "KVM_GET_MSRS");
+        return count == 1 ? value : null;
+    }
+
+    /// <summary>KVM_GET_REGS.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public KvmRegisters GetRegisters() => Get(KvmRequest.GetRegs, "KVM_GET_REGS", new KvmRegisters());
+
+    /// <summary>KVM_SET_REGS.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void SetRegisters(KvmRegisters registers) => Set(KvmRequest.SetRegs, "KVM_SET_REGS", registers);
+
+    /// <summary>KVM_GET_SREGS.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public KvmSystemRegisters GetSystemRegisters() => Get(KvmRequest.GetSregs, "KVM_GET_SREGS", new KvmSystemRegisters());
+
+    /// <summary>KVM_SET_SREGS.</summary>
+    /// <exception cref="KvmException">EINVAL: a control register value that the guest's CPUID does not allow.</exception>
+    public void SetSystemRegisters(KvmSystemRegisters registers) => Set(KvmRequest.SetSregs, "KVM_SET_SREGS", registers);
+
+    /// <summary>KVM_GET_FPU: x87 and XMM only.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public KvmFpu GetFpu() => Get(KvmRequest.GetFpu, "KVM_GET_FPU", new KvmFpu());
+
+    /// <summary>KVM_SET_FPU: x87 and XMM only. Since 5.16 XSTATE_BV stays as it was, so that on a vCPU whose x87 and SSE are initial the call has no effect.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void SetFpu(KvmFpu registers) => Set(KvmRequest.SetFpu, "KVM_SET_FPU", registers);
+
+    /// <summary>KVM_GET_VCPU_EVENTS.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public KvmVcpuEvents GetEvents() => Get(KvmRequest.GetVcpuEvents, "KVM_GET_VCPU_EVENTS", new KvmVcpuEvents());
+
+    /// <summary>KVM_SET_VCPU_EVENTS.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void SetEvents(KvmVcpuEvents events) => Set(KvmRequest.SetVcpuEvents, "KVM_SET_VCPU_EVENTS", events);
+
+    /// <summary>KVM_GET_MP_STATE.</summary>
+    /// <exception cref="KvmException">EINVAL without an in-kernel interrupt controller on some kernels.</exception>
+    public KvmMpState GetMpState()
+    {
+        Span<byte> state = stackalloc byte[sizeof(uint)];
+        KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.GetMpState, state), "KVM_GET_MP_STATE");
+        return (KvmMpState)BinaryPrimitives.ReadUInt32LittleEndian(state);
+    }
+
+    /// <summary>KVM_SET_MP_STATE.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void SetMpState(KvmMpState value)
+    {
+        Span<byte> state = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(state, (uint)value);
+        KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.SetMpState, state), "KVM_SET_MP_STATE");
+    }
+
+    /// <summary>KVM_RUN until the guest stops for a reason of its own.</summary>
+    /// <exception cref="KvmException">The kernel refused; EINTR when a signal ended the run.</exception>
+    public KvmExit Run()
+    {
+        KvmIoctl.Check(TryRun(immediateExit: false), "KVM_RUN");
+        return _runPage.Value.ReadExit();
+    }
+
+    /// <summary>KVM_RUN with immediate_exit: KVM loads the guest's state into the processor and saves it again, and no instruction of the guest runs.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void RunImmediateExit() => KvmIoctl.Check(TryRunImmediateExit(), "KVM_RUN");
+
+    /// <summary>Closes the virtual CPU.</summary>
+    public void Dispose()
+    {
+        if (_runPage.IsValueCreated)
+        {
+            _runPage.Value.Dispose();
+        }
+
+        _file.Dispose();
+    }
+
+    internal Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) => KvmIoctl.Issue(_file, KvmRequest.SetCpuid2, CpuidBuffer.ForEntries(entries));
+
+    internal Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries)
+    {
+        byte[] buffer = CpuidBuffer.ForAnswer(CpuidBuffer.RoomyCount);
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetCpuid2, buffer);
+        entries = errno == Errno.None ? CpuidBuffer.Read(buffer) : [];
+        return errno;
+    }
+
+    internal Errno TrySetXsave(ReadOnlySpan<byte> image)
+    {
+        byte[] buffer = new byte[_xsaveLength];
+        image[..Math.Min(image.Length, buffer.Length)].CopyTo(buffer);
+        return KvmIoctl.Issue(_file, KvmRequest.SetXsave, buffer);
+    }
+
+    internal Errno TryGetXsave(out byte[] area)
+    {
+        area = new byte[LegacyXsaveLength];
+        return EmptyWhenRefused(KvmIoctl.Issue(_file, KvmRequest.GetXsave, area), ref area);
+    }
+
+    internal Errno TryGetXsave2(out byte[] area)
+    {
+        area = new byte[_xsaveLength];
+        return EmptyWhenRefused(KvmIoctl.Issue(_file, KvmRequest.GetXsave2, area), ref area);
+    }
+
+    internal Errno TrySetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(entries.Length, MaxXcrs, nameof(entries));
+        Span<byte> xcrs = stackalloc byte[XcrsLength];
+        xcrs.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(xcrs, count);
+        BinaryPrimitives.WriteUInt32LittleEndian(xcrs[4..], flags);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            Span<byte> entry = xcrs.Slice(XcrsHeaderLength + (i * XcrEntryLength), XcrEntryLength);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry, entries[i].Index);
+            BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], entries[i].Value);
+        }
+
+        return KvmIoctl.Issue(_file, KvmRequest.SetXcrs, xcrs);
+    }
+
+    internal Errno TryGetXcrs(out ImmutableArray<XcrEntry> entries)
+    {
+        entries = [];
+        Span<byte> xcrs = stackalloc byte[XcrsLength];
+        xcrs.Clear();
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetXcrs, xcrs);
+        if (errno == Errno.None)
+        {
+            int count = Math.Min(BinaryPrimitives.ReadInt32LittleEndian(xcrs), MaxXcrs);
+            ImmutableArray<XcrEntry>.Builder builder = ImmutableArray.CreateBuilder<XcrEntry>(count);
+            for (int i = 0; i < count; i++)
+            {
+                ReadOnlySpan<byte> entry = xcrs.Slice(XcrsHeaderLength + (i * XcrEntryLength), XcrEntryLength);
+                builder.Add(new XcrEntry(BinaryPrimitives.ReadUInt32LittleEndian(entry), BinaryPrimitives.ReadUInt64LittleEndian(entry[8..])));
+            }
+
+            entries = builder.MoveToImmutable();
+        }
+
+        return errno;
+    }
+
+    internal Errno TrySetMsr(uint index, ulong value, out int count)
+    {
+        Span<byte> msrs = stackalloc byte[MsrsLength];
+        FillMsr(msrs, index, value);
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.SetMsrs, msrs, out count);
+        count = Math.Max(count, 0);
+        return errno;
+    }
+
+    internal Errno TryGetMsr(uint index, out int count, out ulong value)
+    {
+        Span<byte> msrs = stackalloc byte[MsrsLength];
+        FillMsr(msrs, index, 0);
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetMsrs, msrs, out count);
+        value = errno == Errno.None && count == 1 ? BinaryPrimitives.ReadUInt64LittleEndian(msrs[16..]) : 0;
+        count = Math.Max(count, 0);
+        return errno;
+    }
+
+    internal Errno TryRunImmediateExit()
+    {
+        Errno errno = TryRun(immediateExit: true);
+        return errno == Errno.EINTR ? Errno.None : errno;
+    }
+
+    private static Errno EmptyWhenRefused(Errno errno, ref byte[] area)
+    {
+        if (errno != Errno.None)
+        {
+            area = [];
+        }
+
+        return errno;
+    }
+
+    // struct kvm_msrs: count, padding, then index, reserved, value.
+    private static void FillMsr(Span<byte> msrs, uint index, ulong value)
+    {
+        msrs.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(msrs, 1);
+        BinaryPrimitives.WriteUInt32LittleEndian(msrs[8..], index);
+        BinaryPrimitives.WriteUInt64LittleEndian(msrs[16..], value);
+    }
+
+    private Errno TryRun(bool immediateExit)
+    {
+        // Not repeated on EINTR: with immediate_exit that is the answer, and without it the caller decides what a signal means.
+        _runPage.Value.SetImmediateExit(immediateExit);
+        return LibC.ioctl(_file, KvmRequest.Run, 0) < 0 ? KvmIoctl.LastError() : Errno.None;
+    }
+
+    private T Get<T>(uint request, string name, T structure)
+        where T : KvmStructure
+    {
+        KvmIoctl.Check(KvmIoctl.Issue(_file, request, structure.Bytes), name);
+        return structure;
+    }
+
+    private void Set(uint request, string name, KvmStructure structure)
+    {
+        ArgumentNullException.ThrowIfNull(structure);
+        KvmIoctl.Check(KvmIoctl.Issue(_file, request, structure.Bytes), name);
+    }
+}
