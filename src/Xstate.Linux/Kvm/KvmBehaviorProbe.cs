@@ -1,0 +1,229 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Runtime.Versioning;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors;
+
+namespace Xstate.Linux.Kvm;
+
+/// <summary>
+/// Finds out which named differences (<see cref="KernelDifferences"/>) the running kernel has, each on a fresh virtual machine. A difference that cannot be told here has no answer rather
+/// than a guessed one. KVM-SET-XFD-NM is never tried.
+/// </summary>
+[SupportedOSPlatform("linux")]
+internal sealed class KvmBehaviorProbe
+{
+    private const uint ReservedMxcsr = 0xFFFF_0000;
+    private static readonly StateComponentSet ThroughAvx = StateComponentSet.Legacy.With(StateComponent.Avx);
+
+    private readonly KvmDevice _device;
+    private readonly HostRecord _host;
+    private readonly XsaveLayout _layout;
+    private readonly CpuidTable _supported;
+    private readonly ImmutableArray<ProbedBehavior>.Builder _found = ImmutableArray.CreateBuilder<ProbedBehavior>();
+
+    private KvmBehaviorProbe(KvmDevice device, HostRecord host)
+    {
+        _device = device;
+        _host = host;
+        _layout = XsaveLayout.FromCpuid(host.Cpuid);
+        _supported = host.SupportedCpuid ?? CpuidTable.Empty;
+    }
+
+    private bool HasAvx => _supported.UserComponents.ContainsAll(ThroughAvx);
+
+    private bool HasPkru => _supported.UserComponents.Contains(StateComponent.Pkru);
+
+    internal static ImmutableArray<ProbedBehavior> Run(KvmDevice device, HostRecord host)
+    {
+        KvmBehaviorProbe probe = new(device, host);
+        bool keepsHostCpuid = probe.HostCpuid();
+        probe.Header();
+        probe.Legacy();
+        probe.WithoutCpuid();
+        if (!keepsHostCpuid)
+        {
+            probe.NarrowedCpuid();
+        }
+
+        probe.Sizes();
+        probe.Pkru();
+        probe.Xss();
+        return probe._found.ToImmutable();
+    }
+
+    // kvm_pvm: leaf 0xD that was set and leaf 0xD that is there are different things.
+    private bool HostCpuid()
+    {
+        StateComponentSet narrowed = StateComponentSet.Legacy;
+        using Guest guest = new(_device);
+        Errno set = guest.Vcpu.TrySetCpuid2(With0xD(narrowed).Entries.AsSpan());
+        guest.Vcpu.TryGetCpuid2(out ImmutableArray<CpuidEntry> entries);
+        StateComponentSet now = new CpuidTable(entries).UserComponents;
+        bool present = set == Errno.None && now != narrowed;
+        Add(KernelDifference.KvmPvmHostCpuid, present, $"KVM_SET_CPUID2 with 0xD.0 {narrowed}: {set}; KVM_GET_CPUID2 has {now}");
+        return present;
+    }
+
+    private void Header()
+    {
+        Errno reserved = SetOnFresh(StateComponentSet.Legacy, image => image[XsaveFormat.ReservedHeaderOffset] = 1);
+        Add(KernelDifference.KvmSetHeaderStrict, reserved == Errno.EINVAL, $"KVM_SET_XSAVE with byte {XsaveFormat.ReservedHeaderOffset} = 1: {reserved}");
+
+        Errno compacted = SetOnFresh(StateComponentSet.Legacy, image =>
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | StateComponentSet.Legacy.Bits));
+        Add(KernelDifference.KvmSetXcomp, compacted == Errno.EINVAL, $"KVM_SET_XSAVE with XCOMP_BV bit 63: {compacted}");
+
+        Errno mxcsr = SetOnFresh(StateComponentSet.Empty, image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
+        Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None, $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
+    }
+
+    private void Legacy()
+    {
+        const byte Mark = 0x5A;
+        const int LastSoftwareByte = XsaveFormat.LegacyLength - 1;
+        using Guest guest = new(_device);
+        guest.Vcpu.GetXsave();
+        byte[] image = Image(StateComponentSet.Empty);
+        image[LastSoftwareByte] = Mark;
+        guest.Vcpu.TrySetXsave(image);
+        byte[] back = guest.Vcpu.GetXsave();
+        Add(KernelDifference.KvmGetRaw, back[LastSoftwareByte] == Mark, $"byte {LastSoftwareByte} set to 0x{Mark:x}, KVM_GET_XSAVE returns 0x{back[LastSoftwareByte]:x}");
+        ulong mask = new XsaveArea(back).SoftwareMask;
+        Add(KernelDifference.KvmGetSoftwareMask, mask != 0, $"KVM_GET_XSAVE has 0x{mask:x} at byte {XsaveFormat.SoftwareOffset}");
+    }
+
+    private void WithoutCpuid()
+    {
+        if (!HasAvx)
+        {
+            return;
+        }
+
+        using Guest guest = new(_device);
+        Errno set = guest.Vcpu.TrySetXsave(Image(ThroughAvx));
+        StateComponentSet got = new XsaveArea(guest.Vcpu.GetXsave()).XstateBv;
+        Add(KernelDifference.KvmGetNoCpuid, got.Contains(StateComponent.Avx), $"no CPUID, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE has {got}");
+    }
+
+    private void NarrowedCpuid()
+    {
+        if (HasAvx)
+        {
+            using Guest guest = new(_device);
+            guest.Vcpu.SetCpuid2(With0xD(StateComponentSet.Legacy).Entries.AsSpan());
+            Errno set = guest.Vcpu.TrySetXsave(Image(ThroughAvx));
+            StateComponentSet got = new XsaveArea(guest.Vcpu.GetXsave()).XstateBv;
+            string evidence = $"CPUID 0xD.0 {StateComponentSet.Legacy}, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE has {got}";
+            Add(KernelDifference.KvmSetStrictCpuid, set == Errno.EINVAL, evidence);
+            Add(KernelDifference.KvmGetNoTrim, set == Errno.None && got.Contains(StateComponent.Avx), evidence);
+        }
+
+        using Guest bare = new(_device);
+        bare.Vcpu.SetCpuid2([.. _supported.Entries.Where(entry => entry.Leaf != CpuidTable.XsaveLeaf)]);
+        Errno legacy = bare.Vcpu.TrySetXsave(Image(StateComponentSet.Legacy));
+        Add(KernelDifference.KvmSetFpSseReject, legacy == Errno.EINVAL, $"CPUID without leaf 0xD, KVM_SET_XSAVE with XSTATE_BV {StateComponentSet.Legacy}: {legacy}");
+    }
+
+    private void Sizes()
+    {
+        using Guest guest = new(_device);
+        int size = guest.Vm.Xsave2Size;
+        Add(KernelDifference.KvmXsaveDynamic, size != 0, $"KVM_CAP_XSAVE2 is {size}");
+        StateComponentSet tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
+        StateComponentSet supported = _supported.UserComponents & tiles;
+        if (_layout.UserComponents.ContainsAll(tiles))
+        {
+            Add(KernelDifference.KvmXtileHalf, !supported.IsEmpty && supported != tiles, $"KVM_GET_SUPPORTED_CPUID 0xD.0 has {_supported.UserComponents}");
+        }
+    }
+
+    private void Pkru()
+    {
+        const uint Value = 4;
+        if (!HasPkru || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        {
+            return;
+        }
+
+        using Guest guest = new(_device);
+        guest.Vcpu.SetCpuid2(_supported.Entries.AsSpan());
+        byte[] image = Image(StateComponentSet.Legacy.With(StateComponent.Pkru));
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Value);
+        guest.Vcpu.SetXsave(image);
+        guest.Vcpu.SetXsave(Image(StateComponentSet.Legacy));
+        guest.Vcpu.RunImmediateExit();
+        byte[] back = guest.Vcpu.GetXsave();
+        uint pkru = BinaryPrimitives.ReadUInt32LittleEndian(back.AsSpan(slot.Offset));
+        StateComponentSet bits = new XsaveArea(back).XstateBv;
+        if (bits.Contains(StateComponent.Pkru))
+        {
+            Add(KernelDifference.KvmSetPkruKeep, pkru == Value, $"PKRU {Value} set, then XSTATE_BV without bit 9, KVM_RUN with immediate_exit: KVM_GET_XSAVE has {bits} and PKRU {pkru}");
+        }
+    }
+
+    private void Xss()
+    {
+        const uint MsrXss = 0xDA0;
+        StateComponentSet supported = _supported.SupervisorComponents;
+        if (!_layout.SupervisorComponents.Overlaps(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS)))
+        {
+            return;
+        }
+
+        Add(KernelDifference.KvmXssZero, supported.IsEmpty, $"KVM_GET_SUPPORTED_CPUID 0xD.1 has {supported}");
+        if (!supported.IsEmpty)
+        {
+            using Guest guest = new(_device);
+            guest.Vcpu.TrySetMsr(MsrXss, supported.Bits, out int count);
+            Add(KernelDifference.KvmXssNeedsCpuid, count == 0, $"no CPUID, KVM_SET_MSRS of IA32_XSS {supported} processes {count}");
+        }
+    }
+
+    private Errno SetOnFresh(StateComponentSet components, Action<byte[]> spoil)
+    {
+        using Guest guest = new(_device);
+        guest.Vcpu.SetCpuid2(_supported.Entries.AsSpan());
+        byte[] image = Image(components);
+        spoil(image);
+        return guest.Vcpu.TrySetXsave(image);
+    }
+
+    private CpuidTable With0xD(StateComponentSet components)
+    {
+        CpuidRegisters leaf = _supported.Read(CpuidTable.XsaveLeaf);
+        return _supported.With(CpuidTable.XsaveLeaf, 0, leaf with { Eax = (uint)components.Bits, Edx = (uint)(components.Bits >> 32) });
+    }
+
+    private byte[] Image(StateComponentSet components)
+    {
+        byte[] image = new byte[Math.Max(4096, _host.Xsave2Size ?? 0)];
+        BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), components.Bits);
+        return image;
+    }
+
+    private void Add(KernelDifference difference, bool present, string evidence) =>
+        _found.Add(new ProbedBehavior(KernelDifferences.Get(difference).Id, present, evidence));
+
+    private sealed class Guest : IDisposable
+    {
+        internal Guest(KvmDevice device)
+        {
+            Vm = device.CreateVm();
+            Vcpu = Vm.CreateVcpu(0);
+        }
+
+        internal KvmVm Vm { get; }
+
+        internal KvmVcpu Vcpu { get; }
+
+        public void Dispose()
+        {
+            Vcpu.Dispose();
+            Vm.Dispose();
+        }
+    }
+}
