@@ -73,7 +73,9 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
 
     public KvmReply GetMsr(uint index, out int count, out ulong value) => new(_vcpu.TryGetMsr(index, out count, out value));
 
-    public KvmReply RunImmediateExit() => new(_vcpu.TryRunImmediateExit());
+    public KvmReply SetFpu(KvmFpu fpu) => new(_vcpu.TrySetFpu(fpu));
+
+    public KvmReply GetFpu(out KvmFpu fpu) => new(_vcpu.TryGetFpu(out fpu));
 
     public void Dispose() => _vcpu.Dispose();
 }

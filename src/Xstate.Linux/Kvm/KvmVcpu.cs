@@ -121,11 +121,15 @@ public sealed class KvmVcpu : IDisposable
 
     /// <summary>KVM_GET_FPU: x87 and XMM only.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public KvmFpu GetFpu() => Get(KvmRequest.GetFpu, "KVM_GET_FPU", new KvmFpu());
+    public KvmFpu GetFpu()
+    {
+        KvmIoctl.Check(TryGetFpu(out KvmFpu fpu), "KVM_GET_FPU");
+        return fpu;
+    }
 
     /// <summary>KVM_SET_FPU: x87 and XMM only. Since 5.16 XSTATE_BV stays as it was, so that on a vCPU whose x87 and SSE are initial the call has no effect.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public void SetFpu(KvmFpu registers) => Set(KvmRequest.SetFpu, "KVM_SET_FPU", registers);
+    public void SetFpu(KvmFpu fpu) => KvmIoctl.Check(TrySetFpu(fpu), "KVM_SET_FPU");
 
     /// <summary>KVM_GET_VCPU_EVENTS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
@@ -260,6 +264,23 @@ public sealed class KvmVcpu : IDisposable
         Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetMsrs, msrs, out count);
         value = errno == Errno.None && count == 1 ? BinaryPrimitives.ReadUInt64LittleEndian(msrs[16..]) : 0;
         count = Math.Max(count, 0);
+        return errno;
+    }
+
+    internal Errno TrySetFpu(KvmFpu fpu)
+    {
+        ArgumentNullException.ThrowIfNull(fpu);
+        Span<byte> buffer = stackalloc byte[KvmFpu.Length];
+        fpu.Write(buffer);
+        return KvmIoctl.Issue(_file, KvmRequest.SetFpu, buffer);
+    }
+
+    internal Errno TryGetFpu(out KvmFpu fpu)
+    {
+        Span<byte> buffer = stackalloc byte[KvmFpu.Length];
+        buffer.Clear();
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetFpu, buffer);
+        fpu = KvmFpu.Parse(buffer);
         return errno;
     }
 
