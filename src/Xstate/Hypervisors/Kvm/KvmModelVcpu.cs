@@ -268,7 +268,9 @@ public sealed class KvmModelVcpu : IKvmVcpu
         Span<byte> legacy = _state.Legacy;
         BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..], fpu.Fcw);
         BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FswOffset..], fpu.Fsw);
-        legacy[XsaveFormat.FtwOffset] = fpu.Ftwx;
+
+        // The kernel's field is 16 bits wide: the reserved byte behind FTW becomes 0.
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FtwOffset..], fpu.Ftwx);
         BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FopOffset..], fpu.LastOpcode);
         BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FipOffset..], fpu.LastIp);
         BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..], fpu.LastDp);

@@ -1,0 +1,16 @@
+namespace Xstate.Hypervisors.Conformance;
+
+/// <summary>What one call answered: the error number and every byte that came back.</summary>
+/// <param name="Errno">The error, or <see cref="Errno.None"/>.</param>
+/// <param name="Bytes">The answer in the order of its fields; empty for calls without one.</param>
+public readonly record struct KvmAnswer(Errno Errno, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>Whether both answers are the same to the last byte.</summary>
+    public bool Equals(KvmAnswer other) => Errno == other.Errno && Bytes.Span.SequenceEqual(other.Bytes.Span);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Errno, Bytes.Length);
+
+    /// <summary>Index of the first byte that differs, or the shorter length.</summary>
+    public int CommonLength(KvmAnswer other) => Bytes.Span.CommonPrefixLength(other.Bytes.Span);
+}

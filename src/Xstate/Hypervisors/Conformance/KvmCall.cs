@@ -1,0 +1,202 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Hypervisors.Conformance;
+
+/// <summary>One call of a sequence, performed alike on a model and on a kernel.</summary>
+public abstract record KvmCall
+{
+    private protected KvmCall()
+    {
+    }
+
+    /// <summary>Performs the call.</summary>
+    /// <param name="vcpu">The virtual CPU.</param>
+    /// <param name="lastArea">The area that the last successful GET of this sequence returned; a GET replaces it.</param>
+    public abstract KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea);
+
+    /// <summary>The call in one line.</summary>
+    public abstract override string ToString();
+}
+
+/// <summary>KVM_SET_CPUID2.</summary>
+public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetCpuid2(Entries.AsSpan()).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        IEnumerable<string> shown = Entries.Where(e => e.Leaf is CpuidTable.XsaveLeaf or 1 or 0x8000_0008).Take(8).Select(e =>
+            $"{{{e.Leaf:x}.{e.Subleaf:x}{(e.SubleafSignificant ? "" : " any")} {e.Registers.Eax:x} {e.Registers.Ebx:x} {e.Registers.Ecx:x} {e.Registers.Edx:x}}}");
+        return $"SET_CPUID2 {Entries.Length} entries {string.Join(' ', shown)}";
+    }
+}
+
+/// <summary>KVM_GET_CPUID2.</summary>
+/// <param name="Leaf">Compare this leaf only; null for all.</param>
+public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
+{
+    private const int EntryLength = 7 * sizeof(uint);
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries).Errno;
+        CpuidEntry[] compared = [.. entries.Where(e => Leaf is null || e.Leaf == Leaf)];
+        byte[] bytes = new byte[compared.Length * EntryLength];
+        for (int i = 0; i < compared.Length; i++)
+        {
+            Span<byte> to = bytes.AsSpan(i * EntryLength, EntryLength);
+            CpuidRegisters registers = compared[i].Registers;
+            ReadOnlySpan<uint> fields =
+                [compared[i].Leaf, compared[i].Subleaf, compared[i].SubleafSignificant ? 1u : 0, registers.Eax, registers.Ebx, registers.Ecx, registers.Edx];
+            for (int field = 0; field < fields.Length; field++)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(to[(field * sizeof(uint))..], fields[field]);
+            }
+        }
+
+        return new(errno, bytes);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Leaf is null ? "GET_CPUID2" : $"GET_CPUID2 (leaf 0x{Leaf:x})";
+}
+
+/// <summary>KVM_SET_XSAVE.</summary>
+public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetXsave(Image.Span).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        if (Image.Length < XsaveFormat.ExtendedOffset)
+        {
+            return $"SET_XSAVE {Image.Length} bytes";
+        }
+
+        XsaveArea area = new(Image.Span);
+        int reserved = area.ReservedHeader.IndexOfAnyExcept((byte)0);
+        return $"SET_XSAVE {Image.Length} bytes XSTATE_BV={area.XstateBv} XCOMP_BV=0x{area.XcompBv:x} MXCSR=0x{area.Mxcsr:x} MXCSR_MASK=0x{area.MxcsrMask:x}"
+            + (reserved < 0 ? "" : $" byte {XsaveFormat.ReservedHeaderOffset + reserved} not zero");
+    }
+}
+
+/// <summary>KVM_SET_XSAVE with the area that the last GET returned: what a VMM does that saves and restores.</summary>
+public sealed record SetXsaveBackCall : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetXsave(lastArea).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "SET_XSAVE of what the last GET returned";
+}
+
+/// <summary>KVM_GET_XSAVE or KVM_GET_XSAVE2.</summary>
+public sealed record GetXsaveCall(bool IsXsave2) : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        KvmReply reply = IsXsave2 ? vcpu.GetXsave2(out byte[] area) : vcpu.GetXsave(out area);
+        if (reply.IsSuccess)
+        {
+            lastArea = area;
+        }
+
+        return new(reply.Errno, area);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => IsXsave2 ? "GET_XSAVE2" : "GET_XSAVE";
+}
+
+/// <summary>KVM_SET_XCRS.</summary>
+public sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry> Entries) : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetXcrs(Count, Flags, Entries.AsSpan()).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"SET_XCRS nr={Count} flags=0x{Flags:x} {string.Join(' ', Entries.Select(e => $"{e.Index}:0x{e.Value:x}"))}";
+}
+
+/// <summary>KVM_GET_XCRS.</summary>
+public sealed record GetXcrsCall : KvmCall
+{
+    private const int EntryLength = sizeof(uint) + sizeof(ulong);
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries).Errno;
+        byte[] bytes = new byte[entries.Length * EntryLength];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(i * EntryLength), entries[i].Index);
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan((i * EntryLength) + sizeof(uint)), entries[i].Value);
+        }
+
+        return new(errno, bytes);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "GET_XCRS";
+}
+
+/// <summary>KVM_SET_FPU.</summary>
+public sealed record SetFpuCall(ReadOnlyMemory<byte> Fpu) : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetFpu(KvmFpu.Parse(Fpu.Span)).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "SET_FPU";
+}
+
+/// <summary>KVM_GET_FPU.</summary>
+public sealed record GetFpuCall : KvmCall
+{
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetFpu(out KvmFpu fpu).Errno;
+        byte[] bytes = new byte[KvmFpu.Length];
+        fpu.Write(bytes);
+        return new(errno, bytes);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "GET_FPU";
+}
