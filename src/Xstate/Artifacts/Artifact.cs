@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
+using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Artifacts.KvmXcrs;
@@ -25,11 +27,13 @@ public sealed record Artifact
     /// </summary>
     public static ImmutableArray<ArtifactFormat> Formats { get; } =
     [
+        new(CaptureFileReader.Format, "Xstate's own capture, JSON", (head, _) => CaptureFileReader.Recognizes(head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format)),
+        new(HostFileReader.Format, "Xstate's own host record, JSON", (head, _) => HostFileReader.Recognizes(head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
         new(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", (head, _) => CpuidRawReader.Recognizes(head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         new(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", (head, _) => InstLatx64Reader.Recognizes(head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
         new(KvmCpuid2Reader.Format, "struct kvm_cpuid2", KvmCpuid2Reader.Recognizes, (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
         new(KvmXcrsReader.Format, "struct kvm_xcrs", (_, length) => KvmXcrsReader.Recognizes(length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
-        new(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", KvmXsaveReader.Recognizes, (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits))),
+        new(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", KvmXsaveReader.Recognizes, (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format)),
     ];
 
     /// <summary>The format's name.</summary>
@@ -61,7 +65,9 @@ public sealed record Artifact
         return (given ?? Recognize(bytes.Span)).Read(bytes, options.Limits);
     }
 
-    internal static Artifact Of(Capture capture, string? format = null) => new(format ?? capture.Format) { Capture = capture };
+    internal static Artifact Of(Capture capture, string format) => new(format) { Capture = capture };
+
+    internal static Artifact Of(HostRecord host) => new(HostFileReader.Format) { Host = host };
 
     internal static Artifact Of(CpuidDump dump) => new(dump.Format) { Cpuid = dump };
 

@@ -21,6 +21,12 @@ public sealed record ArtifactLimits
     /// <summary>Characters in one line of a text dump.</summary>
     public int MaxLine { get; init; } = 1 << 16;
 
+    /// <summary>Model-specific registers of one state. KVM knows some hundreds.</summary>
+    public int MaxMsrs { get; init; } = 4_096;
+
+    /// <summary>Probed behaviours of one host.</summary>
+    public int MaxProbes { get; init; } = 1_024;
+
     /// <summary>Bytes of one XSAVE area.</summary>
     public int MaxArea { get; init; } = Architecture.XsaveLayout.MaxAreaLength;
 }

@@ -1,0 +1,121 @@
+using System.Collections.Immutable;
+using Xstate.Artifacts.Json;
+using Xstate.Captures;
+
+namespace Xstate.Artifacts.CaptureFile;
+
+/// <summary>Reads Xstate's own capture: JSON with <c>"format": "xstate-capture"</c> (docs/schemas/capture.schema.json).</summary>
+public static class CaptureFileReader
+{
+    /// <summary>The format's name.</summary>
+    public const string Format = "xstate-capture";
+
+    internal static bool Recognizes(ReadOnlySpan<byte> head) => JsonEnvelope.Recognizes(head, Format);
+
+    /// <summary>
+    /// Reads the capture. Its <see cref="Capture.Format"/> is the artifact that the state first came from, where the file tells it. Unknown members are errors: a file that
+    /// says more than this version understands must not be half believed.
+    /// </summary>
+    /// <exception cref="MalformedArtifactException">The bytes are not such a capture, or a limit is exceeded.</exception>
+    public static Capture Read(ReadOnlySpan<byte> json, ArtifactLimits limits)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        JsonEnvelope.Check(json, Format);
+        JsonCursor cursor = new(json, Format, limits);
+        cursor.BeginObject();
+        ulong seen = 0;
+        Capture capture = new() { Format = Format, States = [] };
+        while (cursor.NextMember(CaptureNames.Document, ref seen, out int member))
+        {
+            if (member <= 1)
+            {
+                JsonEnvelope.ReadMember(in cursor, isFormat: member == 0, Format);
+                continue;
+            }
+
+            capture = CaptureNames.Document[member] switch
+            {
+                CaptureNames.Origin => capture with { Format = cursor.ReadString() },
+                CaptureNames.Kind => capture with { Kind = (CaptureKind)cursor.ReadWord(CaptureNames.Kinds) },
+                CaptureNames.Note => capture with { Note = cursor.ReadString() },
+                CaptureNames.Source => capture with { Source = FactFields.ReadHost(ref cursor) },
+                _ => capture with { States = ReadStates(ref cursor) },
+            };
+        }
+
+        cursor.Require(CaptureNames.Document, seen, 0, 1, 3, 6);
+        cursor.End();
+        return capture;
+    }
+
+    private static ImmutableArray<CapturedState> ReadStates(ref JsonCursor cursor)
+    {
+        cursor.BeginArray();
+        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
+        long areas = 0;
+        while (cursor.NextItem(cursor.Limits.MaxStates))
+        {
+            CapturedState state = ReadState(ref cursor, cursor.Limits.MaxWholeFile - areas);
+            areas += state.Area.Length;
+            states.Add(state);
+        }
+
+        return states.Count > 0 ? states.ToImmutable() : throw cursor.Malformed("no state", "at least one");
+    }
+
+    private static CapturedState ReadState(ref JsonCursor cursor, long maxArea)
+    {
+        cursor.BeginObject();
+        ulong seen = 0;
+        CapturedState state = new() { Id = 0, Area = default };
+        while (cursor.NextMember(CaptureNames.State, ref seen, out int member))
+        {
+            state = CaptureNames.State[member] switch
+            {
+                CaptureNames.Id => state with { Id = (int)cursor.ReadInteger(0, int.MaxValue) },
+                CaptureNames.Area => state with { Area = AreaFields.Read(ref cursor, maxArea) },
+                CaptureNames.Layout => state with { Layout = FactFields.ReadLayout(ref cursor) },
+                CaptureNames.Xcr0 => state with { Xcr0 = FactFields.ReadSet(ref cursor) },
+                CaptureNames.Xss => state with { Xss = FactFields.ReadSet(ref cursor) },
+                CaptureNames.Xfd => state with { Xfd = FactFields.ReadSet(ref cursor) },
+                CaptureNames.GuestCpuid => state with { GuestCpuid = FactFields.ReadCpuid(ref cursor) },
+                _ => state with { Msrs = ReadMsrs(ref cursor) },
+            };
+        }
+
+        cursor.Require(CaptureNames.State, seen, 0, 1);
+        return state;
+    }
+
+    private static ImmutableSortedDictionary<uint, ulong> ReadMsrs(ref JsonCursor cursor)
+    {
+        cursor.BeginArray();
+        ImmutableSortedDictionary<uint, ulong>.Builder msrs = ImmutableSortedDictionary.CreateBuilder<uint, ulong>();
+        while (cursor.NextItem(cursor.Limits.MaxMsrs))
+        {
+            cursor.BeginObject();
+            ulong seen = 0;
+            uint index = 0;
+            ulong value = 0;
+            while (cursor.NextMember(CaptureNames.Msr, ref seen, out int member))
+            {
+                if (member == 0)
+                {
+                    index = (uint)cursor.ReadHex(uint.MaxValue);
+                }
+                else
+                {
+                    value = cursor.ReadHex(ulong.MaxValue);
+                }
+            }
+
+            cursor.Require(CaptureNames.Msr, seen, 0, 1);
+            if (!msrs.TryAdd(index, value))
+            {
+                throw cursor.Malformed($"MSR 0x{index:x} again", "each MSR once");
+            }
+        }
+
+        return msrs.ToImmutable();
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text.Json;
+using Xstate.Artifacts.Json;
+using Xstate.Captures;
+
+namespace Xstate.Artifacts.CaptureFile;
+
+/// <summary>Writes Xstate's own capture, the one format that keeps everything a <see cref="Capture"/> can hold.</summary>
+public static class CaptureFileWriter
+{
+    /// <summary>The capture as UTF-8 JSON; for one that this writer wrote and the reader read, the same bytes.</summary>
+    /// <exception cref="ArgumentException">The capture has no state.</exception>
+    public static byte[] Write(Capture capture)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        if (capture.States.IsDefaultOrEmpty)
+        {
+            throw new ArgumentException("a capture file has at least one state", nameof(capture));
+        }
+
+        using JsonOutput output = new();
+        Utf8JsonWriter writer = output.Writer;
+        writer.WriteStartObject();
+        writer.WriteString("format", CaptureFileReader.Format);
+        writer.WriteNumber("version", JsonEnvelope.Version);
+        if (capture.Format != CaptureFileReader.Format)
+        {
+            writer.WriteString(CaptureNames.Origin, capture.Format);
+        }
+
+        writer.WriteString(CaptureNames.Kind, CaptureNames.Kinds[(int)capture.Kind]);
+        if (capture.Note is not null)
+        {
+            writer.WriteString(CaptureNames.Note, capture.Note);
+        }
+
+        FactFields.Write(output, CaptureNames.Source, capture.Source);
+        writer.WriteStartArray(CaptureNames.States);
+        foreach (CapturedState state in capture.States)
+        {
+            WriteState(output, state);
+        }
+
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+        return output.ToBytes();
+    }
+
+    private static void WriteState(JsonOutput output, CapturedState state)
+    {
+        Utf8JsonWriter writer = output.Writer;
+        writer.WriteStartObject();
+        writer.WriteNumber(CaptureNames.Id, state.Id);
+        FactFields.Write(output, CaptureNames.Xcr0, state.Xcr0);
+        FactFields.Write(output, CaptureNames.Xss, state.Xss);
+        FactFields.Write(output, CaptureNames.Xfd, state.Xfd);
+        WriteMsrs(output, state);
+        writer.WritePropertyName(CaptureNames.Area);
+        AreaFields.Write(output, state.Area.Span);
+        FactFields.Write(output, CaptureNames.Layout, state.Layout);
+        FactFields.Write(output, CaptureNames.GuestCpuid, state.GuestCpuid);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteMsrs(JsonOutput output, CapturedState state)
+    {
+        if (state.Msrs.IsEmpty)
+        {
+            return;
+        }
+
+        output.Writer.WriteStartArray(CaptureNames.Msrs);
+        foreach ((uint index, ulong value) in state.Msrs)
+        {
+            Utf8JsonWriter line = output.BeginLine();
+            JsonOutput.WriteHex(line, CaptureNames.Msr[0], index);
+            JsonOutput.WriteHex(line, CaptureNames.Msr[1], value);
+            output.EndItem();
+        }
+
+        output.Writer.WriteEndArray();
+    }
+}
