@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 
 namespace Xstate.Findings;
@@ -152,8 +151,6 @@ public static class RuleCatalog
             "Measured on kvm_pvm 6.18"),
     ];
 
-    private static readonly FrozenDictionary<string, Rule> ById = All.ToFrozenDictionary(rule => rule.Id, StringComparer.OrdinalIgnoreCase);
-
     /// <summary>The rule with an id (any case), or null.</summary>
-    public static Rule? Find(string id) => ById.GetValueOrDefault(id);
+    public static Rule? Find(string id) => All.FirstOrDefault(rule => string.Equals(rule.Id, id, StringComparison.OrdinalIgnoreCase));
 }

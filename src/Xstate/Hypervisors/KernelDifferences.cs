@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Xstate.Captures;
 
@@ -142,13 +141,11 @@ public static class KernelDifferences
             r => !r.IsAtLeast(6, 6)),
     ];
 
-    private static readonly FrozenDictionary<string, KernelDifferenceInfo> ById = All.ToFrozenDictionary(info => info.Id, StringComparer.OrdinalIgnoreCase);
-
     /// <summary>The row of a difference.</summary>
     public static KernelDifferenceInfo Get(KernelDifference difference) => All[(int)difference];
 
     /// <summary>The row with an id (any case), or null.</summary>
-    public static KernelDifferenceInfo? Find(string id) => ById.GetValueOrDefault(id);
+    public static KernelDifferenceInfo? Find(string id) => All.FirstOrDefault(info => string.Equals(info.Id, id, StringComparison.OrdinalIgnoreCase));
 
     // 8647c52e9504 with its stable backports: trimming moved to KVM_GET_XSAVE.
     private static bool HasTrimInGet(KernelRelease r) => r.IsAtLeast(6, 6) || r.IsStableAtLeast(6, 5, 9) || r.IsStableAtLeast(6, 1, 60);

@@ -1,0 +1,224 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Xstate.Architecture;
+
+namespace Xstate.Captures;
+
+/// <summary>One register by name, as the tool prints it.</summary>
+/// <param name="Name">Lower-case name: <c>mxcsr</c>, <c>st0</c>, <c>zmm3</c>, <c>pkru</c>.</param>
+/// <param name="Component">The component it belongs to; a vector register belongs to the one that makes it widest.</param>
+/// <param name="Text">
+/// <c>0x1f80</c> for values; for vectors, x87 registers and tiles their bytes in memory order, lowest byte first, in hexadecimal without prefix.
+/// </param>
+public readonly record struct RegisterValue(string Name, StateComponent Component, string Text);
+
+/// <summary>
+/// The registers that an XSAVE area stands for: what a program sees after the area is loaded. Components whose XSTATE_BV bit is clear read as initial, whatever stale bytes the area has.
+/// </summary>
+public static class RegisterDump
+{
+    private const int RegistersInFull = 16;
+    private const int YmmHighLength = 16;
+    private const int ZmmHighLength = 32;
+    private const int ZmmLength = 64;
+    private const int TileLength = 1024;
+
+    /// <summary>All registers of the given components.</summary>
+    /// <param name="bytes">The area, in either format.</param>
+    /// <param name="layout">The layout that it was written with.</param>
+    /// <param name="components">The components that the state has: they decide which registers exist and how wide they are.</param>
+    /// <param name="mask">IA32_XFD or any set whose components read as initial.</param>
+    public static ImmutableArray<RegisterValue> Read(
+        ReadOnlySpan<byte> bytes, XsaveLayout layout, StateComponentSet components, StateComponentSet mask = default)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        XsaveArea area = new(bytes);
+        StateComponentSet live = area.XstateBv.Except(mask);
+        ImmutableArray<RegisterValue>.Builder registers = ImmutableArray.CreateBuilder<RegisterValue>();
+        AddX87(registers, bytes, live.Contains(StateComponent.X87));
+        registers.Add(new RegisterValue("mxcsr", StateComponent.Sse, Hex(EffectiveMxcsr(area))));
+        AddVectors(registers, area, layout, components, live);
+        foreach (StateComponent component in components)
+        {
+            AddComponent(registers, component, Bytes(area, layout, component, live, SizeOf(component, layout)));
+        }
+
+        return registers.ToImmutable();
+    }
+
+    /// <summary>
+    /// MXCSR as a load makes it. In the standard format the stored value counts even with bits 1 and 2 clear, because kernels before 5.16 kept it so; zero with both clear is the mark of an
+    /// area that was never written. In the compacted format it rides with SSE alone.
+    /// </summary>
+    public static uint EffectiveMxcsr(XsaveArea area)
+    {
+        StateComponentSet live = area.XstateBv;
+        if (area.IsCompacted)
+        {
+            return live.Contains(StateComponent.Sse) ? area.Mxcsr : Mxcsr.Initial;
+        }
+
+        bool carried = live.Contains(StateComponent.Sse) || live.Contains(StateComponent.Avx);
+        return !carried && area.Mxcsr == 0 ? Mxcsr.Initial : area.Mxcsr;
+    }
+
+    private static void AddX87(ImmutableArray<RegisterValue>.Builder registers, ReadOnlySpan<byte> bytes, bool live)
+    {
+        ReadOnlySpan<byte> legacy = live ? bytes[..XsaveFormat.LegacyLength] : stackalloc byte[XsaveFormat.LegacyLength];
+        ushort fcw = live ? BinaryPrimitives.ReadUInt16LittleEndian(legacy) : XsaveFormat.InitialFcw;
+        Add("fcw", Hex(fcw));
+        Add("fsw", Hex(BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FswOffset..])));
+        Add("ftw", Hex(legacy[XsaveFormat.FtwOffset]));
+        Add("fop", Hex(BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FopOffset..])));
+        Add("fip", Hex(BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FipOffset..])));
+        Add("fdp", Hex(BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..])));
+        for (int i = 0; i < 8; i++)
+        {
+            Add($"st{i}", Convert.ToHexStringLower(legacy.Slice(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength), XsaveFormat.StLength)));
+        }
+
+        void Add(string name, string text) => registers.Add(new RegisterValue(name, StateComponent.X87, text));
+    }
+
+    private static void AddVectors(
+        ImmutableArray<RegisterValue>.Builder registers, XsaveArea area, XsaveLayout layout, StateComponentSet components, StateComponentSet live)
+    {
+        bool ymm = components.Contains(StateComponent.Avx);
+        bool zmm = ymm && components.Contains(StateComponent.ZmmHi256);
+        ReadOnlySpan<byte> low = live.Contains(StateComponent.Sse) ? area.Bytes[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd] : new byte[XsaveFormat.XmmEnd - XsaveFormat.XmmOffset];
+        ReadOnlySpan<byte> middle = Bytes(area, layout, StateComponent.Avx, live, RegistersInFull * YmmHighLength);
+        ReadOnlySpan<byte> high = Bytes(area, layout, StateComponent.ZmmHi256, live, RegistersInFull * ZmmHighLength);
+        Span<byte> register = stackalloc byte[ZmmLength];
+        for (int i = 0; i < RegistersInFull; i++)
+        {
+            low.Slice(i * XsaveFormat.XmmLength, XsaveFormat.XmmLength).CopyTo(register);
+            int length = XsaveFormat.XmmLength;
+            if (ymm)
+            {
+                middle.Slice(i * YmmHighLength, YmmHighLength).CopyTo(register[length..]);
+                length += YmmHighLength;
+            }
+
+            if (zmm)
+            {
+                high.Slice(i * ZmmHighLength, ZmmHighLength).CopyTo(register[length..]);
+                length += ZmmHighLength;
+            }
+
+            (string name, StateComponent component) = zmm ? ("zmm", StateComponent.ZmmHi256) : ymm ? ("ymm", StateComponent.Avx) : ("xmm", StateComponent.Sse);
+            registers.Add(new RegisterValue($"{name}{i}", component, Convert.ToHexStringLower(register[..length])));
+        }
+
+        if (zmm && components.Contains(StateComponent.Hi16Zmm))
+        {
+            ReadOnlySpan<byte> upper = Bytes(area, layout, StateComponent.Hi16Zmm, live, RegistersInFull * ZmmLength);
+            for (int i = 0; i < RegistersInFull; i++)
+            {
+                registers.Add(new RegisterValue($"zmm{i + RegistersInFull}", StateComponent.Hi16Zmm, Convert.ToHexStringLower(upper.Slice(i * ZmmLength, ZmmLength))));
+            }
+        }
+    }
+
+    private static void AddComponent(ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes)
+    {
+        switch (component)
+        {
+            case StateComponent.X87 or StateComponent.Sse or StateComponent.Avx or StateComponent.ZmmHi256 or StateComponent.Hi16Zmm:
+                break;
+            case StateComponent.BndRegs:
+                AddBytes(registers, component, "bnd", bytes, 16, 4, 0);
+                break;
+            case StateComponent.BndCsr:
+                AddValues(registers, component, bytes, "bndcfgu", "bndstatus");
+                break;
+            case StateComponent.Opmask:
+                AddValues(registers, component, bytes, "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7");
+                break;
+            case StateComponent.Pkru:
+                registers.Add(new RegisterValue("pkru", component, Hex(BinaryPrimitives.ReadUInt32LittleEndian(bytes))));
+                break;
+            case StateComponent.Pasid:
+                AddValues(registers, component, bytes, "ia32_pasid");
+                break;
+            case StateComponent.CetU:
+                AddValues(registers, component, bytes, "ia32_u_cet", "ia32_pl3_ssp");
+                break;
+            case StateComponent.CetS:
+                AddValues(registers, component, bytes, "ia32_pl0_ssp", "ia32_pl1_ssp", "ia32_pl2_ssp");
+                break;
+            case StateComponent.Hdc:
+                AddValues(registers, component, bytes, "ia32_pm_ctl1");
+                break;
+            case StateComponent.Hwp:
+                AddValues(registers, component, bytes, "ia32_hwp_request");
+                break;
+            case StateComponent.TileData:
+                AddBytes(registers, component, "tile", bytes, TileLength, 8, 0);
+                break;
+            case StateComponent.Apx:
+                for (int i = 0; i < RegistersInFull; i++)
+                {
+                    registers.Add(new RegisterValue($"r{i + RegistersInFull}", component, Hex(BinaryPrimitives.ReadUInt64LittleEndian(bytes[(i * 8)..]))));
+                }
+
+                break;
+            default:
+                // Tile configuration, PT, UINTR, LBR, LWP and components without a name are shown as their bytes.
+                registers.Add(new RegisterValue(StateComponents.NameOf(component), component, Convert.ToHexStringLower(bytes)));
+                break;
+        }
+    }
+
+    private static void AddValues(
+        ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes, params ReadOnlySpan<string> names)
+    {
+        for (int i = 0; i < names.Length; i++)
+        {
+            registers.Add(new RegisterValue(names[i], component, Hex(BinaryPrimitives.ReadUInt64LittleEndian(bytes[(i * sizeof(ulong))..]))));
+        }
+    }
+
+    private static void AddBytes(
+        ImmutableArray<RegisterValue>.Builder registers, StateComponent component, string prefix, ReadOnlySpan<byte> bytes, int length, int count, int first)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            registers.Add(new RegisterValue($"{prefix}{first + i}", component, Convert.ToHexStringLower(bytes.Slice(i * length, length))));
+        }
+    }
+
+    private static int SizeOf(StateComponent component, XsaveLayout layout) =>
+        Math.Max(StateComponents.Find(component)?.Size ?? 0, layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Size : 0);
+
+    // The component's bytes when they count, else its initial state; never shorter than the registers it is made of.
+    private static ReadOnlySpan<byte> Bytes(XsaveArea area, XsaveLayout layout, StateComponent component, StateComponentSet live, int atLeast)
+    {
+        if (!live.Contains(component) || !area.TryGetComponent(component, layout, out ReadOnlySpan<byte> bytes))
+        {
+            return Initial(component, atLeast);
+        }
+
+        if (bytes.Length >= atLeast)
+        {
+            return bytes;
+        }
+
+        byte[] padded = new byte[atLeast];
+        bytes.CopyTo(padded);
+        return padded;
+    }
+
+    private static byte[] Initial(StateComponent component, int length)
+    {
+        byte[] bytes = new byte[length];
+        if (component is StateComponent.Hdc or StateComponent.Hwp)
+        {
+            // The only components whose initial state is not all zeros (SDM Vol. 1, 13.6).
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes, component == StateComponent.Hdc ? 1UL : 0x8000_FF01UL);
+        }
+
+        return bytes;
+    }
+
+    private static string Hex(ulong value) => $"0x{value:x}";
+}

@@ -1,0 +1,219 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Transforms;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>What a rehearsal assumes beyond the capture and the target.</summary>
+public sealed record RehearsalOptions
+{
+    /// <summary>The monitor whose order of calls is followed.</summary>
+    public VmmProfile Vmm { get; init; } = VmmProfile.Default;
+
+    /// <summary>The guest's CPUID for states that carry none; null assumes what the target supports.</summary>
+    public CpuidTable? GuestCpuid { get; init; }
+
+    /// <summary>PKRU that the virtual CPUs hold beforehand; null for fresh ones.</summary>
+    public uint? PreviousPkru { get; init; }
+
+    /// <summary>How the guest is protected from the host.</summary>
+    public GuestProtection Protection { get; init; }
+
+    /// <summary>Whether repairs may drop state that the guest can see.</summary>
+    public bool Force { get; init; }
+}
+
+/// <summary>
+/// Performs the restore of a capture on a modelled host and compares what the guest would see. There is no list of compatibility rules here: refusals, losses and stale values are what the
+/// model answers.
+/// </summary>
+public static class RestoreRehearsal
+{
+    private static readonly StateComponentSet TileData = StateComponentSet.Of(StateComponent.TileData);
+
+    /// <summary>Rehearses a capture on a host, and, where it does not load the same, rehearses its repair.</summary>
+    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(host);
+        options ??= new RehearsalOptions();
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        Capture known = WithLayouts(capture, host, findings);
+        CpuidTable fallback = GuestCpuid(capture, host, options, findings);
+        if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
+        {
+            findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
+        }
+
+        Attempt attempt = Try(known, host, fallback, options);
+        findings.AddRange(attempt.Findings);
+        if (attempt.Verdict == Verdict.Same)
+        {
+            return Outcome(attempt, host, options, findings, [], null);
+        }
+
+        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, fallback, options.Force);
+        findings.AddRange(obstacles);
+        if (steps.IsEmpty || obstacles.Any(o => o.Severity == Severity.Error))
+        {
+            return Outcome(attempt, host, options, findings, steps, null);
+        }
+
+        Attempt second = Try(repaired, host, fallback, options);
+        findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
+        bool helps = second.Verdict == Verdict.Same || (options.Force && second.Verdict == Verdict.Differs);
+        return Outcome(attempt, host, options, findings, steps, helps ? repaired : null);
+    }
+
+    /// <summary>Repairs every state of a capture for a host, without judging whether that suffices.</summary>
+    public static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(
+        Capture capture, LinuxHost host, CpuidTable guestCpuid, bool force)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(host);
+        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
+        ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
+        ImmutableArray<Finding>.Builder obstacles = ImmutableArray.CreateBuilder<Finding>();
+        foreach (CapturedState state in capture.States)
+        {
+            StateComponentSet guest = RestorePlan.CpuidOf(state, guestCpuid).UserComponents;
+            RepairTarget target = new(host.Layout, host.KvmXcr0, host.MxcsrMask, ImageLength(host, guest));
+            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, guest, force);
+            states.Add(transformed.Value);
+            steps.AddRange(transformed.Steps);
+            obstacles.AddRange(transformed.Obstacles);
+        }
+
+        return (capture with { States = states.ToImmutable() }, steps.ToImmutable(), obstacles.ToImmutable());
+    }
+
+    /// <summary>The guest's CPUID for states that carry none: what was given, else what the target supports.</summary>
+    public static CpuidTable FallbackCpuid(LinuxHost host, RehearsalOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(options);
+        return options.GuestCpuid ?? SupportedCpuid.Of(host, host.DefaultUserFeatures);
+    }
+
+    /// <summary>The capture with a layout on every state: the target's where none is known, which is a guess and said so.</summary>
+    public static Capture WithLayouts(Capture capture, LinuxHost host, ICollection<Finding>? findings = null)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(host);
+        if (capture.States.All(state => state.Layout is not null))
+        {
+            return capture;
+        }
+
+        findings?.Add(OfRule("XS0701", $"nothing tells which processor wrote the image; the layout of {host.Record.Name} is assumed", new FindingLocation()));
+        Fact<XsaveLayout> guess = new(host.Layout, FactSource.Guess, $"layout of the target {host.Record.Name}");
+        return capture with { States = [.. capture.States.Select(state => state.Layout is null ? state with { Layout = guess } : state)] };
+    }
+
+    private static CpuidTable GuestCpuid(Capture capture, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings)
+    {
+        if (options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null))
+        {
+            findings.Add(OfRule("XS0702", $"the guest's CPUID is not known; all that {host.Record.Name} supports is assumed", new FindingLocation()));
+        }
+
+        return FallbackCpuid(host, options);
+    }
+
+    private static int ImageLength(LinuxHost host, StateComponentSet guest) =>
+        guest.Contains(StateComponent.TileData) && host.KvmXcr0.Contains(StateComponent.TileData)
+            ? Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | TileData))
+            : KvmModelMachine.XsaveLength;
+
+    private static Attempt Try(Capture capture, LinuxHost host, CpuidTable fallback, RehearsalOptions options)
+    {
+        using KvmModelMachine machine = new(host, options.Protection);
+        UsedVcpus? used = options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null;
+        PerformedRestore performed = RestorePlan.Perform(machine, capture, fallback, options.Vmm, used);
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
+        Verdict verdict = Verdict.Same;
+        foreach (PerformedCall failure in performed.Calls.Where(call => !call.Succeeded))
+        {
+            verdict = Verdict.Refused;
+            findings.Add(OfRefusal(failure));
+        }
+
+        if (verdict == Verdict.Refused && options.Vmm.IgnoresFailures)
+        {
+            findings.Add(OfRule("XS0602", $"{options.Vmm.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
+        }
+
+        foreach (RestoredVcpu restored in performed.Vcpus)
+        {
+            CapturedState state = capture.States.First(s => s.Id == restored.Id);
+            if (performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded))
+            {
+                continue;
+            }
+
+            KvmModelVcpu vcpu = (KvmModelVcpu)restored.Vcpu;
+            Inspection inspection = new(state, vcpu, host, RestorePlan.CpuidOf(state, fallback), options);
+            inspection.Run(findings, differences);
+            verdict = Worse(verdict, inspection.Verdict);
+        }
+
+        if (differences.Count > 0)
+        {
+            verdict = Worse(verdict, Verdict.Differs);
+        }
+
+        return new Attempt(verdict, performed, findings.ToImmutable(), differences.ToImmutable());
+    }
+
+    private static Verdict Worse(Verdict a, Verdict b) => a > b ? a : b;
+
+    private static Finding OfRefusal(PerformedCall failure)
+    {
+        Refusal? why = failure.Reply.Why;
+        string answer = failure.Reply.IsSuccess ? $"processes {failure.MsrsProcessed?.Processed} of {failure.MsrsProcessed?.Wanted}" : $"answers {failure.Reply.Errno}";
+        return new Finding(why?.Rule ?? "XS0501", Severity.Error, $"{failure.Call} {answer}: {why?.Message ?? "refused"}")
+        {
+            Where = new FindingLocation(failure.Vcpu, why?.Offset, why?.Leaf),
+            Found = why?.Found,
+            Expected = why?.Expected,
+            Since = why?.Since,
+            Mend = why is null ? null : RuleCatalog.Find(why.Rule)?.Mend,
+        };
+    }
+
+    internal static Finding OfRule(string id, string message, FindingLocation where)
+    {
+        Rule rule = RuleCatalog.Find(id) ?? throw new ArgumentOutOfRangeException(nameof(id), id, "no such rule");
+        return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
+    }
+
+    private static TargetOutcome Outcome(
+        Attempt attempt, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings, ImmutableArray<RepairStep> repairs, Capture? repaired)
+    {
+        bool repairable = repaired is not null && attempt.Verdict != Verdict.Dangerous;
+        PerformedCall? failure = attempt.Performed.FirstFailure;
+        return new TargetOutcome
+        {
+            Host = host.Record.Name,
+            Kernel = host.Behavior.Name,
+            Vmm = options.Vmm,
+            Verdict = repairable ? Verdict.Repairable : attempt.Verdict,
+            Errno = failure?.Reply.Errno ?? Errno.None,
+            RefusedCall = failure?.Call,
+            Findings = findings.ToImmutable(),
+            Differences = attempt.Differences,
+            Repairs = repairs,
+            Repaired = repaired,
+            Performed = attempt.Performed,
+        };
+    }
+
+    private sealed record Attempt(
+        Verdict Verdict, PerformedRestore Performed, ImmutableArray<Finding> Findings, ImmutableArray<RegisterDifference> Differences);
+}

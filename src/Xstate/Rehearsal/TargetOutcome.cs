@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Transforms;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>What becomes of a capture on a target, from best to worst.</summary>
+public enum Verdict
+{
+    /// <summary>It loads, and the guest sees the same.</summary>
+    Same,
+
+    /// <summary>It loads, but the guest sees something else.</summary>
+    Differs,
+
+    /// <summary>It does not load the same as it is, but does after a repair that loses nothing.</summary>
+    Repairable,
+
+    /// <summary>It does not load, and no repair without loss helps.</summary>
+    Refused,
+
+    /// <summary>Loading it can harm the host.</summary>
+    Dangerous,
+}
+
+/// <summary>A register that the guest would find changed.</summary>
+/// <param name="Vcpu">Virtual CPU index.</param>
+/// <param name="Register">Register name.</param>
+/// <param name="Before">Its value in the capture.</param>
+/// <param name="After">Its value after the restore.</param>
+public sealed record RegisterDifference(int Vcpu, string Register, string Before, string After);
+
+/// <summary>The rehearsed restore of one capture on one target.</summary>
+public sealed record TargetOutcome
+{
+    /// <summary>The target host.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>The target kernel.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>The monitor whose order was followed.</summary>
+    public required VmmProfile Vmm { get; init; }
+
+    /// <summary>What becomes of the capture as it is.</summary>
+    public required Verdict Verdict { get; init; }
+
+    /// <summary>The errno of the first refused call, or <see cref="Errno.None"/>.</summary>
+    public Errno Errno { get; init; }
+
+    /// <summary>The first refused call, if any.</summary>
+    public string? RefusedCall { get; init; }
+
+    /// <summary>Everything that is worth saying.</summary>
+    public ImmutableArray<Finding> Findings { get; init; } = [];
+
+    /// <summary>Registers that would change.</summary>
+    public ImmutableArray<RegisterDifference> Differences { get; init; } = [];
+
+    /// <summary>Repairs that make it load, or would be part of making it load.</summary>
+    public ImmutableArray<RepairStep> Repairs { get; init; } = [];
+
+    /// <summary>The repaired capture that loads and is the same; null when none was needed or none helps.</summary>
+    public Capture? Repaired { get; init; }
+
+    /// <summary>The restore as performed on the model, call by call.</summary>
+    public required PerformedRestore Performed { get; init; }
+}

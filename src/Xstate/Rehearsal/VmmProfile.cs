@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>One call of a restore.</summary>
+public enum RestoreCall
+{
+    /// <summary>KVM_SET_CPUID2.</summary>
+    SetCpuid2,
+
+    /// <summary>KVM_SET_XSAVE.</summary>
+    SetXsave,
+
+    /// <summary>KVM_SET_XCRS.</summary>
+    SetXcrs,
+
+    /// <summary>KVM_SET_MSRS with IA32_XSS and IA32_XFD, as far as they are not zero.</summary>
+    SetMsrs,
+}
+
+/// <summary>A virtual machine monitor, as far as the order of its restore calls is concerned.</summary>
+/// <param name="Id">Name on the command line.</param>
+/// <param name="Title">Name for people.</param>
+/// <param name="Order">The calls in its order, after permission and vCPU creation.</param>
+/// <param name="Source">Where the order was read.</param>
+public sealed record VmmProfile(string Id, string Title, ImmutableArray<RestoreCall> Order, string Source)
+{
+    /// <summary>Whether a failed KVM_SET_XSAVE is ignored and the guest resumes (QEMU before 8.2).</summary>
+    public bool IgnoresFailures { get; init; }
+
+    /// <summary>All known monitors.</summary>
+    public static ImmutableArray<VmmProfile> All { get; } =
+    [
+        new("qemu", "QEMU 8.2 and later", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "target/i386/kvm/kvm.c, kvm_arch_put_registers"),
+        new("qemu-7.2", "QEMU 6.0 to 8.1", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "as above, before 7191f24c7fcf") { IgnoresFailures = true },
+        new("firecracker", "Firecracker", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "KvmVcpu::restore_state"),
+        new("cloud-hypervisor", "Cloud Hypervisor", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "KvmVcpu::set_state"),
+        new("crosvm", "crosvm", [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave], "VcpuX86_64::restore"),
+    ];
+
+    /// <summary>QEMU's order, which is also the safe one.</summary>
+    public static VmmProfile Default => All[0];
+
+    /// <summary>The monitor with a name, or null.</summary>
+    public static VmmProfile? Find(string id) => All.FirstOrDefault(vmm => string.Equals(vmm.Id, id, StringComparison.OrdinalIgnoreCase));
+}

@@ -1,0 +1,248 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Transforms;
+
+/// <summary>What a destination takes: the facts that a repair needs of it.</summary>
+/// <param name="Layout">The destination processor's layout.</param>
+/// <param name="Components">Components that the destination's hypervisor can load.</param>
+/// <param name="MxcsrMask">MXCSR bits of the destination processor.</param>
+/// <param name="Length">Bytes of an image there.</param>
+public sealed record RepairTarget(XsaveLayout Layout, StateComponentSet Components, uint MxcsrMask, int Length);
+
+/// <summary>
+/// Makes one state loadable at a destination, in the order of the repair recipe: trim, format and layout, header, MXCSR, PKRU, XFD, length. State that the guest could see is dropped only with force.
+/// </summary>
+public static class RestoreRepair
+{
+    /// <summary>Repairs a state for a destination.</summary>
+    /// <param name="state">The state; its layout must be known.</param>
+    /// <param name="target">The destination.</param>
+    /// <param name="guestComponents">Components in the guest's CPUID.</param>
+    /// <param name="force">Whether guest-visible state may be dropped.</param>
+    /// <exception cref="ArgumentException">The layout of the state is not known.</exception>
+    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(target);
+        if (state.Layout is null)
+        {
+            throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
+        }
+
+        Repair repair = new(state, target, guestComponents | StateComponentSet.Legacy, force);
+        repair.Run();
+        return repair.Result();
+    }
+
+    private sealed class Repair(CapturedState state, RepairTarget target, StateComponentSet guest, bool force)
+    {
+        private readonly List<RepairStep> _steps = [];
+        private readonly List<Finding> _obstacles = [];
+        private byte[] _area = PadToHeader(state.Area.Span);
+        private XsaveLayout _layout = state.Layout!.Value;
+
+        public void Run()
+        {
+            Trim();
+            DropDisabledByXfd();
+            ExpandOrRelocate();
+            CleanHeader();
+            MendMxcsr();
+            MakePkruExplicit();
+            FitLength();
+        }
+
+        public Transformed<CapturedState> Result()
+        {
+            Provenance origin = _layout.Equals(state.Layout!.Value) ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
+            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin) };
+            return new Transformed<CapturedState>(repaired, _steps, _obstacles);
+        }
+
+        private XsaveArea Area => new(_area);
+
+        private static byte[] PadToHeader(ReadOnlySpan<byte> area)
+        {
+            byte[] copy = new byte[Math.Max(area.Length, XsaveFormat.ExtendedOffset)];
+            area.CopyTo(copy);
+            return copy;
+        }
+
+        private void Trim()
+        {
+            StateComponentSet present = Area.XstateBv;
+            StateComponentSet hidden = present.Except(guest);
+            StateComponentSet unloadable = (present & guest).Except(target.Components | StateComponentSet.Legacy);
+            StateComponentSet live = StateComponentSet.Empty;
+            foreach (StateComponent component in unloadable)
+            {
+                live = IsReachable(component) && !IsInitial(component) ? live.With(component) : live;
+            }
+
+            if (!live.IsEmpty && !force)
+            {
+                _obstacles.Add(new Finding("XS0506", Severity.Error, $"the guest has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
+                {
+                    Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
+                    Found = present.ToString(),
+                    Expected = $"no live component outside {target.Components | StateComponentSet.Legacy}",
+                    Mend = "choose a destination that has the component, or drop the state with --force",
+                });
+            }
+
+            StateComponentSet dropped = hidden | unloadable.Except(force ? StateComponentSet.Empty : live);
+            if (dropped.IsEmpty)
+            {
+                return;
+            }
+
+            AreaTransforms.Clear(_area, _layout, dropped);
+            StateComponentSet lost = dropped & live;
+            string text = lost.IsEmpty
+                ? $"trimmed {dropped.Describe()}: the guest could not have used it"
+                : $"trimmed {dropped.Describe()}; LOST guest-visible state in {lost.Describe()}";
+            _steps.Add(new RepairStep(RepairKind.Trim, state.Id, text, XsaveFormat.XstateBvOffset, LosesState: !lost.IsEmpty));
+        }
+
+        // A component whose instructions need its XCR0 bit is out of reach while that bit is clear; PKRU never is.
+        private bool IsReachable(StateComponent component) =>
+            state.Xcr0 is null || state.Xcr0.Value.Contains(component) || StateComponents.Find(component) is not { XsaveEnabled: true };
+
+        private bool IsInitial(StateComponent component) =>
+            Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
+
+        private void DropDisabledByXfd()
+        {
+            StateComponentSet disabled = Area.XstateBv & (state.Xfd?.Value ?? StateComponentSet.Empty);
+            if (!disabled.IsEmpty)
+            {
+                AreaTransforms.Clear(_area, _layout, disabled);
+                _steps.Add(new RepairStep(RepairKind.Xfd, state.Id, $"cleared {disabled.Describe()}, which IA32_XFD disables", XsaveFormat.XstateBvOffset));
+            }
+        }
+
+        private void ExpandOrRelocate()
+        {
+            bool compacted = Area.IsCompacted;
+            StateComponentSet extended = Area.XstateBv.Except(StateComponentSet.Legacy);
+            bool moves = !compacted && extended.Any(Moves);
+            if (!compacted && !moves)
+            {
+                // Nothing has to move, so the destination's layout describes the image as well.
+                _layout = extended.All(component => target.Layout.TryGetSlot(component, out _)) ? target.Layout : _layout;
+                return;
+            }
+
+            byte[] standard = new byte[Math.Max(target.Length, target.Layout.StandardLength)];
+            StateComponentSet left = AreaTransforms.ToStandard(_area, _layout, standard, target.Layout);
+            if (!left.IsEmpty)
+            {
+                _obstacles.Add(new Finding("XS0506", Severity.Error, $"{left.Describe()} has no place in the destination's standard format")
+                {
+                    Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
+                    Mend = "choose a destination that has the component",
+                });
+            }
+
+            _area = standard;
+            _layout = target.Layout;
+            _steps.Add(compacted
+                ? new RepairStep(RepairKind.Expand, state.Id, "expanded from the compacted to the standard format", XsaveFormat.XcompBvOffset)
+                : new RepairStep(RepairKind.Relocate, state.Id, $"moved {extended.Describe()} to the destination's offsets", XsaveFormat.ExtendedOffset));
+        }
+
+        private bool Moves(StateComponent component) =>
+            _layout.TryGetSlot(component, out XsaveSlot here) && target.Layout.TryGetSlot(component, out XsaveSlot there)
+            && (here.Offset != there.Offset || here.Size != there.Size);
+
+        private void CleanHeader()
+        {
+            Span<byte> header = _area.AsSpan(XsaveFormat.XcompBvOffset, XsaveFormat.ExtendedOffset - XsaveFormat.XcompBvOffset);
+            int first = header.IndexOfAnyExcept((byte)0);
+            if (first >= 0)
+            {
+                header.Clear();
+                int offset = XsaveFormat.XcompBvOffset + first;
+                _steps.Add(new RepairStep(RepairKind.Header, state.Id, $"zeroed the header from byte {offset}", offset));
+            }
+        }
+
+        private void MendMxcsr()
+        {
+            uint mxcsr = RegisterDump.EffectiveMxcsr(Area);
+            uint foreign = mxcsr & ~target.MxcsrMask;
+            if (foreign != 0)
+            {
+                bool couldBeLive = (foreign & Mxcsr.MaskFromImage(Area.MxcsrMask)) != 0 && Area.MxcsrMask != 0;
+                if (couldBeLive && !force)
+                {
+                    _obstacles.Add(new Finding("XS0105", Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the guest may rely on")
+                    {
+                        Where = new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
+                        Found = $"0x{mxcsr:x}",
+                        Expected = $"no bit outside 0x{target.MxcsrMask:x}",
+                        Mend = "choose a destination of the same vendor, or drop the bits with --force",
+                    });
+                    return;
+                }
+
+                mxcsr &= target.MxcsrMask;
+                WriteMxcsr(mxcsr);
+                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"masked MXCSR to 0x{mxcsr:x}", XsaveFormat.MxcsrOffset, LosesState: couldBeLive));
+            }
+
+            if (mxcsr != Mxcsr.Initial && !Area.XstateBv.Contains(StateComponent.Sse))
+            {
+                _area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Clear();
+                WriteMxcsr(mxcsr);
+                WriteXstateBv(Area.XstateBv.With(StateComponent.Sse));
+                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"made MXCSR 0x{mxcsr:x} explicit with bit 1 of XSTATE_BV", XsaveFormat.XstateBvOffset));
+            }
+        }
+
+        private void MakePkruExplicit()
+        {
+            bool wanted = guest.Contains(StateComponent.Pkru) && target.Components.Contains(StateComponent.Pkru);
+            if (!wanted || Area.XstateBv.Contains(StateComponent.Pkru) || !target.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+            {
+                return;
+            }
+
+            Grow(slot.End);
+            _area.AsSpan(slot.Offset, slot.Size).Clear();
+            WriteXstateBv(Area.XstateBv.With(StateComponent.Pkru));
+            _steps.Add(new RepairStep(RepairKind.Pkru, state.Id, "made PKRU 0x0 explicit with bit 9 of XSTATE_BV", slot.Offset));
+        }
+
+        private void FitLength()
+        {
+            int length = Math.Max(target.Length, _layout.StandardLengthFor(Area.XstateBv));
+            if (_area.Length == length)
+            {
+                return;
+            }
+
+            int before = state.Area.Length;
+            Array.Resize(ref _area, length);
+            if (before != length)
+            {
+                _steps.Add(new RepairStep(RepairKind.Length, state.Id, $"changed the length from {before} to {length} bytes", Math.Min(before, length)));
+            }
+        }
+
+        private void Grow(int length)
+        {
+            if (_area.Length < length)
+            {
+                Array.Resize(ref _area, length);
+            }
+        }
+
+        private void WriteMxcsr(uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrOffset), value);
+
+        private void WriteXstateBv(StateComponentSet value) => BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.XstateBvOffset), value.Bits);
+    }
+}
