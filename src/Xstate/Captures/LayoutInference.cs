@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+
+namespace Xstate.Captures;
+
+/// <summary>One family of standard-format layouts that exists in hardware.</summary>
+/// <param name="Family">Its name for messages.</param>
+/// <param name="Layout">Every component that the family places.</param>
+/// <param name="MxcsrMask">MXCSR_MASK of its processors.</param>
+public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrMask)
+{
+    /// <summary>
+    /// The families of a survey of 588 CPUID dumps. Used only to infer where nothing better is known; models never read it.
+    /// </summary>
+    public static ImmutableArray<LayoutFamily> All { get; } =
+    [
+        new("Intel", Of((2, 256, 576), (3, 64, 960), (4, 64, 1024), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816)), Mxcsr.IntelMask),
+        new("Intel with APX", Of((2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816), (19, 128, 960)), Mxcsr.IntelMask),
+        new("AMD Zen 3 and later", Of((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408), (9, 8, 2432)), Mxcsr.AmdMask),
+        new("AMD Zen 2", Of((2, 256, 576), (9, 64, 832)), Mxcsr.AmdMask),
+        new("AMD Bulldozer", Of((2, 256, 576), (62, 128, 832)), Mxcsr.AmdMask),
+    ];
+
+    private static XsaveLayout Of(params (int Component, int Size, int Offset)[] slots) =>
+        XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false, IsAligned64: s.Component is 17 or 18, SupportsXfd: s.Component == 18)));
+}
+
+/// <summary>Finds the layout of an area that comes without one.</summary>
+public static class LayoutInference
+{
+    /// <summary>
+    /// The families that could have written an area with these components, narrowed by its length and by its MXCSR_MASK. One result is an inference; several are an ambiguity to report.
+    /// </summary>
+    /// <param name="components">Components that the writer had: its software mask, or XSTATE_BV.</param>
+    /// <param name="exactLength">Length of the area if it ends with its last component, else null.</param>
+    /// <param name="mxcsrMask">MXCSR_MASK in the area, or 0.</param>
+    public static ImmutableArray<LayoutFamily> Candidates(StateComponentSet components, int? exactLength, uint mxcsrMask)
+    {
+        List<LayoutFamily> fitting = [.. LayoutFamily.All.Where(family => family.Layout.UserComponents.ContainsAll(components))];
+        if (exactLength is { } length)
+        {
+            fitting.RemoveAll(family => family.Layout.StandardLengthFor(components) != length);
+        }
+
+        if (fitting.Exists(family => family.MxcsrMask == mxcsrMask))
+        {
+            fitting.RemoveAll(family => family.MxcsrMask != mxcsrMask);
+        }
+
+        // Families that place all of the components alike are one answer.
+        ImmutableArray<LayoutFamily>.Builder distinct = ImmutableArray.CreateBuilder<LayoutFamily>();
+        foreach (LayoutFamily family in fitting)
+        {
+            if (!distinct.Any(seen => seen.Layout.Restrict(components).Equals(family.Layout.Restrict(components))))
+            {
+                distinct.Add(family with { Layout = family.Layout.Restrict(components) });
+            }
+        }
+
+        return distinct.ToImmutable();
+    }
+
+    /// <summary>
+    /// The layout of a state that has none: inferred when only one family fits, a guess when the first of several is taken, null when none fits.
+    /// </summary>
+    public static Fact<XsaveLayout>? Infer(CapturedState state, bool lengthIsExact)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (state.Area.Length < XsaveFormat.ExtendedOffset)
+        {
+            return null;
+        }
+
+        XsaveArea area = new(state.Area.Span);
+        StateComponentSet written = new(area.SoftwareMask);
+        bool plausibleMask = StateComponents.UserComponents.ContainsAll(written) && written.ContainsAll(area.XstateBv);
+        StateComponentSet components = plausibleMask && !written.IsEmpty ? written : area.XstateBv;
+        ImmutableArray<LayoutFamily> candidates = Candidates(components, lengthIsExact ? state.Area.Length : null, area.MxcsrMask);
+        return candidates switch
+        {
+            [] => null,
+            [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, $"only {only.Family} places {components} like this"),
+            [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess, $"one of {string.Join(", ", candidates.Select(c => c.Family))}"),
+        };
+    }
+}

@@ -1,0 +1,225 @@
+using System.Text.Json;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Rehearsal;
+using Xstate.Transforms;
+
+namespace Xstate.Reports;
+
+/// <summary>What a proof on the real kernel showed.</summary>
+/// <param name="Held">Whether the kernel did what was predicted; null when it could not be tried.</param>
+/// <param name="Detail">What was compared, or why it could not be tried, or where they disagree.</param>
+public sealed record ProofResult(bool? Held, string Detail);
+
+/// <summary>A target's outcome, with the proof if one was asked for.</summary>
+/// <param name="Outcome">The prediction.</param>
+/// <param name="Proof">The proof.</param>
+public sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = null);
+
+/// <summary>Whether a capture loads on each of its targets, and why not.</summary>
+public static class CheckReport
+{
+    private const int TextDifferences = 8;
+
+    /// <summary>Writes the JSON answer.</summary>
+    public static void WriteJson(Stream output, string file, IEnumerable<CheckedTarget> targets) =>
+        JsonAnswer.Write(output, "check", json =>
+        {
+            json.WriteString("file", file);
+            json.WriteStartArray("targets");
+            foreach (CheckedTarget target in targets)
+            {
+                WriteTarget(json, target);
+            }
+
+            json.WriteEndArray();
+        });
+
+    /// <summary>Writes text for people: the verdict first, then why, then what to do.</summary>
+    public static void WriteText(TextWriter output, string file, IReadOnlyCollection<CheckedTarget> targets)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(targets);
+        foreach (CheckedTarget target in targets)
+        {
+            TargetOutcome outcome = target.Outcome;
+            output.WriteLine($"{file} on {outcome.Host} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
+            output.WriteLine($"  {Headline(outcome)}");
+            foreach (Finding finding in outcome.Findings)
+            {
+                WriteFinding(output, finding);
+            }
+
+            WriteDifferences(output, outcome);
+            WriteRepairs(output, outcome);
+            if (target.Proof is { } proof)
+            {
+                output.WriteLine($"  proof: {(proof.Held switch { true => "held", false => "DID NOT HOLD", null => "not possible" })}: {proof.Detail}");
+            }
+
+            output.WriteLine();
+        }
+    }
+
+    /// <summary>The verdict's name in JSON.</summary>
+    public static string NameOf(Verdict verdict) => verdict switch
+    {
+        Verdict.Same => "same",
+        Verdict.Differs => "differs",
+        Verdict.Repairable => "repairable",
+        Verdict.Refused => "refused",
+        Verdict.Dangerous => "dangerous",
+        _ => throw new ArgumentOutOfRangeException(nameof(verdict)),
+    };
+
+    private static string Headline(TargetOutcome outcome)
+    {
+        string answer = outcome.RefusedCall is null
+            ? "loads, but the guest would see something else"
+            : outcome.Errno == Errno.None ? $"REFUSED by {outcome.RefusedCall}" : $"REFUSED: {outcome.RefusedCall} answers {outcome.Errno}";
+        return outcome.Verdict switch
+        {
+            Verdict.Same => "LOADS, and the guest sees the same",
+            Verdict.Differs => "DIFFERS: it loads, but the guest sees something else",
+            Verdict.Repairable => $"{answer}; LOADS AFTER A REPAIR",
+            Verdict.Refused => $"{answer}; no repair without loss helps",
+            Verdict.Dangerous => "DANGER: loading it can crash the host kernel",
+            _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
+        };
+    }
+
+    private static void WriteFinding(TextWriter output, Finding finding)
+    {
+        output.WriteLine($"  {finding.Rule} {finding.Severity.ToString().ToLowerInvariant()}: {finding.Message}");
+        string where = string.Join(", ", Facts(finding));
+        if (where.Length > 0)
+        {
+            output.WriteLine($"         {where}");
+        }
+
+        if (finding.Mend is { } mend && finding.Severity != Severity.Info)
+        {
+            output.WriteLine($"         mend: {mend}");
+        }
+    }
+
+    private static IEnumerable<string> Facts(Finding finding)
+    {
+        if (finding.Where.Vcpu is { } vcpu)
+        {
+            yield return $"vcpu {vcpu}";
+        }
+
+        if (finding.Where.Offset is { } offset)
+        {
+            yield return $"byte {offset}";
+        }
+
+        if (finding.Where.Leaf is { } leaf)
+        {
+            yield return $"CPUID {leaf}";
+        }
+
+        if (finding.Found is { } found)
+        {
+            yield return $"found {found}";
+        }
+
+        if (finding.Expected is { } expected)
+        {
+            yield return $"expected {expected}";
+        }
+
+        if (finding.Since is { } since)
+        {
+            yield return $"since: {since}";
+        }
+    }
+
+    private static void WriteDifferences(TextWriter output, TargetOutcome outcome)
+    {
+        foreach (RegisterDifference difference in outcome.Differences.Take(TextDifferences))
+        {
+            output.WriteLine($"  vcpu {difference.Vcpu} {difference.Register}: {difference.Before} becomes {difference.After}");
+        }
+
+        if (outcome.Differences.Length > TextDifferences)
+        {
+            output.WriteLine($"  and {outcome.Differences.Length - TextDifferences} more registers (--json lists them)");
+        }
+    }
+
+    private static void WriteRepairs(TextWriter output, TargetOutcome outcome)
+    {
+        if (outcome.Repairs.IsEmpty)
+        {
+            return;
+        }
+
+        output.WriteLine(outcome.Repaired is null ? "  a repair would do this, which is not enough:" : "  repair (xstate fix does it):");
+        foreach (RepairStep step in outcome.Repairs)
+        {
+            output.WriteLine($"    vcpu {step.Vcpu}: {step.Message}");
+        }
+    }
+
+    private static void WriteTarget(Utf8JsonWriter json, CheckedTarget target)
+    {
+        TargetOutcome outcome = target.Outcome;
+        json.WriteStartObject();
+        json.WriteString("host", outcome.Host);
+        json.WriteString("kernel", outcome.Kernel);
+        json.WriteString("vmm", outcome.Vmm.Id);
+        json.WriteString("verdict", NameOf(outcome.Verdict));
+        if (outcome.Errno != Errno.None)
+        {
+            json.WriteString("errno", outcome.Errno.ToString());
+        }
+
+        JsonAnswer.WriteOptional(json, "call", outcome.RefusedCall);
+        JsonAnswer.WriteFindings(json, outcome.Findings);
+        json.WriteStartArray("differences");
+        foreach (RegisterDifference difference in outcome.Differences)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("vcpu", difference.Vcpu);
+            json.WriteString("register", difference.Register);
+            json.WriteString("before", difference.Before);
+            json.WriteString("after", difference.After);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteRepairs(json, outcome.Repairs);
+        if (target.Proof is { } proof)
+        {
+            json.WriteStartObject("proof");
+            json.WriteString("result", proof.Held switch { true => "held", false => "failed", null => "impossible" });
+            json.WriteString("detail", proof.Detail);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+    }
+
+    internal static void WriteRepairs(Utf8JsonWriter json, IEnumerable<RepairStep> repairs)
+    {
+        json.WriteStartArray("repairs");
+        foreach (RepairStep step in repairs)
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", step.Kind.ToString().ToLowerInvariant());
+            json.WriteNumber("vcpu", step.Vcpu);
+            json.WriteString("message", step.Message);
+            if (step.Offset is { } offset)
+            {
+                json.WriteNumber("offset", offset);
+            }
+
+            json.WriteBoolean("losesState", step.LosesState);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+}
