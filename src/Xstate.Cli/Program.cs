@@ -1,1 +1,3 @@
-return 0;
+using Xstate.Cli;
+
+return App.Run(args);

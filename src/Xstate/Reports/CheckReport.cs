@@ -6,11 +6,6 @@ using Xstate.Transforms;
 
 namespace Xstate.Reports;
 
-/// <summary>What a proof on the real kernel showed.</summary>
-/// <param name="Held">Whether the kernel did what was predicted; null when it could not be tried.</param>
-/// <param name="Detail">What was compared, or why it could not be tried, or where they disagree.</param>
-public sealed record ProofResult(bool? Held, string Detail);
-
 /// <summary>A target's outcome, with the proof if one was asked for.</summary>
 /// <param name="Outcome">The prediction.</param>
 /// <param name="Proof">The proof.</param>

@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Xstate.Artifacts;
+using Xstate.Cli.Commands;
+using Xstate.Linux;
+
+namespace Xstate.Cli;
+
+/// <summary>The command line: one verb a file, and one place where exceptions become exit codes.</summary>
+internal static class App
+{
+    public static int Run(string[] args)
+    {
+        ParseResult parsed = CreateRoot().Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (ParseError error in parsed.Errors)
+            {
+                Console.Error.WriteLine($"xstate: {error.Message}");
+            }
+
+            Console.Error.WriteLine("xstate: see xstate --help, or --help behind a verb");
+            return ExitCode.Usage;
+        }
+
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (UsageException error)
+        {
+            return Fail(ExitCode.Usage, error);
+        }
+        catch (MalformedArtifactException error)
+        {
+            return Fail(ExitCode.UnreadableInput, error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return Fail(ExitCode.UnreadableInput, error);
+        }
+        catch (LinuxException error)
+        {
+            return Fail(ExitCode.MachineRefused, error);
+        }
+    }
+
+    private static RootCommand CreateRoot() =>
+        new("Shows, checks, repairs and proves the extended state (XSAVE) of virtual CPUs.")
+        {
+            ShowCommand.Create(),
+            CheckCommand.Create(),
+            FixCommand.Create(),
+            HostCommand.Create(),
+            RulesCommand.Create(),
+        };
+
+    private static int Fail(int code, Exception error)
+    {
+        Console.Error.WriteLine($"xstate: {error.Message}");
+        return code;
+    }
+}

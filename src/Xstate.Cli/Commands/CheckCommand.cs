@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Xstate.Captures;
+using Xstate.Cli.Input;
+using Xstate.Cli.Output;
+using Xstate.Findings;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Linux.Kvm;
+using Xstate.Rehearsal;
+using Xstate.Reports;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate check FILE --on HOST…</c>: will it load there, why not, and what would the guest see.</summary>
+internal static class CheckCommand
+{
+    public static Command Create()
+    {
+        Argument<string> file = new("FILE") { Description = "A state, or - for standard input." };
+        Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel.", Required = true, AllowMultipleArgumentsPerToken = true };
+        Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
+        RestoreOptions restore = new();
+        CommonOptions options = new();
+        Command command = new("check", "Rehearse the restore of a state on hosts and say what would happen and why.") { file, on, prove };
+        restore.AddTo(command);
+        options.AddTo(command);
+        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(on)!, parsed.GetValue(prove), parsed, restore, options));
+        return command;
+    }
+
+    private static int Run(string file, string[] hosts, bool prove, ParseResult parsed, RestoreOptions restore, CommonOptions options)
+    {
+        if (prove && !hosts.Contains("local"))
+        {
+            throw new UsageException("--prove needs --on local: only this machine's kernel can be asked");
+        }
+
+        Capture capture = ArtifactInput.OpenCapture(file, parsed, options);
+        RehearsalOptions rehearsal = restore.Read(parsed);
+        List<CheckedTarget> targets = [];
+        foreach (string text in hosts)
+        {
+            LinuxHost host = HostArgument.Parse(text);
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
+            targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null));
+        }
+
+        if (parsed.GetValue(options.Json))
+        {
+            Standard.Write(output => CheckReport.WriteJson(output, file, targets));
+        }
+        else
+        {
+            CheckReport.WriteText(Console.Out, file, targets);
+        }
+
+        return targets.Exists(HasError) ? ExitCode.Findings : ExitCode.Fine;
+    }
+
+    private static bool HasError(CheckedTarget target) =>
+        target.Outcome.Verdict != Verdict.Same || target.Proof is { Held: false } || target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error);
+
+    private static ProofResult Prove(Capture capture, LinuxHost host, RehearsalOptions options, TargetOutcome predicted)
+    {
+        if (predicted.Verdict == Verdict.Dangerous)
+        {
+            return new ProofResult(null, "the prediction is DANGER; it is never tried on a real kernel");
+        }
+
+        using KernelKvmMachine machine = KernelKvmMachine.Create();
+        PerformedRestore real = RestorePlan.Perform(
+            machine,
+            RestoreRehearsal.WithLayouts(capture, host),
+            RestoreRehearsal.FallbackCpuid(host, options),
+            options.Vmm,
+            options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null);
+        return RestoreProof.Compare(predicted.Performed, real);
+    }
+}

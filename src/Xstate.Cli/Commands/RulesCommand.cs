@@ -1,0 +1,45 @@
+using System.CommandLine;
+using Xstate.Cli.Output;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Reports;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate rules [ID]</c>: the rules, or one of them explained; behaviour ids are explained too.</summary>
+internal static class RulesCommand
+{
+    public static Command Create()
+    {
+        Argument<string?> id = new("ID") { Description = "A rule (XS0102) or a kernel behaviour (KVM-SET-STRICT-CPUID).", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
+        Command command = new("rules", "List the rules that findings point at, or explain one.") { id, json };
+        command.SetAction(parsed => Run(parsed.GetValue(id), parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string? id, bool json)
+    {
+        IReadOnlyList<Rule> rules = id is null ? RuleCatalog.All : RuleCatalog.Find(id) is { } rule ? [rule] : [];
+        IReadOnlyList<KernelDifferenceInfo> differences = id is null ? KernelDifferences.All : KernelDifferences.Find(id) is { } info ? [info] : [];
+        if (id is not null && rules.Count + differences.Count == 0)
+        {
+            throw new UsageException($"there is no rule or behaviour {id}; xstate rules lists them");
+        }
+
+        if (json)
+        {
+            Standard.Write(output => RulesReport.WriteJson(output, rules, differences));
+        }
+        else if (id is null)
+        {
+            RulesReport.WriteList(Console.Out, rules, differences);
+        }
+        else
+        {
+            RulesReport.WriteExplanation(Console.Out, rules, differences);
+        }
+
+        return ExitCode.Fine;
+    }
+}

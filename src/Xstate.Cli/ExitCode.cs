@@ -1,0 +1,20 @@
+namespace Xstate.Cli;
+
+/// <summary>The documented exit codes of every verb.</summary>
+internal static class ExitCode
+{
+    /// <summary>Fine.</summary>
+    public const int Fine = 0;
+
+    /// <summary>Findings of severity error.</summary>
+    public const int Findings = 1;
+
+    /// <summary>The command line is wrong.</summary>
+    public const int Usage = 2;
+
+    /// <summary>An input cannot be read as what it should be.</summary>
+    public const int UnreadableInput = 3;
+
+    /// <summary>The kernel or the machine refused.</summary>
+    public const int MachineRefused = 4;
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+
+namespace Xstate.Cli.Input;
+
+/// <summary>Opens what a command line names: a file, or standard input for <c>-</c>.</summary>
+internal static class ArtifactInput
+{
+    /// <summary>Opens and reads an artifact.</summary>
+    public static Artifact Open(string path, string? format = null)
+    {
+        if (format is not null && !Artifact.Formats.Any(f => f.Name == format))
+        {
+            throw new UsageException($"there is no format {format}; there are {string.Join(", ", Artifact.Formats.Select(f => f.Name))}");
+        }
+
+        using Stream stream = path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
+        return Artifact.Open(stream, new ArtifactOptions { Format = format });
+    }
+
+    /// <summary>Opens a capture and adds the context that the command line gives.</summary>
+    public static Capture OpenCapture(string path, ParseResult parsed, CommonOptions options)
+    {
+        Artifact artifact = Open(path, parsed.GetValue(options.Format));
+        if (artifact.Capture is not { } capture)
+        {
+            throw new UsageException($"{path} is {artifact.Format}, which holds no extended state");
+        }
+
+        return WithContext(capture, parsed, options);
+    }
+
+    /// <summary>Adds what the command line says about every state; it wins over what the artifact says.</summary>
+    public static Capture WithContext(Capture capture, ParseResult parsed, CommonOptions options)
+    {
+        Fact<CpuidTable>? cpuid = parsed.GetValue(options.GuestCpuid) is { } guest ? new Fact<CpuidTable>(OpenCpuid(guest), FactSource.Given, guest) : null;
+        Fact<XsaveLayout>? layout = parsed.GetValue(options.Layout) is { } writer
+            ? new Fact<XsaveLayout>(XsaveLayout.FromCpuid(OpenCpuid(writer)), FactSource.Given, writer)
+            : null;
+        Fact<StateComponentSet>? xcr0 = parsed.GetValue(options.Xcr0) is { } text ? new Fact<StateComponentSet>(OpenXcr0(text), FactSource.Given, "--xcr0") : null;
+        Fact<StateComponentSet>? xss = GivenSet(parsed, options.Xss);
+        Fact<StateComponentSet>? xfd = GivenSet(parsed, options.Xfd);
+        return capture with
+        {
+            States =
+            [
+                .. capture.States.Select(state => state with
+                {
+                    GuestCpuid = cpuid ?? state.GuestCpuid,
+                    Layout = layout ?? state.Layout,
+                    Xcr0 = xcr0 ?? state.Xcr0,
+                    Xss = xss ?? state.Xss,
+                    Xfd = xfd ?? state.Xfd,
+                }),
+            ],
+        };
+    }
+
+    /// <summary>CPUID of the first processor of any CPUID artifact or host record.</summary>
+    public static CpuidTable OpenCpuid(string path)
+    {
+        Artifact artifact = Open(path);
+        return artifact.Cpuid?.Cpuid ?? artifact.Host?.Cpuid ?? throw new UsageException($"{path} is {artifact.Format}, which holds no CPUID");
+    }
+
+    private static Fact<StateComponentSet>? GivenSet(ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) is { } text ? new Fact<StateComponentSet>(CommonOptions.ParseSet(text, option.Name), FactSource.Given, option.Name) : null;
+
+    private static StateComponentSet OpenXcr0(string text)
+    {
+        if (!File.Exists(text))
+        {
+            return CommonOptions.ParseSet(text, "--xcr0");
+        }
+
+        return Open(text).Xcrs?.Xcr0 ?? throw new UsageException($"{text} holds no XCR0");
+    }
+}

@@ -1,0 +1,54 @@
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
+using Xstate.Linux;
+
+namespace Xstate.Cli.Input;
+
+/// <summary>HOST on the command line: a host record, <c>local</c>, or any CPUID artifact, with <c>@linux-6.12</c> behind it to name or override the kernel.</summary>
+internal static class HostArgument
+{
+    private const string LinuxPrefix = "linux-";
+
+    /// <summary>The modelled host that an argument names.</summary>
+    public static LinuxHost Parse(string text)
+    {
+        (string path, string? kernel) = Split(text);
+        HostRecord record = path == "local" ? HostProbe.Record() : OpenRecord(path);
+        if (kernel is not null)
+        {
+            // Naming a kernel means that kernel, not what was probed under another one.
+            record = record with { Probes = [] };
+            return new LinuxHost(record, KernelBehavior.Of(ParseKernel(kernel)).Set(KernelDifference.KvmPvmHostCpuid, record.Flavour == KvmFlavour.Pvm && path == "local"));
+        }
+
+        return new LinuxHost(record, KernelBehavior.Of(record) ?? throw new UsageException($"{text} names no kernel; append one, as in {text}@linux-6.12"));
+    }
+
+    private static (string Path, string? Kernel) Split(string text)
+    {
+        int at = text.LastIndexOf('@');
+        return at <= 0 || File.Exists(text) ? (text, null) : (text[..at], text[(at + 1)..]);
+    }
+
+    private static HostRecord OpenRecord(string path)
+    {
+        Artifact artifact = ArtifactInput.Open(path);
+        return artifact.Host
+            ?? artifact.Cpuid?.ToHostRecord(Path.GetFileNameWithoutExtension(path), new Provenance(FactSource.Artifact, path))
+            ?? throw new UsageException($"{path} is {artifact.Format}, which describes no host");
+    }
+
+    private static KernelRelease ParseKernel(string name)
+    {
+        if (name.StartsWith("vmm-", StringComparison.Ordinal))
+        {
+            throw new UsageException($"@{name} is an OpenBSD hypervisor; this verb restores with KVM");
+        }
+
+        return name.StartsWith(LinuxPrefix, StringComparison.Ordinal) && KernelRelease.TryParse(name[LinuxPrefix.Length..], out KernelRelease release)
+            ? release
+            : throw new UsageException($"@{name} is not a kernel; use @linux-6.12 or @linux-6.1.40");
+    }
+}

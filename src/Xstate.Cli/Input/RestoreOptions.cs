@@ -1,0 +1,39 @@
+using System.CommandLine;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Rehearsal;
+
+namespace Xstate.Cli.Input;
+
+/// <summary>Options that say how a restore is performed.</summary>
+internal sealed class RestoreOptions
+{
+    private readonly Option<string> _vmm = new("--vmm") { Description = $"Order of the restore's calls: {string.Join(", ", VmmProfile.All.Select(vmm => vmm.Id))}.", DefaultValueFactory = _ => VmmProfile.Default.Id };
+
+    private readonly Option<string?> _vcpuPkru = new("--vcpu-pkru") { Description = "PKRU that the virtual CPUs hold before the restore; without it they are fresh." };
+
+    private readonly Option<string?> _protection = new("--protected") { Description = "The guest is protected: sev-es, or protected-state (SEV-SNP, TDX)." };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_vmm);
+        command.Add(_vcpuPkru);
+        command.Add(_protection);
+    }
+
+    public RehearsalOptions Read(ParseResult parsed)
+    {
+        string vmm = parsed.GetValue(_vmm)!;
+        return new RehearsalOptions
+        {
+            Vmm = VmmProfile.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", VmmProfile.All.Select(v => v.Id))}, not {vmm}"),
+            PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? checked((uint)CommonOptions.ParseNumber(pkru, _vcpuPkru.Name)) : null,
+            Protection = parsed.GetValue(_protection) switch
+            {
+                null => GuestProtection.None,
+                "sev-es" => GuestProtection.SevEs,
+                "protected-state" => GuestProtection.ProtectedState,
+                string other => throw new UsageException($"--protected takes sev-es or protected-state, not {other}"),
+            },
+        };
+    }
+}

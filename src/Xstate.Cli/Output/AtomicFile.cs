@@ -1,0 +1,36 @@
+namespace Xstate.Cli.Output;
+
+/// <summary>Files that appear whole or not at all.</summary>
+internal static class AtomicFile
+{
+    /// <summary>Writes beside the destination and renames. Refuses to replace an existing file without force.</summary>
+    public static void Write(string path, ReadOnlySpan<byte> bytes, bool force)
+    {
+        Refuse(path, force);
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string temporary = Path.Combine(directory, $".{Path.GetFileName(path)}.{Environment.ProcessId}.tmp");
+        try
+        {
+            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write))
+            {
+                stream.Write(bytes);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: force);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <summary>Throws when the destination exists and may not be replaced.</summary>
+    public static void Refuse(string path, bool force)
+    {
+        if (!force && File.Exists(path))
+        {
+            throw new UsageException($"{path} exists; --force replaces it");
+        }
+    }
+}
