@@ -3,7 +3,6 @@ using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Rehearsal;
@@ -67,7 +66,13 @@ internal static class CheckCommand
             return new ProofResult(null, "the prediction is DANGER; it is never tried on a real kernel");
         }
 
-        using KernelKvmMachine machine = KernelKvmMachine.Create();
+        if (!OperatingSystem.IsLinux())
+        {
+            return new ProofResult(null, "only Linux has /dev/kvm");
+        }
+
+        using KvmDevice device = KvmDevice.Open();
+        using KernelKvmMachine machine = new(device);
         PerformedRestore real = RestorePlan.Perform(
             machine,
             RestoreRehearsal.WithLayouts(capture, host),

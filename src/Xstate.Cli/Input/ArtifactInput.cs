@@ -11,12 +11,21 @@ internal static class ArtifactInput
     /// <summary>Opens and reads an artifact.</summary>
     public static Artifact Open(string path, string? format = null)
     {
+        using Stream stream = OpenStream(path);
+        return Open(stream, format);
+    }
+
+    /// <summary>The bytes of a file, or of standard input.</summary>
+    public static Stream OpenStream(string path) => path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
+
+    /// <summary>Reads an artifact from a stream.</summary>
+    public static Artifact Open(Stream stream, string? format)
+    {
         if (format is not null && !Artifact.Formats.Any(f => f.Name == format))
         {
             throw new UsageException($"there is no format {format}; there are {string.Join(", ", Artifact.Formats.Select(f => f.Name))}");
         }
 
-        using Stream stream = path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
         return Artifact.Open(stream, new ArtifactOptions { Format = format });
     }
 

@@ -2,7 +2,6 @@ using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
-using Xstate.Linux;
 
 namespace Xstate.Cli.Input;
 
@@ -15,7 +14,7 @@ internal static class HostArgument
     public static LinuxHost Parse(string text)
     {
         (string path, string? kernel) = Split(text);
-        HostRecord record = path == "local" ? HostProbe.Record() : OpenRecord(path);
+        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path);
         if (kernel is not null)
         {
             // Naming a kernel means that kernel, not what was probed under another one.

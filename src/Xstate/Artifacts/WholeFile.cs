@@ -1,12 +1,15 @@
 namespace Xstate.Artifacts;
 
 /// <summary>Brings an artifact that has to be held in memory there, within the limit and without trusting a length that the file states.</summary>
-internal static class WholeFile
+public static class WholeFile
 {
     private const int FirstChunk = 1 << 16;
 
+    /// <summary>Everything from the stream's position to its end.</summary>
+    /// <exception cref="MalformedArtifactException">There is more than the limit.</exception>
     public static ReadOnlyMemory<byte> Read(Stream stream, int maxLength)
     {
+        ArgumentNullException.ThrowIfNull(stream);
         if (stream.CanSeek)
         {
             long length = stream.Length - stream.Position;

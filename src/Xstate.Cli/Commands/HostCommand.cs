@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Xstate.Artifacts.HostFile;
+using Xstate.Captures;
+using Xstate.Cli.Output;
+using Xstate.Cli.Input;
+using Xstate.Reports;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate host</c>: records this machine as a host that states can be checked against elsewhere.</summary>
+internal static class HostCommand
+{
+    public static Command Create()
+    {
+        Option<bool> probe = new("--probe") { Description = "Find out on a throw-away VM how this kernel's KVM behaves." };
+        Option<string?> output = new("--output", "-o") { Description = "Write a host record file." };
+        Option<string> name = new("--name") { Description = "The record's name.", DefaultValueFactory = _ => "local" };
+        Option<bool> force = new("--force") { Description = "Replace an existing file." };
+        Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
+        Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, force, json };
+        command.SetAction(parsed =>
+        {
+            HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe));
+            if (parsed.GetValue(output) is { } path)
+            {
+                AtomicFile.Write(path, HostFileWriter.Write(host), parsed.GetValue(force));
+            }
+
+            if (parsed.GetValue(json))
+            {
+                Standard.Write(stream => CpuReport.WriteHostJson(stream, "host", host));
+            }
+            else
+            {
+                CpuReport.WriteHostText(Console.Out, host);
+            }
+
+            return ExitCode.Fine;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,245 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Artifacts.KvmXcrs;
+using Xstate.Captures;
+
+namespace Xstate.Reports;
+
+/// <summary>What is in an artifact that holds no extended state: CPUID dumps, host records and control registers.</summary>
+public static class CpuReport
+{
+    /// <summary>Writes the JSON answer of <c>show</c>.</summary>
+    public static void WriteJson(Stream output, Artifact artifact)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        JsonAnswer.Write(output, "show", json =>
+        {
+            json.WriteString("format", artifact.Format);
+            if (artifact.Xcrs is { } xcrs)
+            {
+                WriteXcrs(json, xcrs);
+            }
+
+            if (artifact.Host is { } host)
+            {
+                WriteHost(json, host);
+            }
+
+            if (artifact.Cpuid is { } dump)
+            {
+                WriteDump(json, dump);
+            }
+        });
+    }
+
+    /// <summary>Writes the host of a record as the answer of a verb.</summary>
+    public static void WriteHostJson(Stream output, string verb, HostRecord host) => JsonAnswer.Write(output, verb, json => WriteHost(json, host));
+
+    /// <summary>Writes text for people.</summary>
+    public static void WriteText(TextWriter output, Artifact artifact)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(artifact);
+        output.WriteLine(artifact.Format);
+        if (artifact.Xcrs is { } xcrs)
+        {
+            output.WriteLine($"  nr_xcrs {xcrs.Count}, flags 0x{xcrs.Flags:x}");
+            foreach (KvmXcrsEntry entry in Counted(xcrs))
+            {
+                output.WriteLine($"  XCR{entry.Xcr} {new StateComponentSet(entry.Value).Describe()}");
+            }
+        }
+
+        if (artifact.Host is { } host)
+        {
+            WriteHostText(output, host);
+        }
+
+        if (artifact.Cpuid is { } dump)
+        {
+            output.WriteLine($"  {dump.Processors.Length} logical processor{(dump.Processors.Length == 1 ? "" : "s")}");
+            WriteProcessor(output, dump.Cpuid);
+            foreach (CpuidRemark remark in dump.Remarks)
+            {
+                output.WriteLine($"  remark, processor {remark.Processor}: {remark.Message}");
+            }
+        }
+    }
+
+    /// <summary>Writes a host for people.</summary>
+    public static void WriteHostText(TextWriter output, HostRecord host)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(host);
+        output.WriteLine($"  host {host.Name} ({host.Provenance.Detail})");
+        output.WriteLine($"  kernel {host.Kernel?.ToString() ?? "not recorded"}, KVM flavour {host.Flavour.ToString().ToLowerInvariant()}, KVM_CAP_XSAVE2 {host.Xsave2Size?.ToString(CultureInfo.InvariantCulture) ?? "not recorded"}");
+        WriteProcessor(output, host.Cpuid);
+        if (host.Xcr0 is { } xcr0)
+        {
+            output.WriteLine($"  XCR0 of the host {xcr0.Describe()}");
+        }
+
+        if (host.SupportedCpuid is { } supported)
+        {
+            output.WriteLine($"  KVM supports {supported.UserComponents.Describe()}");
+        }
+
+        foreach (ProbedBehavior probe in host.Probes)
+        {
+            output.WriteLine($"  {(probe.Present ? "has " : "lacks")} {probe.Id}: {probe.Evidence}");
+        }
+    }
+
+    private static ReadOnlySpan<KvmXcrsEntry> Counted(KvmXcrsBlob xcrs) => xcrs.Entries.AsSpan()[..(int)Math.Min(xcrs.Count, (uint)xcrs.Entries.Length)];
+
+    private static void WriteProcessor(TextWriter output, CpuidTable cpuid)
+    {
+        ProcessorModel model = ProcessorModel.From(cpuid);
+        XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
+        output.WriteLine($"  {cpuid.Vendor} family {model.Family} model {model.Model} stepping {model.Stepping}");
+        output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {layout.StandardLength} bytes");
+        foreach (XsaveSlot slot in layout.Slots)
+        {
+            string place = slot.IsSupervisor ? "supervisor" : string.Create(CultureInfo.InvariantCulture, $"at {slot.Offset}");
+            output.WriteLine($"    {StateComponents.NameOf(slot.Component),-10} {slot.Size,5} bytes {place}{(slot.IsAligned64 ? ", aligned" : "")}{(slot.SupportsXfd ? ", XFD" : "")}");
+        }
+    }
+
+    private static void WriteXcrs(Utf8JsonWriter json, KvmXcrsBlob xcrs)
+    {
+        json.WriteNumber("count", xcrs.Count);
+        json.WriteString("flags", Hex(xcrs.Flags));
+        json.WriteStartArray("xcrs");
+        foreach (KvmXcrsEntry entry in Counted(xcrs))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("xcr", entry.Xcr);
+            json.WriteString("value", Hex(entry.Value));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteHost(Utf8JsonWriter json, HostRecord host)
+    {
+        json.WriteString("host", host.Name);
+        json.WriteString("provenance", host.Provenance.Detail);
+        JsonAnswer.WriteOptional(json, "kernel", host.Kernel is { } kernel ? $"linux-{kernel}" : null);
+        json.WriteString("flavour", host.Flavour.ToString().ToLowerInvariant());
+        JsonAnswer.WriteOptional(json, "xcr0", host.Xcr0?.ToString());
+        JsonAnswer.WriteOptional(json, "mxcsrMask", host.MxcsrMask is { } mask ? Hex(mask) : null);
+        if (host.Xsave2Size is { } size)
+        {
+            json.WriteNumber("xsave2Size", size);
+        }
+
+        WriteProcessor(json, "processor", host.Cpuid);
+        if (host.SupportedCpuid is { } supported)
+        {
+            json.WriteString("supportedXcr0", supported.UserComponents.ToString());
+            WriteEntries(json, "supportedCpuid", supported.Entries);
+        }
+
+        WriteEntries(json, "cpuid", host.Cpuid.Entries);
+        json.WriteStartArray("probes");
+        foreach (ProbedBehavior probe in host.Probes)
+        {
+            json.WriteStartObject();
+            json.WriteString("behavior", probe.Id);
+            json.WriteBoolean("present", probe.Present);
+            json.WriteString("evidence", probe.Evidence);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteDump(Utf8JsonWriter json, CpuidDump dump)
+    {
+        json.WriteStartArray("processors");
+        foreach (CpuidProcessor processor in dump.Processors)
+        {
+            json.WriteStartObject();
+            json.WriteString("label", processor.Label);
+            WriteProcessor(json, "processor", processor.Cpuid);
+            json.WriteBoolean("completeXsaveLeaf", processor.HasCompleteXsaveLeaf);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("remarks");
+        foreach (CpuidRemark remark in dump.Remarks)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("processor", remark.Processor);
+            json.WriteString("leaf", Hex(remark.Leaf));
+            JsonAnswer.WriteOptional(json, "subleaf", remark.Subleaf is { } subleaf ? Hex(subleaf) : null);
+            json.WriteString("message", remark.Message);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteProcessor(Utf8JsonWriter json, string name, CpuidTable cpuid)
+    {
+        ProcessorModel model = ProcessorModel.From(cpuid);
+        XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
+        json.WriteStartObject(name);
+        json.WriteString("vendor", cpuid.Vendor);
+        json.WriteNumber("family", model.Family);
+        json.WriteNumber("model", model.Model);
+        json.WriteNumber("stepping", model.Stepping);
+        json.WriteString("userComponents", cpuid.UserComponents.ToString());
+        json.WriteString("supervisorComponents", cpuid.SupervisorComponents.ToString());
+        json.WriteNumber("standardSize", layout.StandardLength);
+        json.WriteStartArray("components");
+        foreach (XsaveSlot slot in layout.Slots)
+        {
+            json.WriteStartObject();
+            json.WriteString("component", StateComponents.NameOf(slot.Component));
+            json.WriteNumber("bit", (int)slot.Component);
+            json.WriteNumber("size", slot.Size);
+            if (!slot.IsSupervisor)
+            {
+                json.WriteNumber("offset", slot.Offset);
+            }
+
+            json.WriteBoolean("supervisor", slot.IsSupervisor);
+            json.WriteBoolean("aligned64", slot.IsAligned64);
+            json.WriteBoolean("xfd", slot.SupportsXfd);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteEntries(Utf8JsonWriter json, string name, ImmutableArray<CpuidEntry> entries)
+    {
+        json.WriteStartArray(name);
+        foreach (CpuidEntry entry in entries)
+        {
+            json.WriteStartObject();
+            json.WriteString("leaf", Hex(entry.Leaf));
+            if (entry.SubleafSignificant)
+            {
+                json.WriteString("subleaf", Hex(entry.Subleaf));
+            }
+
+            json.WriteString("eax", Hex(entry.Registers.Eax));
+            json.WriteString("ebx", Hex(entry.Registers.Ebx));
+            json.WriteString("ecx", Hex(entry.Registers.Ecx));
+            json.WriteString("edx", Hex(entry.Registers.Edx));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static string Hex(ulong value) => $"0x{value:x}";
+}

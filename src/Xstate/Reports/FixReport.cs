@@ -1,0 +1,61 @@
+using Xstate.Rehearsal;
+using Xstate.Transforms;
+
+namespace Xstate.Reports;
+
+/// <summary>What a repair did.</summary>
+public static class FixReport
+{
+    /// <summary>Writes the JSON answer.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="file">The input.</param>
+    /// <param name="written">The repaired file; null when nothing was written.</param>
+    /// <param name="undo">The undo file; null when nothing was written.</param>
+    /// <param name="outcome">The rehearsal that asked for the repair.</param>
+    /// <param name="after">The rehearsal of what was written.</param>
+    public static void WriteJson(Stream output, string file, string? written, string? undo, TargetOutcome outcome, TargetOutcome? after)
+    {
+        ArgumentNullException.ThrowIfNull(outcome);
+        JsonAnswer.Write(output, "fix", json =>
+        {
+            json.WriteString("file", file);
+            json.WriteString("host", outcome.Host);
+            json.WriteString("kernel", outcome.Kernel);
+            json.WriteString("before", CheckReport.NameOf(outcome.Verdict));
+            JsonAnswer.WriteOptional(json, "after", after is null ? null : CheckReport.NameOf(after.Verdict));
+            JsonAnswer.WriteOptional(json, "output", written);
+            JsonAnswer.WriteOptional(json, "undo", undo);
+            CheckReport.WriteRepairs(json, outcome.Repairs);
+            JsonAnswer.WriteFindings(json, (after ?? outcome).Findings);
+        });
+    }
+
+    /// <summary>Writes text for people.</summary>
+    public static void WriteText(TextWriter output, string? written, string? undo, TargetOutcome outcome, TargetOutcome? after)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(outcome);
+        foreach (RepairStep step in outcome.Repairs)
+        {
+            output.WriteLine($"vcpu {step.Vcpu}: {step.Message}");
+        }
+
+        if (outcome.Repairs.IsEmpty)
+        {
+            output.WriteLine("nothing to repair");
+        }
+
+        if (written is not null && after is not null)
+        {
+            output.WriteLine($"wrote {written}: on {after.Host} with {after.Kernel} its verdict is {CheckReport.NameOf(after.Verdict)}");
+            output.WriteLine($"wrote {undo}: xstate fix {written} --undo gives the original back");
+            return;
+        }
+
+        output.WriteLine("nothing was written: no repair without loss makes it load there");
+        foreach (Findings.Finding finding in outcome.Findings.Where(f => f.Severity == Findings.Severity.Error))
+        {
+            output.WriteLine($"  {finding.Rule} {finding.Message}");
+        }
+    }
+}
