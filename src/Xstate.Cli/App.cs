@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Cli.Commands;
@@ -45,9 +46,12 @@ internal static class App
         }
     }
 
-    private static RootCommand CreateRoot() =>
-        new("Shows, checks, repairs and proves the extended state (XSAVE) of virtual CPUs.")
+    // Not a RootCommand: that one would take its name from the assembly, which cannot be xstate.
+    private static Command CreateRoot() =>
+        new("xstate", "Shows, checks, repairs and proves the extended state (XSAVE) of virtual CPUs.")
         {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
             ShowCommand.Create(),
             CheckCommand.Create(),
             FixCommand.Create(),

@@ -125,6 +125,11 @@ public static class RuleCatalog
             "The guest has live state in a component that the destination lacks. Trimming it would change registers under a running program.",
             "Choose a destination that has the component.",
             "Comparison of the rehearsed guest with the capture"),
+        new("XS0507", "The guest's CPUID describes another layout than the destination's processor has", Severity.Warning,
+            "CPUID is what the monitor says, but XSAVE and XRSTOR in the guest use the processor's own offsets. Areas that programs in the guest saved before the move, or size by the old CPUID, no "
+            + "longer fit. Relocating the virtual CPU's own state cannot mend what lies in the guest's memory.",
+            "Move between processors of one layout while programs run; across vendors, restart the guest.",
+            "CPUID leaf 0xD; rr issue 3573"),
         new("XS0601", "Tile data arrives while XFD disables it", Severity.Error,
             "An image with bit 18 set for a vCPU whose IA32_XFD has bit 18 set makes the host kernel's own XRSTOR take #NM: a warning, or a panic with panic_on_warn.",
             "Clear the bits of IA32_XFD in XSTATE_BV before the restore, or update the kernel (6.19, or a stable release with b45f72177594).",

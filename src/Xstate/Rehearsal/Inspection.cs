@@ -23,6 +23,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         FindDanger(findings);
         FindMissingComponents(findings);
         FindForeignLayout(findings);
+        FindForeignCpuidLayout(findings);
         FindHiddenState(findings);
         FindStalePkru(findings);
         FindMissingXss(findings);
@@ -67,6 +68,21 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
             {
                 Add(findings, "XS0504", $"the image has {StateComponents.NameOf(component)} at {here.Offset}, {host.Record.Name} reads it at {there.Offset}", At(here.Offset), Verdict.Differs,
                     $"{here.Offset}", $"{there.Offset}");
+                return;
+            }
+        }
+    }
+
+    // Reported for the first component only: one is enough to break the guest's own areas.
+    private void FindForeignCpuidLayout(ICollection<Finding> findings)
+    {
+        XsaveLayout told = XsaveLayout.FromCpuid(guestCpuid);
+        foreach (XsaveSlot here in told.Slots)
+        {
+            if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there) && (here.Offset != there.Offset || here.Size != there.Size))
+            {
+                Add(findings, "XS0507", $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor of {host.Record.Name} has it at {there.Offset} with {there.Size}",
+                    At(leaf: $"0xd.{(int)here.Component:x}.ebx"), Verdict.Same, $"{here.Offset}", $"{there.Offset}");
                 return;
             }
         }

@@ -15,6 +15,7 @@ public sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = n
 public static class CheckReport
 {
     private const int TextDifferences = 8;
+    private const int MaxRegister = 32;
 
     /// <summary>Writes the JSON answer.</summary>
     public static void WriteJson(Stream output, string file, IEnumerable<CheckedTarget> targets) =>
@@ -127,7 +128,7 @@ public static class CheckReport
 
         if (finding.Since is { } since)
         {
-            yield return $"since: {since}";
+            yield return $"kernels: {since}";
         }
     }
 
@@ -135,7 +136,7 @@ public static class CheckReport
     {
         foreach (RegisterDifference difference in outcome.Differences.Take(TextDifferences))
         {
-            output.WriteLine($"  vcpu {difference.Vcpu} {difference.Register}: {difference.Before} becomes {difference.After}");
+            output.WriteLine($"  vcpu {difference.Vcpu} {difference.Register}: {Shorten(difference.Before)} becomes {Shorten(difference.After)}");
         }
 
         if (outcome.Differences.Length > TextDifferences)
@@ -143,6 +144,8 @@ public static class CheckReport
             output.WriteLine($"  and {outcome.Differences.Length - TextDifferences} more registers (--json lists them)");
         }
     }
+
+    private static string Shorten(string register) => register.Length <= MaxRegister ? register : $"{register.AsSpan(0, MaxRegister)}…";
 
     private static void WriteRepairs(TextWriter output, TargetOutcome outcome)
     {
