@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using System.Runtime.Intrinsics.X86;
+using Xstate.Architecture;
+using Xstate.Processor;
+
+namespace Xstate.Linux.NativeCode;
+
+/// <summary>The processor that this process runs on, as far as the model needs to know it.</summary>
+public static class NativeProcessor
+{
+    private static readonly Lazy<ProcessorProfile> Read = new(() => ProcessorProfile.FromCpuid(ReadCpuid(), "native"));
+
+    /// <summary>Its profile, from CPUID.</summary>
+    /// <exception cref="PlatformNotSupportedException">This is not an x86 processor.</exception>
+    public static ProcessorProfile Profile => Read.Value;
+
+    /// <summary>Control-register bits that CPUID mirrors: CR4.OSXSAVE and CR4.PKE, and CR4.OSFXSR, which every 64-bit kernel sets.</summary>
+    public static Cr4 Cr4Mirror =>
+        Cr4.OsFxsr
+        | ((CpuId(1, 0).Ecx >> 27 & 1) != 0 ? Cr4.OsXsave : Cr4.None)
+        | ((CpuId(7, 0).Ecx >> 4 & 1) != 0 ? Cr4.ProtectionKeys : Cr4.None);
+
+    private static CpuidRegisters CpuId(uint leaf, uint subleaf)
+    {
+        if (!X86Base.IsSupported)
+        {
+            throw new PlatformNotSupportedException("XSAVE exists on x86 only");
+        }
+
+        (int eax, int ebx, int ecx, int edx) = X86Base.CpuId((int)leaf, (int)subleaf);
+        return new CpuidRegisters((uint)eax, (uint)ebx, (uint)ecx, (uint)edx);
+    }
+
+    private static CpuidTable ReadCpuid()
+    {
+        ImmutableArray<CpuidEntry>.Builder entries = ImmutableArray.CreateBuilder<CpuidEntry>();
+        foreach (uint leaf in (ReadOnlySpan<uint>)[0, 1, 6, 7, 0x4000_0000, 0x8000_0000, 0x8000_0001, 0x8000_0008])
+        {
+            entries.Add(new CpuidEntry(leaf, 0, SubleafSignificant: leaf == 7, CpuId(leaf, 0)));
+        }
+
+        entries.Add(new CpuidEntry(7, 1, SubleafSignificant: true, CpuId(7, 1)));
+        for (uint component = 0; component < 63; component++)
+        {
+            CpuidRegisters registers = CpuId(CpuidTable.XsaveLeaf, component);
+            if (!registers.IsZero)
+            {
+                entries.Add(new CpuidEntry(CpuidTable.XsaveLeaf, component, SubleafSignificant: true, registers));
+            }
+        }
+
+        return new CpuidTable(entries.ToImmutable());
+    }
+}

@@ -1,0 +1,206 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Runtime.Versioning;
+using Xstate.Architecture;
+using Xstate.Processor;
+
+namespace Xstate.Linux.NativeCode;
+
+/// <summary>What a comparison found.</summary>
+/// <param name="Cases">Cases executed on both.</param>
+/// <param name="Faults">Cases in which the real processor raised a fault.</param>
+/// <param name="Repeated">
+/// Cases that agreed only when executed again. Between two instructions of a probe the kernel or a hypervisor may save and restore the registers, after which the processor
+/// may report a component as in use although it is initial; nothing in the case tells when.
+/// </param>
+/// <param name="ByInstruction">Cases per instruction.</param>
+/// <param name="Disagreements">The first differences in words; empty when model and processor agree.</param>
+public sealed record ComparisonReport(
+    int Cases, int Faults, int Repeated, ImmutableSortedDictionary<string, int> ByInstruction, ImmutableArray<string> Disagreements);
+
+/// <summary>
+/// Executes random instructions from random register states on random memory, on the real processor and on the model, and compares every byte of memory, every register,
+/// XINUSE and every fault. What the processor offers decides what is tried.
+/// </summary>
+[SupportedOSPlatform("linux")]
+public sealed class ProcessorComparison : IDisposable
+{
+    private const int MaxDisagreements = 10;
+    private const int MaxRepeats = 3;
+    private const int PageMask = 0xFFF;
+    private readonly InstructionProbe _probe = new();
+    private readonly ProcessorState _cpu;
+    private readonly CaseGenerator _generator;
+    private readonly byte[] _memory = new byte[InstructionProbe.MemoryLength];
+    private readonly byte[] _before = new byte[InstructionProbe.MemoryLength];
+    private readonly byte[] _final;
+    private readonly List<string> _disagreements = [];
+
+    /// <summary>A comparison whose cases follow from a seed.</summary>
+    /// <param name="seed">The seed.</param>
+    /// <param name="profile">The model's profile, if it is not to be the one that CPUID describes.</param>
+    public ProcessorComparison(ulong seed, ProcessorProfile? profile = null)
+    {
+        _cpu = ProcessorState.ForUserProcess(profile ?? _probe.Profile);
+        _cpu.Xcr0 = _probe.Enabled;
+        _cpu.Cr4 = NativeProcessor.Cr4Mirror;
+        _final = new byte[_cpu.Profile.Layout.StandardLength];
+        _generator = new CaseGenerator(seed, _probe);
+    }
+
+    /// <summary>Runs cases until there are enough, or enough disagreements.</summary>
+    public ComparisonReport Run(int cases)
+    {
+        int[] perInstruction = new int[ProbedInstruction.All.Length];
+        int done = 0;
+        int faults = 0;
+        int repeated = 0;
+        while (done < cases && _disagreements.Count < MaxDisagreements)
+        {
+            ProbedCase next = _generator.Next();
+            _probe.Memory[next.AreaOffset..].CopyTo(_before.AsSpan(next.AreaOffset));
+            string? difference = RunOne(next, out bool faulted);
+            if (difference is not null)
+            {
+                string first = difference;
+                for (int attempt = 0; attempt < MaxRepeats && difference is not null; attempt++)
+                {
+                    _before.AsSpan(next.AreaOffset).CopyTo(_probe.Memory[next.AreaOffset..]);
+                    difference = RunOne(next, out faulted);
+                }
+
+                repeated++;
+                if (difference is not null)
+                {
+                    _disagreements.Add($"{next}: {first}");
+                }
+            }
+
+            faults += faulted ? 1 : 0;
+            perInstruction[ProbedInstruction.All.IndexOf(next.Instruction)]++;
+            done++;
+        }
+
+        return new ComparisonReport(
+            done,
+            faults,
+            repeated,
+            ProbedInstruction.All.Zip(perInstruction)
+                .Where(pair => pair.Second > 0)
+                .ToImmutableSortedDictionary(pair => pair.First.ToString(), pair => pair.Second, StringComparer.Ordinal),
+            [.. _disagreements]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _probe.Dispose();
+
+    // The first difference in words, or null.
+    private string? RunOne(ProbedCase next, out bool faulted)
+    {
+        Span<byte> expected = _memory.AsSpan(next.AreaOffset);
+        _probe.Memory[next.AreaOffset..].CopyTo(expected);
+
+        Fault real = _probe.Execute(next.Instruction, next.AreaOffset + next.Misalignment, next.Rax, next.Rdx, next.Rcx, next.AlignmentCheck);
+        faulted = real.IsFault;
+        _cpu.Is64BitMode = true;
+        Fault start = Instructions.Xrstor(_cpu, _probe.InitialImage, 0, ulong.MaxValue);
+        _cpu.Is64BitMode = next.Instruction.Is64BitMode;
+        _cpu.AlignmentCheck = next.AlignmentCheck;
+        (ulong rax, ulong rdx) = (next.Rax, next.Rdx);
+        Fault model = start.IsFault ? start : Execute(next, ref rax, ref rdx);
+        _cpu.Is64BitMode = true;
+
+        // Outside 64-bit mode the upper halves are not the instruction's to keep.
+        ulong kept = next.Instruction.Is64BitMode ? ulong.MaxValue : uint.MaxValue;
+        return FaultDifference(real, model)
+            ?? Difference("RAX", rax & kept, _probe.Rax & kept)
+            ?? Difference("RDX", rdx & kept, _probe.Rdx & kept)
+            ?? Difference("memory", expected, _probe.Memory[next.AreaOffset..])
+            ?? RegisterDifference();
+    }
+
+    private Fault Execute(ProbedCase next, ref ulong rax, ref ulong rdx)
+    {
+        Span<byte> memory = _memory.AsSpan(next.AreaOffset + next.Misalignment);
+        ulong address = _probe.MemoryAddress + (ulong)(next.AreaOffset + next.Misalignment);
+        ulong edxEax = rdx << 32 | (uint)rax;
+        XsaveOperand operand = next.Instruction.Operand;
+        switch (next.Instruction.Instruction)
+        {
+            case StateInstruction.Xsave:
+                return Instructions.Xsave(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Xsaveopt:
+                return Instructions.Xsaveopt(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Xsavec:
+                return Instructions.Xsavec(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Xsaves:
+                return Instructions.Xsaves(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Xrstor:
+                return Instructions.Xrstor(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Xrstors:
+                return Instructions.Xrstors(_cpu, memory, address, edxEax, operand);
+            case StateInstruction.Fxsave:
+                return Instructions.Fxsave(_cpu, memory, address, operand);
+            case StateInstruction.Fxrstor:
+                return Instructions.Fxrstor(_cpu, memory, address, operand);
+            case StateInstruction.Xsetbv:
+                return Instructions.Xsetbv(_cpu, (uint)next.Rcx, edxEax);
+            case StateInstruction.Wrpkru:
+                return Instructions.Wrpkru(_cpu, (uint)next.Rcx, edxEax);
+            case StateInstruction.Xgetbv:
+                return WithResult(Instructions.Xgetbv(_cpu, (uint)next.Rcx, out edxEax), edxEax, ref rax, ref rdx);
+            case StateInstruction.Rdpkru:
+                return WithResult(Instructions.Rdpkru(_cpu, (uint)next.Rcx, out edxEax), edxEax, ref rax, ref rdx);
+            default:
+                throw new InvalidOperationException($"{next.Instruction} cannot be compared");
+        }
+    }
+
+    private static Fault WithResult(Fault fault, ulong edxEax, ref ulong rax, ref ulong rdx)
+    {
+        if (!fault.IsFault)
+        {
+            rax = (uint)edxEax;
+            rdx = edxEax >> 32;
+        }
+
+        return fault;
+    }
+
+    // A page fault may report any byte of the page that cannot be accessed.
+    private static string? FaultDifference(Fault real, Fault model)
+    {
+        Fault realPage = real with { Address = real.Address & ~(ulong)PageMask };
+        Fault modelPage = model with { Address = model.Address & ~(ulong)PageMask };
+        return realPage == modelPage ? null : $"fault {real} at {real.Address:x}, model {model} at {model.Address:x}";
+    }
+
+    private static string? Difference(string what, ulong model, ulong real) => model == real ? null : $"{what} {real:x}, model {model:x}";
+
+    private static string? Difference(string what, ReadOnlySpan<byte> model, ReadOnlySpan<byte> real)
+    {
+        int at = model.CommonPrefixLength(real);
+        return at == model.Length ? null : $"{what} byte {at}: {real[at]:x2}, model {model[at]:x2}";
+    }
+
+    private string? RegisterDifference()
+    {
+        string? difference = null;
+        if (_probe.InUse is { } inUse)
+        {
+            Instructions.Xgetbv(_cpu, 1, out ulong model);
+            difference = Difference("XINUSE", model, inUse);
+        }
+
+        X87Registers x87 = _cpu.Registers.X87;
+        ReadOnlySpan<byte> environment = _probe.FinalEnvironment;
+        difference ??= Difference("FCW", x87.Fcw, BinaryPrimitives.ReadUInt16LittleEndian(environment))
+            ?? Difference("FSW", x87.Fsw, BinaryPrimitives.ReadUInt16LittleEndian(environment[4..]))
+            ?? Difference("FTW", x87.Ftw, BinaryPrimitives.ReadUInt16LittleEndian(environment[8..]));
+
+        BinaryPrimitives.WriteUInt64LittleEndian(_final.AsSpan(XsaveFormat.XstateBvOffset), 0);
+        Instructions.Xsave(_cpu, _final, 0, ulong.MaxValue);
+        difference ??= Difference("register image", _final, _probe.FinalImage[.._final.Length]);
+        return _probe.Pkru is { } pkru ? difference ?? Difference("PKRU", _cpu.Registers.Pkru.Value, pkru) : difference;
+    }
+}

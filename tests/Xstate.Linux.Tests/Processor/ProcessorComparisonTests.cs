@@ -1,0 +1,45 @@
+using Xstate.Linux.NativeCode;
+using Xstate.Tests.Support;
+
+namespace Xstate.Linux.Tests.Processor;
+
+public class ProcessorComparisonTests(ITestOutputHelper output)
+{
+    private const ulong Seed = 20240607;
+    private const int FullCount = 1_000_000;
+
+    [Fact]
+    public void The_model_and_this_processor_agree_on_every_byte_register_and_fault()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported, "there is no x86 Linux to execute on");
+        int count = (int)(FullCount * Repository.Scale);
+        int threads = Math.Min(Environment.ProcessorCount, 4);
+        ComparisonReport[] reports = new ComparisonReport[threads];
+        Parallel.For(0, threads, thread =>
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                using ProcessorComparison comparison = new(Seed + (ulong)thread);
+                reports[thread] = comparison.Run(count / threads);
+            }
+        });
+
+        foreach (ComparisonReport report in reports)
+        {
+            output.WriteLine($"{report.Cases} cases compared, {report.Faults} of them faults, {report.Repeated} repeated:");
+            foreach ((string instruction, int cases) in report.ByInstruction)
+            {
+                output.WriteLine($"  {cases,8} {instruction}");
+            }
+
+            foreach (string difference in report.Disagreements)
+            {
+                output.WriteLine(difference);
+            }
+        }
+
+        Assert.All(reports, report => Assert.Empty(report.Disagreements));
+        Assert.All(reports, report => Assert.InRange(report.Repeated, 0, report.Cases / 100));
+        output.WriteLine($"{reports.Sum(report => report.Cases)} cases on {NativeProcessor.Profile.UserComponents}");
+    }
+}
