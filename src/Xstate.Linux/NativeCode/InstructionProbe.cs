@@ -26,7 +26,7 @@ public sealed unsafe class InstructionProbe : IDisposable
     private const int EnvironmentLength = 28;
 
     private static readonly Lock Once = new();
-    private static LowMemory? s_code;
+    private static LowMemory? _code;
 
     private readonly LowMemory _data = new(GuardOffset + LowMemory.PageLength);
 
@@ -103,7 +103,7 @@ public sealed unsafe class InstructionProbe : IDisposable
         Write(ProbeRecord.Flags, alignmentCheck ? 1UL << 18 : 0);
         Write(ProbeRecord.Vector, 0);
         BinaryPrimitives.WriteUInt64LittleEndian(_data.Bytes(FinalOffset + XsaveFormat.XstateBvOffset, sizeof(ulong)), 0);
-        ((delegate* unmanaged<byte*, void>)(s_code!.Pointer + (index * SlotLength)))(_data.Pointer);
+        ((delegate* unmanaged<byte*, void>)(_code!.Pointer + (index * SlotLength)))(_data.Pointer);
         FaultVector vector = (FaultVector)Read(ProbeRecord.Vector);
         return vector == FaultVector.None ? Fault.None
             : new Fault(vector, (uint)Read(ProbeRecord.ErrorCode), vector == FaultVector.PageFault ? Read(ProbeRecord.Cr2) : 0);
@@ -117,7 +117,7 @@ public sealed unsafe class InstructionProbe : IDisposable
     {
         lock (Once)
         {
-            if (s_code is not null)
+            if (_code is not null)
             {
                 return;
             }
@@ -134,7 +134,7 @@ public sealed unsafe class InstructionProbe : IDisposable
             FaultCatcher.Write(code, probes, code.Address, probes);
             code.MakeExecutable();
             FaultCatcher.Activate(code, probes);
-            s_code = code;
+            _code = code;
         }
     }
 
