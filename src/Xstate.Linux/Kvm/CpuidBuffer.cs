@@ -12,7 +12,14 @@ internal static class CpuidBuffer
 
     private const int HeaderLength = 8;
     private const int EntryLength = 40;
+    private const int PaddingOffset = 28;
     private const uint SubleafSignificant = 1;
+
+    /// <summary>
+    /// Fills what the kernel does not write. Kernels before 6.5 leave the count of KVM_GET_CPUID2 as user space gave it, so the end of the answer shows only in the
+    /// padding of an entry, which every table that this wrapper sets has zero.
+    /// </summary>
+    private const byte Untouched = 0xFF;
 
     internal static byte[] ForEntries(ReadOnlySpan<CpuidEntry> entries)
     {
@@ -36,6 +43,7 @@ internal static class CpuidBuffer
     internal static byte[] ForAnswer(int count)
     {
         byte[] buffer = new byte[HeaderLength + (count * EntryLength)];
+        buffer.AsSpan(HeaderLength).Fill(Untouched);
         BinaryPrimitives.WriteInt32LittleEndian(buffer, count);
         return buffer;
     }
@@ -47,6 +55,11 @@ internal static class CpuidBuffer
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<byte> from = buffer.Slice(HeaderLength + (i * EntryLength), EntryLength);
+            if (from[PaddingOffset..].IndexOfAnyExcept(Untouched) < 0)
+            {
+                break;
+            }
+
             entries.Add(new CpuidEntry(
                 BinaryPrimitives.ReadUInt32LittleEndian(from),
                 BinaryPrimitives.ReadUInt32LittleEndian(from[4..]),
@@ -58,6 +71,6 @@ internal static class CpuidBuffer
                     BinaryPrimitives.ReadUInt32LittleEndian(from[24..]))));
         }
 
-        return entries.MoveToImmutable();
+        return entries.ToImmutable();
     }
 }

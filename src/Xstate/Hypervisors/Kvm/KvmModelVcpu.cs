@@ -531,9 +531,30 @@ public sealed class KvmModelVcpu : IKvmVcpu
             : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"MSR 0x{index:x} value 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" };
     }
 
+    // kvm_update_cpuid_runtime: what follows the guest's registers instead of what user space said. The local APIC is enabled from creation on; CR4 is 0.
     private CpuidTable RuntimeCpuid()
     {
+        const uint Osxsave = 1u << 27;
+        const uint Apic = 1u << 9;
+        const uint Ospke = 1u << 4;
         CpuidTable table = _cpuid;
+        for (int i = 0; i < table.Entries.Length; i++)
+        {
+            // The kernel takes the first entry of leaf 1, whatever its sub-leaf.
+            if (table.Entries[i].Leaf == 1)
+            {
+                CpuidRegisters signature = table.Entries[i].Registers;
+                table = new CpuidTable(table.Entries.SetItem(
+                    i, table.Entries[i] with { Registers = signature with { Ecx = signature.Ecx & ~Osxsave, Edx = signature.Edx | Apic } }));
+                break;
+            }
+        }
+
+        if (table.TryRead(7, 0, out CpuidRegisters extended))
+        {
+            table = table.With(7, 0, extended with { Ecx = extended.Ecx & ~Ospke });
+        }
+
         if (table.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
         {
             table = table.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)_host.Layout.StandardLengthFor(Xcr0) });
