@@ -111,6 +111,9 @@ public struct CpuState : IEquatable<CpuState>
         set => Set(13, 3, (uint)value);
     }
 
+    /// <summary>Neither the scheduler nor an interrupt handler of the host can run now.</summary>
+    public readonly bool IsClosed => World == World.Guest || PreemptionOff || !InterruptsOn || !Gif;
+
     internal readonly uint Bits => _bits;
 
     /// <inheritdoc/>

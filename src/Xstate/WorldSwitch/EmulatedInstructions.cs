@@ -44,7 +44,13 @@ internal sealed record EmulatedInstructions(bool HasPkru, bool HasXss, bool HasX
         {
             protocol.StepTo(next, "emulate WRMSR IA32_XSS", "The guest enables or disables CET state.", static (ref c) =>
             {
-                c.Vcpu.Xss = c.Vcpu.Xss == XssValue.Zero ? XssValue.Cet : XssValue.Zero;
+                XssValue value = c.Vcpu.Xss == XssValue.Zero ? XssValue.Cet : XssValue.Zero;
+                if (!c.Instructions.WrmsrXss(value))
+                {
+                    return false;
+                }
+
+                c.Vcpu.Xss = value;
                 return true;
             });
         }

@@ -12,7 +12,10 @@ public sealed record ExplorationOptions
     /// <summary>What may happen between steps.</summary>
     public HostEvents Events { get; init; } = HostEvents.Default;
 
-    /// <summary>Treat vCPUs, and processors, as interchangeable, and forget dead values. Off only to compare numbers with a checker that does neither.</summary>
+    /// <summary>
+    /// Treat vCPUs, and processors, as interchangeable; forget dead values; let a processor with interrupts off finish before others move. Verdicts and the lengths of
+    /// shortest traces stay the same. Off only to compare numbers with a checker that does none of it.
+    /// </summary>
     public bool Reduction { get; init; } = true;
 
     /// <summary>Stop when this many states are stored.</summary>

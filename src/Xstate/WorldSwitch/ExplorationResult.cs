@@ -8,8 +8,8 @@ namespace Xstate.WorldSwitch;
 /// <param name="Cpus">On how many logical processors.</param>
 /// <param name="Events">With which events.</param>
 /// <param name="Complete">Every reachable state was explored; if not, what was not found may still be there.</param>
-/// <param name="States">Distinct states, up to the names of vCPUs and processors and to dead values, unless reduction was off.</param>
-/// <param name="Transitions">Steps and events tried from them, those that change nothing included.</param>
+/// <param name="States">Distinct states, up to the reduction unless that was off.</param>
+/// <param name="Transitions">Steps and events taken from them, those that change nothing included.</param>
 /// <param name="Depth">The longest of the shortest ways to a state, in steps.</param>
 /// <param name="MemoryBytes">Bytes that the stored states took.</param>
 /// <param name="Violations">The violated invariants, each with a shortest trace, in the order of <see cref="Invariants.All"/>.</param>

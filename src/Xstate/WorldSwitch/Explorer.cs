@@ -7,7 +7,7 @@ namespace Xstate.WorldSwitch;
 /// </summary>
 public sealed class Explorer
 {
-    private const int ShardBits = 4;
+    private const int ShardBits = StateShard.ShardBits;
     private const int ShardCount = 1 << ShardBits;
     private const int StatesPerPiece = 512;
     private const int PiecesPerRound = 64;
@@ -187,6 +187,9 @@ public sealed class Explorer
         private readonly Machine _machine;
         private readonly StateShard[] _shards;
         private readonly SuccessorList _successors = new();
+        private readonly Candidates _candidates;
+        private readonly ulong[] _entries = new ulong[Candidates.Capacity];
+        private readonly ulong[] _firstSlots = new ulong[Candidates.Capacity];
         private readonly ulong[][] _new = new ulong[ShardCount][];
         private readonly int[] _newLength = new int[ShardCount];
         private int _shard;
@@ -198,6 +201,7 @@ public sealed class Explorer
         {
             _machine = machine;
             _shards = shards;
+            _candidates = new Candidates(machine.Slots);
             Array.Fill(_new, []);
         }
 
@@ -238,22 +242,18 @@ public sealed class Explorer
                     next = next[..slots.Length];
                     if (!next.SequenceEqual(slots))
                     {
-                        Keep(next, id);
+                        _candidates.Add(StateShard.Hash(next), id, next);
                     }
+                }
+
+                if (_candidates.IsFull || index == _to - 1)
+                {
+                    KeepUnknown();
                 }
             }
         }
 
-        public void StoreInto(int shard)
-        {
-            StateShard target = _shards[shard];
-            int slots = _machine.Slots;
-            ReadOnlySpan<ulong> records = _new[shard].AsSpan(0, _newLength[shard]);
-            for (; records.Length > 0; records = records[(slots + 1)..])
-            {
-                target.Add((uint)(records[0] >> 32), records.Slice(1, slots), (uint)records[0]);
-            }
-        }
+        public void StoreInto(int shard) => _shards[shard].AddAll(_new[shard].AsSpan(0, _newLength[shard]));
 
         private void Note(uint id, int successor)
         {
@@ -268,25 +268,54 @@ public sealed class Explorer
             }
         }
 
-        private void Keep(ReadOnlySpan<ulong> next, uint parent)
+        /// <summary>Keeps those of the candidates that no shard has yet.</summary>
+        private void KeepUnknown()
         {
-            ulong hash = StateShard.Hash(next);
-            int shard = (int)(hash & ShardCount - 1);
-            uint tag = (uint)(hash >> 32);
-            if (_shards[shard].Contains(tag, next))
+            // Three passes over the same list, so that the processor fetches the memory of many look-ups at once instead of waiting for each.
+            int count = _candidates.Count;
+            for (int i = 0; i < count; i++)
             {
-                return;
+                _entries[i] = _shards[_candidates.Shard(i)].Probe(_candidates.Tag(i));
             }
 
+            for (int i = 0; i < count; i++)
+            {
+                _firstSlots[i] = StateShard.Matches(_entries[i], _candidates.Tag(i)) ? _shards[_candidates.Shard(i)].FirstSlot(_entries[i]) : 0;
+            }
+
+            for (int i = 0; i < count; i++)
+            {
+                ReadOnlySpan<ulong> state = _candidates.State(i);
+                int shard = _candidates.Shard(i);
+                bool known = _entries[i] != 0 && (IsBehind(_entries[i], _firstSlots[i], i) || _shards[shard].Contains(_candidates.Tag(i), state));
+                if (!known)
+                {
+                    Keep(shard, _candidates.Tag(i), _candidates.Parent(i), state);
+                }
+            }
+
+            _candidates.Clear();
+        }
+
+        private bool IsBehind(ulong entry, ulong firstSlot, int candidate)
+        {
+            ReadOnlySpan<ulong> state = _candidates.State(candidate);
+            return firstSlot == state[0]
+                && StateShard.Matches(entry, _candidates.Tag(candidate))
+                && _shards[_candidates.Shard(candidate)].StateOf(entry).SequenceEqual(state);
+        }
+
+        private void Keep(int shard, uint tag, uint parent, ReadOnlySpan<ulong> state)
+        {
             int length = _newLength[shard];
-            if (length + next.Length >= _new[shard].Length)
+            if (length + state.Length >= _new[shard].Length)
             {
                 Array.Resize(ref _new[shard], Math.Max(512, _new[shard].Length * 2));
             }
 
-            Span<ulong> record = _new[shard].AsSpan(length, next.Length + 1);
+            Span<ulong> record = _new[shard].AsSpan(length, state.Length + 1);
             record[0] = (ulong)tag << 32 | parent;
-            next.CopyTo(record[1..]);
+            state.CopyTo(record[1..]);
             _newLength[shard] = length + record.Length;
         }
     }

@@ -62,7 +62,7 @@ internal sealed record GuestActions(bool HasPkru, bool HasXfd, bool WritesCr4, b
         protocol
             .Loop("guest: RDPKRU", "With CR4.PKE the guest reads the register, and every access to its user pages is checked by it.", static (ref c) =>
             {
-                if (!c.Instructions.Rdpkru(c.Vcpu.Cr4Pke, c.Cpu.Pkru, out PkruValue read))
+                if (!c.Instructions.Rdpkru(c.Vcpu.Cr4Pke, c.Cpu.Pkru, c.Cpu.PkruInUse, out PkruValue read))
                 {
                     return false;
                 }

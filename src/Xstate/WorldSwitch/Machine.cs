@@ -27,7 +27,7 @@ internal sealed class Machine
 
     public int Slots { get; }
 
-    /// <summary>States that differ only in numbers or in dead values are one.</summary>
+    /// <summary>States that differ only in numbers or in dead values are one, and independent steps are taken in one order.</summary>
     public bool Reduced { get; }
 
     /// <summary>The same machine, whose vCPUs and processors keep their numbers.</summary>
@@ -69,41 +69,69 @@ internal sealed class Machine
     public void Expand(in MachineState state, SuccessorList successors)
     {
         successors.Clear();
+        int alone = Reduced ? FindClosedSection(state) : -1;
         for (int vcpu = 0; vcpu < Vcpus; vcpu++)
         {
-            VcpuState thread = state.Vcpu(vcpu);
-            int cpu = thread.Cpu;
-            if (cpu < 0)
+            if (alone < 0 || vcpu == alone)
             {
-                Resume(state, successors, vcpu, thread);
-                continue;
-            }
-
-            StepContext before = new(Protocol, thread, state.Cpu(cpu));
-            ProtocolStep[] steps = _steps[thread.Location];
-            for (int i = 0; i < steps.Length; i++)
-            {
-                StepContext after = before;
-                if (steps[i].Effect(ref after))
-                {
-                    if (steps[i].Next >= 0)
-                    {
-                        after.Vcpu.Location = steps[i].Next;
-                    }
-
-                    Add(state, successors, vcpu, cpu, after, Choice.OfStep(vcpu, cpu, i));
-                }
-            }
-
-            for (int i = 0; i < _events.Length; i++)
-            {
-                StepContext after = before;
-                if (_events[i].Effect(ref after))
-                {
-                    Add(state, successors, vcpu, cpu, after, Choice.OfEvent(vcpu, cpu, i));
-                }
+                Expand(state, successors, vcpu);
             }
         }
+    }
+
+    private void Expand(in MachineState state, SuccessorList successors, int vcpu)
+    {
+        VcpuState thread = state.Vcpu(vcpu);
+        int cpu = thread.Cpu;
+        if (cpu < 0)
+        {
+            Resume(state, successors, vcpu, thread);
+            return;
+        }
+
+        StepContext before = new(Protocol, thread, state.Cpu(cpu));
+        ProtocolStep[] steps = _steps[thread.Location];
+        for (int i = 0; i < steps.Length; i++)
+        {
+            StepContext after = before;
+            if (steps[i].Effect(ref after))
+            {
+                if (steps[i].Next >= 0)
+                {
+                    after.Vcpu.Location = steps[i].Next;
+                }
+
+                Add(state, successors, vcpu, cpu, after, Choice.OfStep(vcpu, cpu, i));
+            }
+        }
+
+        for (int i = 0; i < _events.Length; i++)
+        {
+            StepContext after = before;
+            if (_events[i].Effect(ref after))
+            {
+                Add(state, successors, vcpu, cpu, after, Choice.OfEvent(vcpu, cpu, i));
+            }
+        }
+    }
+
+    /// <summary>
+    /// The first thread in a section that the scheduler cannot enter: interrupts or GIF off, or the guest runs. Until it leaves the section, what happens on its processor
+    /// neither depends on the other processors nor influences them, so the others wait for it, which saves the orders in which independent steps could be taken. A shortest trace
+    /// loses nothing: steps of a section that it does not finish can be left out, and those of one that it finishes can be moved together.
+    /// </summary>
+    private int FindClosedSection(in MachineState state)
+    {
+        for (int vcpu = 0; vcpu < Vcpus; vcpu++)
+        {
+            int cpu = state.Vcpu(vcpu).Cpu;
+            if (cpu >= 0 && state.Cpu(cpu).IsClosed)
+            {
+                return vcpu;
+            }
+        }
+
+        return -1;
     }
 
     /// <summary>The step or event behind a choice made in a state.</summary>
@@ -143,6 +171,12 @@ internal sealed class Machine
     /// </summary>
     private void Renumber(ref MachineState state)
     {
+        if (Vcpus == 2 && Cpus == 2)
+        {
+            RenumberTwo(ref state);
+            return;
+        }
+
         MachineState running = default;
         MachineState waiting = default;
         int runs = 0;
@@ -192,6 +226,41 @@ internal sealed class Machine
 
         state = running;
     }
+
+    /// <summary>The same for the machine that is explored most, without loops.</summary>
+    private static void RenumberTwo(ref MachineState state)
+    {
+        VcpuState first = state.Vcpu(0);
+        VcpuState second = state.Vcpu(1);
+        int firstCpu = first.Cpu;
+        int secondCpu = second.Cpu;
+        ulong low;
+        ulong high;
+        if (firstCpu >= 0 && secondCpu >= 0)
+        {
+            low = first.BitsWithoutCpu | CpuBits(state, firstCpu);
+            high = second.BitsWithoutCpu | CpuBits(state, secondCpu);
+            state[0] = Math.Min(low, high) | VcpuState.CpuField(0);
+            state[1] = Math.Max(low, high) | VcpuState.CpuField(1);
+        }
+        else if (firstCpu < 0 && secondCpu < 0)
+        {
+            low = CpuBits(state, 0);
+            high = CpuBits(state, 1);
+            state[0] = Math.Min(first.Bits, second.Bits) | Math.Min(low, high);
+            state[1] = Math.Max(first.Bits, second.Bits) | Math.Max(low, high);
+        }
+        else
+        {
+            (VcpuState running, VcpuState waiting) = firstCpu >= 0 ? (first, second) : (second, first);
+            low = CpuBits(state, running.Cpu);
+            high = CpuBits(state, 1 - running.Cpu);
+            state[0] = running.BitsWithoutCpu | VcpuState.CpuField(0) | low;
+            state[1] = waiting.Bits | high;
+        }
+    }
+
+    private static ulong CpuBits(in MachineState state, int cpu) => (ulong)state.Cpu(cpu).Bits << VcpuState.BitCount;
 
     private static void Insert(ref MachineState sorted, int count, ulong value)
     {

@@ -31,7 +31,7 @@ public enum Xcr0Value : byte
 /// <summary>The IA32_XSS values that a protocol is explored with.</summary>
 public enum XssValue : byte
 {
-    /// <summary>The host's own value (PASID), which no guest of these hypervisors may have.</summary>
+    /// <summary>The host's own value (CET_U: Linux with user shadow stacks, 6.6), which no guest is explored with.</summary>
     Host,
 
     /// <summary>0: what every guest starts with, and the only value KVM accepts before 6.18.</summary>
@@ -73,7 +73,7 @@ public enum ExitReason : byte
     MachineCheck,
 }
 
-/// <summary>The numbers that the values stand for, in one place.</summary>
+/// <summary>The numbers that the values stand for, in one place. XCR0 depends on the processor: <see cref="SwitchInstructions.Of"/>.</summary>
 public static class RegisterValues
 {
     /// <summary>The register value.</summary>
@@ -86,17 +86,9 @@ public static class RegisterValues
     };
 
     /// <summary>The register value.</summary>
-    public static StateComponentSet Of(Xcr0Value value) => value switch
-    {
-        Xcr0Value.Host => Of(Xcr0Value.WithoutPkru) | StateComponentSet.Of(StateComponent.Pkru, StateComponent.TileCfg, StateComponent.TileData),
-        Xcr0Value.WithoutPkru => StateComponentSet.Legacy.With(StateComponent.Avx),
-        _ => throw new ArgumentOutOfRangeException(nameof(value)),
-    };
-
-    /// <summary>The register value.</summary>
     public static StateComponentSet Of(XssValue value) => value switch
     {
-        XssValue.Host => StateComponentSet.Of(StateComponent.Pasid),
+        XssValue.Host => StateComponentSet.Of(StateComponent.CetU),
         XssValue.Zero => StateComponentSet.Empty,
         XssValue.Cet => StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS),
         _ => throw new ArgumentOutOfRangeException(nameof(value)),

@@ -8,13 +8,18 @@ namespace Xstate.WorldSwitch;
 /// </summary>
 internal sealed class StateShard
 {
+    /// <summary>How many low bits of a hash choose the shard.</summary>
+    public const int ShardBits = 4;
+
     private const int ChunkBits = 14;
     private const int ChunkStates = 1 << ChunkBits;
     private const int InitialTable = 1 << 10;
+    private const int BlockRecords = 64;
 
     private readonly int _slots;
     private readonly List<ulong[]> _states = [];
     private readonly List<uint[]> _parents = [];
+    private readonly ulong[] _probed = new ulong[BlockRecords];
     private ulong[] _table = new ulong[InitialTable];
 
     public StateShard(int slots)
@@ -45,6 +50,21 @@ internal sealed class StateShard
 
     public uint ParentOf(int index) => _parents[index >> ChunkBits][index & ChunkStates - 1];
 
+    /// <summary>
+    /// The first table entry where a state with this tag would be. Asking for many of them before any is looked at lets the processor wait for all the memory at once.
+    /// </summary>
+    public ulong Probe(uint tag) => _table[(int)tag & _table.Length - 1];
+
+    /// <summary>The state behind an entry.</summary>
+    public ReadOnlySpan<ulong> StateOf(ulong entry) => this[(int)(uint)entry - 1];
+
+    /// <summary>The first slot of the state behind an entry, likewise to have its memory under way.</summary>
+    public ulong FirstSlot(ulong entry)
+    {
+        int index = (int)(uint)entry - 1;
+        return _states[index >> ChunkBits][(index & ChunkStates - 1) * _slots];
+    }
+
     public bool Contains(uint tag, ReadOnlySpan<ulong> state)
     {
         ulong[] table = _table;
@@ -57,12 +77,15 @@ internal sealed class StateShard
                 return false;
             }
 
-            if ((uint)(entry >> 32) == tag && this[(int)(uint)entry - 1].SequenceEqual(state))
+            if (Matches(entry, tag) && this[(int)(uint)entry - 1].SequenceEqual(state))
             {
                 return true;
             }
         }
     }
+
+    /// <summary>Whether an entry is of a state with this tag.</summary>
+    public static bool Matches(ulong entry, uint tag) => entry != 0 && (uint)(entry >> 32) == tag;
 
     /// <summary>Adds a state unless it is there already.</summary>
     public bool Add(uint tag, ReadOnlySpan<ulong> state, uint parent)
@@ -88,6 +111,26 @@ internal sealed class StateShard
         _parents[index >> ChunkBits][index & ChunkStates - 1] = parent;
         Place(_table, (ulong)tag << 32 | (uint)(index + 1));
         return true;
+    }
+
+    /// <summary>Adds what is new of records of (tag, parent) and state, in their order.</summary>
+    public void AddAll(ReadOnlySpan<ulong> records)
+    {
+        int length = _slots + 1;
+        while (!records.IsEmpty)
+        {
+            ReadOnlySpan<ulong> block = records[..Math.Min(records.Length, BlockRecords * length)];
+            records = records[block.Length..];
+            for (int at = 0, i = 0; at < block.Length; at += length, i++)
+            {
+                _probed[i] = Probe((uint)(block[at] >> 32));
+            }
+
+            for (int at = 0; at < block.Length; at += length)
+            {
+                Add((uint)(block[at] >> 32), block.Slice(at + 1, _slots), (uint)block[at]);
+            }
+        }
     }
 
     private static void Place(ulong[] table, ulong entry)

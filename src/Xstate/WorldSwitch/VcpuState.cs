@@ -146,6 +146,9 @@ public struct VcpuState : IEquatable<VcpuState>
     /// <summary>The bits without the number of the processor, to compare threads wherever they are.</summary>
     internal readonly ulong BitsWithoutCpu => _bits & ~(CpuMask << CpuShift);
 
+    /// <summary>The bits that say "on this processor".</summary>
+    internal static ulong CpuField(int cpu) => (ulong)(cpu + 1) << CpuShift;
+
     /// <inheritdoc/>
     public readonly bool Equals(VcpuState other) => _bits == other._bits;
 

@@ -44,7 +44,7 @@ public class ProtocolVerdictTests(ITestOutputHelper output)
         { "kvm-vmx-5.8-no-cr4-intercept", [Observes, UserAccess, Lost, Xcr0, Xss, Xinuse] },
         { "kvm-vmx-5.8-no-xcr0-intercept", [Observes, UserAccess, Lost, Xinuse] },
         { "kvm-vmx-5.8-no-restore", [UserAccess, Lost, Xinuse] },
-        { "kvm-vmx-5.8-no-xcr0-restore", [UserAccess, Xcr0] },
+        { "kvm-vmx-5.8-no-xcr0-restore", [UserAccess, Lost, Xcr0, Xinuse] },
         { "kvm-vmx-5.8-no-xss-restore", [UserAccess, Xss] },
         { "kvm-vmx-5.8-xfd-err-not-cleared", [UserAccess, XfdErr] },
         { "kvm-vmx-5.8-get-drops-pkru-bit", [UserAccess, Lost, Xinuse] },
