@@ -71,6 +71,9 @@ public sealed class CpuidTable
     /// <summary>The leaf that enumerates the XSAVE feature set.</summary>
     public const uint XsaveLeaf = 0xD;
 
+    /// <summary>Characters in a vendor string.</summary>
+    internal const int VendorLength = 12;
+
     /// <summary>A table with the given entries.</summary>
     public CpuidTable(ImmutableArray<CpuidEntry> entries)
     {
@@ -84,25 +87,7 @@ public sealed class CpuidTable
     public ImmutableArray<CpuidEntry> Entries { get; }
 
     /// <summary>The twelve characters of leaf 0, or an empty string without leaf 0.</summary>
-    public string Vendor
-    {
-        get
-        {
-            if (!TryRead(0, 0, out CpuidRegisters leaf0))
-            {
-                return "";
-            }
-
-            Span<char> text = stackalloc char[12];
-            ReadOnlySpan<uint> parts = [leaf0.Ebx, leaf0.Edx, leaf0.Ecx];
-            for (int i = 0; i < text.Length; i++)
-            {
-                text[i] = (char)(parts[i / 4] >> (i % 4 * 8) & 0xFF);
-            }
-
-            return text.Trim('\0').ToString();
-        }
-    }
+    public string Vendor => ReadVendor(stackalloc char[VendorLength]).ToString();
 
     /// <summary>Components that XCR0 may enable: leaf 0xD.0 EDX:EAX.</summary>
     public StateComponentSet UserComponents => new(Read(XsaveLeaf, 0).EdxEax);
@@ -127,6 +112,23 @@ public sealed class CpuidTable
 
         registers = default;
         return false;
+    }
+
+    /// <summary>The vendor written to a buffer of <see cref="VendorLength"/> characters, for callers that only compare it.</summary>
+    internal ReadOnlySpan<char> ReadVendor(Span<char> buffer)
+    {
+        if (!TryRead(0, 0, out CpuidRegisters leaf0))
+        {
+            return default;
+        }
+
+        ReadOnlySpan<uint> parts = [leaf0.Ebx, leaf0.Edx, leaf0.Ecx];
+        for (int i = 0; i < VendorLength; i++)
+        {
+            buffer[i] = (char)(parts[i / 4] >> (i % 4 * 8) & 0xFF);
+        }
+
+        return buffer[..VendorLength].Trim('\0');
     }
 
     /// <summary>The same table with one answer replaced, or added at the end.</summary>

@@ -30,7 +30,7 @@ public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family,
     public static ProcessorModel From(CpuidTable cpuid)
     {
         ArgumentNullException.ThrowIfNull(cpuid);
-        ProcessorVendor vendor = VendorOf(cpuid.Vendor);
+        ProcessorVendor vendor = VendorOf(cpuid.ReadVendor(stackalloc char[CpuidTable.VendorLength]));
         uint signature = cpuid.Read(1).Eax;
         int family = (int)(signature >> 8 & 0xF);
         int model = (int)(signature >> 4 & 0xF);
@@ -52,7 +52,7 @@ public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family,
     /// <summary>Whether the processor follows AMD's manual rather than Intel's.</summary>
     public bool IsAmdLike => Vendor is ProcessorVendor.Amd or ProcessorVendor.Hygon;
 
-    private static ProcessorVendor VendorOf(string vendor) => vendor switch
+    private static ProcessorVendor VendorOf(ReadOnlySpan<char> vendor) => vendor switch
     {
         // "GenuineIotel" is a real erratum: one wrong bit in the vendor string of some Haswell parts.
         "GenuineIntel" or "GenuineIotel" => ProcessorVendor.Intel,
