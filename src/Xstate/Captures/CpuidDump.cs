@@ -29,6 +29,9 @@ public sealed record CpuidRemark(int Processor, uint Leaf, uint? Subleaf, string
 /// <summary>CPUID answers of one or more logical processors, whatever file they came from.</summary>
 public sealed record CpuidDump
 {
+    /// <summary>How many remarks a dump keeps. A hostile one of a few hundred kilobytes could ask for hundreds of megabytes of them.</summary>
+    public const int MaxRemarks = 65_536;
+
     private CpuidDump(string format, ImmutableArray<CpuidProcessor> processors, ImmutableArray<CpuidRemark> remarks)
     {
         Format = format;
@@ -66,6 +69,12 @@ public sealed record CpuidDump
         all.AddRange(remarks);
         for (int i = 0; i < processors.Length; i++)
         {
+            if (all.Count >= MaxRemarks)
+            {
+                all.Add(new CpuidRemark(i, CpuidTable.XsaveLeaf, null, "too many remarks: nothing is remarked on this and the later processors"));
+                break;
+            }
+
             AddXsaveRemarks(all, i, processors[i].Cpuid);
         }
 

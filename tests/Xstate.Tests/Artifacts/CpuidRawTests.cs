@@ -61,6 +61,14 @@ public class CpuidRawTests
     }
 
     [Fact]
+    public void A_text_cut_after_a_head_is_malformed_at_that_head()
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(Sample[..(Sample.IndexOf("CPU 1:", StringComparison.Ordinal) + 6)]);
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read(bytes, ArtifactLimits.Default));
+        Assert.Equal((bytes.Length - 6, "CPU 1 without an answer"), (error.Offset, error.Found));
+    }
+
+    [Fact]
     public void A_text_without_an_answer_is_malformed()
     {
         MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read("\n \n"u8, ArtifactLimits.Default));

@@ -19,6 +19,7 @@ internal sealed class CpuidDumpBuilder
     private readonly Dictionary<(uint Leaf, uint Subleaf), int> _places = [];
     private readonly Dictionary<uint, uint> _answersWithoutSubleaf = [];
     private string? _label;
+    private long _start;
 
     public CpuidDumpBuilder(string format, ArtifactLimits limits)
     {
@@ -44,6 +45,7 @@ internal sealed class CpuidDumpBuilder
         }
 
         _label = label;
+        _start = offset;
     }
 
     /// <summary>Adds an answer of the current processor. A null sub-leaf means that the dump does not tell it.</summary>
@@ -130,6 +132,11 @@ internal sealed class CpuidDumpBuilder
         if (_label is null)
         {
             return;
+        }
+
+        if (_entries.Count == 0)
+        {
+            throw new MalformedArtifactException(_format, _start, $"{_label} without an answer", "at least one");
         }
 
         _processors.Add(new CpuidProcessor(_label, new CpuidTable([.. _entries])) { Unplaced = [.. _unplaced] });
