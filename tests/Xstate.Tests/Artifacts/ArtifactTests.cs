@@ -28,6 +28,9 @@ public class ArtifactTests
         byte[] image = new byte[11008];
         image[XsaveFormat.XstateBvOffset] = 0xE7;
         Assert.Equal(KvmXsaveReader.Format, Artifact.Open(new MemoryStream(image)).Format);
+        image[XsaveFormat.FcwOffset + 1] = 0x80;
+        Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(image)));
+        image[XsaveFormat.FcwOffset + 1] = 3;
         image[XsaveFormat.XcompBvOffset + 7] = 0x80;
         Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(image)));
         Assert.NotNull(Artifact.Open(new MemoryStream(image), new ArtifactOptions { Format = KvmXsaveReader.Format }).Capture);

@@ -152,6 +152,22 @@ public class CaptureFileTests
         Assert.Equal("no state at $.states", Read("{\"format\":\"xstate-capture\",\"version\":1,\"kind\":\"process\",\"states\":[]}").Found);
     }
 
+    [Theory]
+    [InlineData(-1, 576)]
+    [InlineData(0, 575)]
+    [InlineData(0, (1 << 20) + 1)]
+    public void A_state_that_no_reader_takes_is_not_written(int id, int length)
+    {
+        Assert.Throws<ArgumentException>(() => CaptureFileWriter.Write(SampleCaptures.Small with { States = [new CapturedState { Id = id, Area = new byte[length] }] }));
+    }
+
+    [Fact]
+    public void A_long_note_survives()
+    {
+        Capture capture = SampleCaptures.Small with { Note = new string('x', 200_000) };
+        Assert.Equal(capture.Note, CaptureFileReader.Read(CaptureFileWriter.Write(capture), ArtifactLimits.Default).Note);
+    }
+
     private static MalformedArtifactException Read(string text) =>
         Assert.Throws<MalformedArtifactException>(() => CaptureFileReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Xstate.Architecture;
 using Xstate.Artifacts.Json;
 using Xstate.Captures;
 
@@ -8,13 +9,21 @@ namespace Xstate.Artifacts.CaptureFile;
 public static class CaptureFileWriter
 {
     /// <summary>The capture as UTF-8 JSON; for one that this writer wrote and the reader read, the same bytes.</summary>
-    /// <exception cref="ArgumentException">The capture has no state.</exception>
+    /// <exception cref="ArgumentException">The capture has no state, or one with an id or an area that no reader takes.</exception>
     public static byte[] Write(Capture capture)
     {
         ArgumentNullException.ThrowIfNull(capture);
         if (capture.States.IsDefaultOrEmpty)
         {
             throw new ArgumentException("a capture file has at least one state", nameof(capture));
+        }
+
+        foreach (CapturedState state in capture.States)
+        {
+            if (state.Id < 0 || state.Area.Length is < XsaveFormat.ExtendedOffset or > XsaveLayout.MaxAreaLength)
+            {
+                throw new ArgumentException($"state {state.Id} has an area of {state.Area.Length} bytes: ids start at 0, areas have {XsaveFormat.ExtendedOffset} to {XsaveLayout.MaxAreaLength} bytes", nameof(capture));
+            }
         }
 
         using JsonOutput output = new();

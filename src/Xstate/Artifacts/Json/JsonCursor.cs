@@ -123,11 +123,6 @@ internal ref struct JsonCursor
     public readonly string ReadString()
     {
         Expect(JsonTokenType.String, "a string");
-        if (_reader.ValueSpan.Length > _limits.MaxLine)
-        {
-            throw Malformed($"a string of {_reader.ValueSpan.Length} bytes", $"at most {_limits.MaxLine}");
-        }
-
         try
         {
             return _reader.GetString()!;

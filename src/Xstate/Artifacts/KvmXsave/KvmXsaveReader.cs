@@ -15,7 +15,12 @@ public static class KvmXsaveReader
     /// <summary>Bytes of the structure without its flexible end: u32 region[1024].</summary>
     public const int MinLength = 4096;
 
-    /// <summary>Whether the bytes look like an area that a kernel wrote (there is no magic): known components, no compaction, reserved bytes zero, plausible MXCSR.</summary>
+    // FCW bits that no processor stores as one (SDM Vol. 1, 8.1.5; measured: FFFF is kept as 1F7F).
+    private const int FcwAlwaysZero = 0xE080;
+
+    /// <summary>
+    /// Whether the bytes look like an area that a kernel wrote (there is no magic): known components, no compaction, reserved bytes zero, plausible FCW and MXCSR.
+    /// </summary>
     internal static bool Recognizes(ReadOnlySpan<byte> head, long length)
     {
         if (!HasLength(length, ArtifactLimits.Default) || head.Length < XsaveFormat.ExtendedOffset)
@@ -28,6 +33,7 @@ public static class KvmXsaveReader
         return known.ContainsAll(area.XstateBv)
             && area.XcompBv == 0
             && !area.ReservedHeader.ContainsAnyExcept((byte)0)
+            && (area.Fcw & FcwAlwaysZero) == 0
             && (area.Mxcsr & ~(Mxcsr.IntelMask | Mxcsr.AmdMask)) == 0;
     }
 
