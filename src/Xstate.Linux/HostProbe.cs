@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
+using System.Text.RegularExpressions;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Linux.Kvm;
@@ -9,8 +10,10 @@ namespace Xstate.Linux;
 
 /// <summary>Records the machine that this runs on.</summary>
 [SupportedOSPlatform("linux")]
-public static class HostProbe
+public static partial class HostProbe
 {
+    private const string SignaturePath = "/proc/version_signature";
+
     /// <summary>Whether this process could open /dev/kvm; otherwise <paramref name="why"/> tells what is missing.</summary>
     public static bool IsKvmUsable(out string why)
     {
@@ -47,7 +50,7 @@ public static class HostProbe
         {
             Name = name,
             Cpuid = HostCpuid.Read(),
-            Kernel = KernelRelease.TryParse(release, out KernelRelease kernel) ? kernel : null,
+            Kernel = ParseRelease(release, File.ReadAllText("/proc/version"), File.Exists(SignaturePath) ? File.ReadAllText(SignaturePath) : null),
             Xcr0 = GuestPermission.HostComponents,
             Provenance = new Provenance(FactSource.Measured, $"this machine, Linux {release}"),
         };
@@ -70,4 +73,19 @@ public static class HostProbe
         };
         return probeBehaviors ? record with { Probes = KvmBehaviorProbe.Run(device, record) } : record;
     }
+
+    /// <summary>
+    /// The stable release that a kernel is built from. Distributions hide it in what <c>uname -r</c> prints (Debian's 6.1.0-56 is 6.1.192) and name it elsewhere: Debian in
+    /// /proc/version, Ubuntu in /proc/version_signature.
+    /// </summary>
+    internal static KernelRelease? ParseRelease(string release, string version, string? signature)
+    {
+        string? upstream = signature?.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [_, _, string last] ? last : null;
+        Match debian = DebianVersion().Match(version);
+        upstream ??= debian.Success ? debian.Groups["release"].Value : release;
+        return KernelRelease.TryParse(upstream, out KernelRelease parsed) ? parsed : null;
+    }
+
+    [GeneratedRegex(@" Debian (?<release>\d+\.\d+\.\d+)[-~+]", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex DebianVersion();
 }

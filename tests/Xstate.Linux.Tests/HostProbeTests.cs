@@ -1,0 +1,53 @@
+using Xstate.Captures;
+using Xstate.Hypervisors;
+using Xstate.Linux.Tests.Kvm;
+
+namespace Xstate.Linux.Tests;
+
+public class HostProbeTests
+{
+    [Theory]
+    [InlineData("6.1.0-56-cloud-amd64", "Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-09-01)", null, "6.1.192")]
+    [InlineData("6.12.117+deb12-cloud-amd64", "Linux version 6.12.117+deb12-cloud-amd64 (x) #1 SMP Debian 6.12.117-1~deb12u1 (2026-09-01)", null, "6.12.117")]
+    [InlineData("5.15.0-25-generic", "Linux version 5.15.0-25-generic (buildd@x) #25-Ubuntu SMP", "Ubuntu 5.15.0-25.25-generic 5.15.30", "5.15.30")]
+    [InlineData("6.18.44-custom", "Linux version 6.18.44-custom (x@y) #1 SMP", null, "6.18.44")]
+    [InlineData("6.9", "Linux version 6.9 (x@y)", "", "6.9")]
+    public void A_distributions_kernel_is_known_by_the_stable_release_it_is_built_from(string release, string version, string? signature, string expected) =>
+        Assert.Equal(expected, HostProbe.ParseRelease(release, version, signature)?.ToString());
+
+    [Fact]
+    public void A_release_without_a_number_is_not_known() => Assert.Null(HostProbe.ParseRelease("linux", "", null));
+
+    [Fact]
+    public void This_host_is_recorded()
+    {
+        HostRecord record = HostProbe.Record("here");
+        Assert.Equal("here", record.Name);
+        Assert.NotNull(record.Kernel);
+        Assert.Empty(record.Probes);
+        Assert.Equal(FactSource.Measured, record.Provenance.Source);
+        Assert.NotEqual(0u, record.Cpuid.Read(0).Eax);
+    }
+
+    [Fact]
+    public void What_is_probed_here_is_what_the_release_says()
+    {
+        HostRecord record = LocalKvm.Record;
+        KernelBehavior byRelease = KernelBehavior.Of(record with { Probes = [] })!;
+        Assert.NotEmpty(record.Probes);
+        foreach (ProbedBehavior probe in record.Probes)
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine($"{probe.Id}: {probe.Present} ({probe.Evidence})");
+            KernelDifferenceInfo info = KernelDifferences.Find(probe.Id)!;
+            if (record.Flavour == KvmFlavour.Pvm && info.Difference == KernelDifference.KvmXssZero)
+            {
+                // kvm_pvm takes XSAVES away from its guests (measured), so IA32_XSS stays 0 there whatever the release offers elsewhere.
+                continue;
+            }
+
+            Assert.True(byRelease.Has(info.Difference) == probe.Present, $"{probe.Id} is {probe.Present} on {record.Kernel}: {probe.Evidence}");
+        }
+
+        Assert.DoesNotContain(record.Probes, probe => probe.Id == KernelDifferences.Get(KernelDifference.KvmSetXfdNm).Id);
+    }
+}
