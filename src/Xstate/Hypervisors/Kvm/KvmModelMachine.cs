@@ -58,7 +58,9 @@ public sealed class KvmModelMachine : IKvmMachine
             return Refuse(Errno.EINVAL, "XS0106", "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
         }
 
-        if (component > StateComponent.TileData)
+        // XFEATURE_MAX: 50c5b071e283 (6.16) brought APX.
+        StateComponent last = Host.Behavior.Release is { } release && !release.IsAtLeast(6, 16) ? StateComponent.TileData : StateComponent.Apx;
+        if (component > last)
         {
             return Refuse(Errno.EINVAL, "XS0106", $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
         }
