@@ -20,7 +20,7 @@ public class JsonSchemaTests(ITestOutputHelper output)
         foreach (string file in files)
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
-            JsonSchema? schema = document.RootElement.TryGetProperty("format", out JsonElement format)
+            JsonSchema? schema = document.RootElement.TryGetProperty("format", out JsonElement format) && format.ValueKind == JsonValueKind.String
                 ? format.GetString() switch { HostFileReader.Format => host, CaptureFileReader.Format => capture, _ => null }
                 : null;
             if (schema is not null)
