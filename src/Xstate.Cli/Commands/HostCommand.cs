@@ -1,8 +1,8 @@
 using System.CommandLine;
 using Xstate.Artifacts.HostFile;
 using Xstate.Captures;
-using Xstate.Cli.Output;
 using Xstate.Cli.Input;
+using Xstate.Cli.Output;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
-using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
@@ -53,7 +52,7 @@ internal static class SampleCaptures
 
     private static Capture Snapshot(string hostName, string kernel, ulong guestMask, ulong image, ulong xcr0, ulong seed, string note)
     {
-        HostRecord record = Host(hostName);
+        HostRecord record = SampleHosts.Open(hostName);
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
         LinuxHost host = new(record, KernelBehavior.Of(release));
         CpuidTable cpuid = GuestCpuid(record.Cpuid, guestMask);
@@ -173,10 +172,4 @@ internal static class SampleCaptures
     }
 
     private static HostRecord Slim(HostRecord record) => record with { SupportedCpuid = null, Probes = [] };
-
-    private static HostRecord Host(string name)
-    {
-        using FileStream stream = File.OpenRead(Repository.PathOf("samples", "hosts", $"{name}.json"));
-        return Artifact.Open(stream).Host!;
-    }
 }

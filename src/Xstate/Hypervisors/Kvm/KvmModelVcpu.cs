@@ -233,6 +233,12 @@ public sealed class KvmModelVcpu : IKvmVcpu
                 break;
             case MsrXfd:
                 _state.Xfd = new StateComponentSet(value);
+                if (!Behavior.Has(KernelDifference.KvmSetXfdNm))
+                {
+                    // b45f72177594: a component that becomes disabled leaves the buffer at once.
+                    _state.Xfeatures = _state.Xfeatures.Except(_state.Xfd);
+                }
+
                 break;
             default:
                 _xfdErr = value;

@@ -1,0 +1,137 @@
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests.Rehearsal;
+
+public class RestoreRehearsalTests
+{
+    [Theory]
+    [InlineData("leaked-pkru", "intel-skylake-sp", "6.1.40", Verdict.Repairable, "XS0101", "Trim")]
+    [InlineData("leaked-pkru", "intel-skylake-sp", "6.1.60", Verdict.Same, "XS0505", "")]
+    [InlineData("leaked-pkru", "intel-skylake-sp", "6.12", Verdict.Same, "XS0505", "")]
+    [InlineData("leaked-pkru", "intel-skylake-sp", "5.15", Verdict.Same, "XS0505", "")]
+    [InlineData("leaked-pkru", "intel-haswell", "6.12", Verdict.Repairable, "XS0102", "Trim")]
+    [InlineData("hidden-avx512", "intel-haswell", "6.12", Verdict.Repairable, "XS0102", "Trim")]
+    [InlineData("hidden-avx512", "intel-icelake", "6.1.40", Verdict.Repairable, "XS0101", "Trim")]
+    [InlineData("hidden-avx512", "intel-icelake", "6.12", Verdict.Same, "XS0505", "")]
+    [InlineData("intel-for-amd", "amd-genoa", "6.12", Verdict.Repairable, "XS0504", "Relocate")]
+    [InlineData("intel-for-amd", "intel-sapphire-rapids", "6.12", Verdict.Same, "", "")]
+    [InlineData("compacted", "intel-icelake", "6.12", Verdict.Repairable, "XS0103", "Expand")]
+    [InlineData("compacted", "amd-genoa", "6.12", Verdict.Repairable, "XS0103", "Expand")]
+    [InlineData("live-avx512", "intel-haswell", "6.12", Verdict.Refused, "XS0506", "")]
+    [InlineData("live-avx512", "intel-cascadelake", "6.1.40", Verdict.Same, "", "")]
+    [InlineData("stale-pkru", "amd-genoa", "6.12", Verdict.Same, "XS0502", "")]
+    [InlineData("xfd-tiles", "intel-sapphire-rapids", "6.8", Verdict.Dangerous, "XS0601", "Xfd")]
+    [InlineData("xfd-tiles", "intel-sapphire-rapids", "6.19", Verdict.Same, "", "")]
+    public void A_sample_has_its_verdict_rule_and_repair(string capture, string host, string kernel, Verdict verdict, string rule, string repair)
+    {
+        TargetOutcome outcome = Rehearse(capture, host, kernel);
+        Assert.Equal(verdict, outcome.Verdict);
+        if (rule.Length > 0)
+        {
+            Assert.Contains(outcome.Findings, finding => finding.Rule == rule);
+        }
+        else
+        {
+            Assert.DoesNotContain(outcome.Findings, finding => finding.Severity == Severity.Error);
+        }
+
+        Assert.Equal(repair.Length > 0 ? repair : null, outcome.Repairs.FirstOrDefault()?.Kind.ToString());
+    }
+
+    [Fact]
+    public void A_repaired_sample_loads_and_is_the_same()
+    {
+        foreach ((string capture, string host, string kernel) in ((string, string, string)[])
+            [("leaked-pkru", "intel-skylake-sp", "6.1.40"), ("leaked-pkru", "intel-haswell", "6.12"), ("hidden-avx512", "intel-haswell", "5.10"),
+             ("intel-for-amd", "amd-genoa", "6.12"), ("compacted", "amd-turin", "6.12"), ("xfd-tiles", "intel-sapphire-rapids", "6.8")])
+        {
+            TargetOutcome outcome = Rehearse(capture, host, kernel);
+            Assert.NotNull(outcome.Repaired);
+            TargetOutcome after = RestoreRehearsal.Perform(outcome.Repaired, Host(host, kernel));
+            Assert.Equal(Verdict.Same, after.Verdict);
+        }
+    }
+
+    [Fact]
+    public void A_used_vCPU_shows_its_stale_PKRU()
+    {
+        TargetOutcome outcome = Rehearse("stale-pkru", "amd-genoa", "6.12", new RehearsalOptions { PreviousPkru = 4 });
+        Assert.Equal(Verdict.Repairable, outcome.Verdict);
+        Assert.Equal(new RegisterDifference(0, "pkru", "0x0", "0x4"), Assert.Single(outcome.Differences));
+    }
+
+    [Fact]
+    public void Force_drops_live_state_and_says_so()
+    {
+        TargetOutcome outcome = Rehearse("live-avx512", "intel-haswell", "6.12", new RehearsalOptions { Force = true });
+        Assert.Contains(outcome.Repairs, step => step.LosesState);
+    }
+
+    [Fact]
+    public void Crosvm_sets_XFD_first_and_an_unfixed_kernel_is_in_danger_too()
+    {
+        TargetOutcome outcome = Rehearse("xfd-tiles", "intel-sapphire-rapids", "6.8", new RehearsalOptions { Vmm = VmmProfile.Find("crosvm")! });
+        Assert.Equal(Verdict.Dangerous, outcome.Verdict);
+    }
+
+    [Fact]
+    public void Old_QEMU_resumes_a_guest_that_was_not_restored()
+    {
+        TargetOutcome outcome = Rehearse("leaked-pkru", "intel-skylake-sp", "6.1.40", new RehearsalOptions { Vmm = VmmProfile.Find("qemu-7.2")! });
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0602");
+    }
+
+    [Fact]
+    public void An_image_without_context_is_judged_by_guesses_that_are_said()
+    {
+        Capture bare = SampleHosts.OpenCapture("leaked-pkru");
+        bare = bare with { States = [new CapturedState { Id = 0, Area = bare.States[0].Area }] };
+        TargetOutcome outcome = RestoreRehearsal.Perform(bare, Host("intel-skylake-sp", "6.12"));
+        Assert.Equal(["XS0701", "XS0702"], outcome.Findings.Take(2).Select(finding => finding.Rule));
+        Assert.Equal(Verdict.Same, outcome.Verdict);
+    }
+
+    [Fact]
+    public void MXCSR_that_rides_with_AVX_alone_is_lost_on_hosts_that_compact()
+    {
+        // KVM_GET_XSAVE would still return it: only the kernel's own XRSTOR drops it.
+        Capture capture = SampleHosts.OpenCapture("live-avx512");
+        byte[] area = capture.States[0].Area.ToArray();
+        area[512] = 4;
+        area[513] = 0;
+        capture = capture with { States = [capture.States[0] with { Area = area }] };
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host("intel-cascadelake", "6.12"));
+        Assert.Equal(new RegisterDifference(0, "mxcsr", "0x1fa0", "0x1f80"), Assert.Single(outcome.Differences));
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0503");
+        Assert.Equal(Verdict.Repairable, outcome.Verdict);
+    }
+
+    [Fact]
+    public void Every_finding_points_at_a_rule_of_the_catalogue()
+    {
+        foreach (string capture in (string[])["leaked-pkru", "hidden-avx512", "intel-for-amd", "compacted", "live-avx512", "stale-pkru", "xfd-tiles"])
+        {
+            foreach (string host in (string[])["intel-haswell", "amd-genoa", "amd-rome", "intel-sapphire-rapids", "intel-skylake-sp"])
+            {
+                foreach (string kernel in (string[])["5.10", "5.16.0", "5.18", "6.1.40", "6.12", "6.18"])
+                {
+                    Assert.All(Rehearse(capture, host, kernel).Findings, finding => Assert.NotNull(RuleCatalog.Find(finding.Rule)));
+                }
+            }
+        }
+    }
+
+    private static TargetOutcome Rehearse(string capture, string host, string kernel, RehearsalOptions? options = null) =>
+        RestoreRehearsal.Perform(SampleHosts.OpenCapture(capture), Host(host, kernel), options);
+
+    private static LinuxHost Host(string name, string kernel)
+    {
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        return new LinuxHost(SampleHosts.Open(name), KernelBehavior.Of(release));
+    }
+}
