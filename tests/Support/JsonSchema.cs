@@ -1,8 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Xstate.Tests.Support;
 
-namespace Xstate.Tests.Artifacts;
+namespace Xstate.Tests.Support;
 
 /// <summary>The part of JSON Schema that docs/schemas uses, so that the schemas are held against what the readers and writers really do. An unknown keyword fails.</summary>
 internal sealed class JsonSchema

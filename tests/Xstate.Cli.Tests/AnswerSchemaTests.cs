@@ -1,0 +1,26 @@
+using Xstate.Tests.Support;
+
+namespace Xstate.Cli.Tests;
+
+/// <summary>Every JSON answer is what its documented schema says.</summary>
+public class AnswerSchemaTests
+{
+    [Theory]
+    [InlineData("show", "show", "samples/captures/xfd-tiles.json")]
+    [InlineData("show", "show", "samples/captures/compacted.json")]
+    [InlineData("show", "show", "samples/hosts/qemu-tcg-max.json")]
+    [InlineData("check", "check", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "samples/hosts/amd-genoa.json@linux-6.1.40")]
+    [InlineData("check", "check", "samples/captures/intel-for-amd.json", "--on", "samples/hosts/amd-genoa.json@linux-6.12")]
+    [InlineData("check", "check", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12")]
+    [InlineData("fix", "fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", "never-written.json")]
+    [InlineData("rules", "rules")]
+    [InlineData("host", "host")]
+    public async Task An_answer_fits_its_schema(string schema, params string[] arguments)
+    {
+        Assert.SkipUnless(schema != "host" || OperatingSystem.IsLinux(), "only a Linux host can be recorded");
+        XstateProcess run = await XstateProcess.Run([.. arguments, "--json"]);
+        Assert.InRange(run.ExitCode, 0, 1);
+        Assert.Empty(new JsonSchema($"{schema}.answer.schema.json").Errors(run.Json));
+        Assert.StartsWith("{\n  \"schemaVersion\": 1,\n  \"verb\": ", run.Output, StringComparison.Ordinal);
+    }
+}
