@@ -19,7 +19,7 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
 
     public static async Task<XstateProcess> Run(byte[] input, params string[] arguments)
     {
-        ProcessStartInfo start = new("dotnet") { WorkingDirectory = Repository.Root, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        ProcessStartInfo start = new("dotnet") { WorkingDirectory = Repository.Root, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false };
         start.ArgumentList.Add(Assembly);
         foreach (string argument in arguments)
         {

@@ -48,7 +48,7 @@ public class KernelDifferencesTests
         HostRecord host = new()
         {
             Name = "patched",
-            Cpuid = Architecture.CpuidTable.Empty,
+            Cpuid = Xstate.Architecture.CpuidTable.Empty,
             Kernel = new KernelRelease(6, 1, 40),
             Probes = [new ProbedBehavior("KVM-SET-STRICT-CPUID", Present: false, "a distribution's backport")],
             Provenance = new Provenance(FactSource.Measured, "test"),
@@ -63,7 +63,7 @@ public class KernelDifferencesTests
         HostRecord host = new()
         {
             Name = "pvm",
-            Cpuid = Architecture.CpuidTable.Empty,
+            Cpuid = Xstate.Architecture.CpuidTable.Empty,
             Kernel = new KernelRelease(6, 18),
             Flavour = KvmFlavour.Pvm,
             Provenance = new Provenance(FactSource.Measured, "test"),
