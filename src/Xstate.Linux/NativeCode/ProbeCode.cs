@@ -86,8 +86,9 @@ internal static class ProbeCode
         if (!probed.Is64BitMode)
         {
             code.Emit(0xB8, 0x2B, 0, 0, 0, 0x8E, 0xD8);                         // mov eax, 2Bh; mov ds, eax
-            code.Emit(0x6A, 0x23, 0x48, 0x8D, 0x2D).Relative("compatibility");  // push 23h; lea rbp, [compatibility]
-            code.Emit(0x55);                                                    // push rbp
+            code.Emit(0x48, 0x8D, 0x2D).Relative("compatibility");              // lea rbp, [compatibility]
+            code.Emit(0x89, 0x6C, 0x24, 16);                                    // mov [rsp+16], ebp
+            code.Emit(0x66, 0xC7, 0x44, 0x24, 20, 0x23, 0);                     // mov word [rsp+20], 23h
         }
 
         code.Emit(0x49, 0x8B, 0x47, ProbeRecord.Rax);                           // mov rax, [r15+Rax]
@@ -99,7 +100,8 @@ internal static class ProbeCode
         }
         else
         {
-            code.Emit(0x48, 0xCB);                                              // retfq
+            // Not a far return: QEMU's TCG reads the stack for it as the supervisor would, which SMAP forbids.
+            code.Emit(0xFF, 0x6C, 0x24, 16);                                    // jmp far [rsp+16]
             code.Label("compatibility").Emit(probed.Encoding);
             code.Emit(0xEA).Absolute("recovery").Emit(0x33, 0);                 // jmp 33h:recovery
         }
