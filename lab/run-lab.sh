@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${XSTATE_LAB_CACHE:-$root/artifacts/lab}
+cache=$(realpath -m "${XSTATE_LAB_CACHE:-$root/artifacts/lab}")
 kernel=6.12
 deb=
 timeout=300
