@@ -84,6 +84,12 @@ public enum KernelDifference
     /// <summary>PTRACE-SIZE-EFAULT: a regset write of another size is refused with EFAULT.</summary>
     PtraceSizeEfault,
 
+    /// <summary>PTRACE-LENIENT: a ptrace write drops foreign MXCSR bits, and a refused header resets the state.</summary>
+    PtraceLenient,
+
+    /// <summary>SIG-PKRU-FORCED: a signal frame always has bit 9.</summary>
+    SignalPkruForced,
+
     /// <summary>SIG-PKU-NO-XCR0: signals fail when PKU is there without 0xD bit 9.</summary>
     SignalPkuWithoutXcr0,
 

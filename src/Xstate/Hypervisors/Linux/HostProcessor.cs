@@ -1,0 +1,139 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Processor;
+
+namespace Xstate.Hypervisors.Linux;
+
+/// <summary>
+/// One processor of a host while the kernel moves buffers in and out of it. What XSTATE_BV says after a save is the processor's answer (XINUSE), not the kernel's.
+/// </summary>
+public sealed class HostProcessor
+{
+    private readonly LinuxHost _host;
+    private readonly byte[] _compacted;
+    private readonly StateComponentSet _kernelLoads;
+
+    /// <summary>A processor of the host, with the kernel's XCR0.</summary>
+    public HostProcessor(LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        _host = host;
+        Cpu = ProcessorState.ForUserProcess(ProcessorProfile.FromCpuid(host.Record.Cpuid, host.Record.Name).WithMxcsrMask(host.MxcsrMask));
+        if (host.HasXsave)
+        {
+            Cpu.Xcr0 = host.UserFeatures & Cpu.Profile.UserComponents;
+        }
+
+        _compacted = new byte[Cpu.Profile.Layout.CompactedLengthFor(Cpu.Xcr0)];
+
+        // PKRU is exchanged apart from all other state since 5.14.
+        _kernelLoads = Cpu.Xcr0.Without(StateComponent.Pkru);
+    }
+
+    /// <summary>The registers.</summary>
+    public ProcessorState Cpu { get; }
+
+    /// <summary>PKRU; 0 on processors without protection keys. Setting it is a WRPKRU: whether XINUSE[9] follows is the processor's choice.</summary>
+    public uint Pkru
+    {
+        get => Cpu.Profile.HasProtectionKeys ? Cpu.Registers.Pkru.Value : 0;
+        set
+        {
+            if (Cpu.Profile.HasProtectionKeys)
+            {
+                Cpu.Registers.Pkru = new Pkru(value);
+            }
+        }
+    }
+
+    /// <summary>Loads a buffer, PKRU excepted.</summary>
+    /// <exception cref="InvalidOperationException">The restore faulted, which in a kernel would be a warning or a panic.</exception>
+    public void Load(FpState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        byte[] area = new byte[state.Buffer.Length];
+        state.Buffer.CopyTo(area);
+        area.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+        Cpu.Xfd = state.Xfd;
+        if (!_host.HasXsave)
+        {
+            Check(Instructions.Fxrstor(Cpu, area, 0));
+            return;
+        }
+
+        StateComponentSet loaded = state.Xfeatures.Except(state.Xfd);
+        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), loaded.Bits);
+        if (_host.UsesCompactedBuffers && !loaded.Contains(StateComponent.Sse))
+        {
+            // In the compacted format MXCSR rides with SSE (SDM Vol. 1, 13.8.2).
+            BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        }
+
+        Check(Instructions.Xrstor(Cpu, area, 0, _kernelLoads.Bits));
+    }
+
+    /// <summary>Saves everything, with the PKRU that is in the register. Bytes of components that are not in use stay as they are, as XSAVES and XSAVEOPT leave them.</summary>
+    /// <exception cref="InvalidOperationException">The save faulted.</exception>
+    public void Save(FpState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (!_host.HasXsave)
+        {
+            Check(Instructions.Fxsave(Cpu, state.Legacy, 0));
+            state.Xfeatures = StateComponentSet.Empty;
+            return;
+        }
+
+        if (_host.UsesCompactedBuffers && Cpu.Profile.HasXsavec)
+        {
+            SaveCompacted(state);
+            return;
+        }
+
+        Span<byte> buffer = state.Buffer;
+        BinaryPrimitives.WriteUInt64LittleEndian(buffer[XsaveFormat.XstateBvOffset..], state.Xfeatures.Bits);
+        Check(Cpu.Profile.HasXsaveopt
+            ? Instructions.Xsaveopt(Cpu, buffer, 0, Cpu.Xcr0.Bits)
+            : Instructions.Xsave(Cpu, buffer, 0, Cpu.Xcr0.Bits));
+        state.Xfeatures = new XsaveArea(buffer).XstateBv;
+        buffer.Slice(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+    }
+
+    private void SaveCompacted(FpState state)
+    {
+        Array.Clear(_compacted);
+        Check(Instructions.Xsavec(Cpu, _compacted, 0, Cpu.Xcr0.Bits));
+        XsaveArea area = new(_compacted);
+        StateComponentSet saved = area.XstateBv;
+        Span<byte> legacy = state.Legacy;
+        if (saved.Contains(StateComponent.X87))
+        {
+            _compacted.AsSpan(0, XsaveFormat.MxcsrOffset).CopyTo(legacy);
+            _compacted.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset).CopyTo(legacy[XsaveFormat.StOffset..]);
+        }
+
+        if (saved.Contains(StateComponent.Sse))
+        {
+            _compacted.AsSpan(XsaveFormat.MxcsrOffset, 2 * sizeof(uint)).CopyTo(legacy[XsaveFormat.MxcsrOffset..]);
+            _compacted.AsSpan(XsaveFormat.XmmOffset..XsaveFormat.XmmEnd).CopyTo(legacy[XsaveFormat.XmmOffset..]);
+        }
+
+        foreach (StateComponent component in saved.Except(StateComponentSet.Legacy))
+        {
+            if (area.TryGetComponent(component, Cpu.Profile.Layout, out ReadOnlySpan<byte> bytes))
+            {
+                bytes.CopyTo(state.Component(component));
+            }
+        }
+
+        state.Xfeatures = saved;
+    }
+
+    private static void Check(Fault fault)
+    {
+        if (fault.IsFault)
+        {
+            throw new InvalidOperationException($"the kernel's own move of a buffer faulted: {fault}");
+        }
+    }
+}

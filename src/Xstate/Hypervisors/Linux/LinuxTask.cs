@@ -1,0 +1,228 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Processor;
+
+namespace Xstate.Hypervisors.Linux;
+
+/// <summary>A thread of an ordinary process: its state as a debugger reads and writes it, and as signals carry it.</summary>
+public sealed class LinuxTask
+{
+    private readonly LinuxHost _host;
+    private readonly FpState _state;
+    private readonly HostProcessor _processor;
+    private uint _pkru;
+
+    /// <summary>A fresh thread that has run: all registers initial but PKRU, which Linux gives a value of its own.</summary>
+    public LinuxTask(LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        _host = host;
+        _state = new FpState(host);
+        _processor = new HostProcessor(host);
+        _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
+        Run();
+    }
+
+    /// <summary>The kernel's buffer.</summary>
+    public FpState State => _state;
+
+    /// <summary>The thread's PKRU.</summary>
+    public uint Pkru => _pkru;
+
+    /// <summary>Bytes of NT_X86_XSTATE: all components of the host, also those that this thread may not use.</summary>
+    public int XstateLength => _host.Layout.StandardLengthFor(_host.UserFeatures);
+
+    private KernelBehavior Behavior => _host.Behavior;
+
+    private bool HasPkru => _host.UserFeatures.Contains(StateComponent.Pkru);
+
+    private PkruRule PkruRule => Behavior.Has(KernelDifference.PtracePkruIgnored) ? PkruRule.Ignore : PkruRule.RegisterOrInitial;
+
+    /// <summary>The thread runs without touching its state, and stops again: XSTATE_BV becomes what the processor says is in use.</summary>
+    public void Run()
+    {
+        _processor.Load(_state);
+        _processor.Pkru = _pkru;
+        _processor.Save(_state);
+    }
+
+    /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE: ENODEV on hosts without XSAVE.</summary>
+    public KvmReply GetXstate(out byte[] image)
+    {
+        image = [];
+        if (!_host.HasXsave)
+        {
+            return NoXsave();
+        }
+
+        image = new byte[XstateLength];
+        UabiXstate.CopyToUser(_state, image, _state.UserXfeatures, _pkru);
+        return KvmReply.Success;
+    }
+
+    /// <summary>PTRACE_SETREGSET with NT_X86_XSTATE. The kernel reads no more than the regset has.</summary>
+    public KvmReply SetXstate(ReadOnlySpan<byte> image)
+    {
+        if (!_host.HasXsave)
+        {
+            return NoXsave();
+        }
+
+        if (image.Length % sizeof(ulong) != 0)
+        {
+            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes are no multiple of 8");
+        }
+
+        if (image.Length < XstateLength)
+        {
+            return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, $"{image.Length} bytes; the regset has {XstateLength}");
+        }
+
+        byte[] taken = image[..XstateLength].ToArray();
+        if (Behavior.Has(KernelDifference.PtraceLenient))
+        {
+            Span<byte> mxcsr = taken.AsSpan(XsaveFormat.MxcsrOffset, sizeof(uint));
+            BinaryPrimitives.WriteUInt32LittleEndian(mxcsr, BinaryPrimitives.ReadUInt32LittleEndian(mxcsr) & _host.MxcsrMask);
+        }
+
+        Refusal? refusal = UabiXstate.CopyFromUser(_state, taken, PkruRule, ref _pkru, new XsaveArea(taken).XstateBv);
+        if (refusal is not null && Behavior.Has(KernelDifference.PtraceLenient))
+        {
+            _state.Reset();
+            _pkru = 0;
+        }
+
+        return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
+    }
+
+    /// <summary>PTRACE_GETREGSET with NT_PRFPREG: the FXSAVE image, without the bytes for software.</summary>
+    public KvmReply GetFpregs(out byte[] image)
+    {
+        Span<byte> area = stackalloc byte[XsaveFormat.ExtendedOffset];
+        area.Clear();
+        UabiXstate.CopyToUser(_state, area, StateComponentSet.Legacy, _pkru);
+        image = new byte[XsaveFormat.LegacyLength];
+        area[..XsaveFormat.XmmEnd].CopyTo(image);
+        return KvmReply.Success;
+    }
+
+    /// <summary>PTRACE_SETREGSET with NT_PRFPREG. x87 and SSE count as in use afterwards.</summary>
+    public KvmReply SetFpregs(ReadOnlySpan<byte> image)
+    {
+        // Longer ones are cut to the regset before its own test of the length.
+        if (image.Length < XsaveFormat.LegacyLength)
+        {
+            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes; the regset has {XsaveFormat.LegacyLength}");
+        }
+
+        if (image.Length % sizeof(ulong) != 0)
+        {
+            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes are no multiple of 8");
+        }
+
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
+        {
+            return new KvmReply(Errno.EINVAL, refusal);
+        }
+
+        image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
+        _state.Xfeatures |= StateComponentSet.Legacy;
+        return KvmReply.Success;
+    }
+
+    /// <summary>Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers.</summary>
+    public SignalFrame BuildSignalFrame()
+    {
+        StateComponentSet features = _state.UserXfeatures;
+        int length = _host.HasXsave ? _host.Layout.StandardLengthFor(features) : XsaveFormat.LegacyLength;
+        SignalFrame frame = new(length, features, _host.HasXsave);
+        _processor.Load(_state);
+        _processor.Pkru = _pkru;
+        if (!_host.HasXsave)
+        {
+            Instructions.Fxsave(_processor.Cpu, frame.Bytes, 0);
+            return frame;
+        }
+
+        Instructions.Xsave(_processor.Cpu, frame.Bytes, 0, features.Bits);
+        StateComponentSet stored = new XsaveArea(frame.Bytes).XstateBv | StateComponentSet.Legacy;
+        if (HasPkru && Behavior.Has(KernelDifference.SignalPkruForced))
+        {
+            stored = stored.With(StateComponent.Pkru);
+        }
+
+        frame.XstateBv = stored;
+        frame.Seal(features);
+        return frame;
+    }
+
+    /// <summary>
+    /// sigreturn. A 64-bit frame is loaded by XRSTOR as it lies in user memory, so the processor and not the kernel judges its header; a 32-bit one goes through the same
+    /// function as ptrace and KVM.
+    /// </summary>
+    /// <param name="frame">The frame, as the process left it.</param>
+    /// <param name="ia32">Whether the process is a 32-bit one.</param>
+    public SignalReturn Sigreturn(SignalFrame frame, bool ia32 = false)
+    {
+        ArgumentNullException.ThrowIfNull(frame);
+        int allowed = _host.HasXsave ? _host.Layout.StandardLengthFor(_state.UserXfeatures) : XsaveFormat.LegacyLength;
+        bool fxOnly = !_host.HasXsave || frame.IsFxOnly(allowed);
+        StateComponentSet listed = fxOnly ? StateComponentSet.Legacy : frame.Xfeatures;
+        string? why = ia32 ? Copy(frame, fxOnly, listed) : Restore(frame, fxOnly, listed);
+        if (why is null)
+        {
+            return new SignalReturn(Killed: false, fxOnly, null);
+        }
+
+        _state.Reset();
+        _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
+        return new SignalReturn(Killed: true, fxOnly, why);
+    }
+
+    // Components of the task that the frame does not list become initial, PKRU among them.
+    private string? Restore(SignalFrame frame, bool fxOnly, StateComponentSet listed)
+    {
+        StateComponentSet loaded = listed & _state.UserXfeatures;
+        _processor.Load(_state);
+        _processor.Pkru = _pkru;
+        Fault fault = fxOnly
+            ? Instructions.Fxrstor(_processor.Cpu, frame.Bytes, 0)
+            : Instructions.Xrstor(_processor.Cpu, frame.Bytes, 0, loaded.Bits);
+        if (fault.IsFault)
+        {
+            return $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}";
+        }
+
+        _processor.Cpu.Registers.Initialize(_state.UserXfeatures.Except(loaded));
+        _processor.Save(_state);
+        _pkru = _processor.Pkru;
+        return null;
+    }
+
+    private string? Copy(SignalFrame frame, bool fxOnly, StateComponentSet listed)
+    {
+        if (fxOnly)
+        {
+            uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(frame.Bytes.AsSpan(XsaveFormat.MxcsrOffset));
+            if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } bad)
+            {
+                return bad.Message;
+            }
+
+            frame.Bytes.AsSpan(0, XsaveFormat.LegacyLength).CopyTo(_state.Legacy);
+            _state.Xfeatures = StateComponentSet.Legacy;
+            return null;
+        }
+
+        Refusal? refusal = UabiXstate.CopyFromUser(_state, frame.Bytes, PkruRule, ref _pkru, frame.XstateBv);
+        _state.Xfeatures &= listed;
+        return refusal?.Message;
+    }
+
+    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal("XS0204", null, "the host has no XSAVE, so there is no such regset"));
+
+    private static KvmReply Refuse(Errno errno, KernelDifference? difference, string message) =>
+        new(errno, new Refusal("XS0107", difference is { } id ? KernelDifferences.Get(id).Id : null, message));
+}
