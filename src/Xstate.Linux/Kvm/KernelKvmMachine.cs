@@ -77,5 +77,29 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
 
     public KvmReply GetFpu(out KvmFpu fpu) => new(_vcpu.TryGetFpu(out fpu));
 
+    public KvmReply SetControlRegisters(KvmControlRegisters registers)
+    {
+        Errno errno = _vcpu.TryGetSystemRegisters(out KvmSystemRegisters all);
+        if (errno != Errno.None)
+        {
+            return new KvmReply(errno);
+        }
+
+        all.Cr0 = registers.Cr0;
+        all.Cr3 = registers.Cr3;
+        all.Cr4 = registers.Cr4;
+        all.Efer = registers.Efer;
+        return new KvmReply(_vcpu.TrySetSystemRegisters(all));
+    }
+
+    public KvmReply GetControlRegisters(out KvmControlRegisters registers)
+    {
+        Errno errno = _vcpu.TryGetSystemRegisters(out KvmSystemRegisters all);
+        registers = new KvmControlRegisters(all.Cr0, all.Cr3, all.Cr4, all.Efer);
+        return new KvmReply(errno);
+    }
+
+    public KvmReply RunImmediateExit() => new(_vcpu.TryRunImmediateExit());
+
     public void Dispose() => _vcpu.Dispose();
 }

@@ -284,6 +284,14 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
+    internal Errno TryGetSystemRegisters(out KvmSystemRegisters registers)
+    {
+        registers = new KvmSystemRegisters();
+        return KvmIoctl.Issue(_file, KvmRequest.GetSregs, registers.Bytes);
+    }
+
+    internal Errno TrySetSystemRegisters(KvmSystemRegisters registers) => KvmIoctl.Issue(_file, KvmRequest.SetSregs, registers.Bytes);
+
     internal Errno TryRunImmediateExit()
     {
         Errno errno = TryRun(immediateExit: true);

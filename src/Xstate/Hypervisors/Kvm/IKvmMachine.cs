@@ -8,6 +8,13 @@ namespace Xstate.Hypervisors.Kvm;
 /// <param name="Value">Its value.</param>
 public readonly record struct XcrEntry(uint Index, ulong Value);
 
+/// <summary>The control registers of struct kvm_sregs.</summary>
+/// <param name="Cr0">CR0.</param>
+/// <param name="Cr3">CR3.</param>
+/// <param name="Cr4">CR4.</param>
+/// <param name="Efer">IA32_EFER.</param>
+public readonly record struct KvmControlRegisters(ulong Cr0, ulong Cr3, ulong Cr4, ulong Efer);
+
 /// <summary>
 /// One process with one virtual machine: the same operations on the model and on the real /dev/kvm, so that one script runs on both. Calls never throw for what a kernel
 /// refuses.
@@ -62,4 +69,13 @@ public interface IKvmVcpu : IDisposable
 
     /// <summary>KVM_GET_FPU.</summary>
     KvmReply GetFpu(out KvmFpu fpu);
+
+    /// <summary>KVM_SET_SREGS with the control registers replaced and everything else as it was.</summary>
+    KvmReply SetControlRegisters(KvmControlRegisters registers);
+
+    /// <summary>KVM_GET_SREGS, of which the control registers.</summary>
+    KvmReply GetControlRegisters(out KvmControlRegisters registers);
+
+    /// <summary>KVM_RUN with immediate_exit: the guest's state goes into the processor and comes back, and no instruction of the guest runs. The kernel's EINTR counts as success.</summary>
+    KvmReply RunImmediateExit();
 }

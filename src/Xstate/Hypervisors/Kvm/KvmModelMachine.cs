@@ -33,6 +33,7 @@ public sealed class KvmModelMachine : IKvmMachine
         Host = host;
         Protection = protection;
         _permitted = host.DefaultUserFeatures;
+        HostThreadPkru = host.UserFeatures.Contains(StateComponent.Pkru) ? Pkru.LinuxDefault.Value : 0;
     }
 
     /// <summary>The modelled host.</summary>
@@ -43,6 +44,9 @@ public sealed class KvmModelMachine : IKvmMachine
 
     /// <summary>Components that the process may give its guests.</summary>
     public StateComponentSet Permitted => _permitted;
+
+    /// <summary>PKRU of the thread that makes the calls. Whether it is in use decides bit 9 of what KVM_GET_XSAVE returns after a run (KVM-GET-PKRU-XINUSE).</summary>
+    public uint HostThreadPkru { get; set; }
 
     /// <inheritdoc/>
     public int Xsave2Size => Host.Behavior.Has(KernelDifference.KvmXsaveDynamic)

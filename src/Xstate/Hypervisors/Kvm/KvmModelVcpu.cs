@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Hypervisors.Linux;
+using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Kvm;
 
@@ -23,14 +24,19 @@ public sealed class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_XSS.</summary>
     public const uint MsrXss = 0xDA0;
 
+    private const Cr0 PowerUpCr0 = Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType;
+
     private readonly KvmModelMachine _machine;
     private readonly LinuxHost _host;
     private readonly FpState _state;
+    private readonly Dictionary<uint, ulong> _cet = [];
     private CpuidTable _cpuid = CpuidTable.Empty;
     private StateComponentSet _guestXcr0;
     private StateComponentSet _enabled;
     private uint _pkru;
     private ulong _xfdErr;
+    private HostProcessor? _processor;
+    private KvmControlRegisters _control = new((ulong)PowerUpCr0, 0, 0, 0);
 
     internal KvmModelVcpu(KvmModelMachine machine)
     {
@@ -218,6 +224,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
         {
             MsrXss => CheckXss(value),
             MsrXfd or MsrXfdErr => CheckXfd(index, value),
+            _ when IsCet(index) => CheckCet(index, value),
             _ => new Refusal("XS0402", null, $"MSR 0x{index:x} is not modelled"),
         };
         count = refusal is null ? 1 : 0;
@@ -240,8 +247,11 @@ public sealed class KvmModelVcpu : IKvmVcpu
                 }
 
                 break;
-            default:
+            case MsrXfdErr:
                 _xfdErr = value;
+                break;
+            default:
+                _cet[index] = value;
                 break;
         }
 
@@ -256,9 +266,84 @@ public sealed class KvmModelVcpu : IKvmVcpu
             MsrXss => (1, Xss.Bits),
             MsrXfd when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, _state.Xfd.Bits),
             MsrXfdErr when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, _xfdErr),
+            _ when IsCet(index) && CheckCet(index, 0) is null => (1, _cet.GetValueOrDefault(index)),
             _ => (0, 0UL),
         };
         return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Of CR4 the bits of extended state are checked against the guest's CPUID; all other bits are stored as given.</remarks>
+    public KvmReply SetControlRegisters(KvmControlRegisters registers)
+    {
+        Cr4 cr4 = (Cr4)registers.Cr4;
+        bool xsave = (_cpuid.Read(1).Ecx >> 26 & 1) != 0 && _host.HasXsave;
+        bool keys = (_cpuid.Read(7).Ecx >> 3 & 1) != 0 && _host.UserFeatures.Contains(StateComponent.Pkru);
+        Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys);
+        if (foreign != Cr4.None)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0305", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
+            {
+                Found = $"0x{registers.Cr4:x}",
+                Expected = $"no bit of 0x{(ulong)foreign:x}",
+            });
+        }
+
+        _control = registers;
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetControlRegisters(out KvmControlRegisters registers)
+    {
+        registers = _control;
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply RunImmediateExit()
+    {
+        if (_machine.Protection != GuestProtection.None)
+        {
+            return KvmReply.Success;
+        }
+
+        StateComponentSet disabled = _state.Xfeatures & _state.Xfd;
+        MoveThroughProcessor();
+        return disabled.IsEmpty
+            ? KvmReply.Success
+            : new KvmReply(Errno.None, new Refusal("XS0601", KernelDifferences.Get(KernelDifference.KvmSetXfdNm).Id, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
+    }
+
+    /// <summary>
+    /// INIT, as KVM performs it inside KVM_RUN: the components of <see cref="ResetTable"/> that this kernel's KVM supports and knows to clear, and the control registers.
+    /// XCR0, PKRU, IA32_XFD and all other state stay.
+    /// </summary>
+    public void Init()
+    {
+        MoveThroughProcessor();
+        foreach (StateComponent component in InitializedByInit())
+        {
+            // The kernel clears the bytes and not XSTATE_BV; whether the zeros count as in use is for the next save to say.
+            _state.Component(component).Clear();
+            foreach (StateMsr msr in StateMsrs.Of(component))
+            {
+                _cet.Remove(msr.Address);
+            }
+        }
+
+        // CD and NW survive INIT (SDM Vol. 3A, note to the table of reset values).
+        const Cr0 Kept = Cr0.CacheDisable | Cr0.NotWriteThrough;
+        _control = new KvmControlRegisters((ulong)(Cr0.ExtensionType | ((Cr0)_control.Cr0 & Kept)), 0, 0, 0);
+        Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
+        MoveThroughProcessor();
+    }
+
+    /// <summary>The components that INIT clears on this host under this kernel.</summary>
+    public StateComponentSet InitializedByInit()
+    {
+        StateComponentSet known = ResetTable.InitializedByInit(_host.KvmXcr0 | _host.KvmXss);
+        return Behavior.Has(KernelDifference.KvmInitCet) ? known : known.Except(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS));
     }
 
     /// <inheritdoc/>
@@ -314,6 +399,9 @@ public sealed class KvmModelVcpu : IKvmVcpu
     public void Dispose()
     {
     }
+
+    /// <summary>WRPKRU of the guest: nothing is intercepted.</summary>
+    internal void WritePkruAsGuest(uint value) => _pkru = value;
 
     private KvmReply? EnableDynamic(CpuidTable asked)
     {
@@ -529,6 +617,27 @@ public sealed class KvmModelVcpu : IKvmVcpu
         };
     }
 
+    private static bool IsCet(uint index) => StateMsrs.Find(index)?.Component is StateComponent.CetU or StateComponent.CetS;
+
+    // CET MSRs exist with KVM's support for their component (6.18) and one of the two features in the guest's CPUID.
+    private Refusal? CheckCet(uint index, ulong value)
+    {
+        StateMsr msr = StateMsrs.Find(index)!;
+        bool exists = _host.KvmXss.Contains(msr.Component) && StateComponents.Get(msr.Component).Features.Any(feature => feature.IsIn(_cpuid));
+        return exists && msr.Accepts(ProcessorProfile.FromCpuid(_cpuid), value)
+            ? null
+            : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXssZero).Id, $"{msr.Name} value 0x{value:x}: {(exists ? "not a value of this register" : "this vCPU has no CET")}");
+    }
+
+    private void MoveThroughProcessor()
+    {
+        // Guest PKRU is not part of this: the register holds the thread's own value while the buffer moves.
+        _processor ??= new HostProcessor(_host);
+        _processor.Load(_state);
+        _processor.Pkru = _machine.HostThreadPkru;
+        _processor.Save(_state);
+    }
+
     private Refusal? CheckXfd(uint index, ulong value)
     {
         StateComponentSet allowed = _guestXcr0 & StateComponentSet.Of(StateComponent.TileData);
@@ -537,12 +646,14 @@ public sealed class KvmModelVcpu : IKvmVcpu
             : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"MSR 0x{index:x} value 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" };
     }
 
-    // kvm_update_cpuid_runtime: what follows the guest's registers instead of what user space said. The local APIC is enabled from creation on; CR4 is 0.
+    // kvm_update_cpuid_runtime: what follows the guest's registers instead of what user space said. The local APIC is enabled from creation on.
     private CpuidTable RuntimeCpuid()
     {
         const uint Osxsave = 1u << 27;
         const uint Apic = 1u << 9;
         const uint Ospke = 1u << 4;
+        uint osxsave = ((Cr4)_control.Cr4 & Cr4.OsXsave) != Cr4.None ? Osxsave : 0;
+        uint ospke = ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None ? Ospke : 0;
         CpuidTable table = _cpuid;
         for (int i = 0; i < table.Entries.Length; i++)
         {
@@ -551,14 +662,14 @@ public sealed class KvmModelVcpu : IKvmVcpu
             {
                 CpuidRegisters signature = table.Entries[i].Registers;
                 table = new CpuidTable(table.Entries.SetItem(
-                    i, table.Entries[i] with { Registers = signature with { Ecx = signature.Ecx & ~Osxsave, Edx = signature.Edx | Apic } }));
+                    i, table.Entries[i] with { Registers = signature with { Ecx = signature.Ecx & ~Osxsave | osxsave, Edx = signature.Edx | Apic } }));
                 break;
             }
         }
 
         if (table.TryRead(7, 0, out CpuidRegisters extended))
         {
-            table = table.With(7, 0, extended with { Ecx = extended.Ecx & ~Ospke });
+            table = table.With(7, 0, extended with { Ecx = extended.Ecx & ~Ospke | ospke });
         }
 
         if (table.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
