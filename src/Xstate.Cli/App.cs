@@ -56,6 +56,7 @@ internal static class App
             CheckCommand.Create(),
             FixCommand.Create(),
             HostCommand.Create(),
+            ExploreCommand.Create(),
             RulesCommand.Create(),
         };
 

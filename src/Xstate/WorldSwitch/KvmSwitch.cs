@@ -352,7 +352,7 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
         else if (Test != PkruTest.Never)
         {
             PkruTest test = Test;
-            protocol.Then("guest-pkru", $"if ({TestText} && pkru != host_pkru) wrpkru(guest)", "The guest's PKRU is live from here.", (ref c) =>
+            protocol.Then("guest-pkru", $"if ({Conjunct} && pkru != host_pkru) wrpkru(guest)", "The guest's PKRU is live from here.", (ref c) =>
             {
                 // write_pkru() reads the register before it writes: an equal value costs no WRPKRU and leaves XINUSE alone.
                 if (IsNeeded(c.Vcpu, test) && c.Vcpu.SavedPkru != c.Vcpu.HostPkru && c.Cpu.Pkru != c.Vcpu.SavedPkru)
@@ -393,7 +393,7 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             {
                 bool hidden = !SkipsHiddenRdpkru;
                 string how = hidden ? "write_pkru(host_pkru)" : "__write_pkru(host_pkru, skip_rdpkru)";
-                protocol.Then("host-pkru", $"if ({TestText} && pkru != host_pkru) {how}", "The host's PKRU is back.", (ref c) =>
+                protocol.Then("host-pkru", $"if ({Conjunct} && pkru != host_pkru) {how}", "The host's PKRU is back.", (ref c) =>
                 {
                     if (IsNeeded(c.Vcpu, test) && c.Vcpu.SavedPkru != c.Vcpu.HostPkru && !(hidden && c.Cpu.Pkru == c.Vcpu.HostPkru))
                     {
@@ -422,9 +422,11 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
     {
         PkruTest.Cr4Pke => "CR4.PKE",
         PkruTest.Always => "true",
-        PkruTest.Xcr0OrCr4PkeStepwise => "(xcr0[9] || CR4.PKE)",
-        _ => "(CR4.PKE || xcr0[9])",
+        PkruTest.Xcr0OrCr4PkeStepwise => "xcr0[9] || CR4.PKE",
+        _ => "CR4.PKE || xcr0[9]",
     };
+
+    private string Conjunct => Test is PkruTest.Cr4Pke or PkruTest.Always ? TestText : $"({TestText})";
 
     private static void WriteFlag(ProtocolBuilder protocol, string location, bool forbidden) => protocol.Then(
         location,

@@ -6,13 +6,23 @@ namespace Xstate.WorldSwitch;
 internal static class StateChanges
 {
     /// <summary>Appends what is different, register by register.</summary>
-    public static void Append(StringBuilder note, VcpuState before, VcpuState after, CpuState cpuBefore, CpuState cpuAfter)
+    /// <param name="note">Where to.</param>
+    /// <param name="before">The thread before.</param>
+    /// <param name="after">The thread after.</param>
+    /// <param name="cpuBefore">Its processor before.</param>
+    /// <param name="cpuAfter">Its processor after.</param>
+    /// <param name="hasXfd">The processor has IA32_XFD; if not, nothing reads what is held in its place.</param>
+    public static void Append(StringBuilder note, VcpuState before, VcpuState after, CpuState cpuBefore, CpuState cpuAfter, bool hasXfd)
     {
         Change(note, "PKRU", cpuBefore.Pkru, cpuAfter.Pkru, Text);
         Change(note, "XINUSE[9]", cpuBefore.PkruInUse, cpuAfter.PkruInUse, Text);
         Change(note, "XCR0", cpuBefore.Xcr0, cpuAfter.Xcr0, Text);
         Change(note, "IA32_XSS", cpuBefore.Xss, cpuAfter.Xss, Text);
-        Change(note, "IA32_XFD[18]", cpuBefore.XfdArmed, cpuAfter.XfdArmed, Text);
+        if (hasXfd)
+        {
+            Change(note, "IA32_XFD[18]", cpuBefore.XfdArmed, cpuAfter.XfdArmed, Text);
+        }
+
         Change(note, "IA32_XFD_ERR[18]", cpuBefore.XfdErr, cpuAfter.XfdErr, Text);
         Change(note, "GIF", cpuBefore.Gif, cpuAfter.Gif, Text);
         Change(note, "IF", cpuBefore.InterruptsOn, cpuAfter.InterruptsOn, Text);

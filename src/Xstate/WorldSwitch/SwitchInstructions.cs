@@ -13,8 +13,8 @@ public sealed class SwitchInstructions
     private const int Values = 3;
     private const int RegisterStates = 2 * Values;
 
-    private static readonly PkruValue[] s_values = Enum.GetValues<PkruValue>();
-    private static readonly Xcr0Value[] s_xcr0s = Enum.GetValues<Xcr0Value>();
+    private static readonly PkruValue[] PkruValues = Enum.GetValues<PkruValue>();
+    private static readonly Xcr0Value[] Xcr0Values = Enum.GetValues<Xcr0Value>();
 
     private readonly ProcessorProfile _profile;
     private readonly Outcome[] _rdpkru = new Outcome[2 * RegisterStates];
@@ -53,6 +53,9 @@ public sealed class SwitchInstructions
 
     /// <summary>A processor whose XINUSE[9] says whether PKRU is 0 now.</summary>
     public static SwitchInstructions Amd { get; } = new(ProcessorProfiles.AmdZen4);
+
+    /// <summary>The processor has IA32_XFD.</summary>
+    public bool HasXfd => _profile.HasXfd;
 
     /// <summary>RDPKRU; false when it is #UD.</summary>
     public bool Rdpkru(bool cr4Pke, PkruValue pkru, bool inUse, out PkruValue read)
@@ -117,7 +120,7 @@ public sealed class SwitchInstructions
     private void FillPkruTables(bool cr4Pke)
     {
         Cr4 cr4 = cr4Pke ? Cr4.OsXsave | Cr4.ProtectionKeys : Cr4.OsXsave;
-        foreach (PkruValue value in s_values)
+        foreach (PkruValue value in PkruValues)
         {
             foreach (bool inUse in (bool[])[false, true])
             {
@@ -136,10 +139,10 @@ public sealed class SwitchInstructions
 
     private void FillXsaveTables(bool osxsave)
     {
-        foreach (Xcr0Value xcr0 in s_xcr0s)
+        foreach (Xcr0Value xcr0 in Xcr0Values)
         {
             int at = Index(osxsave) * 2 + (int)xcr0;
-            foreach (PkruValue value in s_values)
+            foreach (PkruValue value in PkruValues)
             {
                 foreach (bool inUse in (bool[])[false, true])
                 {
@@ -241,7 +244,7 @@ public sealed class SwitchInstructions
 
     private static Outcome OutcomeOf(ProcessorState cpu) => new(true, ValueOf(cpu.Registers.Pkru.Value), cpu.Xinuse.Contains(StateComponent.Pkru));
 
-    private static PkruValue ValueOf(ulong pkru) => Array.Find(s_values, value => RegisterValues.Of(value).Value == pkru);
+    private static PkruValue ValueOf(ulong pkru) => Array.Find(PkruValues, value => RegisterValues.Of(value).Value == pkru);
 
     private static int Index(bool value) => value ? 1 : 0;
 

@@ -76,7 +76,7 @@ internal sealed class TraceReplay
         int vcpu = choice.Vcpu;
         int cpu = choice.Cpu;
         StringBuilder note = new();
-        StateChanges.Append(note, before.Vcpu(vcpu), after.Vcpu(vcpu), before.Cpu(cpu), after.Cpu(cpu));
+        StateChanges.Append(note, before.Vcpu(vcpu), after.Vcpu(vcpu), before.Cpu(cpu), after.Cpu(cpu), _named.Protocol.Instructions.HasXfd);
         if (violated is { } invariant)
         {
             note.Append(note.Length == 0 ? "" : "; ").Append(Invariants.Of(invariant).Id).Append(": ").Append(Invariants.Of(invariant).Violated);

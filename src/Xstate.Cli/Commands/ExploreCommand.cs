@@ -1,0 +1,120 @@
+using System.CommandLine;
+using Xstate.Cli.Output;
+using Xstate.Reports;
+using Xstate.WorldSwitch;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate explore PROTOCOL</c>: tries every interleaving of a world switch against its invariants.</summary>
+internal static class ExploreCommand
+{
+    private static readonly string[] TraceForms = ["text", "mermaid", "html"];
+
+    public static Command Create()
+    {
+        Argument<string?> protocol = new("PROTOCOL") { Description = "A protocol of --list, such as kvm-vmx-5.8.", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> list = new("--list") { Description = "List protocols, invariants and events." };
+        Option<int> vcpus = new("--vcpus") { Description = "How many vCPUs, 1 to 4.", DefaultValueFactory = _ => 1 };
+        Option<int> cpus = new("--cpus") { Description = "On how many processors, 1 to 4.", DefaultValueFactory = _ => 1 };
+        Option<string> events = new("--events") { Description = "Comma-separated events, or default, all, none.", DefaultValueFactory = _ => "default" };
+        Option<long?> maxStates = new("--max-states") { Description = "Stop after this many states, and say so." };
+        Option<string?> trace = new("--trace") { Description = "Show shortest sequences to what is violated: text, mermaid or html." };
+        trace.AcceptOnlyFromAmong(TraceForms);
+        Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
+        Command command = new("explore", "Try every interleaving of a guest/host switch protocol against invariants.")
+        {
+            protocol, list, vcpus, cpus, events, maxStates, trace, json,
+        };
+        command.SetAction(parsed => parsed.GetValue(list)
+            ? List(parsed.GetValue(json))
+            : Run(
+                parsed.GetValue(protocol) ?? throw new UsageException("which protocol? xstate explore --list lists them"),
+                new Request(parsed.GetValue(vcpus), parsed.GetValue(cpus), parsed.GetValue(events)!, parsed.GetValue(maxStates)),
+                parsed.GetValue(trace),
+                parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int List(bool json)
+    {
+        if (json)
+        {
+            Standard.Write(output => ExploreReport.WriteListJson(output, SwitchProtocols.All));
+        }
+        else
+        {
+            ExploreReport.WriteList(Console.Out, SwitchProtocols.All);
+        }
+
+        return ExitCode.Fine;
+    }
+
+    private static int Run(string protocol, Request request, string? trace, bool json)
+    {
+        if (json && trace is not null)
+        {
+            throw new UsageException("--json carries the traces already; --trace is for people");
+        }
+
+        ExplorationResult result = Explore(protocol, request);
+        if (json)
+        {
+            Standard.Write(output => ExploreReport.WriteJson(output, result));
+        }
+        else if (trace == "mermaid")
+        {
+            TraceMermaid.Write(Console.Out, result);
+        }
+        else if (trace == "html")
+        {
+            TracePage.Write(Console.Out, result);
+        }
+        else
+        {
+            ExploreReport.WriteText(Console.Out, result, traces: trace == "text");
+        }
+
+        return result.Violations.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
+    }
+
+    private static ExplorationResult Explore(string protocol, Request request)
+    {
+        try
+        {
+            ExplorationOptions options = new() { Vcpus = request.Vcpus, Cpus = request.Cpus, Events = HostEventCatalogue.Parse(request.Events) };
+            options = request.MaxStates is { } bound ? options with { MaxStates = bound } : options;
+            if (Console.IsErrorRedirected)
+            {
+                return Explorer.Explore(SwitchProtocols.Find(protocol), options);
+            }
+
+            ExplorationResult result = Explorer.Explore(SwitchProtocols.Find(protocol), options with { Progress = new ProgressLine() });
+            ProgressLine.Erase();
+            return result;
+        }
+        catch (ArgumentException error)
+        {
+            throw new UsageException(error.Message);
+        }
+    }
+
+    private sealed record Request(int Vcpus, int Cpus, string Events, long? MaxStates);
+
+    /// <summary>One line on the terminal, written over and over.</summary>
+    private sealed class ProgressLine : IProgress<ExplorationProgress>
+    {
+        private const int Interval = 1_000_000;
+        private long _next = Interval;
+
+        public static void Erase() => Console.Error.Write("\r\e[K");
+
+        public void Report(ExplorationProgress value)
+        {
+            if (value.States >= _next)
+            {
+                _next = value.States + Interval;
+                Console.Error.Write($"\r\e[K{value.States} states, {value.Depth} steps deep, {value.MemoryBytes >> 20} MB");
+            }
+        }
+    }
+}
