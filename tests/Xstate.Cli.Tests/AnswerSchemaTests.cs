@@ -14,6 +14,7 @@ public class AnswerSchemaTests
     [InlineData("check", "check", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12")]
     [InlineData("fix", "fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", "never-written.json")]
     [InlineData("rules", "rules")]
+    [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
     public async Task An_answer_fits_its_schema(string schema, params string[] arguments)
     {

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Xml.Linq;
 using Xstate.Reports;
-using Xstate.Tests.Artifacts;
+using Xstate.Tests.Support;
 using Xstate.Tests.WorldSwitch;
 using Xstate.WorldSwitch;
 
@@ -22,7 +22,7 @@ public class ExploreReportTests
         ExploreReport.WriteJson(stream, result);
 
         JsonElement answer = JsonDocument.Parse(stream.ToArray()).RootElement;
-        Assert.Empty(new JsonSchema("explore.schema.json").Errors(answer));
+        Assert.Empty(new JsonSchema("explore.answer.schema.json").Errors(answer));
         Assert.Equal(["schemaVersion", "verb", "protocol"], answer.EnumerateObject().Take(3).Select(member => member.Name));
         Assert.Equal(result.States, answer.GetProperty("states").GetInt64());
         Assert.Equal(
@@ -33,7 +33,7 @@ public class ExploreReportTests
     [Fact]
     public void The_schema_knows_every_invariant()
     {
-        string schema = File.ReadAllText(Support.Repository.PathOf("docs", "schemas", "explore.schema.json"));
+        string schema = File.ReadAllText(Repository.PathOf("docs", "schemas", "explore.answer.schema.json"));
         Assert.All(Invariants.All, invariant => Assert.Contains($"\"{invariant.Id}\"", schema, StringComparison.Ordinal));
     }
 
