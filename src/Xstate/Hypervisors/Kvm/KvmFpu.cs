@@ -80,4 +80,34 @@ public sealed record KvmFpu
         Xmm.Span.CopyTo(bytes[XmmOffset..]);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[MxcsrOffset..], MxcsrField);
     }
+
+    /// <summary>
+    /// The fields as they lie in a legacy region, whatever a header says: with bits 0 and 1 clear KVM_GET_FPU returns what does not count. MXCSR is not carried.
+    /// </summary>
+    internal static KvmFpu LoadFrom(ReadOnlySpan<byte> legacy) => new()
+    {
+        Fcw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..]),
+        Fsw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FswOffset..]),
+        Ftwx = legacy[XsaveFormat.FtwOffset],
+        LastOpcode = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FopOffset..]),
+        LastIp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FipOffset..]),
+        LastDp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..]),
+        Fpr = legacy[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ToArray(),
+        Xmm = legacy[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].ToArray(),
+    };
+
+    /// <summary>Writes the fields into a legacy region and never a header: with bits 0 and 1 clear they are stored and do not count.</summary>
+    internal void StoreTo(Span<byte> legacy)
+    {
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..], Fcw);
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FswOffset..], Fsw);
+
+        // The kernel's field is 16 bits wide: the reserved byte behind FTW becomes 0.
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FtwOffset..], Ftwx);
+        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FopOffset..], LastOpcode);
+        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FipOffset..], LastIp);
+        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..], LastDp);
+        Fpr.Span.CopyTo(legacy[XsaveFormat.StOffset..]);
+        Xmm.Span.CopyTo(legacy[XsaveFormat.XmmOffset..]);
+    }
 }

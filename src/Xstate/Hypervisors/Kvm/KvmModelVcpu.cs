@@ -66,7 +66,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
     public int UabiLength { get; private set; }
 
     /// <summary>The guest's CPUID as last set, with the fields that the kernel keeps up to date.</summary>
-    public CpuidTable Cpuid => RuntimeCpuid();
+    public CpuidTable Cpuid => RuntimeCpuid.Of(_cpuid, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
 
     private KernelBehavior Behavior => _host.Behavior;
 
@@ -148,7 +148,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
         }
 
         Refusal? refusal = Behavior.Has(KernelDifference.KvmGetRaw)
-            ? CopyInRaw(padded, xfeatures)
+            ? RawXsave.CopyFromUser(_state, padded, ref _pkru, xfeatures)
             : UabiXstate.CopyFromUser(_state, padded, PkruRule.RegisterOrKeep, ref _pkru, xfeatures);
         return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
     }
@@ -355,18 +355,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
             return ProtectedReply() ?? KvmReply.Success;
         }
 
-        // Writes the buffer and never the header: with bits 0 and 1 clear the values are stored and do not count.
-        Span<byte> legacy = _state.Legacy;
-        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..], fpu.Fcw);
-        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FswOffset..], fpu.Fsw);
-
-        // The kernel's field is 16 bits wide: the reserved byte behind FTW becomes 0.
-        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FtwOffset..], fpu.Ftwx);
-        BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FopOffset..], fpu.LastOpcode);
-        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FipOffset..], fpu.LastIp);
-        BinaryPrimitives.WriteUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..], fpu.LastDp);
-        fpu.Fpr.Span.CopyTo(legacy[XsaveFormat.StOffset..]);
-        fpu.Xmm.Span.CopyTo(legacy[XsaveFormat.XmmOffset..]);
+        fpu.StoreTo(_state.Legacy);
         return KvmReply.Success;
     }
 
@@ -379,19 +368,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
             return ProtectedReply() ?? KvmReply.Success;
         }
 
-        // Reads the buffer whatever the header says; MXCSR is not carried.
-        ReadOnlySpan<byte> legacy = _state.Legacy;
-        fpu = new KvmFpu
-        {
-            Fcw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..]),
-            Fsw = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FswOffset..]),
-            Ftwx = legacy[XsaveFormat.FtwOffset],
-            LastOpcode = BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FopOffset..]),
-            LastIp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FipOffset..]),
-            LastDp = BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..]),
-            Fpr = legacy[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ToArray(),
-            Xmm = legacy[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].ToArray(),
-        };
+        fpu = KvmFpu.LoadFrom(_state.Legacy);
         return KvmReply.Success;
     }
 
@@ -475,37 +452,6 @@ public sealed class KvmModelVcpu : IKvmVcpu
         return KvmReply.Success;
     }
 
-    // load_xsave of kernels up to 5.15: one combined test, the legacy region taken as it is, header fields beyond XSTATE_BV ignored.
-    private Refusal? CopyInRaw(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
-    {
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
-        if (UabiXstate.CheckMxcsr(mxcsr, _host, "up to 5.15, whatever XSTATE_BV has") is { } refusal)
-        {
-            return refusal;
-        }
-
-        image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
-        _state.Xfeatures = xfeatures;
-        foreach (StateComponent component in xfeatures)
-        {
-            if (!_host.Layout.TryGetSlot(component, out XsaveSlot slot) || slot.End > image.Length)
-            {
-                continue;
-            }
-
-            if (component == StateComponent.Pkru)
-            {
-                _pkru = BinaryPrimitives.ReadUInt32LittleEndian(image[slot.Offset..]);
-            }
-            else
-            {
-                image.Slice(slot.Offset, slot.Size).CopyTo(_state.Component(component));
-            }
-        }
-
-        return null;
-    }
-
     private KvmReply CopyOut(int length, ref byte[] area)
     {
         if (ProtectedReply() is { } reply)
@@ -522,7 +468,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
         }
         else if (Behavior.Has(KernelDifference.KvmGetRaw))
         {
-            CopyOutRaw(area);
+            RawXsave.CopyToUser(_state, area, _guestXcr0 | StateComponentSet.Legacy, _pkru);
         }
         else
         {
@@ -538,60 +484,11 @@ public sealed class KvmModelVcpu : IKvmVcpu
             ? new StateComponentSet(ulong.MaxValue)
             : _guestXcr0 | StateComponentSet.Legacy;
 
-    // fill_xsave of kernels up to 5.15.
-    private void CopyOutRaw(Span<byte> area)
-    {
-        StateComponentSet xfeatures = _state.Xfeatures & (_guestXcr0 | StateComponentSet.Legacy);
-        _state.Legacy.CopyTo(area);
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], xfeatures.Bits);
-        foreach (StateComponent component in xfeatures)
-        {
-            if (!_host.Layout.TryGetSlot(component, out XsaveSlot slot))
-            {
-                continue;
-            }
-
-            if (component == StateComponent.Pkru)
-            {
-                BinaryPrimitives.WriteUInt32LittleEndian(area[slot.Offset..], _pkru);
-            }
-            else
-            {
-                _state.Component(component).CopyTo(area[slot.Offset..]);
-            }
-        }
-    }
-
-    // __kvm_set_xcr, in its order.
     private KvmReply SetXcr0(StateComponentSet value)
     {
-        StateComponentSet valid = _guestXcr0.With(StateComponent.X87);
-        Xcr0Violation? violation = null;
-        if (!value.Contains(StateComponent.X87))
+        if (KvmXcr0Rules.Check(value, _guestXcr0.With(StateComponent.X87)) is { } refusal)
         {
-            violation = new Xcr0Violation(StateComponent.X87, "bit 0 must be set");
-        }
-        else if (value.Contains(StateComponent.Avx) && Xcr0Rules.BrokenDependency(StateComponent.Avx, value) is { } avx)
-        {
-            violation = avx;
-        }
-        else if (!valid.ContainsAll(value))
-        {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0202", null, $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
-            {
-                Found = value.ToString(),
-                Expected = $"no bit outside {valid}",
-                Since = "all kernels",
-            });
-        }
-        else
-        {
-            violation = Xcr0Rules.FirstViolation(value, valid);
-        }
-
-        if (violation is { } broken)
-        {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0201", null, $"XCR0 {value}: {broken.Reason}") { Found = value.ToString(), Expected = broken.Reason, Since = "all kernels" });
+            return new KvmReply(Errno.EINVAL, refusal);
         }
 
         Xcr0 = value;
@@ -644,44 +541,5 @@ public sealed class KvmModelVcpu : IKvmVcpu
         return Behavior.Has(KernelDifference.KvmXsaveDynamic) && allowed.ContainsAll(new StateComponentSet(value))
             ? null
             : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"MSR 0x{index:x} value 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" };
-    }
-
-    // kvm_update_cpuid_runtime: what follows the guest's registers instead of what user space said. The local APIC is enabled from creation on.
-    private CpuidTable RuntimeCpuid()
-    {
-        const uint Osxsave = 1u << 27;
-        const uint Apic = 1u << 9;
-        const uint Ospke = 1u << 4;
-        uint osxsave = ((Cr4)_control.Cr4 & Cr4.OsXsave) != Cr4.None ? Osxsave : 0;
-        uint ospke = ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None ? Ospke : 0;
-        CpuidTable table = _cpuid;
-        for (int i = 0; i < table.Entries.Length; i++)
-        {
-            // The kernel takes the first entry of leaf 1, whatever its sub-leaf.
-            if (table.Entries[i].Leaf == 1)
-            {
-                CpuidRegisters signature = table.Entries[i].Registers;
-                table = new CpuidTable(table.Entries.SetItem(
-                    i, table.Entries[i] with { Registers = signature with { Ecx = signature.Ecx & ~Osxsave | osxsave, Edx = signature.Edx | Apic } }));
-                break;
-            }
-        }
-
-        if (table.TryRead(7, 0, out CpuidRegisters extended))
-        {
-            table = table.With(7, 0, extended with { Ecx = extended.Ecx & ~Ospke | ospke });
-        }
-
-        if (table.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
-        {
-            table = table.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)_host.Layout.StandardLengthFor(Xcr0) });
-        }
-
-        if (table.TryRead(CpuidTable.XsaveLeaf, 1, out CpuidRegisters features) && (features.Eax & 0b1010) != 0)
-        {
-            table = table.With(CpuidTable.XsaveLeaf, 1, features with { Ebx = (uint)_host.Layout.CompactedLengthFor(Xcr0 | Xss) });
-        }
-
-        return table;
     }
 }

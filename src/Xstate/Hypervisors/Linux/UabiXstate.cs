@@ -94,6 +94,12 @@ public static class UabiXstate
         sse[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].CopyTo(image[XsaveFormat.XmmOffset..]);
         BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.SoftwareOffset..], state.Host.UserFeatures.Bits);
         BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], xfeatures.Bits);
+        CopyExtendedToUser(state, image, xfeatures, pkru);
+    }
+
+    /// <summary>Writes the components beyond the legacy region, PKRU from where it is kept. Components that do not fit are left out.</summary>
+    internal static void CopyExtendedToUser(FpState state, Span<byte> image, StateComponentSet xfeatures, uint pkru)
+    {
         foreach (StateComponent component in xfeatures)
         {
             if (!state.Host.Layout.TryGetSlot(component, out XsaveSlot slot) || slot.End > image.Length)
