@@ -68,6 +68,7 @@ public sealed class ProcessorProfile
             ? StateComponentSet.Of(StateComponent.Sse)
             : StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx);
         MxcsrUnchecked = Has(ProcessorQuirks.MxcsrUnchecked);
+        AreaAccessedPiecewise = Has(ProcessorQuirks.AreaAccessedPiecewise);
     }
 
     /// <summary>Linear addresses of processors that do not say: four-level paging.</summary>
@@ -174,6 +175,8 @@ public sealed class ProcessorProfile
     internal StateComponentSet MxcsrCarriers { get; }
 
     internal bool MxcsrUnchecked { get; }
+
+    internal bool AreaAccessedPiecewise { get; }
 
     /// <summary>The profile of a processor from its CPUID, with the quirks that CPUID gives away.</summary>
     public static ProcessorProfile FromCpuid(CpuidTable cpuid, string name = "cpuid")

@@ -162,6 +162,13 @@ public static class ProcessorQuirks
         "QEMU target/i386/tcg/fpu_helper.c, helper_xgetbv",
         identity => identity.IsTcg);
 
+    /// <summary>Page faults find an instruction half done.</summary>
+    public static ProcessorQuirk AreaAccessedPiecewise { get; } = new(
+        "area-accessed-piecewise",
+        "XRSTOR touches only what it loads, and a page fault leaves what was stored or loaded before it; the model decides the former and keeps everything unchanged for the latter.",
+        "measured on QEMU 7.2 TCG; its target/i386/tcg/fpu_helper.c accesses the area word by word without probing it first",
+        identity => identity.IsTcg);
+
     /// <summary>Misaligned FXSAVE with alignment checking.</summary>
     public static ProcessorQuirk FxsaveAlignmentCheck { get; } = new(
         "fxsave-alignment-check",
@@ -204,6 +211,7 @@ public static class ProcessorQuirks
         MxcsrIgnoresAvx,
         MxcsrUnchecked,
         XgetbvIgnoresMxcsr,
+        AreaAccessedPiecewise,
         FxsaveAlignmentCheck,
         ResetX87AsInitial,
         InitClearsXss,

@@ -36,7 +36,8 @@ internal static class RestoreInstruction
         }
 
         StateComponentSet loaded = rfbm & area.XstateBv;
-        int extent = compacted ? CompactedExtent(profile.Layout, area.XcompBv, loaded) : profile.Layout.StandardLengthFor(rfbm);
+        int extent = compacted ? CompactedExtent(profile.Layout, area.XcompBv, loaded)
+            : profile.Layout.StandardLengthFor(profile.AreaAccessedPiecewise ? loaded : rfbm);
         fault = InstructionChecks.OfExtent(cpu, address, memory.Length, extent, PageFaultErrors.None);
         if (fault.IsFault)
         {
