@@ -29,6 +29,7 @@ public class InstructionEncodingTests
 
     [Theory]
     [InlineData("F00FAE23")]
+    [InlineData("F0F00FAE23")]
     [InlineData("660FAE23")]
     [InlineData("F20FAE23")]
     [InlineData("F30FC723")]
@@ -48,6 +49,7 @@ public class InstructionEncodingTests
     [InlineData("660FAE33")]
     [InlineData("F30FAE33")]
     [InlineData("0FAEE8")]
+    [InlineData("0FAEC0")]
     [InlineData("0FAE13")]
     [InlineData("0FAE3B")]
     [InlineData("0FC70B")]

@@ -237,6 +237,7 @@ public class InstructionsTests
         Assert.Equal(Cr4.OsXsave | Cr4.ProtectionKeys | (Cr4)1, tcg.Cr4);
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(tcg, Cr4.SupervisorKeys));
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(tcg, Cr4.UserInterrupts));
+        tcg.Cr0 |= Cr0.WriteProtect;
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(tcg, Cr4.ControlFlowEnforcement));
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(_intel, Cr4.OsXsave));
         ProcessorState spr = new(ProcessorProfiles.IntelSapphireRapids);
@@ -244,6 +245,8 @@ public class InstructionsTests
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(spr, Cr4.ControlFlowEnforcement));
         spr.Cr0 |= Cr0.WriteProtect;
         Assert.Equal(Fault.None, Instructions.MovToCr4(spr, Cr4.ControlFlowEnforcement));
+        ProcessorState tracking = new(TrackingOnly()) { Cr0 = Cr0.WriteProtect };
+        Assert.Equal(Fault.None, Instructions.MovToCr4(tracking, Cr4.ControlFlowEnforcement));
         ProcessorProfile bare = TestProcessors.WithUserComponents(new StateComponentSet(3));
         bare = ProcessorProfile.FromCpuid(bare.Cpuid.With(1, 0, default).With(7, 0, default));
         Assert.Equal(Fault.GeneralProtection, Instructions.MovToCr4(new ProcessorState(bare), Cr4.OsXsave));
@@ -300,6 +303,7 @@ public class InstructionsTests
     [InlineData(16, 64, true)]
     [InlineData(16, 65, false)]
     [InlineData(17, 1, false)]
+    [InlineData(18, 65, false)]
     [InlineData(48, 16, true)]
     [InlineData(48, 17, false)]
     [InlineData(48, 0, false)]
@@ -318,6 +322,83 @@ public class InstructionsTests
 
         Assert.Equal(accepted ? image.ToArray() : new byte[64], _intel.Registers.Read(StateComponent.TileCfg).ToArray());
         Assert.Equal(accepted, _intel.Xinuse.Contains(StateComponent.TileCfg));
+    }
+
+    [Fact]
+    public void A_tile_configuration_may_use_all_eight_tiles()
+    {
+        Assert.True(_intel.Profile.Layout.TryGetSlot(StateComponent.TileCfg, out XsaveSlot slot));
+        Span<byte> image = _area.AsSpan(slot.Offset, slot.Size);
+        image[0] = 1;
+        for (int tile = 0; tile < 8; tile++)
+        {
+            image[16 + (2 * tile)] = 64;
+            image[48 + tile] = 16;
+        }
+
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 1UL << 17);
+        Assert.Equal(Fault.None, Instructions.Xrstor(_intel, _area, 0, 1UL << 17));
+        Assert.Equal(image.ToArray(), _intel.Registers.Read(StateComponent.TileCfg).ToArray());
+    }
+
+    [Fact]
+    public void Xfd_err_names_only_what_is_disabled()
+    {
+        _intel.Xfd = StateComponentSet.Of(StateComponent.TileData);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 1UL << 18 | 4);
+        Assert.Equal(Fault.DeviceNotAvailable, Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
+        Assert.Equal(StateComponentSet.Of(StateComponent.TileData), _intel.XfdErr);
+    }
+
+    [Fact]
+    public void Tcg_restores_touch_only_what_they_load()
+    {
+        ProcessorState tcg = ProcessorState.ForUserProcess(ProcessorProfiles.QemuTcg);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 4UL);
+        Assert.Equal(Fault.None, Instructions.Xrstor(tcg, _area.AsSpan(0, 832), 0, 0x21F));
+        Assert.Equal(Fault.PageFault(PageFaultErrors.User, 831), Instructions.Xrstor(tcg, _area.AsSpan(0, 831), 0, 0x21F));
+
+        ProcessorState probing = ProcessorState.ForUserProcess(ProcessorProfiles.QemuTcg.Without(ProcessorQuirks.AreaAccessedPiecewise));
+        Assert.Equal(Fault.PageFault(PageFaultErrors.User, 832), Instructions.Xrstor(probing, _area.AsSpan(0, 832), 0, 0x21F));
+    }
+
+    [Fact]
+    public void Tcg_stores_control_word_and_tags_but_nothing_behind_the_x87_registers()
+    {
+        ProcessorState tcg = ProcessorState.ForUserProcess(ProcessorProfiles.QemuTcg);
+        tcg.Registers.X87.Fcw = 0x27F;
+        tcg.Registers.X87.AbridgedFtw = 0x81;
+        _area.AsSpan().Fill(0xEE);
+        Assert.Equal(Fault.None, Instructions.Xsave(tcg, _area, 0, 1));
+        Assert.Equal([0x7F, 0x02, 0, 0, 0x81, 0], _area[..6]);
+        Assert.Equal((0, 0xEE), (_area[145], _area[160]));
+    }
+
+    [Fact]
+    public void Without_the_feature_or_its_control_bit_there_is_no_instruction()
+    {
+        _intel.Cr4 &= ~Cr4.OsXsave;
+        Assert.Equal(Fault.InvalidOpcode, Instructions.Xgetbv(_intel, 0, out ulong value));
+        Assert.Equal(0UL, value);
+        Assert.Equal(Fault.InvalidOpcode, Instructions.Tilerelease(_intel));
+
+        CpuidTable cpuid = ProcessorProfiles.AmdZen3.Cpuid;
+        ProcessorState cpu = new(ProcessorProfile.FromCpuid(cpuid.With(1, 0, cpuid.Read(1) with { Edx = 0 })));
+        Assert.Equal(Fault.InvalidOpcode, Instructions.Fxsave(cpu, _area, 0));
+        Assert.Equal(Fault.InvalidOpcode, Instructions.Fxrstor(cpu, _area, 0));
+    }
+
+    [Fact]
+    public void A_processor_must_be_given()
+    {
+        Assert.Throws<ArgumentNullException>(() => Instructions.Wrmsr(null!, 0, 0));
+        Assert.Throws<ArgumentNullException>(() => Instructions.Rdmsr(null!, 0, out _));
+        Assert.Throws<ArgumentNullException>(() => Instructions.MovToCr4(null!, Cr4.None));
+        Assert.Throws<ArgumentNullException>(() => Instructions.UseState(null!, StateComponentSet.Empty));
+        Assert.Throws<ArgumentNullException>(() => Instructions.Tilerelease(null!));
+        Assert.Throws<ArgumentNullException>(() => _amd.CopyFrom(null!));
+        Assert.Throws<ArgumentNullException>(() => _amd.HasSameContentAs(null!));
+        Assert.Throws<ArgumentNullException>(() => ProcessorQuirks.Get(null!));
     }
 
     [Fact]
@@ -429,6 +510,34 @@ public class InstructionsTests
         Assert.Equal(4UL, new XsaveArea(_area).XstateBv.Bits);
         Assert.Equal(Fault.None, Instructions.Xsavec(cpu, _area, 0, 4));
         Assert.Equal(1, _area[576]);
+    }
+
+    [Fact]
+    public void Without_shadow_stacks_their_half_of_the_CET_control_is_reserved()
+    {
+        ProcessorState tracking = new(TrackingOnly());
+        Assert.Equal(Fault.None, Instructions.Wrmsr(tracking, 0x6A0, 4));
+        Assert.Equal(Fault.GeneralProtection, Instructions.Wrmsr(tracking, 0x6A0, 1));
+        Assert.Equal(Fault.GeneralProtection, Instructions.Wrmsr(tracking, 0x6A0, 2));
+    }
+
+    [Fact]
+    public void A_selector_alone_puts_x87_in_use()
+    {
+        _area[12] = 1;
+        _area[0] = 0x7F;
+        _area[1] = 3;
+        ProcessorState cpu = ProcessorState.ForUserProcess(Selectors());
+        Assert.Equal(Fault.None, Instructions.Fxrstor(cpu, _area, 0, XsaveOperand.Legacy));
+        Assert.Equal((1, 0, 0UL), (cpu.Registers.Fcs, cpu.Registers.Fds, cpu.Registers.X87.Fip));
+        Assert.False(cpu.Registers.IsInitial(StateComponent.X87));
+    }
+
+    private static ProcessorProfile TrackingOnly()
+    {
+        CpuidTable cpuid = ProcessorProfiles.IntelSapphireRapids.Cpuid;
+        CpuidRegisters leaf = cpuid.Read(7);
+        return ProcessorProfile.FromCpuid(cpuid.With(7, 0, leaf with { Ecx = leaf.Ecx & ~(1U << 7) }));
     }
 
     private static ProcessorProfile Selectors()

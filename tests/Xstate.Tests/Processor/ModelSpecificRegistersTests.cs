@@ -84,7 +84,9 @@ public class ModelSpecificRegistersTests
         foreach (uint msr in (ReadOnlySpan<uint>)[0xDA0, 0x1C4, 0x1C5, 0x6E1, 0x6A0, 0x774])
         {
             Assert.Equal(Fault.GeneralProtection, Instructions.Wrmsr(tcg, msr, 0));
-            Assert.Equal(Fault.GeneralProtection, Instructions.Rdmsr(tcg, msr, out _));
+            tcg.Pkrs = new Pkru(5);
+            Assert.Equal(Fault.GeneralProtection, Instructions.Rdmsr(tcg, msr, out ulong value));
+            Assert.Equal(0UL, value);
         }
     }
 

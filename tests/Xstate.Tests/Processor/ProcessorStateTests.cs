@@ -38,6 +38,34 @@ public class ProcessorStateTests
     }
 
     [Fact]
+    public void Cpuid_loses_the_mirrored_bits_that_its_source_had()
+    {
+        CpuidTable cpuid = ProcessorProfiles.IntelSapphireRapids.Cpuid;
+        CpuidRegisters features = cpuid.Read(1);
+        CpuidRegisters extended = cpuid.Read(7);
+        ProcessorState cpu = new(ProcessorProfile.FromCpuid(cpuid
+            .With(1, 0, features with { Ecx = features.Ecx | 1U << 27 })
+            .With(7, 0, extended with { Ecx = extended.Ecx | 1U << 4 })));
+
+        Assert.Equal(features with { Ecx = features.Ecx & ~(1U << 27) }, cpu.Cpuid(1));
+        Assert.Equal(extended with { Ecx = extended.Ecx & ~(1U << 4) }, cpu.Cpuid(7));
+    }
+
+    [Fact]
+    public void Initializing_the_visible_registers_is_enough_where_the_hidden_ones_are_initial()
+    {
+        _cpu.Registers.Write(StateComponent.Avx)[0] = 1;
+        _cpu.Is64BitMode = false;
+        byte[] area = new byte[16384];
+        BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, area, 0, 4));
+        _cpu.Is64BitMode = true;
+
+        Assert.False(_cpu.Xinuse.Contains(StateComponent.Avx));
+    }
+
+    [Fact]
     public void Without_compaction_there_is_no_compacted_size()
     {
         Assert.Equal(0U, ProcessorState.ForUserProcess(ProcessorProfiles.QemuTcg).Cpuid(0xD, 1).Ebx);

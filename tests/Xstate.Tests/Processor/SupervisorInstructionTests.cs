@@ -25,6 +25,9 @@ public class SupervisorInstructionTests
         Set(0xDB1, 0);
         Set(0x774, 0x1234);
         Set(0x560, 0x77);
+        Set(0x583, 0x7000);
+        Set(0x14CF, 8);
+        Set(0x14CE, 0x0F);
         byte[] before = Supervisor();
 
         Assert.Equal(Fault.None, Instructions.Xsaves(_cpu, _area, 0, ulong.MaxValue));
@@ -124,6 +127,18 @@ public class SupervisorInstructionTests
 
         Assert.Equal(5, _area[576 + 40 + (8 * 24) - 1]);
         Assert.Equal(0xEE, _area[576 + 40 + (8 * 24)]);
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(8, true)]
+    [InlineData(16, false)]
+    [InlineData(807, false)]
+    public void Every_byte_of_last_branch_records_but_the_depth_counts_as_in_use(int offset, bool initial)
+    {
+        _cpu.Registers.Write(StateComponent.Lbr)[offset] = 1;
+
+        Assert.Equal(initial, _cpu.Registers.IsInitial(StateComponent.Lbr));
     }
 
     [Fact]

@@ -86,6 +86,27 @@ public class VectorRegistersTests
         Assert.Throws<ArgumentException>(() => Vectors.WriteExtended(0, new byte[48]));
     }
 
+    [Fact]
+    public void Parts_that_the_processor_lacks_read_as_zero()
+    {
+        VectorRegisters vectors = ProcessorState.ForUserProcess(ProcessorProfiles.AmdZen3).Registers.Vectors;
+        vectors.WriteExtended(15, Pattern.AsSpan(0, 32));
+        byte[] value = new byte[64];
+        foreach (int index in (ReadOnlySpan<int>)[15, 16])
+        {
+            value.AsSpan().Fill(0xEE);
+            vectors.ReadZmm(index, value);
+            Assert.Equal(index == 15 ? [.. Pattern[..32], .. new byte[32]] : new byte[64], value);
+        }
+
+        vectors.ZeroUpper(is64BitMode: false);
+        vectors.ReadZmm(15, value);
+        Assert.Equal(Pattern[..32], value[..32]);
+        vectors.ZeroUpper(is64BitMode: true);
+        vectors.ReadZmm(15, value);
+        Assert.Equal([.. Pattern[..16], .. new byte[48]], value);
+    }
+
     private byte[] Read(int index)
     {
         byte[] value = new byte[64];
