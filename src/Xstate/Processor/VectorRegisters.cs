@@ -26,7 +26,6 @@ public sealed class VectorRegisters
     public void ReadZmm(int index, Span<byte> destination)
     {
         CheckIndex(index, 32);
-        destination[..ZmmLength].Clear();
         if (index >= 16)
         {
             Part(StateComponent.Hi16Zmm, index - 16, ZmmLength).CopyTo(destination);
@@ -111,25 +110,14 @@ public sealed class VectorRegisters
     }
 
     private ReadOnlySpan<byte> Part(StateComponent component, int index, int length) =>
-        _file.Components.Contains(component) ? _file.Read(component).Slice(index * length, length) : default;
+        _file.Read(component).Slice(index * length, length);
 
     private Span<byte> WritePart(StateComponent component, int index, int length) => _file.Write(component).Slice(index * length, length);
 
-    private void Store(StateComponent component, int index, ReadOnlySpan<byte> part)
-    {
-        if (_file.Components.Contains(component))
-        {
-            part.CopyTo(WritePart(component, index, part.Length));
-        }
-    }
+    private void Store(StateComponent component, int index, ReadOnlySpan<byte> part) => part.CopyTo(WritePart(component, index, part.Length));
 
     private void ClearUpper(StateComponent component, bool is64BitMode)
     {
-        if (!_file.Components.Contains(component))
-        {
-            return;
-        }
-
         if (is64BitMode)
         {
             _file.Initialize(StateComponentSet.Of(component));
