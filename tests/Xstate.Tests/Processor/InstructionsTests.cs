@@ -342,6 +342,21 @@ public class InstructionsTests
     }
 
     [Fact]
+    public void The_standard_form_looks_at_24_header_bytes_and_the_compacted_form_at_all()
+    {
+        for (int at = XsaveFormat.ReservedHeaderOffset; at < XsaveFormat.ExtendedOffset; at++)
+        {
+            _area[at] = 1;
+            BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), 0UL);
+            Assert.Equal(
+                at < XsaveFormat.XstateBvOffset + 24 ? Fault.GeneralProtection : Fault.None, Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
+            BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag);
+            Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
+            _area[at] = 0;
+        }
+    }
+
+    [Fact]
     public void Xfd_err_names_only_what_is_disabled()
     {
         _intel.Xfd = StateComponentSet.Of(StateComponent.TileData);

@@ -141,6 +141,7 @@ public class X87RegistersTests
         Assert.Throws<ArgumentOutOfRangeException>(() => X87.St(8).Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => X87.St(-1).Length);
         Assert.Throws<ArgumentException>(() => X87.SetSt(0, new byte[16]));
+        Assert.Throws<ArgumentException>(() => X87.SetSt(0, new byte[9]));
     }
 
     private static bool IsInitialAfter(Action<X87Registers> write, bool ignorePointers = false)
