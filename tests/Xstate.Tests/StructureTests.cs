@@ -14,6 +14,7 @@ public partial class StructureTests
         ["Processor"] = ["Architecture"],
         ["Captures"] = ["Architecture"],
         ["Hypervisors"] = ["Processor", "Captures", "Architecture", "Findings"],
+        ["Scenarios"] = ["Hypervisors", "Processor", "Captures", "Architecture", "Findings"],
         ["WorldSwitch"] = ["Processor", "Architecture"],
         ["Artifacts"] = ["Captures", "Architecture"],
         ["Transforms"] = ["Captures", "Architecture", "Findings"],

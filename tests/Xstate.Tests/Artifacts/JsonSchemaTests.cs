@@ -15,7 +15,10 @@ public class JsonSchemaTests(ITestOutputHelper output)
     {
         JsonSchema host = new("host.schema.json");
         JsonSchema capture = new("capture.schema.json");
-        string[] files = Directory.GetFiles(Repository.PathOf("samples"), "*.json", SearchOption.AllDirectories);
+        string scenarios = Repository.PathOf("samples", "scenarios");
+
+        // Scenarios are JSON Lines and have a strict reader of their own.
+        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples"), "*.json", SearchOption.AllDirectories).Where(file => !file.StartsWith(scenarios, StringComparison.Ordinal))];
         int checkedFiles = 0;
         foreach (string file in files)
         {

@@ -56,10 +56,10 @@ public sealed class LinuxHost
     /// <summary>What KVM can give a guest in XCR0 (<c>kvm_caps.supported_xcr0</c>).</summary>
     public StateComponentSet KvmXcr0 { get; }
 
-    /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on.</summary>
+    /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself reported.</summary>
     public StateComponentSet KvmXss => Behavior.Has(KernelDifference.KvmXssZero)
         ? StateComponentSet.Empty
-        : Layout.SupervisorComponents & StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
+        : Layout.SupervisorComponents & (Record.SupportedCpuid?.SupervisorComponents ?? new StateComponentSet(ulong.MaxValue)) & StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
 
     /// <summary>MXCSR bits that exist on the processor.</summary>
     public uint MxcsrMask { get; }

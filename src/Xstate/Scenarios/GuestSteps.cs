@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Xstate.Architecture;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Processor;
+
+namespace Xstate.Scenarios;
+
+/// <summary>The steps that concern what a guest sees, on KVM and on OpenBSD's vmm.</summary>
+internal static class GuestSteps
+{
+    public static ScenarioStep? Parse(string op, ScenarioValue step) => op switch
+    {
+        "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue), (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
+        "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(), step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
+        "get_sregs" => GetSregs(op, KvmSteps.Vcpu(step)),
+        "guest" => Guest(op, KvmSteps.Vcpu(step), GuestProgram.Take(step)),
+        _ => null,
+    };
+
+    private static ActionStep GuestCpuid(string op, int id, uint leaf, uint subleaf) => new(op, run =>
+        run.Vmm is { } vmm
+            ? StepAnswer.Done with { Result = json => KvmSteps.WriteRegisters(json, vmm.Cpuid(leaf, subleaf)) }
+            : run.OnVcpu(id, vcpu => StepAnswer.Of(
+                vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries),
+                json => KvmSteps.WriteRegisters(json, new CpuidTable(entries).Read(leaf, subleaf)))));
+
+    private static ActionStep SetSregs(string op, int id, ulong? cr0, ulong? cr3, ulong? cr4, ulong? efer) => new(op, run =>
+    {
+        if (run.Vmm is { } vmm)
+        {
+            vmm.Cr4 = cr4 is { } value ? (Cr4)value : vmm.Cr4;
+            return StepAnswer.Done;
+        }
+
+        return run.OnVcpu(id, vcpu =>
+        {
+            KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters now);
+            return StepAnswer.Of(!read.IsSuccess ? read : vcpu.SetControlRegisters(new KvmControlRegisters(cr0 ?? now.Cr0, cr3 ?? now.Cr3, cr4 ?? now.Cr4, efer ?? now.Efer)));
+        });
+    });
+
+    private static ScenarioStep GetSregs(string op, int id) => KvmSteps.OnVcpu(op, id, vcpu =>
+        StepAnswer.Of(vcpu.GetControlRegisters(out KvmControlRegisters registers), json =>
+        {
+            json.WriteString("cr0", KvmSteps.Hex(registers.Cr0));
+            json.WriteString("cr3", KvmSteps.Hex(registers.Cr3));
+            json.WriteString("cr4", KvmSteps.Hex(registers.Cr4));
+            json.WriteString("efer", KvmSteps.Hex(registers.Efer));
+        }));
+
+    private static ActionStep Guest(string op, int id, GuestProgram program) => new(op, run =>
+        run.Vmm is { } vmm
+            ? Run(program, new VmmGuest(vmm))
+            : run.OnVcpu(id, vcpu => vcpu is KvmModelVcpu model
+                ? Run(program, new KvmGuest(model))
+                : StepAnswer.NotHere("guest code")));
+
+    private static StepAnswer Run(GuestProgram program, IModelGuest guest)
+    {
+        if (program.Unsupported is { } why)
+        {
+            return StepAnswer.NotHere(why);
+        }
+
+        GuestExit exit = program.Run(guest);
+        return new StepAnswer(exit.Errno, exit.Why)
+        {
+            Fault = exit.Fault.IsFault ? exit.Fault.ToString() : null,
+            Result = exit.Errno != Errno.None ? null : json => Write(json, exit),
+        };
+    }
+
+    private static void Write(Utf8JsonWriter json, GuestExit exit)
+    {
+        json.WriteString("exit", exit.Exit);
+        json.WriteStartObject("regs");
+        json.WriteString("rax", KvmSteps.Hex(exit.Rax));
+        json.WriteString("rbx", KvmSteps.Hex(exit.Rbx));
+        json.WriteString("rcx", KvmSteps.Hex(exit.Rcx));
+        json.WriteString("rdx", KvmSteps.Hex(exit.Rdx));
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,72 @@
+using Xstate.Architecture;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors.OpenBsd;
+
+namespace Xstate.Scenarios;
+
+/// <summary>What a scenario runs on. Each scenario gets fresh objects; null where the backend has no such thing.</summary>
+public abstract class ScenarioBackend
+{
+    /// <summary>CPUID of the host, whose standard offsets images have and whose features <c>needs</c> asks for.</summary>
+    public abstract CpuidTable Cpuid { get; }
+
+    /// <summary>A fresh process with a VM.</summary>
+    public virtual IKvmMachine? CreateMachine() => null;
+
+    /// <summary>A fresh traced child.</summary>
+    public virtual LinuxTask? CreateTask() => null;
+
+    /// <summary>A fresh virtual CPU of OpenBSD's vmm.</summary>
+    public virtual VmmVcpu? CreateVmmVcpu() => null;
+
+    /// <summary>Sets PKRU of the thread that makes the calls; false where that cannot be done.</summary>
+    public virtual bool TrySetHostPkru(IKvmMachine machine, uint value) => false;
+
+    /// <summary>Delivers INIT to a virtual CPU; false where that cannot be done.</summary>
+    public virtual bool TryInit(IKvmVcpu vcpu) => false;
+}
+
+/// <summary>The model of a Linux host.</summary>
+/// <param name="host">The host.</param>
+public sealed class ModelBackend(LinuxHost host) : ScenarioBackend
+{
+    /// <inheritdoc/>
+    public override CpuidTable Cpuid => host.Record.Cpuid;
+
+    /// <inheritdoc/>
+    public override IKvmMachine CreateMachine() => new KvmModelMachine(host);
+
+    /// <inheritdoc/>
+    public override LinuxTask CreateTask() => new(host);
+
+    /// <inheritdoc/>
+    public override bool TrySetHostPkru(IKvmMachine machine, uint value)
+    {
+        if (machine is not KvmModelMachine model || !host.UserFeatures.Contains(StateComponent.Pkru))
+        {
+            return false;
+        }
+
+        model.HostThreadPkru = value;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryInit(IKvmVcpu vcpu)
+    {
+        (vcpu as KvmModelVcpu)?.Init();
+        return vcpu is KvmModelVcpu;
+    }
+}
+
+/// <summary>The model of OpenBSD's vmm.</summary>
+/// <param name="host">Processor and behaviour.</param>
+public sealed class VmmModelBackend(VmmHost host) : ScenarioBackend
+{
+    /// <inheritdoc/>
+    public override CpuidTable Cpuid => host.Cpuid;
+
+    /// <inheritdoc/>
+    public override VmmVcpu CreateVmmVcpu() => new(host);
+}

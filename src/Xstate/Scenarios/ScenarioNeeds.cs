@@ -1,0 +1,20 @@
+using Xstate.Architecture;
+
+namespace Xstate.Scenarios;
+
+/// <summary>The features that a scenario can need, by lower-case name.</summary>
+internal static class ScenarioNeeds
+{
+    private static readonly Dictionary<string, CpuidFeature> Features = StateComponents.All.SelectMany(info => info.Features)
+        .Append(new CpuidFeature("XSAVE", 1, 0, CpuidRegister.Ecx, 26))
+        .Append(new CpuidFeature("XSAVEC", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 1))
+        .Append(new CpuidFeature("XSAVES", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 3))
+        .Append(new CpuidFeature("XFD", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 4))
+        .DistinctBy(feature => feature.Name)
+        .ToDictionary(feature => feature.Name, StringComparer.OrdinalIgnoreCase);
+
+    public static string Read(ScenarioValue value) =>
+        Features.ContainsKey(value.Text()) ? value.Text() : throw value.Error($"there is no feature {value.Text()}; there are {string.Join(", ", Features.Keys).ToLowerInvariant()}");
+
+    public static bool IsMet(string need, CpuidTable cpuid) => Features[need].IsIn(cpuid);
+}

@@ -1,0 +1,80 @@
+using Xstate.Architecture;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors.OpenBsd;
+
+namespace Xstate.Scenarios;
+
+/// <summary>What one scenario has made so far.</summary>
+internal sealed class ScenarioRun : IDisposable
+{
+    private readonly Dictionary<int, IKvmVcpu> _vcpus = [];
+    private readonly Lazy<IKvmMachine?> _machine;
+    private readonly Lazy<LinuxTask?> _task;
+    private readonly Lazy<VmmVcpu?> _vmm;
+
+    public ScenarioRun(ScenarioBackend backend)
+    {
+        Backend = backend;
+        Layout = XsaveLayout.FromCpuid(backend.Cpuid);
+        _machine = new Lazy<IKvmMachine?>(backend.CreateMachine);
+        _task = new Lazy<LinuxTask?>(backend.CreateTask);
+        _vmm = new Lazy<VmmVcpu?>(backend.CreateVmmVcpu);
+    }
+
+    public ScenarioBackend Backend { get; }
+
+    public XsaveLayout Layout { get; }
+
+    public IKvmMachine? Machine => _machine.Value;
+
+    public LinuxTask? Task => _task.Value;
+
+    public VmmVcpu? Vmm => _vmm.Value;
+
+    public StepAnswer OnMachine(Func<IKvmMachine, StepAnswer> action) =>
+        Machine is { } machine ? action(machine) : StepAnswer.NotHere("this backend has no KVM");
+
+    public StepAnswer OnTask(Func<LinuxTask, StepAnswer> action) =>
+        Task is { } task ? action(task) : StepAnswer.NotHere("this backend has no traced child");
+
+    /// <summary>Virtual CPU 0 is made on first use; others must have been asked for.</summary>
+    public StepAnswer OnVcpu(int id, Func<IKvmVcpu, StepAnswer> action) => OnMachine(machine =>
+    {
+        if (!_vcpus.ContainsKey(id))
+        {
+            KvmReply reply = id == 0 ? Create(machine, id) : new KvmReply(Errno.ENOENT);
+            if (!reply.IsSuccess)
+            {
+                return StepAnswer.Of(reply);
+            }
+        }
+
+        return action(_vcpus[id]);
+    });
+
+    public KvmReply Create(IKvmMachine machine, int id)
+    {
+        KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? vcpu);
+        if (vcpu is not null)
+        {
+            _vcpus[id] = vcpu;
+        }
+
+        return reply;
+    }
+
+    public void Dispose()
+    {
+        foreach (IKvmVcpu vcpu in _vcpus.Values)
+        {
+            vcpu.Dispose();
+        }
+
+        if (_machine.IsValueCreated)
+        {
+            _machine.Value?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using Xstate.Scenarios;
+
+namespace Xstate.Tests.Scenarios;
+
+public class ScenarioReaderTests
+{
+    [Fact]
+    public void One_object_may_span_a_file_and_lines_hold_one_each()
+    {
+        Assert.Equal("a", Assert.Single(Read("{\n \"name\": \"a\",\n \"steps\": []\n}\n")).Name);
+        Assert.Equal(["a", "b"], Read("{\"name\":\"a\",\"steps\":[]}\n\n{\"name\":\"b\",\"note\":\"n\",\"needs\":[\"pku\"],\"steps\":[]}").Select(s => s.Name));
+    }
+
+    [Fact]
+    public void A_scenario_is_read_when_it_is_asked_for()
+    {
+        using StringReader input = new("{\"name\":\"a\",\"steps\":[]}\n{broken\n");
+        using IEnumerator<Scenario> scenarios = ScenarioReader.Read(input).GetEnumerator();
+        Assert.True(scenarios.MoveNext());
+        Assert.Equal(2, Assert.Throws<ScenarioException>(() => scenarios.MoveNext()).Line);
+    }
+
+    [Theory]
+    [InlineData("{\"name\":\"a\",\"steps\":[],\"extra\":1}", 1, "extra")]
+    [InlineData("{\"name\":\"a\",\n\"steps\":[{\"op\":\"fly\"}]}", 2, "steps[0].op")]
+    [InlineData("{\"name\":\"a\",\"steps\":[\n{\"op\":\"get_xsave\"},\n{\"op\":\"get_xsave\",\"vcpu\":0,\"colour\":1}]}", 3, "steps[1].colour")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"create_vcpu\"}]}", 1, "steps[0].vcpu")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_msr\",\"vcpu\":0,\"index\":\"da0\",\"value\":\"0x0\"}]}", 1, "steps[0].index")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"components\":{\"avx9\":\"00\"}}]}", 1, "steps[0].components.avx9")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"bytes\":{\"x\":\"00\"}}]}", 1, "steps[0].bytes.x")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"hex\":\"0g\"}]}", 1, "steps[0].hex")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_cpuid2\",\"vcpu\":0,\"cpuid\":\"full\"}]}", 1, "steps[0].cpuid")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_cpuid2\",\"cpuid\":\"empty\",\"and\":{\"0xd.0\":\"0x1\"}}]}", 1, "steps[0].and.0xd.0")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"ptrace_get\",\"regset\":\"all\"}]}", 1, "steps[0].regset")]
+    [InlineData("{\"name\":\"a\",\"needs\":[\"wings\"],\"steps\":[]}", 1, "needs[0]")]
+    [InlineData("{\"name\":\"a\",\"name\":\"b\",\"steps\":[]}", 1, "name")]
+    public void An_error_names_line_and_field(string text, int line, string field)
+    {
+        ScenarioException error = Assert.Throws<ScenarioException>(() => Read(text));
+        Assert.Equal((line, field), (error.Line, error.Field));
+        Assert.Contains($"line {line}, {field}: ", error.Message, StringComparison.Ordinal);
+    }
+
+    private static List<Scenario> Read(string text)
+    {
+        using StringReader input = new(text);
+        return [.. ScenarioReader.Read(input)];
+    }
+}
