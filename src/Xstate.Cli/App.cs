@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Cli.Commands;
 using Xstate.Linux;
+using Xstate.Scenarios;
 
 namespace Xstate.Cli;
 
@@ -32,6 +33,10 @@ internal static class App
         {
             return Fail(ExitCode.Usage, error);
         }
+        catch (ScenarioException error)
+        {
+            return Fail(ExitCode.UnreadableInput, error);
+        }
         catch (MalformedArtifactException error)
         {
             return Fail(ExitCode.UnreadableInput, error);
@@ -57,6 +62,7 @@ internal static class App
             FixCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
+            RunCommand.Create(),
             RulesCommand.Create(),
         };
 

@@ -2,6 +2,8 @@ using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors.OpenBsd;
+using Xstate.Scenarios;
 
 namespace Xstate.Cli.Input;
 
@@ -9,6 +11,7 @@ namespace Xstate.Cli.Input;
 internal static class HostArgument
 {
     private const string LinuxPrefix = "linux-";
+    private const string VmmPrefix = "vmm-";
 
     /// <summary>The modelled host that an argument names.</summary>
     public static LinuxHost Parse(string text)
@@ -23,6 +26,23 @@ internal static class HostArgument
         }
 
         return new LinuxHost(record, KernelBehavior.Of(record) ?? throw new UsageException($"{text} names no kernel; append one, as in {text}@linux-6.12"));
+    }
+
+    /// <summary>What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.</summary>
+    /// <param name="text">The argument.</param>
+    /// <param name="supported">A CPUID artifact with what its KVM supports, or null.</param>
+    public static ScenarioBackend ParseBackend(string text, string? supported)
+    {
+        (string path, string? kernel) = Split(text);
+        if (kernel?.StartsWith(VmmPrefix, StringComparison.Ordinal) == true)
+        {
+            VmmBehavior behavior = VmmBehavior.Find(kernel) ?? throw new UsageException($"there is no @{kernel}; there are {string.Join(", ", VmmBehavior.All)}");
+            HostRecord processor = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path);
+            return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior)) : throw new UsageException("--supported is for KVM");
+        }
+
+        LinuxHost host = Parse(text);
+        return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior));
     }
 
     private static (string Path, string? Kernel) Split(string text)
@@ -41,7 +61,7 @@ internal static class HostArgument
 
     private static KernelRelease ParseKernel(string name)
     {
-        if (name.StartsWith("vmm-", StringComparison.Ordinal))
+        if (name.StartsWith(VmmPrefix, StringComparison.Ordinal))
         {
             throw new UsageException($"@{name} is an OpenBSD hypervisor; this verb restores with KVM");
         }

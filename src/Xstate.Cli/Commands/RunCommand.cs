@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.Text;
+using Xstate.Cli.Input;
+using Xstate.Linux.Kvm;
+using Xstate.Scenarios;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate run FILE --backend model|kvm</c>: performs scenarios and prints one line of answers for each.</summary>
+internal static class RunCommand
+{
+    public static Command Create()
+    {
+        Argument<string> file = new("FILE") { Description = "Scenarios as JSON Lines or one JSON object, or - for standard input." };
+        Option<string> backend = new("--backend") { Description = "model, or kvm for this machine's kernel.", Required = true };
+        backend.AcceptOnlyFromAmong("model", "kvm");
+        Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
+        Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
+        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported };
+        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported)));
+        return command;
+    }
+
+    private static int Run(string file, string backend, string? host, string? supported)
+    {
+        if (backend == "model")
+        {
+            return Perform(file, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported));
+        }
+
+        if (host is not null || supported is not null)
+        {
+            throw new UsageException("--host and --supported are for the model; the kernel is what it is");
+        }
+
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new UsageException("only Linux has /dev/kvm");
+        }
+
+        using KvmDevice device = KvmDevice.Open();
+        return Perform(file, new KernelScenarioBackend(device));
+    }
+
+    private static int Perform(string file, ScenarioBackend backend)
+    {
+        using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
+        using Stream output = Console.OpenStandardOutput();
+        foreach (Scenario scenario in ScenarioReader.Read(input))
+        {
+            ScenarioRunner.Run(scenario, backend, output);
+        }
+
+        return ExitCode.Fine;
+    }
+}

@@ -1,0 +1,40 @@
+namespace Xstate.Cli.Tests;
+
+public class RunCommandTests
+{
+    [Fact]
+    public async Task Every_ready_scenario_runs_on_a_model_with_one_line_each()
+    {
+        XstateProcess run = await XstateProcess.Run("run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after");
+        Assert.Equal((0, 4), (run.ExitCode, run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Contains("\"ebx\":\"0x240\",\"ecx\":\"0x9c0\"", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_scenario_may_come_from_standard_input_and_refusals_say_why()
+    {
+        byte[] input = "{\"name\":\"a\",\"steps\":[{\"op\":\"set_xcrs\",\"vcpu\":0,\"xcr0\":\"0x5\"}]}"u8.ToArray();
+        XstateProcess run = await XstateProcess.Run(input, "run", "-", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@linux-6.12");
+        Assert.Equal("EINVAL", run.Json.GetProperty("steps")[0].GetProperty("errno").GetString());
+        Assert.Equal("XS0201", run.Json.GetProperty("steps")[0].GetProperty("why").GetProperty("rule").GetString());
+    }
+
+    [Fact]
+    public async Task An_unknown_step_is_unreadable_input_and_names_line_and_field()
+    {
+        XstateProcess run = await XstateProcess.Run("{\"name\":\"a\",\"steps\":[{\"op\":\"fly\"}]}"u8.ToArray(), "run", "-", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@linux-6.12");
+        Assert.Equal(3, run.ExitCode);
+        Assert.Contains("line 1, steps[0].op: there is no step fly", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("model")]
+    [InlineData("model", "--host", "samples/hosts/intel-icelake.json@vmm-later")]
+    [InlineData("kvm", "--host", "samples/hosts/intel-icelake.json@linux-6.12")]
+    [InlineData("other")]
+    public async Task A_command_line_that_makes_no_sense_is_a_usage_error(params string[] backend)
+    {
+        XstateProcess run = await XstateProcess.Run(["run", "samples/scenarios/case-5-trim.json", "--backend", .. backend]);
+        Assert.Equal(2, run.ExitCode);
+    }
+}
