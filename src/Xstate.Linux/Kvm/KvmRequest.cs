@@ -10,6 +10,7 @@ internal static class KvmRequest
     internal const uint CreateVcpu = 0xAE41;
     internal const uint SetUserMemoryRegion = 0x4020AE46;
     internal const uint SetTssAddress = 0xAE47;
+    internal const uint CreateInterruptController = 0xAE60;
     internal const uint Run = 0xAE80;
     internal const uint GetRegs = 0x8090AE81;
     internal const uint SetRegs = 0x4090AE82;

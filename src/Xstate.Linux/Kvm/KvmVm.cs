@@ -61,6 +61,11 @@ public sealed class KvmVm : IDisposable
     public void SetTssAddress(uint guestAddress) =>
         KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.SetTssAddress, (nint)guestAddress, out _), "KVM_SET_TSS_ADDR");
 
+    /// <summary>KVM_CREATE_IRQCHIP: interrupt controllers in the kernel, without which a virtual CPU has no local APIC to receive INIT. Before the first virtual CPU.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void CreateInterruptController() =>
+        KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.CreateInterruptController, 0, out _), "KVM_CREATE_IRQCHIP");
+
     /// <summary>Closes the VM; the kernel frees it when its last virtual CPU is closed too.</summary>
     public void Dispose() => _file.Dispose();
 
