@@ -1,6 +1,5 @@
 using Xstate.Linux.Kvm;
 using Xstate.Scenarios;
-using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Kvm;
 
@@ -15,7 +14,7 @@ public class ScenarioTests
         using KvmDevice device = LocalKvm.Open();
         ModelBackend model = new(LocalKvm.Host);
         int compared = 0;
-        using StreamReader input = File.OpenText(Repository.PathOf("samples", "scenarios", file + ".json"));
+        using StreamReader input = File.OpenText(Path.Combine(AppContext.BaseDirectory, "scenarios", file + ".json"));
         foreach (Scenario scenario in ScenarioReader.Read(input))
         {
             // What only one of them can do, and the reasons that only a model knows, are left out of the comparison.
