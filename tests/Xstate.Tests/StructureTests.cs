@@ -16,7 +16,7 @@ public partial class StructureTests
         ["Hypervisors"] = ["Processor", "Captures", "Architecture", "Findings"],
         ["Scenarios"] = ["Hypervisors", "Processor", "Captures", "Architecture", "Findings"],
         ["WorldSwitch"] = ["Processor", "Architecture"],
-        ["Artifacts"] = ["Captures", "Architecture"],
+        ["Artifacts"] = ["Captures", "Architecture", "Findings"],
         ["Transforms"] = ["Captures", "Architecture", "Findings"],
         ["Lint"] = ["Captures", "Architecture", "Findings"],
         ["Rehearsal"] = ["Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],

@@ -8,14 +8,14 @@ using Xstate.Artifacts.KvmXcrs;
 using Xstate.Artifacts.KvmXsave;
 using Xstate.Artifacts.Text;
 using Xstate.Captures;
+using Xstate.Findings;
 
 namespace Xstate.Artifacts;
 
 /// <summary>What a file turned out to be. Exactly one of the four results is not null.</summary>
 public sealed record Artifact
 {
-    // Enough for the preamble of every text dump seen; recognisers of binary formats look at the first kilobytes.
-    private const int HeadLength = 1 << 16;
+    private ICaptureEncoder? _encoder;
 
     private Artifact(string format)
     {
@@ -27,13 +27,13 @@ public sealed record Artifact
     /// </summary>
     public static ImmutableArray<ArtifactFormat> Formats { get; } =
     [
-        new(CaptureFileReader.Format, "Xstate's own capture, JSON", (head, _) => CaptureFileReader.Recognizes(head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format)),
-        new(HostFileReader.Format, "Xstate's own host record, JSON", (head, _) => HostFileReader.Recognizes(head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
-        new(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", (head, _) => CpuidRawReader.Recognizes(head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
-        new(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", (head, _) => InstLatx64Reader.Recognizes(head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
-        new(KvmCpuid2Reader.Format, "struct kvm_cpuid2", KvmCpuid2Reader.Recognizes, (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
-        new(KvmXcrsReader.Format, "struct kvm_xcrs", (_, length) => KvmXcrsReader.Recognizes(length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
-        new(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", KvmXsaveReader.Recognizes, (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format)),
+        Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder())),
+        Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
+        Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
+        Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
+        Whole(KvmCpuid2Reader.Format, "struct kvm_cpuid2", source => KvmCpuid2Reader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
+        Whole(KvmXcrsReader.Format, "struct kvm_xcrs", source => KvmXcrsReader.Recognizes(source.Length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
+        Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder())),
     ];
 
     /// <summary>The format's name.</summary>
@@ -51,9 +51,18 @@ public sealed record Artifact
     /// <summary>Extended control registers of one virtual CPU.</summary>
     public KvmXcrsBlob? Xcrs { get; private init; }
 
-    /// <summary>Recognises and reads a stream from its current position to its end.</summary>
-    /// <param name="stream">Any readable stream; one that can seek is read at once, others in growing pieces.</param>
-    /// <param name="options">A format to take for granted, and limits.</param>
+    /// <summary>What the decoder noticed: ambiguity, damage, hazards.</summary>
+    public ImmutableArray<Finding> Findings { get; private init; } = [];
+
+    /// <summary>The capture without damage that the artifact's writer did to it, as far as it can be undone from the bytes alone; null when there is none.</summary>
+    public Capture? Repaired { get; private init; }
+
+    /// <summary>Whether a changed capture can be written back into this artifact.</summary>
+    public bool CanEncode => _encoder is not null;
+
+    /// <summary>Recognises and reads a stream from its current position to its end, decompressing it first where needed.</summary>
+    /// <param name="stream">Any readable stream. In one that can seek, decoders of large formats read only where the answer is; others are copied first.</param>
+    /// <param name="options">A format to take for granted, limits, and what decompresses.</param>
     /// <exception cref="ArgumentException">The options name a format that does not exist.</exception>
     /// <exception cref="MalformedArtifactException">No format fits, the bytes are not what the format says, or a limit is exceeded.</exception>
     public static Artifact Open(Stream stream, ArtifactOptions? options = null)
@@ -61,11 +70,47 @@ public sealed record Artifact
         ArgumentNullException.ThrowIfNull(stream);
         options ??= ArtifactOptions.Default;
         ArtifactFormat? given = options.Format is null ? null : Find(options.Format);
-        ReadOnlyMemory<byte> bytes = WholeFile.Read(stream, options.Limits.MaxWholeFile);
-        return (given ?? Recognize(bytes.Span)).Read(bytes, options.Limits);
+        Stream content = ArtifactContent.Open(stream, options);
+        try
+        {
+            using ArtifactSource source = new(content, options);
+            return (given ?? Recognize(source)).Read(source, options.Limits);
+        }
+        finally
+        {
+            if (!ReferenceEquals(content, stream))
+            {
+                content.Dispose();
+            }
+        }
     }
 
-    internal static Artifact Of(Capture capture, string format) => new(format) { Capture = capture };
+    /// <summary>The changes to the artifact's bytes that make it hold a changed capture, by offset; none for an unchanged one.</summary>
+    /// <param name="changed">This artifact's capture with changed states: the same ones, in the same order.</param>
+    /// <param name="content">The bytes that it was read from, uncompressed and seekable, as <see cref="ArtifactContent.Open"/> gives them.</param>
+    /// <param name="options">What the artifact was opened with.</param>
+    /// <exception cref="NotSupportedException">The format cannot be written, or has no place for the change.</exception>
+    public ImmutableArray<ArtifactPatch> Encode(Capture changed, Stream content, ArtifactOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(changed);
+        ArgumentNullException.ThrowIfNull(content);
+        if (_encoder is null || Capture is null)
+        {
+            throw new NotSupportedException($"{Format} cannot be written back");
+        }
+
+        if (changed.States.Length != Capture.States.Length)
+        {
+            throw new ArgumentException($"{changed.States.Length} states, not the {Capture.States.Length} that were read", nameof(changed));
+        }
+
+        content.Position = 0;
+        using ArtifactSource source = new(content, options ?? ArtifactOptions.Default);
+        return _encoder.Encode(changed, source);
+    }
+
+    internal static Artifact Of(Capture capture, string format, ICaptureEncoder? encoder = null, ImmutableArray<Finding> findings = default, Capture? repaired = null) =>
+        new(format) { Capture = capture, _encoder = encoder, Findings = findings.IsDefault ? [] : findings, Repaired = repaired };
 
     internal static Artifact Of(HostRecord host) => new(HostFileReader.Format) { Host = host };
 
@@ -77,22 +122,25 @@ public sealed record Artifact
         Formats.FirstOrDefault(format => format.Name == name)
         ?? throw new ArgumentException($"there is no format {name}; there are {Names}", nameof(name));
 
-    private static ArtifactFormat Recognize(ReadOnlySpan<byte> bytes)
+    private static ArtifactFormat Recognize(ArtifactSource source)
     {
-        ReadOnlySpan<byte> head = bytes[..Math.Min(bytes.Length, HeadLength)];
         foreach (ArtifactFormat format in Formats)
         {
-            if (format.Recognizes(head, bytes.Length))
+            if (format.Recognizes(source))
             {
                 return format;
             }
         }
 
         // An image with a hostile header is still an image: its length is all that a kernel asks for before it looks inside.
-        return KvmXsaveReader.RecognizesLength(bytes.Length)
+        return KvmXsaveReader.RecognizesLength(source.Length)
             ? Find(KvmXsaveReader.Format)
-            : throw new MalformedArtifactException("artifact", 0, $"{bytes.Length} bytes that begin {Quotation.Of(head)}", $"one of {Names}");
+            : throw new MalformedArtifactException("artifact", 0, $"{source.Length} bytes that begin {Quotation.Of(source.Head)}", $"one of {Names}");
     }
+
+    // A format whose decoder wants all of the bytes at once: small by nature.
+    private static ArtifactFormat Whole(string name, string description, ArtifactRecognizer recognizes, Func<ReadOnlyMemory<byte>, ArtifactLimits, Artifact> read) =>
+        new(name, description, recognizes, (source, limits) => read(source.Whole(limits.MaxWholeFile), limits));
 
     private static string Names => string.Join(", ", Formats.Select(format => format.Name));
 }

@@ -1,12 +1,10 @@
 namespace Xstate.Artifacts;
 
-/// <summary>Whether the bytes at the start of a file and its length fit a format.</summary>
-/// <param name="head">The first bytes, up to 64 KiB.</param>
-/// <param name="length">Length of the whole file.</param>
-internal delegate bool ArtifactRecognizer(ReadOnlySpan<byte> head, long length);
+/// <summary>Whether the bytes fit a format. Looks at the head and the length, and elsewhere only where they already do.</summary>
+internal delegate bool ArtifactRecognizer(ArtifactSource source);
 
-/// <summary>Reads a whole file of one format.</summary>
-internal delegate Artifact ArtifactReader(ReadOnlyMemory<byte> bytes, ArtifactLimits limits);
+/// <summary>Reads an artifact of one format.</summary>
+internal delegate Artifact ArtifactReader(ArtifactSource source, ArtifactLimits limits);
 
 /// <summary>One row of the table of formats: how to recognise it and how to read it.</summary>
 public sealed record ArtifactFormat

@@ -18,6 +18,9 @@ public sealed record ArtifactLimits
     /// <summary>Bytes of a whole artifact that has to be held in memory: dumps, captures, blobs.</summary>
     public int MaxWholeFile { get; init; } = 64 << 20;
 
+    /// <summary>Bytes of a compressed file's content, or of a pipe; beyond <see cref="MaxWholeFile"/> they go to a temporary file.</summary>
+    public long MaxSpooled { get; init; } = 16L << 30;
+
     /// <summary>Characters in one line of a text dump.</summary>
     public int MaxLine { get; init; } = 1 << 16;
 

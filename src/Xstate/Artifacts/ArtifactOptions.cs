@@ -11,4 +11,7 @@ public sealed record ArtifactOptions
 
     /// <summary>Ceilings for what the file controls.</summary>
     public ArtifactLimits Limits { get; init; } = ArtifactLimits.Default;
+
+    /// <summary>Decompresses what the library, which has no dependencies, cannot: everything but gzip. Null when nothing does.</summary>
+    public Decompressor? Decompressor { get; init; }
 }

@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+using Xstate.Artifacts;
+using Xstate.Captures;
+
+namespace Xstate.Tests.Artifacts;
+
+public class ArtifactPatchTests
+{
+    [Fact]
+    public void Patches_between_two_files_applied_to_the_first_give_the_second()
+    {
+        SplitMix64 random = new(11);
+        for (int i = 0; i < 2_000; i++)
+        {
+            byte[] left = new byte[random.Below(300)];
+            random.Fill(left);
+            byte[] right = new byte[random.OneIn(3) ? random.Below(300) : left.Length];
+            left.AsSpan(0, Math.Min(left.Length, right.Length)).CopyTo(right);
+            for (int change = random.Below(6); change > 0 && right.Length > 0; change--)
+            {
+                right[random.Below(right.Length)]++;
+            }
+
+            ImmutableArray<ArtifactPatch> patches = ArtifactPatch.Between(left, right);
+            Assert.Equal(right, Apply(left, patches));
+            Assert.Equal(left.AsSpan().SequenceEqual(right), patches.IsEmpty);
+        }
+    }
+
+    [Fact]
+    public void A_patch_covers_what_differs_and_bridges_only_short_gaps()
+    {
+        byte[] left = new byte[100];
+        byte[] right = new byte[100];
+        right[10] = right[20] = right[60] = 1;
+        Assert.Equal([(10L, 11), (60L, 1)], ArtifactPatch.Between(left, right).Select(p => (p.Offset, p.Found.Length)));
+        Assert.Equal(1_010, ArtifactPatch.Between(left, right, offset: 1_000)[0].Offset);
+    }
+
+    [Fact]
+    public void A_file_that_changed_since_it_was_read_is_not_patched()
+    {
+        ArtifactPatch patch = new(3, new byte[] { 7 }, new byte[] { 8 });
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Apply([0, 1, 2, 9, 4], [patch]));
+        Assert.Equal(3, error.Offset);
+        Assert.Throws<ArgumentException>(() => Apply([0, 1, 2, 7, 4], [patch, patch]));
+        Assert.Equal(new byte[] { 0, 1, 2, 8, 4 }, Apply([0, 1, 2, 7, 4], [patch]));
+    }
+
+    [Fact]
+    public void An_image_and_a_capture_file_are_written_back_changed_and_stay_byte_for_byte_when_unchanged()
+    {
+        byte[] image = new byte[4096];
+        image[512] = 3;
+        byte[] document = CaptureWriter.Write(Artifact.Open(new MemoryStream(image)).Capture! with { Note = "n" }, "xstate-capture");
+        foreach (byte[] original in new[] { image, document })
+        {
+            using MemoryStream content = new(original);
+            Artifact artifact = Artifact.Open(content);
+            Assert.True(artifact.CanEncode);
+            Assert.Empty(artifact.Encode(artifact.Capture!, content));
+            byte[] area = artifact.Capture!.States[0].Area.ToArray();
+            area[160] = 0x42;
+            Capture changed = artifact.Capture with { States = [artifact.Capture.States[0] with { Area = area }] };
+            byte[] written = Apply(original, artifact.Encode(changed, content));
+            Assert.Equal(area, Artifact.Open(new MemoryStream(written)).Capture!.States[0].Area.ToArray());
+            Assert.Equal(artifact.Capture.Note, Artifact.Open(new MemoryStream(written)).Capture!.Note);
+        }
+    }
+
+    [Fact]
+    public void A_format_without_a_state_cannot_be_written_back()
+    {
+        using MemoryStream content = new(new byte[392]);
+        Artifact artifact = Artifact.Open(content);
+        Assert.False(artifact.CanEncode);
+        Assert.Throws<NotSupportedException>(() => artifact.Encode(new Capture { Format = "kvm_xcrs", States = [] }, content));
+    }
+
+    private static byte[] Apply(byte[] original, IEnumerable<ArtifactPatch> patches)
+    {
+        using MemoryStream output = new();
+        PatchedCopy.Write(new MemoryStream(original), patches, output);
+        return output.ToArray();
+    }
+}
