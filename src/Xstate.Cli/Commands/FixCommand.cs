@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Artifacts;
 using Xstate.Artifacts.UndoFile;
@@ -18,7 +19,7 @@ internal static class FixCommand
     public static Command Create()
     {
         Argument<string> file = new("FILE") { Description = "A state; with --undo, a repaired one." };
-        Option<string?> on = new("--on") { Description = "The destination, as for check." };
+        Option<string?> on = new("--on") { Description = "The destination, as for check; without it, only damage that the file's own writer did is mended." };
         Option<string?> output = new("--output", "-o") { Description = "Where to write the repaired state, in the format of FILE." };
         Option<string?> undo = new("--undo") { Description = "Give the original back, from the undo file (default: FILE.undo.json).", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> force = new("--force") { Description = "Drop guest-visible state if that is what it takes, and replace existing files." };
@@ -40,17 +41,21 @@ internal static class FixCommand
 
     private static int Repair(string file, string? on, string? output, bool force, ParseResult parsed, RestoreOptions restore, CommonOptions options)
     {
-        if (on is null || output is null)
+        if (output is null)
         {
-            throw new UsageException("fix needs --on HOST and -o OUT");
+            throw new UsageException("fix needs -o OUT, and --on HOST unless the file itself is damaged");
         }
 
         string undoPath = output + UndoSuffix;
         AtomicFile.Refuse(output, force);
         AtomicFile.Refuse(undoPath, force);
-        byte[] original = ReadAll(file);
-        Capture bare = ReadCapture(original, file, parsed.GetValue(options.Format));
-        Capture capture = ArtifactInput.WithContext(bare, parsed, options);
+        using OpenedArtifact opened = OpenedArtifact.Open(file, parsed.GetValue(options.Format));
+        if (on is null)
+        {
+            return RepairDamage(opened, file, output, undoPath, force, parsed.GetValue(options.Json));
+        }
+
+        Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
         LinuxHost host = HostArgument.Parse(on);
         RehearsalOptions rehearsal = restore.Read(parsed) with { Force = force };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
@@ -58,9 +63,8 @@ internal static class FixCommand
         TargetOutcome? after = repaired is null ? null : RestoreRehearsal.Perform(repaired, host, rehearsal);
         if (repaired is not null)
         {
-            byte[] bytes = Encode(repaired, capture, bare, original);
-            AtomicFile.Write(undoPath, UndoFileWriter.Write(UndoRecord.Create(original, bytes)), force);
-            AtomicFile.Write(output, bytes, force);
+            // Without a change the bytes stay what they are; a file does not take in the context that only the command line gave.
+            Write(opened, ReferenceEquals(repaired, capture) ? [] : opened.Encode(repaired), output, undoPath, force);
         }
 
         string? written = repaired is null ? null : output;
@@ -72,48 +76,63 @@ internal static class FixCommand
         else
         {
             FixReport.WriteText(Console.Out, written, undo, outcome, after);
+            WarnOfCompression(opened);
         }
 
         return repaired is not null && outcome.Repairs.All(step => !step.LosesState) ? ExitCode.Fine : ExitCode.Findings;
     }
 
-    // Without a change the bytes stay what they are; a raw image does not take in the context that only the command line gave.
-    private static byte[] Encode(Capture repaired, Capture given, Capture bare, byte[] original)
+    // What a writer did to its own file can be mended without knowing where it goes.
+    private static int RepairDamage(OpenedArtifact opened, string file, string output, string undoPath, bool force, bool json)
     {
-        if (ReferenceEquals(repaired, given))
+        Capture repaired = opened.Artifact.Repaired
+            ?? throw new UsageException($"fix needs --on HOST: {file} shows no damage that can be mended without one");
+        Write(opened, opened.Encode(repaired), output, undoPath, force);
+        if (json)
         {
-            return original;
+            Standard.Write(stream => FixReport.WriteDamageJson(stream, file, output, undoPath, opened.Artifact.Findings));
+        }
+        else
+        {
+            FixReport.WriteDamageText(Console.Out, output, undoPath, opened.Artifact.Findings);
+            WarnOfCompression(opened);
         }
 
-        string format = CaptureWriter.Formats.Contains(bare.Format) ? bare.Format : throw new UsageException($"{bare.Format} cannot be written yet");
-        return CaptureWriter.Write(repaired, format);
+        return ExitCode.Fine;
+    }
+
+    private static void Write(OpenedArtifact opened, ImmutableArray<ArtifactPatch> patches, string output, string undoPath, bool force) =>
+        AtomicFile.Write(
+            output,
+            repaired =>
+            {
+                PatchedCopy.Write(opened.Content, patches, repaired);
+                opened.Content.Position = 0;
+                repaired.Position = 0;
+                AtomicFile.Write(undoPath, UndoFileWriter.Write(UndoRecord.Create(opened.Content, repaired)), force);
+            },
+            force);
+
+    private static void WarnOfCompression(OpenedArtifact opened)
+    {
+        if (opened.Compression is { } compression)
+        {
+            Console.Out.WriteLine($"what was written is not compressed; the input is ({compression})");
+        }
     }
 
     private static int Undo(string file, string undoPath, string? output, bool force)
     {
-        byte[] repaired = ReadAll(file);
-        UndoRecord record = UndoFileReader.Read(File.ReadAllBytes(undoPath), ArtifactLimits.Default);
-        byte[] original = record.Apply(repaired);
         if (output is null)
         {
             throw new UsageException("fix --undo needs -o ORIGINAL");
         }
 
-        AtomicFile.Write(output, original, force);
-        Console.Out.WriteLine($"wrote {output}: the original, {original.Length} bytes, SHA-256 verified");
+        UndoRecord record = UndoFileReader.Read(File.ReadAllBytes(undoPath), ArtifactLimits.Default);
+        using Stream input = ArtifactInput.OpenStream(file);
+        using Stream repaired = ArtifactContent.Open(input);
+        AtomicFile.Write(output, original => record.Apply(repaired, original), force);
+        Console.Out.WriteLine($"wrote {output}: the original, {record.OriginalLength} bytes, SHA-256 verified");
         return ExitCode.Fine;
-    }
-
-    private static byte[] ReadAll(string path)
-    {
-        using Stream stream = ArtifactInput.OpenStream(path);
-        return WholeFile.Read(stream, ArtifactLimits.Default.MaxWholeFile).ToArray();
-    }
-
-    private static Capture ReadCapture(byte[] bytes, string file, string? format)
-    {
-        using MemoryStream stream = new(bytes, writable: false);
-        Artifact artifact = ArtifactInput.Open(stream, format);
-        return artifact.Capture ?? throw new UsageException($"{file} is {artifact.Format}, which holds no extended state");
     }
 }

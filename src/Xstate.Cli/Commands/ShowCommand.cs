@@ -29,11 +29,11 @@ internal static class ShowCommand
             Captures.Capture capture = ArtifactInput.WithContext(bare, parsed, options);
             if (json)
             {
-                Standard.Write(output => ShowReport.WriteJson(output, capture));
+                Standard.Write(output => ShowReport.WriteJson(output, capture, artifact.Findings));
             }
             else
             {
-                ShowReport.WriteText(Console.Out, capture, all);
+                ShowReport.WriteText(Console.Out, capture, all, artifact.Findings);
             }
         }
         else if (json)

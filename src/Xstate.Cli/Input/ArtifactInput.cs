@@ -12,21 +12,21 @@ internal static class ArtifactInput
     public static Artifact Open(string path, string? format = null)
     {
         using Stream stream = OpenStream(path);
-        return Open(stream, format);
+        return Artifact.Open(stream, Options(format));
     }
 
     /// <summary>The bytes of a file, or of standard input.</summary>
     public static Stream OpenStream(string path) => path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
 
-    /// <summary>Reads an artifact from a stream.</summary>
-    public static Artifact Open(Stream stream, string? format)
+    /// <summary>How the command opens artifacts: with the format that was asked for, and with the programs that decompress.</summary>
+    public static ArtifactOptions Options(string? format)
     {
         if (format is not null && !Artifact.Formats.Any(f => f.Name == format))
         {
             throw new UsageException($"there is no format {format}; there are {string.Join(", ", Artifact.Formats.Select(f => f.Name))}");
         }
 
-        return Artifact.Open(stream, new ArtifactOptions { Format = format });
+        return new ArtifactOptions { Format = format, Decompressor = ProgramDecompressor.Open };
     }
 
     /// <summary>Opens a capture and adds the context that the command line gives.</summary>

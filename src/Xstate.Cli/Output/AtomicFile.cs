@@ -4,16 +4,19 @@ namespace Xstate.Cli.Output;
 internal static class AtomicFile
 {
     /// <summary>Writes beside the destination and renames. Refuses to replace an existing file without force.</summary>
-    public static void Write(string path, ReadOnlySpan<byte> bytes, bool force)
+    public static void Write(string path, ReadOnlyMemory<byte> bytes, bool force) => Write(path, stream => stream.Write(bytes.Span), force);
+
+    /// <summary>Writes beside the destination, whatever <paramref name="write"/> gives, and renames. When it throws, nothing appears.</summary>
+    public static void Write(string path, Action<Stream> write, bool force)
     {
         Refuse(path, force);
         string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         string temporary = Path.Combine(directory, $".{Path.GetFileName(path)}.{Environment.ProcessId}.tmp");
         try
         {
-            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write))
+            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.ReadWrite))
             {
-                stream.Write(bytes);
+                write(stream);
                 stream.Flush(flushToDisk: true);
             }
 

@@ -1,3 +1,4 @@
+using Xstate.Findings;
 using Xstate.Rehearsal;
 using Xstate.Transforms;
 
@@ -53,9 +54,33 @@ public static class FixReport
         }
 
         output.WriteLine("nothing was written: no repair without loss makes it load there");
-        foreach (Findings.Finding finding in outcome.Findings.Where(f => f.Severity == Findings.Severity.Error))
+        foreach (Finding finding in outcome.Findings.Where(f => f.Severity == Severity.Error))
         {
             output.WriteLine($"  {finding.Rule} {finding.Message}");
         }
+    }
+
+    /// <summary>Writes the JSON answer for a repair of what a file's own writer did to it.</summary>
+    public static void WriteDamageJson(Stream output, string file, string written, string undo, IEnumerable<Finding> findings) =>
+        JsonAnswer.Write(output, "fix", json =>
+        {
+            json.WriteString("file", file);
+            json.WriteString("output", written);
+            json.WriteString("undo", undo);
+            JsonAnswer.WriteFindings(json, findings);
+        });
+
+    /// <summary>Writes text for people for a repair of what a file's own writer did to it.</summary>
+    public static void WriteDamageText(TextWriter output, string written, string undo, IEnumerable<Finding> findings)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(findings);
+        foreach (Finding finding in findings)
+        {
+            output.WriteLine($"{finding.Rule} {finding.Message}");
+        }
+
+        output.WriteLine($"wrote {written}: the state with what could be recovered");
+        output.WriteLine($"wrote {undo}: xstate fix {written} --undo gives the original back");
     }
 }

@@ -36,7 +36,10 @@ public static class ShowReport
     }
 
     /// <summary>Writes the JSON answer.</summary>
-    public static void WriteJson(Stream output, Capture capture)
+    /// <param name="output">Where to.</param>
+    /// <param name="capture">The capture.</param>
+    /// <param name="noticed">What its decoder noticed.</param>
+    public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null)
     {
         (Capture complete, ImmutableArray<Finding> findings) = Complete(capture);
         bool process = complete.Kind == CaptureKind.Process;
@@ -52,12 +55,16 @@ public static class ShowReport
             }
 
             json.WriteEndArray();
-            JsonAnswer.WriteFindings(json, findings);
+            JsonAnswer.WriteFindings(json, (noticed ?? []).Concat(findings));
         });
     }
 
-    /// <summary>Writes text for people: registers that hold their initial value are counted, not listed, unless <paramref name="all"/>.</summary>
-    public static void WriteText(TextWriter output, Capture capture, bool all)
+    /// <summary>Writes text for people.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="capture">The capture.</param>
+    /// <param name="all">Whether registers that hold their initial value are listed too, not only counted.</param>
+    /// <param name="noticed">What its decoder noticed.</param>
+    public static void WriteText(TextWriter output, Capture capture, bool all, IEnumerable<Finding>? noticed = null)
     {
         ArgumentNullException.ThrowIfNull(output);
         (Capture complete, ImmutableArray<Finding> findings) = Complete(capture);
@@ -77,10 +84,14 @@ public static class ShowReport
             WriteState(output, state, complete.Kind == CaptureKind.Process ? "thread" : "vcpu", all);
         }
 
-        foreach (Finding finding in findings)
+        foreach (Finding finding in (noticed ?? []).Concat(findings))
         {
             output.WriteLine();
             output.WriteLine($"{finding.Rule} {finding.Message}");
+            if (finding.Mend is { } mend)
+            {
+                output.WriteLine($"       mend: {mend}");
+            }
         }
     }
 

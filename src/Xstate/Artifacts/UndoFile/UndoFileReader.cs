@@ -13,6 +13,9 @@ public static class UndoFileReader
     internal static readonly string[] Document = ["format", "version", "length", "original", "repaired", "runs"];
     internal static readonly string[] Run = ["offset", "hex"];
 
+    // JSON numbers are exact up to here.
+    private const long MaxLength = 1L << 53;
+
     /// <summary>Longest run that is written as one item.</summary>
     internal const int MaxRunLength = 16_384;
 
@@ -37,7 +40,7 @@ public static class UndoFileReader
                     JsonEnvelope.ReadMember(cursor, member == 0, Format);
                     break;
                 case 2:
-                    length = cursor.ReadInteger(0, limits.MaxWholeFile);
+                    length = cursor.ReadInteger(0, MaxLength);
                     break;
                 case 3:
                     original = ReadHash(cursor);

@@ -17,44 +17,99 @@ public sealed record UndoRun(long Offset, ReadOnlyMemory<byte> Bytes);
 /// <param name="Runs">Differing bytes, by offset.</param>
 public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> OriginalSha256, ReadOnlyMemory<byte> RepairedSha256, ImmutableArray<UndoRun> Runs)
 {
-    // Equal bytes between two differences are cheaper to repeat than to interrupt a run for.
-    private const int MaxGap = 16;
+    private const int ChunkLength = 1 << 18;
 
-    /// <summary>The record that leads from a repaired file back to its original.</summary>
-    public static UndoRecord Create(ReadOnlySpan<byte> original, ReadOnlySpan<byte> repaired)
+    /// <summary>The record that leads from a repaired file back to its original; both are read once, in pieces.</summary>
+    /// <param name="original">The original, from its current position on.</param>
+    /// <param name="repaired">The repaired file, from its current position on.</param>
+    public static UndoRecord Create(Stream original, Stream repaired)
     {
+        ArgumentNullException.ThrowIfNull(original);
+        ArgumentNullException.ThrowIfNull(repaired);
         ImmutableArray<UndoRun>.Builder runs = ImmutableArray.CreateBuilder<UndoRun>();
-        int position = 0;
-        while (position < original.Length)
+        using IncrementalHash originalHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using IncrementalHash repairedHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] left = new byte[ChunkLength];
+        byte[] right = new byte[ChunkLength];
+        long offset = 0;
+        while (true)
         {
-            position += Common(original[position..], position < repaired.Length ? repaired[position..] : []);
-            if (position >= original.Length)
+            int leftLength = original.ReadAtLeast(left, left.Length, throwOnEndOfStream: false);
+            int rightLength = repaired.ReadAtLeast(right, right.Length, throwOnEndOfStream: false);
+            if (leftLength == 0 && rightLength == 0)
             {
                 break;
             }
 
-            int end = EndOfRun(original, repaired, position);
-            runs.Add(new UndoRun(position, original[position..end].ToArray()));
-            position = end;
+            originalHash.AppendData(left, 0, leftLength);
+            repairedHash.AppendData(right, 0, rightLength);
+            foreach (ArtifactPatch patch in ArtifactPatch.Between(left.AsMemory(0, leftLength), right.AsMemory(0, rightLength), offset))
+            {
+                if (!patch.Found.IsEmpty)
+                {
+                    runs.Add(new UndoRun(patch.Offset, patch.Found.ToArray()));
+                }
+            }
+
+            offset += leftLength;
         }
 
-        return new UndoRecord(original.Length, SHA256.HashData(original), SHA256.HashData(repaired), runs.ToImmutable());
+        return new UndoRecord(offset, originalHash.GetHashAndReset(), repairedHash.GetHashAndReset(), runs.ToImmutable());
     }
 
-    /// <summary>The original.</summary>
+    /// <summary>Writes the original, in pieces. What was written counts only when this returns.</summary>
+    /// <param name="repaired">The repaired file, seekable; read from its beginning.</param>
+    /// <param name="original">Where the original goes.</param>
     /// <exception cref="MalformedArtifactException">The file is not the repaired one, or the record does not give the original back.</exception>
-    public byte[] Apply(ReadOnlySpan<byte> repaired)
+    public void Apply(Stream repaired, Stream original)
     {
+        ArgumentNullException.ThrowIfNull(repaired);
+        ArgumentNullException.ThrowIfNull(original);
+        repaired.Position = 0;
         Expect(SHA256.HashData(repaired), RepairedSha256, "the file that this undo record belongs to");
-        byte[] original = new byte[OriginalLength];
-        repaired[..(int)Math.Min(repaired.Length, OriginalLength)].CopyTo(original);
-        foreach (UndoRun run in Runs)
+        repaired.Position = 0;
+        long reach = Math.Max(repaired.Length, Runs.IsEmpty ? 0 : Runs[^1].Offset + Runs[^1].Bytes.Length);
+        if (OriginalLength > reach)
         {
-            run.Bytes.Span.CopyTo(original.AsSpan((int)run.Offset));
+            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"a length of {OriginalLength} bytes", $"at most the {reach} bytes that the file and the runs reach");
         }
 
-        Expect(SHA256.HashData(original), OriginalSha256, "runs that give the original back");
-        return original;
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] chunk = new byte[ChunkLength];
+        int next = 0;
+        for (long offset = 0; offset < OriginalLength; offset += ChunkLength)
+        {
+            Span<byte> piece = chunk.AsSpan(0, (int)Math.Min(ChunkLength, OriginalLength - offset));
+            piece[repaired.ReadAtLeast(piece, piece.Length, throwOnEndOfStream: false)..].Clear();
+            next = Overlay(piece, offset, next);
+            hash.AppendData(piece);
+            original.Write(piece);
+        }
+
+        Expect(hash.GetHashAndReset(), OriginalSha256, "runs that give the original back");
+    }
+
+    // Lays the runs over a piece of the file, from the first that may touch it; returns the first that may touch the next piece.
+    private int Overlay(Span<byte> piece, long offset, int first)
+    {
+        int next = first;
+        for (; next < Runs.Length && Runs[next].Offset < offset + piece.Length; next++)
+        {
+            UndoRun run = Runs[next];
+            long start = Math.Max(run.Offset, offset);
+            long end = Math.Min(run.Offset + run.Bytes.Length, offset + piece.Length);
+            if (start < end)
+            {
+                run.Bytes.Span[(int)(start - run.Offset)..(int)(end - run.Offset)].CopyTo(piece[(int)(start - offset)..]);
+            }
+
+            if (run.Offset + run.Bytes.Length > offset + piece.Length)
+            {
+                break;
+            }
+        }
+
+        return next;
     }
 
     private static void Expect(byte[] found, ReadOnlyMemory<byte> expected, string what)
@@ -63,22 +118,5 @@ public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> Origin
         {
             throw new MalformedArtifactException(UndoFileReader.Format, 0, $"SHA-256 {Convert.ToHexStringLower(found)}", $"{what}, SHA-256 {Convert.ToHexStringLower(expected.Span)}");
         }
-    }
-
-    private static int Common(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => left.CommonPrefixLength(right);
-
-    // A run ends where enough equal bytes follow.
-    private static int EndOfRun(ReadOnlySpan<byte> original, ReadOnlySpan<byte> repaired, int start)
-    {
-        int end = start + 1;
-        int equal = 0;
-        for (int i = start + 1; i < original.Length && equal < MaxGap; i++)
-        {
-            bool same = i < repaired.Length && original[i] == repaired[i];
-            equal = same ? equal + 1 : 0;
-            end = same ? end : i + 1;
-        }
-
-        return end;
     }
 }
