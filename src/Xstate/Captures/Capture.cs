@@ -39,6 +39,21 @@ public sealed record CapturedState
 
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
+
+    /// <summary>Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be named.</summary>
+    public bool Is32Bit { get; init; }
+
+    /// <summary>Bytes of the area that are not what the registers held, because whoever wrote the artifact destroyed them: ascending, without overlap.</summary>
+    public ImmutableArray<AreaRange> Lost { get; init; } = [];
+}
+
+/// <summary>Some bytes of an XSAVE area.</summary>
+/// <param name="Offset">The first one.</param>
+/// <param name="Length">How many.</param>
+public readonly record struct AreaRange(int Offset, int Length)
+{
+    /// <summary>The first byte after them.</summary>
+    public int End => Offset + Length;
 }
 
 /// <summary>One virtual machine or process, captured at one moment.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Globalization;
 using Xstate.Architecture;
 
 namespace Xstate.Captures;
@@ -18,10 +19,42 @@ public readonly record struct RegisterValue(string Name, StateComponent Componen
 public static class RegisterDump
 {
     private const int RegistersInFull = 16;
+    private const int RegistersIn32BitMode = 8;
     private const int YmmHighLength = 16;
     private const int ZmmHighLength = 32;
     private const int ZmmLength = 64;
     private const int TileLength = 1024;
+
+    /// <summary>
+    /// The registers of a state with a known layout. Outside 64-bit mode only those that its code could name; lost bytes are <c>??</c> in place of their two digits, and a value
+    /// that lost bytes are part of is <c>?</c>, so that nobody takes them for zeros.
+    /// </summary>
+    /// <param name="state">The state.</param>
+    /// <param name="components">The components that the state has.</param>
+    /// <exception cref="ArgumentException">The layout of the state is not known.</exception>
+    public static ImmutableArray<RegisterValue> Of(CapturedState state, StateComponentSet components)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        XsaveLayout layout = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
+        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
+        state.Area.Span.CopyTo(area);
+        ImmutableArray<RegisterValue> registers = Read(area, layout, components);
+        if (!state.Lost.IsEmpty)
+        {
+            foreach (AreaRange range in state.Lost)
+            {
+                Span<byte> lost = area.AsSpan(Math.Min(range.Offset, area.Length)..Math.Min(range.End, area.Length));
+                for (int i = 0; i < lost.Length; i++)
+                {
+                    lost[i] ^= 0xFF;
+                }
+            }
+
+            registers = [.. registers.Zip(Read(area, layout, components), WithoutLost)];
+        }
+
+        return state.Is32Bit ? [.. registers.Where(register => !NeedsLongMode(register.Name))] : registers;
+    }
 
     /// <summary>All registers of the given components.</summary>
     /// <param name="bytes">The area, in either format.</param>
@@ -60,6 +93,35 @@ public static class RegisterDump
 
         bool carried = live.Contains(StateComponent.Sse) || live.Contains(StateComponent.Avx);
         return !carried && area.Mxcsr == 0 ? Mxcsr.Initial : area.Mxcsr;
+    }
+
+    // Two readings that differ in the lost bytes alone: what changed with them is not known.
+    private static RegisterValue WithoutLost(RegisterValue one, RegisterValue other)
+    {
+        if (one.Text == other.Text)
+        {
+            return one;
+        }
+
+        if (one.Text.StartsWith("0x", StringComparison.Ordinal))
+        {
+            return one with { Text = "?" };
+        }
+
+        char[] text = one.Text.ToCharArray();
+        for (int i = 0; i < text.Length; i++)
+        {
+            text[i] = text[i] == other.Text[i] ? text[i] : '?';
+        }
+
+        return one with { Text = new string(text) };
+    }
+
+    // XMM8 and up, and APX's R16 to R31, exist in 64-bit mode only (SDM Vol. 1, 3.4.1 and 10.2.2).
+    private static bool NeedsLongMode(string name)
+    {
+        ReadOnlySpan<char> number = name.StartsWith('r') ? name.AsSpan(1) : name.Length > 3 && name.AsSpan(1, 2) is "mm" ? name.AsSpan(3) : default;
+        return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index >= RegistersIn32BitMode;
     }
 
     private static void AddX87(ImmutableArray<RegisterValue>.Builder registers, ReadOnlySpan<byte> bytes, bool live)

@@ -166,7 +166,7 @@ public static class ShowReport
 
         json.WriteEndArray();
         json.WriteStartObject("registers");
-        foreach (RegisterValue register in RegisterDump.Read(area.Bytes, layout, components))
+        foreach (RegisterValue register in RegisterDump.Of(state, components))
         {
             json.WriteString(register.Name, register.Text);
         }
@@ -194,7 +194,7 @@ public static class ShowReport
         output.WriteLine();
         output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
         output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {state.Layout.Provenance.Detail}");
-        ImmutableArray<RegisterValue> registers = RegisterDump.Read(area.Bytes, layout, components);
+        ImmutableArray<RegisterValue> registers = RegisterDump.Of(state, components);
         foreach (StateComponent component in components | area.XstateBv)
         {
             (int offset, int size, bool found) = Place(component, layout, area);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Xstate.Architecture;
 using Xstate.Artifacts.Json;
 using Xstate.Captures;
 
@@ -79,12 +80,46 @@ public static class CaptureFileReader
                 CaptureNames.Xss => state with { Xss = FactFields.ReadSet(ref cursor) },
                 CaptureNames.Xfd => state with { Xfd = FactFields.ReadSet(ref cursor) },
                 CaptureNames.GuestCpuid => state with { GuestCpuid = FactFields.ReadCpuid(ref cursor) },
+                CaptureNames.Bits => state with { Is32Bit = ReadBits(ref cursor) },
+                CaptureNames.Lost => state with { Lost = ReadLost(ref cursor) },
                 _ => state with { Msrs = ReadMsrs(ref cursor) },
             };
         }
 
         cursor.Require(CaptureNames.State, seen, 0, 1);
         return state;
+    }
+
+    private static bool ReadBits(ref JsonCursor cursor) => cursor.ReadInteger(32, 64) switch
+    {
+        32 => true,
+        64 => false,
+        long other => throw cursor.Malformed($"{other} bits", "32 or 64"),
+    };
+
+    private static ImmutableArray<AreaRange> ReadLost(ref JsonCursor cursor)
+    {
+        cursor.BeginArray();
+        ImmutableArray<AreaRange>.Builder ranges = ImmutableArray.CreateBuilder<AreaRange>();
+        int end = 0;
+        while (cursor.NextItem(XsaveLayout.MaxAreaLength))
+        {
+            cursor.BeginObject();
+            ulong seen = 0;
+            AreaRange range = default;
+            while (cursor.NextMember(CaptureNames.Range, ref seen, out int member))
+            {
+                range = member == 0
+                    ? range with { Offset = (int)cursor.ReadInteger(end, XsaveLayout.MaxAreaLength) }
+                    : range with { Length = (int)cursor.ReadInteger(1, XsaveLayout.MaxAreaLength) };
+            }
+
+            cursor.Require(CaptureNames.Range, seen, 0, 1);
+            end = range.End;
+            ranges.Add(range);
+        }
+
+        return ranges.ToImmutable();
     }
 
     private static ImmutableSortedDictionary<uint, ulong> ReadMsrs(ref JsonCursor cursor)

@@ -59,15 +59,40 @@ public static class CaptureFileWriter
         Utf8JsonWriter writer = output.Writer;
         writer.WriteStartObject();
         writer.WriteNumber(CaptureNames.Id, state.Id);
+        if (state.Is32Bit)
+        {
+            writer.WriteNumber(CaptureNames.Bits, 32);
+        }
+
         FactFields.Write(output, CaptureNames.Xcr0, state.Xcr0);
         FactFields.Write(output, CaptureNames.Xss, state.Xss);
         FactFields.Write(output, CaptureNames.Xfd, state.Xfd);
         WriteMsrs(output, state);
         writer.WritePropertyName(CaptureNames.Area);
         AreaFields.Write(output, state.Area.Span);
+        WriteLost(output, state);
         FactFields.Write(output, CaptureNames.Layout, state.Layout);
         FactFields.Write(output, CaptureNames.GuestCpuid, state.GuestCpuid);
         writer.WriteEndObject();
+    }
+
+    private static void WriteLost(JsonOutput output, CapturedState state)
+    {
+        if (state.Lost.IsEmpty)
+        {
+            return;
+        }
+
+        output.Writer.WriteStartArray(CaptureNames.Lost);
+        foreach (AreaRange range in state.Lost)
+        {
+            Utf8JsonWriter line = output.BeginLine();
+            line.WriteNumber(CaptureNames.Range[0], range.Offset);
+            line.WriteNumber(CaptureNames.Range[1], range.Length);
+            output.EndItem();
+        }
+
+        output.Writer.WriteEndArray();
     }
 
     private static void WriteMsrs(JsonOutput output, CapturedState state)

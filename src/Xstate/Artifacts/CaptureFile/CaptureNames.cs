@@ -17,11 +17,14 @@ internal static class CaptureNames
     public const string Xfd = "xfd";
     public const string GuestCpuid = "guestCpuid";
     public const string Msrs = "msrs";
+    public const string Bits = "bits";
+    public const string Lost = "lost";
 
     public static readonly string[] Document = ["format", "version", Origin, Kind, Note, Source, States];
-    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs];
+    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs, Bits, Lost];
     public static readonly string[] AreaMembers = ["length", "rows"];
     public static readonly string[] Row = ["offset", "hex"];
+    public static readonly string[] Range = ["offset", "length"];
     public static readonly string[] Msr = ["index", "value"];
     public static readonly string[] Slot = ["component", "offset", "size", "supervisor", "aligned64", "xfd"];
 
