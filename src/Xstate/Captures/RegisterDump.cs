@@ -18,12 +18,7 @@ public readonly record struct RegisterValue(string Name, StateComponent Componen
 /// </summary>
 public static class RegisterDump
 {
-    private const int RegistersInFull = 16;
     private const int RegistersIn32BitMode = 8;
-    private const int YmmHighLength = 16;
-    private const int ZmmHighLength = 32;
-    private const int ZmmLength = 64;
-    private const int TileLength = 1024;
 
     /// <summary>
     /// The registers of a state with a known layout. Outside 64-bit mode only those that its code could name; lost bytes are <c>??</c> in place of their two digits, and a value
@@ -126,20 +121,18 @@ public static class RegisterDump
 
     private static void AddX87(ImmutableArray<RegisterValue>.Builder registers, ReadOnlySpan<byte> bytes, bool live)
     {
-        ReadOnlySpan<byte> legacy = live ? bytes[..XsaveFormat.LegacyLength] : stackalloc byte[XsaveFormat.LegacyLength];
-        ushort fcw = live ? BinaryPrimitives.ReadUInt16LittleEndian(legacy) : XsaveFormat.InitialFcw;
-        Add("fcw", Hex(fcw));
-        Add("fsw", Hex(BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FswOffset..])));
-        Add("ftw", Hex(legacy[XsaveFormat.FtwOffset]));
-        Add("fop", Hex(BinaryPrimitives.ReadUInt16LittleEndian(legacy[XsaveFormat.FopOffset..])));
-        Add("fip", Hex(BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FipOffset..])));
-        Add("fdp", Hex(BinaryPrimitives.ReadUInt64LittleEndian(legacy[XsaveFormat.FdpOffset..])));
-        for (int i = 0; i < 8; i++)
+        Span<byte> legacy = stackalloc byte[XsaveFormat.LegacyLength];
+        if (live)
         {
-            Add($"st{i}", Convert.ToHexStringLower(legacy.Slice(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength), XsaveFormat.StLength)));
+            bytes[..XsaveFormat.LegacyLength].CopyTo(legacy);
+        }
+        else
+        {
+            legacy.Clear();
+            BinaryPrimitives.WriteUInt16LittleEndian(legacy, XsaveFormat.InitialFcw);
         }
 
-        void Add(string name, string text) => registers.Add(new RegisterValue(name, StateComponent.X87, text));
+        AddGroups(registers, StateComponent.X87, legacy);
     }
 
     private static void AddVectors(
@@ -148,23 +141,23 @@ public static class RegisterDump
         bool ymm = components.Contains(StateComponent.Avx);
         bool zmm = ymm && components.Contains(StateComponent.ZmmHi256);
         ReadOnlySpan<byte> low = live.Contains(StateComponent.Sse) ? area.Bytes[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd] : new byte[XsaveFormat.XmmEnd - XsaveFormat.XmmOffset];
-        ReadOnlySpan<byte> middle = Bytes(area, layout, StateComponent.Avx, live, RegistersInFull * YmmHighLength);
-        ReadOnlySpan<byte> high = Bytes(area, layout, StateComponent.ZmmHi256, live, RegistersInFull * ZmmHighLength);
-        Span<byte> register = stackalloc byte[ZmmLength];
-        for (int i = 0; i < RegistersInFull; i++)
+        ReadOnlySpan<byte> middle = Bytes(area, layout, StateComponent.Avx, live, RegisterCatalog.LowVectors * RegisterCatalog.YmmHighLength);
+        ReadOnlySpan<byte> high = Bytes(area, layout, StateComponent.ZmmHi256, live, RegisterCatalog.LowVectors * RegisterCatalog.ZmmHighLength);
+        Span<byte> register = stackalloc byte[RegisterCatalog.ZmmLength];
+        for (int i = 0; i < RegisterCatalog.LowVectors; i++)
         {
             low.Slice(i * XsaveFormat.XmmLength, XsaveFormat.XmmLength).CopyTo(register);
             int length = XsaveFormat.XmmLength;
             if (ymm)
             {
-                middle.Slice(i * YmmHighLength, YmmHighLength).CopyTo(register[length..]);
-                length += YmmHighLength;
+                middle.Slice(i * RegisterCatalog.YmmHighLength, RegisterCatalog.YmmHighLength).CopyTo(register[length..]);
+                length += RegisterCatalog.YmmHighLength;
             }
 
             if (zmm)
             {
-                high.Slice(i * ZmmHighLength, ZmmHighLength).CopyTo(register[length..]);
-                length += ZmmHighLength;
+                high.Slice(i * RegisterCatalog.ZmmHighLength, RegisterCatalog.ZmmHighLength).CopyTo(register[length..]);
+                length += RegisterCatalog.ZmmHighLength;
             }
 
             (string name, StateComponent component) = zmm ? ("zmm", StateComponent.ZmmHi256) : ymm ? ("ymm", StateComponent.Avx) : ("xmm", StateComponent.Sse);
@@ -173,80 +166,49 @@ public static class RegisterDump
 
         if (zmm && components.Contains(StateComponent.Hi16Zmm))
         {
-            ReadOnlySpan<byte> upper = Bytes(area, layout, StateComponent.Hi16Zmm, live, RegistersInFull * ZmmLength);
-            for (int i = 0; i < RegistersInFull; i++)
+            ReadOnlySpan<byte> upper = Bytes(area, layout, StateComponent.Hi16Zmm, live, RegisterCatalog.LowVectors * RegisterCatalog.ZmmLength);
+            for (int i = 0; i < RegisterCatalog.LowVectors; i++)
             {
-                registers.Add(new RegisterValue($"zmm{i + RegistersInFull}", StateComponent.Hi16Zmm, Convert.ToHexStringLower(upper.Slice(i * ZmmLength, ZmmLength))));
+                registers.Add(new RegisterValue($"zmm{i + RegisterCatalog.LowVectors}", StateComponent.Hi16Zmm, Convert.ToHexStringLower(upper.Slice(i * RegisterCatalog.ZmmLength, RegisterCatalog.ZmmLength))));
             }
         }
     }
 
     private static void AddComponent(ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes)
     {
-        switch (component)
+        if (RegisterCatalog.IsBytesOnly(component))
         {
-            case StateComponent.X87 or StateComponent.Sse or StateComponent.Avx or StateComponent.ZmmHi256 or StateComponent.Hi16Zmm:
-                break;
-            case StateComponent.BndRegs:
-                AddBytes(registers, component, "bnd", bytes, 16, 4, 0);
-                break;
-            case StateComponent.BndCsr:
-                AddValues(registers, component, bytes, "bndcfgu", "bndstatus");
-                break;
-            case StateComponent.Opmask:
-                AddValues(registers, component, bytes, "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7");
-                break;
-            case StateComponent.Pkru:
-                registers.Add(new RegisterValue("pkru", component, Hex(BinaryPrimitives.ReadUInt32LittleEndian(bytes))));
-                break;
-            case StateComponent.Pasid:
-                AddValues(registers, component, bytes, "ia32_pasid");
-                break;
-            case StateComponent.CetU:
-                AddValues(registers, component, bytes, "ia32_u_cet", "ia32_pl3_ssp");
-                break;
-            case StateComponent.CetS:
-                AddValues(registers, component, bytes, "ia32_pl0_ssp", "ia32_pl1_ssp", "ia32_pl2_ssp");
-                break;
-            case StateComponent.Hdc:
-                AddValues(registers, component, bytes, "ia32_pm_ctl1");
-                break;
-            case StateComponent.Hwp:
-                AddValues(registers, component, bytes, "ia32_hwp_request");
-                break;
-            case StateComponent.TileData:
-                AddBytes(registers, component, "tile", bytes, TileLength, 8, 0);
-                break;
-            case StateComponent.Apx:
-                for (int i = 0; i < RegistersInFull; i++)
-                {
-                    registers.Add(new RegisterValue($"r{i + RegistersInFull}", component, Hex(BinaryPrimitives.ReadUInt64LittleEndian(bytes[(i * 8)..]))));
-                }
-
-                break;
-            default:
-                // Tile configuration, PT, UINTR, LBR, LWP and components without a name are shown as their bytes.
-                registers.Add(new RegisterValue(StateComponents.NameOf(component), component, Convert.ToHexStringLower(bytes)));
-                break;
+            registers.Add(new RegisterValue(StateComponents.NameOf(component), component, Convert.ToHexStringLower(bytes)));
+        }
+        else if (component != StateComponent.X87 && !RegisterCatalog.IsVector(component))
+        {
+            AddGroups(registers, component, bytes);
         }
     }
 
-    private static void AddValues(
-        ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes, params ReadOnlySpan<string> names)
+    private static void AddGroups(ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes)
     {
-        for (int i = 0; i < names.Length; i++)
+        foreach (RegisterGroup group in RegisterCatalog.Of(component))
         {
-            registers.Add(new RegisterValue(names[i], component, Hex(BinaryPrimitives.ReadUInt64LittleEndian(bytes[(i * sizeof(ulong))..]))));
+            for (int i = 0; i < group.Names.Length; i++)
+            {
+                registers.Add(new RegisterValue(group.Names[i], component, Text(bytes.Slice(group.Offset + (i * group.Stride), group.Length), group.IsValue)));
+            }
         }
     }
 
-    private static void AddBytes(
-        ImmutableArray<RegisterValue>.Builder registers, StateComponent component, string prefix, ReadOnlySpan<byte> bytes, int length, int count, int first)
+    /// <summary>The text of a register's bytes.</summary>
+    internal static string Text(ReadOnlySpan<byte> bytes, bool isValue)
     {
-        for (int i = 0; i < count; i++)
+        if (!isValue)
         {
-            registers.Add(new RegisterValue($"{prefix}{first + i}", component, Convert.ToHexStringLower(bytes.Slice(i * length, length))));
+            return Convert.ToHexStringLower(bytes);
         }
+
+        Span<byte> value = stackalloc byte[sizeof(ulong)];
+        value.Clear();
+        bytes.CopyTo(value);
+        return Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
     }
 
     private static int SizeOf(StateComponent component, XsaveLayout layout) =>
