@@ -60,6 +60,7 @@ internal static class App
             ShowCommand.Create(),
             CheckCommand.Create(),
             FixCommand.Create(),
+            DiffCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),

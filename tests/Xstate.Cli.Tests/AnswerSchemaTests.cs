@@ -13,6 +13,7 @@ public class AnswerSchemaTests
     [InlineData("check", "check", "samples/captures/intel-for-amd.json", "--on", "samples/hosts/amd-genoa.json@linux-6.12")]
     [InlineData("check", "check", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12")]
     [InlineData("fix", "fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", "never-written.json")]
+    [InlineData("diff", "diff", "samples/captures/leaked-pkru.json", "samples/captures/compacted.json")]
     [InlineData("rules", "rules")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]

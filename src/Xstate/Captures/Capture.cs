@@ -45,6 +45,46 @@ public sealed record CapturedState
 
     /// <summary>Bytes of the area that are not what the registers held, because whoever wrote the artifact destroyed them: ascending, without overlap.</summary>
     public ImmutableArray<AreaRange> Lost { get; init; } = [];
+
+    /// <summary>
+    /// The components that the state has, for the layout that is known: what its guest's CPUID, its XCR0 or its writer's software mask say, never less than what is in use.
+    /// </summary>
+    public StateComponentSet Components
+    {
+        get
+        {
+            XsaveArea area = ReadArea();
+            XsaveLayout layout = Layout?.Value ?? XsaveLayout.LegacyOnly;
+            StateComponentSet has = new StateComponentSet(area.SoftwareMask) & StateComponents.UserComponents;
+            if (GuestCpuid is { } cpuid)
+            {
+                has = cpuid.Value.UserComponents;
+            }
+            else if (Xcr0 is { } xcr0)
+            {
+                has = xcr0.Value;
+            }
+            else if (has.IsEmpty)
+            {
+                has = layout.UserComponents;
+            }
+
+            return (has | StateComponentSet.Legacy | area.XstateBv) & (layout.Components | StateComponentSet.Legacy);
+        }
+    }
+
+    /// <summary>A view of the area; one that is too short for a header reads as if zeros followed it.</summary>
+    public XsaveArea ReadArea()
+    {
+        if (Area.Length >= XsaveFormat.ExtendedOffset)
+        {
+            return new XsaveArea(Area.Span);
+        }
+
+        byte[] padded = new byte[XsaveFormat.ExtendedOffset];
+        Area.Span.CopyTo(padded);
+        return new XsaveArea(padded);
+    }
 }
 
 /// <summary>Some bytes of an XSAVE area.</summary>

@@ -95,46 +95,11 @@ public static class ShowReport
         }
     }
 
-    /// <summary>The components that a state has: what its guest's CPUID, its XCR0 or its writer's software mask say, never less than what is in use.</summary>
-    public static StateComponentSet ComponentsOf(CapturedState state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        XsaveArea area = AreaOf(state);
-        XsaveLayout layout = state.Layout?.Value ?? XsaveLayout.LegacyOnly;
-        StateComponentSet has = new StateComponentSet(area.SoftwareMask) & StateComponents.UserComponents;
-        if (state.GuestCpuid is { } cpuid)
-        {
-            has = cpuid.Value.UserComponents;
-        }
-        else if (state.Xcr0 is { } xcr0)
-        {
-            has = xcr0.Value;
-        }
-        else if (has.IsEmpty)
-        {
-            has = layout.UserComponents;
-        }
-
-        return (has | StateComponentSet.Legacy | area.XstateBv) & (layout.Components | StateComponentSet.Legacy);
-    }
-
-    private static XsaveArea AreaOf(CapturedState state)
-    {
-        if (state.Area.Length >= XsaveFormat.ExtendedOffset)
-        {
-            return new XsaveArea(state.Area.Span);
-        }
-
-        byte[] padded = new byte[XsaveFormat.ExtendedOffset];
-        state.Area.Span.CopyTo(padded);
-        return new XsaveArea(padded);
-    }
-
     private static void WriteState(Utf8JsonWriter json, CapturedState state, string idName)
     {
-        XsaveArea area = AreaOf(state);
+        XsaveArea area = state.ReadArea();
         XsaveLayout layout = state.Layout!.Value;
-        StateComponentSet components = ComponentsOf(state);
+        StateComponentSet components = state.Components;
         json.WriteStartObject();
         json.WriteNumber(idName, state.Id);
         json.WriteString("xstateBv", area.XstateBv.ToString());
@@ -188,9 +153,9 @@ public static class ShowReport
 
     private static void WriteState(TextWriter output, CapturedState state, string idName, bool all)
     {
-        XsaveArea area = AreaOf(state);
+        XsaveArea area = state.ReadArea();
         XsaveLayout layout = state.Layout!.Value;
-        StateComponentSet components = ComponentsOf(state);
+        StateComponentSet components = state.Components;
         output.WriteLine();
         output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
         output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {state.Layout.Provenance.Detail}");

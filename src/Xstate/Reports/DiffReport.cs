@@ -1,0 +1,181 @@
+using System.Text.Json;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Reports;
+
+/// <summary>One side of a comparison.</summary>
+/// <param name="File">Its name.</param>
+/// <param name="Capture">Its capture, with layouts.</param>
+/// <param name="Findings">What its decoder noticed, and what has to be said of its layout.</param>
+public sealed record DiffSide(string File, Capture Capture, IReadOnlyList<Finding> Findings);
+
+/// <summary>Two captures side by side: what a program would see differently, and what is only noise.</summary>
+public static class DiffReport
+{
+    private const int NameWidth = 10;
+    private const int OneLine = 48;
+
+    /// <summary>Writes the JSON answer.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="left">The left side.</param>
+    /// <param name="right">The right side.</param>
+    /// <param name="difference">Their comparison.</param>
+    public static void WriteJson(Stream output, DiffSide left, DiffSide right, CaptureDifference difference)
+    {
+        ArgumentNullException.ThrowIfNull(difference);
+        JsonAnswer.Write(output, "diff", json =>
+        {
+            WriteSide(json, "a", left);
+            WriteSide(json, "b", right);
+            json.WriteBoolean("same", difference.IsSame);
+            json.WriteStartArray("states");
+            foreach (StateDifference state in difference.States)
+            {
+                WriteState(json, state);
+            }
+
+            json.WriteEndArray();
+            WriteIds(json, "onlyInA", difference.UnmatchedLeft);
+            WriteIds(json, "onlyInB", difference.UnmatchedRight);
+        });
+    }
+
+    /// <summary>Writes text for people.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="left">The left side.</param>
+    /// <param name="right">The right side.</param>
+    /// <param name="difference">Their comparison.</param>
+    public static void WriteText(TextWriter output, DiffSide left, DiffSide right, CaptureDifference difference)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(difference);
+        string idName = left.Capture.Kind == CaptureKind.Process ? "thread" : "vcpu";
+        WriteSide(output, "a", left);
+        WriteSide(output, "b", right);
+        foreach (StateDifference state in difference.States)
+        {
+            WriteState(output, state, idName);
+        }
+
+        foreach (int id in difference.UnmatchedLeft)
+        {
+            output.WriteLine($"{idName} {id}: only in a");
+        }
+
+        foreach (int id in difference.UnmatchedRight)
+        {
+            output.WriteLine($"{idName} {id}: only in b");
+        }
+
+        output.WriteLine(difference.IsSame ? "a program sees the same in both" : "a program sees a difference");
+    }
+
+    private static void WriteSide(Utf8JsonWriter json, string name, DiffSide side)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("file", side.File);
+        json.WriteString("format", side.Capture.Format);
+        JsonAnswer.WriteFindings(json, side.Findings);
+        json.WriteEndObject();
+    }
+
+    private static void WriteSide(TextWriter output, string name, DiffSide side)
+    {
+        output.WriteLine($"{name}: {side.File}, {side.Capture.Format}");
+        foreach (Finding finding in side.Findings)
+        {
+            output.WriteLine($"   {finding.Rule} {finding.Message}");
+        }
+    }
+
+    private static void WriteState(Utf8JsonWriter json, StateDifference state)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("a", state.LeftId);
+        json.WriteNumber("b", state.RightId);
+        json.WriteStartArray("differences");
+        foreach (RegisterContrast register in state.Registers)
+        {
+            json.WriteStartObject();
+            json.WriteString("register", register.Register);
+            json.WriteString("a", register.Left);
+            json.WriteString("b", register.Right);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("noise");
+        foreach (NoiseContrast noise in state.Noise)
+        {
+            json.WriteStartObject();
+            json.WriteString("what", noise.What);
+            json.WriteString("a", noise.Left);
+            json.WriteString("b", noise.Right);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteNames(json, "knownOnlyInA", state.OnlyLeft);
+        WriteNames(json, "knownOnlyInB", state.OnlyRight);
+        json.WriteEndObject();
+    }
+
+    private static void WriteNames(Utf8JsonWriter json, string name, IEnumerable<string> facts)
+    {
+        json.WriteStartArray(name);
+        foreach (string fact in facts)
+        {
+            json.WriteStringValue(fact);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteIds(Utf8JsonWriter json, string name, IEnumerable<int> ids)
+    {
+        json.WriteStartArray(name);
+        foreach (int id in ids)
+        {
+            json.WriteNumberValue(id);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteState(TextWriter output, StateDifference state, string idName)
+    {
+        output.WriteLine();
+        output.WriteLine(state.LeftId == state.RightId ? $"{idName} {state.LeftId}" : $"{idName} {state.LeftId} and {state.RightId}");
+        foreach (RegisterContrast register in state.Registers)
+        {
+            if (register.Left.Length + register.Right.Length <= OneLine)
+            {
+                output.WriteLine($"  {register.Register,-NameWidth} a {register.Left}, b {register.Right}");
+                continue;
+            }
+
+            output.WriteLine($"  {register.Register,-NameWidth} a {register.Left}");
+            output.WriteLine($"  {"",-NameWidth} b {register.Right}");
+        }
+
+        if (state.Registers.IsEmpty)
+        {
+            output.WriteLine("  every register is the same");
+        }
+
+        if (!state.Noise.IsEmpty)
+        {
+            output.WriteLine("  noise, which no register shows:");
+            foreach (NoiseContrast noise in state.Noise)
+            {
+                output.WriteLine($"    {noise.What}: a {noise.Left}, b {noise.Right}");
+            }
+        }
+
+        if (!state.OnlyLeft.IsEmpty || !state.OnlyRight.IsEmpty)
+        {
+            output.WriteLine($"  not compared: {string.Join(", ", state.OnlyLeft.Select(name => $"{name} (only in a)").Concat(state.OnlyRight.Select(name => $"{name} (only in b)")))}");
+        }
+    }
+}
