@@ -4,7 +4,8 @@ namespace Xstate.Findings;
 
 /// <summary>
 /// All rules by id: XS01 what KVM_SET_XSAVE and KVM_GET_XSAVE refuse, XS02 XCR0, XS03 CPUID, XS04 MSRs, XS05 what a guest sees differently, XS06 what harms
-/// a host, XS07 what is only known by guess.
+/// a host, XS07 what is only known by guess,
+/// XS11 snapshots of Cloud Hypervisor and Firecracker.
 /// </summary>
 public static class RuleCatalog
 {
@@ -154,6 +155,21 @@ public static class RuleCatalog
             "kvm_pvm keeps the host's CPUID for the guest; the prediction holds for kvm_intel and kvm_amd.",
             "Prove the answer on a host of the fleet.",
             "Measured on kvm_pvm 6.18"),
+        new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
+            "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
+            + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",
+            "Take the snapshot from a copy whose checksum holds. Xstate keeps a checksum that held valid when it writes a change, and never makes a broken one valid.",
+            "Firecracker src/vmm/src/snapshot, 1.0 to 1.16"),
+        new("XS1102", "The snapshot's structure is not what its version says", Severity.Warning,
+            "The version of a Firecracker snapshot tells which structures stand before the virtual CPUs. When walking them fails, or does not find the same virtual CPUs as a search for their registers, "
+            + "the file comes from a development build or was changed.",
+            "Compare the registers that were decoded with what is known of the guest before relying on them.",
+            "Firecracker 1.7 to 1.14; 1.13 and 1.14 both write version 8.0.0, with different structures"),
+        new("XS1103", "The snapshot has only a part of the guest's extended state", Severity.Error,
+            "The monitor asked KVM for 4096 bytes, but the guest has components that lie behind them: AMX tile data needs 11,008. Cloud Hypervisor before 50 and Firecracker before 1.12 saved no more, and "
+            + "what is missing becomes initial in the guest.",
+            "Hide AMX from guests that such a monitor snapshots, or use Cloud Hypervisor 50, Firecracker 1.12 or later.",
+            "KVM_CAP_XSAVE2, Linux 5.17; read from the monitors' sources"),
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

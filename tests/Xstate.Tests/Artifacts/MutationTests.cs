@@ -3,6 +3,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
+using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
@@ -85,6 +86,8 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(HostFileReader.Format)]
     [InlineData(CpuidRawReader.Format)]
     [InlineData(InstLatx64Reader.Format)]
+    [InlineData(FirecrackerReader.Format)]
+    [InlineData(FirecrackerBitcodeReader.Format)]
     [InlineData(KvmCpuid2Reader.Format)]
     [InlineData(KvmXcrsReader.Format)]
     [InlineData(KvmXsaveReader.Format)]
@@ -178,6 +181,9 @@ public class MutationTests(ITestOutputHelper output)
         yield return (CaptureFileReader.Format, CaptureFileWriter.Write(SampleCaptures.Small));
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
+        byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));
+        yield return (FirecrackerReader.Format, firecracker);
+        yield return (FirecrackerBitcodeReader.Format, firecracker);
     }
 
     private static byte[] InstLatx64Text(CpuidDump dump)

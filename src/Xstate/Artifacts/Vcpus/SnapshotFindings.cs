@@ -1,0 +1,34 @@
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Artifacts.Vcpus;
+
+/// <summary>Findings that decoders of monitors' snapshots share.</summary>
+internal static class SnapshotFindings
+{
+    /// <summary>A finding of a rule, with the rule's severity and mend.</summary>
+    public static Finding Of(string id, string message, FindingLocation where)
+    {
+        Rule rule = RuleCatalog.Find(id) ?? throw new ArgumentOutOfRangeException(nameof(id), id, "no such rule");
+        return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
+    }
+
+    /// <summary>States whose area ends before a component that their guest can use: the monitor asked KVM for 4096 bytes only.</summary>
+    public static void AddShortAreas(ICollection<Finding> findings, IEnumerable<CapturedState> states)
+    {
+        foreach (CapturedState state in states)
+        {
+            StateComponentSet used = (state.Xcr0?.Value ?? state.GuestCpuid!.Value.UserComponents) & (state.Layout?.Value.UserComponents ?? StateComponentSet.Empty);
+            int needed = state.Layout?.Value.StandardLengthFor(used) ?? 0;
+            if (needed > state.Area.Length)
+            {
+                findings.Add(Of("XS1103", $"the guest can use {used.Describe()}, which needs {needed} bytes; the snapshot has {state.Area.Length}", new FindingLocation(state.Id, state.Area.Length)) with
+                {
+                    Found = $"{state.Area.Length} bytes",
+                    Expected = $"{needed} bytes",
+                });
+            }
+        }
+    }
+}
