@@ -35,7 +35,10 @@ internal static class ComponentImage
         {
             Span<byte> registers = file.Bytes(component);
             registers[..ModeVisibility.VisibleLength(component, registers.Length, is64BitMode: false)].Clear();
-            file.History = file.IsInitial(component) ? file.History.Without(component) : file.History;
+            bool initial = cpu.Profile.HiddenHalvesInUse
+                ? component != StateComponent.Hi16Zmm && ModeVisibility.AreHiddenHalvesKnownZero(file)
+                : file.IsInitial(component);
+            file.History = initial ? file.History.Without(component) : file.History;
             return;
         }
 

@@ -1,3 +1,6 @@
+using Xstate.Architecture;
+using static Xstate.Architecture.XsaveFormat;
+
 namespace Xstate.Processor;
 
 /// <summary>The checks that precede any access to memory, in the order in which the manuals and the processor make them.</summary>
@@ -19,7 +22,14 @@ internal static class InstructionChecks
             return Fault.DeviceNotAvailable;
         }
 
-        return (supervisor && cpu.Cpl > 0) || address % XsaveAlignment != 0 || !IsCanonical(cpu, address) ? Fault.GeneralProtection : Fault.None;
+        if ((supervisor && cpu.Cpl > 0) || !IsCanonical(cpu, address))
+        {
+            return Fault.GeneralProtection;
+        }
+
+        return address % XsaveAlignment == 0 ? Fault.None
+            : cpu.Profile.Has(ProcessorQuirks.XsaveAlignmentCheck) ? Misaligned(cpu, address)
+            : Fault.GeneralProtection;
     }
 
     /// <summary>FXSAVE and FXRSTOR (SDM Vol. 2A): they do respect CR0.EM, and need 16-byte alignment only.</summary>
@@ -45,19 +55,57 @@ internal static class InstructionChecks
             return Fault.None;
         }
 
-        bool alignmentFault = cpu.AlignmentCheck && address % 4 != 0 && cpu.Profile.Has(ProcessorQuirks.FxsaveAlignmentCheck);
-        return alignmentFault ? Fault.AlignmentCheck : Fault.GeneralProtection;
+        return cpu.Profile.Has(ProcessorQuirks.FxsaveAlignmentCheck) ? Misaligned(cpu, address) : Fault.GeneralProtection;
     }
 
     /// <summary>The page fault of an access that runs past the accessible bytes, or none.</summary>
     public static Fault OfExtent(ProcessorState cpu, ulong address, int accessible, int needed, PageFaultErrors access) =>
-        accessible >= needed
-            ? Fault.None
-            : Fault.PageFault(access | (cpu.Cpl == 3 ? PageFaultErrors.User : PageFaultErrors.None), address + (ulong)accessible);
+        accessible >= needed ? Fault.None
+            : PageFault(cpu, access, address + (ulong)(cpu.Profile.AreaProbedAtItsEnd ? needed - 1 : accessible));
+
+    /// <summary>The page fault of a restore that cannot read the header, or none.</summary>
+    public static Fault OfHeader(ProcessorState cpu, ulong address, int accessible) =>
+        accessible >= ExtendedOffset ? Fault.None
+            : PageFault(cpu, PageFaultErrors.None, address + (ulong)(cpu.Profile.AreaProbedAtItsEnd ? XcompBvOffset : accessible));
+
+    /// <summary>
+    /// Bytes of a standard-format area that an instruction touches. A component that IA32_XFD disables and that is not stored counts up to where it begins (measured on
+    /// an Intel Xeon with AMX).
+    /// </summary>
+    public static int StandardExtent(XsaveLayout layout, StateComponentSet touched, StateComponentSet absent)
+    {
+        int extent = layout.StandardLengthFor(touched.Except(absent));
+        foreach (StateComponent component in touched & absent)
+        {
+            layout.TryGetSlot(component, out XsaveSlot slot);
+            extent = Math.Max(extent, slot.Offset);
+        }
+
+        return extent;
+    }
+
+    /// <summary>The same of a compacted area: up to the end of the last component that is touched, in the places that <paramref name="inImage"/> gives.</summary>
+    public static int CompactedExtent(XsaveLayout layout, StateComponentSet inImage, StateComponentSet touched)
+    {
+        int extent = ExtendedOffset;
+        foreach (XsaveSlot slot in layout.WalkCompacted(inImage))
+        {
+            extent = touched.Contains(slot.Component) ? slot.End : extent;
+        }
+
+        return extent;
+    }
 
     /// <summary>XGETBV and XSETBV: neither looks at CR0.TS.</summary>
     public static Fault OfXcr(ProcessorState cpu) =>
         cpu.Profile.HasXsave && (cpu.Cr4 & Cr4.OsXsave) != Cr4.None ? Fault.None : Fault.InvalidOpcode;
+
+    private static Fault PageFault(ProcessorState cpu, PageFaultErrors access, ulong address) =>
+        Fault.PageFault(access | (cpu.Cpl == 3 ? PageFaultErrors.User : PageFaultErrors.None), address);
+
+    // Both are permitted; those that prefer #AC do so where a dword would be misaligned.
+    private static Fault Misaligned(ProcessorState cpu, ulong address) =>
+        cpu.AlignmentCheck && address % sizeof(uint) != 0 ? Fault.AlignmentCheck : Fault.GeneralProtection;
 
     private static bool IsCanonical(ProcessorState cpu, ulong address) => !cpu.Is64BitMode || cpu.Profile.IsCanonical(address);
 }

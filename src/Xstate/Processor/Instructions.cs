@@ -5,7 +5,7 @@ namespace Xstate.Processor;
 /// <summary>
 /// The instructions that act on the state of the XSAVE feature set. Each takes the processor, its operands, and where it accesses memory the bytes that are accessible
 /// from its operand on: a span that ends early is memory that ends there, and reaching beyond raises #PF. A fault is returned, never thrown, and leaves everything as it
-/// was (but IA32_XFD_ERR, which is there to tell). None of them allocates.
+/// was (but IA32_XFD_ERR, which is there to tell, and what <see cref="ProcessorQuirks.CompactedMxcsrCheckedLate"/> says). None of them allocates.
 /// </summary>
 public static class Instructions
 {

@@ -55,9 +55,11 @@ public sealed class ProcessorProfile
 
         X87XinuseIgnoresPointers = Has(ProcessorQuirks.X87XinuseIgnoresPointers);
         HiddenRegistersInUse = Has(ProcessorQuirks.HiddenRegistersInUse);
+        HiddenHalvesInUse = Has(ProcessorQuirks.HiddenHalvesInUse);
         ModifiedOptimization = Has(ProcessorQuirks.ModifiedOptimization);
         X87PointersZeroWithoutError = Has(ProcessorQuirks.X87PointersZeroWithoutError);
         X87PointersSkippedWithoutError = Has(ProcessorQuirks.X87PointersSkippedWithoutError);
+        X87InstructionPointerSignExtended = Has(ProcessorQuirks.X87InstructionPointerSignExtended);
         X87PointersSignExtended = Has(ProcessorQuirks.X87PointersSignExtended);
         X87PointersNotKept = Has(ProcessorQuirks.X87PointersNotKept);
         X87ControlLoadedRaw = Has(ProcessorQuirks.X87ControlLoadedRaw);
@@ -68,6 +70,8 @@ public sealed class ProcessorProfile
             ? StateComponentSet.Of(StateComponent.Sse)
             : StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx);
         MxcsrUnchecked = Has(ProcessorQuirks.MxcsrUnchecked);
+        AreaProbedAtItsEnd = Has(ProcessorQuirks.AreaProbedAtItsEnd);
+        CompactedMxcsrCheckedLate = Has(ProcessorQuirks.CompactedMxcsrCheckedLate);
         AreaAccessedPiecewise = Has(ProcessorQuirks.AreaAccessedPiecewise);
     }
 
@@ -154,6 +158,8 @@ public sealed class ProcessorProfile
 
     internal bool HiddenRegistersInUse { get; }
 
+    internal bool HiddenHalvesInUse { get; }
+
     internal bool ModifiedOptimization { get; }
 
     internal bool X87PointersZeroWithoutError { get; }
@@ -161,6 +167,8 @@ public sealed class ProcessorProfile
     internal bool X87PointersSkippedWithoutError { get; }
 
     internal bool X87PointersSignExtended { get; }
+
+    internal bool X87InstructionPointerSignExtended { get; }
 
     internal bool X87PointersNotKept { get; }
 
@@ -175,6 +183,10 @@ public sealed class ProcessorProfile
     internal StateComponentSet MxcsrCarriers { get; }
 
     internal bool MxcsrUnchecked { get; }
+
+    internal bool AreaProbedAtItsEnd { get; }
+
+    internal bool CompactedMxcsrCheckedLate { get; }
 
     internal bool AreaAccessedPiecewise { get; }
 

@@ -16,6 +16,9 @@ public sealed record ProcessorIdentity(ProcessorModel Model, CpuidTable Cpuid)
     /// <summary>Whether real AMD (or Hygon) silicon executes the instructions.</summary>
     public bool IsAmdSilicon => Model.IsAmdLike && !IsTcg;
 
+    /// <summary>Whether real Intel silicon executes the instructions.</summary>
+    public bool IsIntelSilicon => Model.Vendor == ProcessorVendor.Intel && !IsTcg;
+
     /// <summary>8000_0008.EBX[2], XSAVEERPTR: saves always write the x87 pointers.</summary>
     public bool HasXsaveErPtr => (Cpuid.Read(0x8000_0008).Ebx >> 2 & 1) != 0;
 }
@@ -78,6 +81,13 @@ public static class ProcessorQuirks
         "measured on AMD family 25 in compatibility mode; the SDM counts those registers as initial there",
         identity => identity.IsAmdSilicon);
 
+    /// <summary>Halves of components that a mode cannot reach keep the component in use.</summary>
+    public static ProcessorQuirk HiddenHalvesInUse { get; } = new(
+        "hidden-halves-in-use",
+        "Outside 64-bit mode XINUSE of SSE, AVX and ZMM_Hi256 is that of all sixteen registers, and an initialization clears it only while ZMM8-15 are zero in all their bits; Hi16_ZMM alone counts as initial.",
+        "measured on an Intel Xeon with AMX in compatibility mode; the SDM lets XINUSE look at registers 0 to 7 there",
+        identity => identity.IsIntelSilicon);
+
     /// <summary>XSAVEOPT and XSAVES skip what has not changed since the last restore from the same address.</summary>
     public static ProcessorQuirk ModifiedOptimization { get; } = new(
         "modified-optimization",
@@ -105,6 +115,13 @@ public static class ProcessorQuirks
         "Loads with REX.W keep FIP and FDP as canonical addresses: the bits above the linear address are copies of its highest bit.",
         "measured on AMD family 25: from bit 56 on model 17",
         identity => identity.IsAmdSilicon);
+
+    /// <summary>The instruction pointer alone is a linear address.</summary>
+    public static ProcessorQuirk X87InstructionPointerSignExtended { get; } = new(
+        "x87-instruction-pointer-sign-extended",
+        "Loads with REX.W keep FIP as a canonical address, as AMD does, but FDP as all of its 64 bits.",
+        "measured on an Intel Xeon with AMX, from bit 56",
+        identity => identity.IsIntelSilicon);
 
     /// <summary>Saves store zero pointers always.</summary>
     public static ProcessorQuirk X87PointersNotKept { get; } = new(
@@ -138,8 +155,8 @@ public static class ProcessorQuirks
     public static ProcessorQuirk PkruPaddingLeft { get; } = new(
         "pkru-padding-left",
         "Saves write the four bytes of PKRU and leave the rest of its slot; the default stores zeros.",
-        "Bochs cpu/xsave.cc; QEMU stores zeros; no silicon measured, so it is chosen by name only",
-        _ => false);
+        "measured on an Intel Xeon with AMX; Bochs cpu/xsave.cc does the same, QEMU stores zeros",
+        identity => identity.IsIntelSilicon);
 
     /// <summary>AVX does not carry MXCSR.</summary>
     public static ProcessorQuirk MxcsrIgnoresAvx { get; } = new(
@@ -155,6 +172,13 @@ public static class ProcessorQuirks
         "QEMU target/i386/tcg/fpu_helper.c, do_xrstor_mxcsr",
         identity => identity.IsTcg);
 
+    /// <summary>A compacted restore notices a bad MXCSR when it is half done.</summary>
+    public static ProcessorQuirk CompactedMxcsrCheckedLate { get; } = new(
+        "compacted-mxcsr-checked-late",
+        "A compacted XRSTOR raises #GP for MXCSR after it has loaded or initialized x87 and XMM and initialized what else the image lacks, but for PKRU.",
+        "measured on an Intel Xeon with AMX; the standard form changes nothing there, nor does either form on AMD family 25",
+        identity => identity.IsIntelSilicon);
+
     /// <summary>XGETBV(1) does not look at MXCSR.</summary>
     public static ProcessorQuirk XgetbvIgnoresMxcsr { get; } = new(
         "xgetbv-ignores-mxcsr",
@@ -169,12 +193,26 @@ public static class ProcessorQuirks
         "measured on QEMU 7.2 TCG; its target/i386/tcg/fpu_helper.c accesses the area word by word without probing it first",
         identity => identity.IsTcg);
 
+    /// <summary>The end of an area is tried before anything else.</summary>
+    public static ProcessorQuirk AreaProbedAtItsEnd { get; } = new(
+        "area-probed-at-its-end",
+        "The last byte of all that RFBM (and XCOMP_BV) ask for is accessed first, even if it is not loaded and before the header is judged, and names the page fault's address.",
+        "measured on an Intel Xeon with AMX",
+        identity => identity.IsIntelSilicon);
+
     /// <summary>Misaligned FXSAVE with alignment checking.</summary>
     public static ProcessorQuirk FxsaveAlignmentCheck { get; } = new(
         "fxsave-alignment-check",
         "With alignment checking on, FXSAVE and FXRSTOR at an address that is not a multiple of 4 raise #AC instead of #GP.",
-        "measured on AMD family 25 (+1 and +2: #AC, +4 and +8: #GP)",
-        identity => identity.IsAmdSilicon);
+        "measured on AMD family 25 and an Intel Xeon with AMX (+1 and +2: #AC, +4 and +8: #GP)",
+        identity => identity.IsAmdSilicon || identity.IsIntelSilicon);
+
+    /// <summary>Misaligned XSAVE with alignment checking.</summary>
+    public static ProcessorQuirk XsaveAlignmentCheck { get; } = new(
+        "xsave-alignment-check",
+        "With alignment checking on, the XSAVE family does so too.",
+        "measured on an Intel Xeon with AMX; AMD family 25 raises #GP",
+        identity => identity.IsIntelSilicon);
 
     /// <summary>Hypervisors that start a virtual CPU with an empty image.</summary>
     public static ProcessorQuirk ResetX87AsInitial { get; } = new(
@@ -199,10 +237,12 @@ public static class ProcessorQuirks
         BndRegsXinuseSticky,
         X87XinuseIgnoresPointers,
         HiddenRegistersInUse,
+        HiddenHalvesInUse,
         ModifiedOptimization,
         X87PointersZeroWithoutError,
         X87PointersSkippedWithoutError,
         X87PointersSignExtended,
+        X87InstructionPointerSignExtended,
         X87PointersNotKept,
         X87ControlLoadedRaw,
         X87PaddingLeft,
@@ -210,9 +250,12 @@ public static class ProcessorQuirks
         PkruPaddingLeft,
         MxcsrIgnoresAvx,
         MxcsrUnchecked,
+        CompactedMxcsrCheckedLate,
         XgetbvIgnoresMxcsr,
         AreaAccessedPiecewise,
+        AreaProbedAtItsEnd,
         FxsaveAlignmentCheck,
+        XsaveAlignmentCheck,
         ResetX87AsInitial,
         InitClearsXss,
     ];

@@ -253,7 +253,8 @@ public sealed class ProcessorState
             : throw new ArgumentException($"{register} cannot be {value}: the processor supports {supported.Describe()}", nameof(value));
 
     // Outside 64-bit mode half of the vector registers cannot be reached, and XINUSE looks at the other half (SDM Vol. 1, 13.6).
-    private bool HidesRegistersOf(StateComponent component) => !Is64BitMode && !Profile.HiddenRegistersInUse && ModeVisibility.HidesPartOf(component);
+    private bool HidesRegistersOf(StateComponent component) => !Is64BitMode && !Profile.HiddenRegistersInUse
+        && (Profile.HiddenHalvesInUse ? component == StateComponent.Hi16Zmm : ModeVisibility.HidesPartOf(component));
 
     private bool IsInUseByValue(StateComponent component)
     {

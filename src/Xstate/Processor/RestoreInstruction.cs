@@ -5,7 +5,7 @@ namespace Xstate.Processor;
 
 /// <summary>
 /// XRSTOR and XRSTORS (SDM Vol. 1, 13.8 and 13.12). Everything is validated before anything is loaded, so a fault leaves all registers as they were (measured on AMD
-/// family 25; the SDM permits partial loads).
+/// family 25; the SDM permits partial loads, and the quirk compacted-mxcsr-checked-late is one).
 /// </summary>
 internal static class RestoreInstruction
 {
@@ -20,7 +20,7 @@ internal static class RestoreInstruction
             return fault;
         }
 
-        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, ExtendedOffset, PageFaultErrors.None);
+        fault = InstructionChecks.OfHeader(cpu, address, memory.Length);
         if (fault.IsFault)
         {
             return fault;
@@ -30,15 +30,19 @@ internal static class RestoreInstruction
         StateComponentSet enabled = supervisor ? cpu.Enabled : cpu.Xcr0;
         StateComponentSet rfbm = new StateComponentSet(edxEax) & enabled;
         bool compacted = area.IsCompacted && profile.HasXsavec;
-        if (compacted ? IsBadCompactedHeader(area, enabled) : supervisor || IsBadStandardHeader(area, cpu.Xcr0))
+        if (compacted ? !enabled.ContainsAll(new StateComponentSet(area.XcompBv & ~CompactedFlag)) : supervisor)
         {
             return Fault.GeneralProtection;
         }
 
         StateComponentSet loaded = rfbm & area.XstateBv;
-        int extent = compacted ? CompactedExtent(profile.Layout, area.XcompBv, loaded)
-            : profile.Layout.StandardLengthFor(profile.AreaAccessedPiecewise ? loaded : rfbm);
-        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, extent, PageFaultErrors.None);
+        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, Extent(profile, area, compacted, rfbm, loaded), PageFaultErrors.None);
+        bool isBad = compacted ? IsBadCompactedHeader(area) : IsBadStandardHeader(area, cpu.Xcr0);
+        if (isBad && !(fault.IsFault && profile.AreaProbedAtItsEnd))
+        {
+            return Fault.GeneralProtection;
+        }
+
         if (fault.IsFault)
         {
             return fault;
@@ -53,6 +57,12 @@ internal static class RestoreInstruction
         bool loadsMxcsr = compacted ? loaded.Contains(StateComponent.Sse) : rfbm.Overlaps(profile.MxcsrCarriers);
         if (loadsMxcsr && (area.Mxcsr & ~profile.MxcsrMask) != 0 && !profile.MxcsrUnchecked)
         {
+            if (compacted && profile.CompactedMxcsrCheckedLate)
+            {
+                StateComponentSet begun = rfbm.Except(loaded).Without(StateComponent.Pkru) | (loaded & StateComponentSet.Legacy);
+                Commit(cpu, area, compacted, begun, loaded & StateComponentSet.Legacy, operand);
+            }
+
             return Fault.GeneralProtection;
         }
 
@@ -67,27 +77,18 @@ internal static class RestoreInstruction
         return Fault.None;
     }
 
-    /// <summary>Bytes that a compacted restore reads: up to the end of the last component that it loads.</summary>
-    public static int CompactedExtent(XsaveLayout layout, ulong xcompBv, StateComponentSet loaded)
-    {
-        int extent = ExtendedOffset;
-        foreach (XsaveSlot slot in layout.WalkCompacted(new StateComponentSet(xcompBv & ~CompactedFlag)))
-        {
-            extent = loaded.Contains(slot.Component) ? slot.End : extent;
-        }
-
-        return extent;
-    }
+    private static int Extent(ProcessorProfile profile, XsaveArea area, bool compacted, StateComponentSet rfbm, StateComponentSet loaded) =>
+        compacted
+            ? InstructionChecks.CompactedExtent(
+                profile.Layout, new StateComponentSet(area.XcompBv & ~CompactedFlag), profile.AreaProbedAtItsEnd ? rfbm : loaded)
+            : profile.Layout.StandardLengthFor(profile.AreaAccessedPiecewise ? loaded : rfbm);
 
     // Only the first 24 bytes of the header are looked at: bytes 24 to 63 may hold anything (measured on AMD family 25, and the SDM).
     private static bool IsBadStandardHeader(XsaveArea area, StateComponentSet xcr0) =>
         !xcr0.ContainsAll(area.XstateBv) || area.XcompBv != 0 || area.ReservedHeader[..StandardReservedLength].ContainsAnyExcept((byte)0);
 
-    private static bool IsBadCompactedHeader(XsaveArea area, StateComponentSet enabled)
-    {
-        StateComponentSet inImage = new(area.XcompBv & ~CompactedFlag);
-        return !enabled.ContainsAll(inImage) || !inImage.ContainsAll(area.XstateBv) || area.ReservedHeader.ContainsAnyExcept((byte)0);
-    }
+    private static bool IsBadCompactedHeader(XsaveArea area) =>
+        !new StateComponentSet(area.XcompBv & ~CompactedFlag).ContainsAll(area.XstateBv) || area.ReservedHeader.ContainsAnyExcept((byte)0);
 
     private static void Commit(
         ProcessorState cpu, XsaveArea area, bool compacted, StateComponentSet rfbm, StateComponentSet loaded, XsaveOperand operand)
@@ -107,7 +108,7 @@ internal static class RestoreInstruction
             ComponentImage.Load(cpu, StateComponent.Sse, area.Bytes[XmmOffset..XmmEnd]);
         }
 
-        cpu.Registers.Touch(loaded);
+        cpu.Registers.Touch(cpu.Is64BitMode ? loaded : loaded.Without(StateComponent.Hi16Zmm));
         if (compacted)
         {
             foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(new StateComponentSet(area.XcompBv & ~CompactedFlag)))

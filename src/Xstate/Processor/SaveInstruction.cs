@@ -36,7 +36,9 @@ internal static class SaveInstruction
 
         StateComponentSet rfbm = new StateComponentSet(edxEax) & (kind == Kind.Xsaves ? cpu.Enabled : cpu.Xcr0);
         bool compacted = kind is Kind.Xsavec or Kind.Xsaves;
-        int extent = compacted ? profile.Layout.CompactedLengthFor(rfbm) : profile.Layout.StandardLengthFor(rfbm);
+        StateComponentSet absent = kind == Kind.Xsave ? StateComponentSet.Empty : rfbm & cpu.EffectiveXfd;
+        int extent = compacted ? InstructionChecks.CompactedExtent(profile.Layout, rfbm, rfbm.Except(absent))
+            : InstructionChecks.StandardExtent(profile.Layout, rfbm, absent);
         fault = InstructionChecks.OfExtent(cpu, address, memory.Length, extent, PageFaultErrors.Write);
         if (fault.IsFault)
         {

@@ -96,6 +96,10 @@ internal static class X87Image
             instruction = profile.SignExtend(instruction);
             data = profile.SignExtend(data);
         }
+        else if (profile.X87InstructionPointerSignExtended)
+        {
+            instruction = profile.SignExtend(instruction);
+        }
 
         BinaryPrimitives.WriteUInt16LittleEndian(registers[FopOffset..], opcode);
         BinaryPrimitives.WriteUInt64LittleEndian(registers[FipOffset..], instruction);

@@ -141,8 +141,117 @@ public class InstructionsTests
         Assert.Equal(Fault.GeneralProtection, Instructions.Fxsave(_amd, _area, 4));
         Assert.Equal(Fault.GeneralProtection, Instructions.Xsave(_amd, _area, 1, 1));
         Assert.Equal(Fault.None, Instructions.Fxsave(_amd, _area, 16));
+        ProcessorState tcg = ProcessorState.ForUserProcess(ProcessorProfiles.QemuTcg);
+        tcg.AlignmentCheck = true;
+        Assert.Equal(Fault.GeneralProtection, Instructions.Fxsave(tcg, _area, 1));
+    }
+
+    [Fact]
+    public void Intel_checks_alignment_in_the_xsave_family_too()
+    {
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xsave(_intel, _area, 1, 1));
         _intel.AlignmentCheck = true;
-        Assert.Equal(Fault.GeneralProtection, Instructions.Fxsave(_intel, _area, 1));
+        Assert.Equal(Fault.AlignmentCheck, Instructions.Fxsave(_intel, _area, 2));
+        Assert.Equal(Fault.AlignmentCheck, Instructions.Xsave(_intel, _area, 1, 1));
+        Assert.Equal(Fault.AlignmentCheck, Instructions.Xrstor(_intel, _area, 2, 1));
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area, 4, 1));
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xsave(_intel, _area, 0x8000_0000_0000_0001, 1));
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xsaves(_intel, _area, 1, 1));
+    }
+
+    [Theory]
+    [InlineData(0x0100_FF78_90AB_CDEFUL, 0xFF00_FF78_90AB_CDEFUL)]
+    [InlineData(0x00FF_0078_90AB_CDEFUL, 0x00FF_0078_90AB_CDEFUL)]
+    [InlineData(0x1234_5678_90AB_CDEFUL, 0x0034_5678_90AB_CDEFUL)]
+    public void Intel_keeps_fip_canonical_and_fdp_as_it_is(ulong image, ulong fip)
+    {
+        _area[0] = 0x7F;
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.FipOffset), image);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.FdpOffset), image);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 1UL);
+
+        Assert.Equal(Fault.None, Instructions.Xrstor(_intel, _area, 0, 1));
+
+        Assert.Equal((fip, image), (_intel.Registers.X87.Fip, _intel.Registers.X87.Fdp));
+    }
+
+    [Fact]
+    public void Intel_notices_the_mxcsr_of_a_compacted_image_when_it_is_half_done()
+    {
+        FillVectors(_intel, 0x11);
+        _intel.Registers.Pkru = new Pkru(0x10);
+        _intel.Registers.X87.Fcw = 0x27F;
+        byte[] before = new byte[16384];
+        Assert.Equal(Fault.None, Instructions.Xsave(_intel, before, 0, ulong.MaxValue));
+        _area.AsSpan(XsaveFormat.XmmOffset, 256).Fill(0x22);
+        _area.AsSpan(XsaveFormat.ExtendedOffset, 4096).Fill(0x22);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.MxcsrOffset), 0x1_0000U);
+
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 0x42UL);
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area, 0, 0x2E7));
+        byte[] after = new byte[16384];
+        Assert.Equal(Fault.None, Instructions.Xsave(_intel, after, 0, ulong.MaxValue));
+        Assert.Equal(before, after);
+
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | 0x2E7);
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area, 0, 0x2E7));
+        Assert.Equal((0x37F, 0x22), (_intel.Registers.X87.Fcw, _intel.Registers.Read(StateComponent.Sse)[0]));
+        Assert.Equal((0, 0), (_intel.Registers.Read(StateComponent.Avx)[0], _intel.Registers.Read(StateComponent.Hi16Zmm)[0]));
+        Assert.Equal(0x11, _intel.Registers.Read(StateComponent.ZmmHi256)[0]);
+        Assert.Equal((0x10U, Mxcsr.Initial), (_intel.Registers.Pkru.Value, _intel.Registers.Mxcsr));
+        Assert.Equal(0x242UL, _intel.Xinuse.Bits);
+
+        FillVectors(_amd, 0x11);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.MxcsrOffset), 0x10_0000U);
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_amd, _area, 0, 0x2E7));
+        Assert.Equal((0x11, 0x11), (_amd.Registers.Read(StateComponent.Sse)[0], _amd.Registers.Read(StateComponent.Avx)[0]));
+    }
+
+    [Theory]
+    [InlineData(StateInstruction.Xsave, 0x602E7, 11007)]
+    [InlineData(StateInstruction.Xsave, 0x40001, 11007)]
+    [InlineData(StateInstruction.Xsave, 0x7, 831)]
+    [InlineData(StateInstruction.Xsaveopt, 0x602E7, 2815)]
+    [InlineData(StateInstruction.Xsaveopt, 0x40001, 2815)]
+    [InlineData(StateInstruction.Xsaveopt, 0x201, 2695)]
+    [InlineData(StateInstruction.Xsavec, 0x602E7, 2559)]
+    [InlineData(StateInstruction.Xsavec, 0x40201, 583)]
+    [InlineData(StateInstruction.Xrstor, 0x40001, 11007)]
+    [InlineData(StateInstruction.Fxsave, 0, 511)]
+    public void Intel_tries_the_last_byte_first(StateInstruction instruction, ulong mask, int last)
+    {
+        const ulong Address = 0x1000;
+        _intel.Xfd = StateComponentSet.Of(StateComponent.TileData);
+        Span<byte> memory = _area.AsSpan(0, last);
+        Fault Execute(Span<byte> accessible) => instruction switch
+        {
+            StateInstruction.Xsave => Instructions.Xsave(_intel, accessible, Address, mask),
+            StateInstruction.Xsaveopt => Instructions.Xsaveopt(_intel, accessible, Address, mask),
+            StateInstruction.Xsavec => Instructions.Xsavec(_intel, accessible, Address, mask),
+            StateInstruction.Xrstor => Instructions.Xrstor(_intel, accessible, Address, mask),
+            _ => Instructions.Fxsave(_intel, accessible, Address),
+        };
+
+        Fault fault = Execute(memory);
+        Assert.Equal((FaultVector.PageFault, Address + (ulong)last), (fault.Vector, fault.Address));
+        Assert.Equal(Fault.None, Execute(_area.AsSpan(0, last + 1)));
+    }
+
+    [Fact]
+    public void Intel_tries_the_area_before_it_judges_the_header()
+    {
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XstateBvOffset), 1UL << 63);
+        Assert.Equal(0x1000UL + XsaveFormat.XcompBvOffset, Instructions.Xrstor(_intel, _area.AsSpan(0, 512), 0x1000, 4).Address);
+        Assert.Equal(0x1000UL + 831, Instructions.Xrstor(_intel, _area.AsSpan(0, 640), 0x1000, 4).Address);
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_amd, _area.AsSpan(0, 640), 0x1000, 4));
+        Assert.Equal(0x1000UL + 512, Instructions.Xrstor(_amd, _area.AsSpan(0, 512), 0x1000, 4).Address);
+
+        // In the compacted form XCOMP_BV is judged first, and what RFBM and XCOMP_BV have in common counts, loaded or not.
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | 0x26);
+        Assert.Equal(0x1000UL + 895, Instructions.Xrstor(_intel, _area.AsSpan(0, 640), 0x1000, 0x26).Address);
+        Assert.Equal(0x1000UL + 831, Instructions.Xrstor(_intel, _area.AsSpan(0, 640), 0x1000, 4).Address);
+        BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | 1 << 14 | 4);
+        Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area.AsSpan(0, 640), 0x1000, 4));
     }
 
     [Fact]
@@ -292,8 +401,7 @@ public class InstructionsTests
     [InlineData(0, 1, true)]
     [InlineData(0, 0, false)]
     [InlineData(0, 2, false)]
-    [InlineData(1, 15, true)]
-    [InlineData(1, 16, false)]
+    [InlineData(1, 255, true)]
     [InlineData(2, 1, false)]
     [InlineData(15, 1, false)]
     [InlineData(32, 1, false)]
@@ -427,8 +535,9 @@ public class InstructionsTests
         saved.AsSpan(576).Fill(0x77);
         Assert.Equal(Fault.None, Instructions.Xsave(skylake, saved, 0, 0x218));
         Assert.Equal((0xEE, 0, 0), (saved[1024 + 15], saved[1024 + 16], saved[1024 + 63]));
-        Assert.Equal((0xEE, 0, 0), (saved[2688 + 3], saved[2688 + 4], saved[2688 + 7]));
         Assert.Equal(0xEE, saved[960 + 63]);
+        Assert.Equal(Fault.None, Instructions.Xsave(_amd, saved, 0, 0x200));
+        Assert.Equal((0, 0, 0x77), (saved[2432 + 4], saved[2432 + 7], saved[2432 + 8]));
     }
 
     [Fact]
@@ -559,5 +668,14 @@ public class InstructionsTests
     {
         CpuidTable cpuid = ProcessorProfiles.IntelSapphireRapids.Cpuid;
         return ProcessorProfile.FromCpuid(cpuid.With(7, 0, cpuid.Read(7) with { Ebx = 0 }));
+    }
+
+    private static void FillVectors(ProcessorState cpu, byte value)
+    {
+        foreach (StateComponent component in StateComponentSet.Of(
+            StateComponent.Sse, StateComponent.Avx, StateComponent.Opmask, StateComponent.ZmmHi256, StateComponent.Hi16Zmm))
+        {
+            cpu.Registers.Write(component).Fill(value);
+        }
     }
 }

@@ -5,6 +5,8 @@ namespace Xstate.Tests.Processor;
 
 public class ProcessorStateTests
 {
+    private static readonly StateComponentSet Halves = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx, StateComponent.ZmmHi256);
+
     private readonly ProcessorState _cpu = ProcessorState.ForUserProcess(ProcessorProfiles.IntelSapphireRapids);
 
     [Fact]
@@ -127,17 +129,72 @@ public class ProcessorStateTests
     [Fact]
     public void A_partial_initialization_leaves_hidden_registers_in_use()
     {
-        _cpu.Registers.Write(StateComponent.Avx).Fill(1);
-        _cpu.Is64BitMode = false;
-        byte[] area = new byte[16384];
-        BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        ProcessorState cpu = ProcessorState.ForUserProcess(ProcessorProfiles.IntelSapphireRapids.Without(ProcessorQuirks.HiddenHalvesInUse));
+        cpu.Registers.Write(StateComponent.Avx).Fill(1);
+        cpu.Is64BitMode = false;
 
-        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, area, 0, 4));
-        Assert.False(_cpu.Xinuse.Contains(StateComponent.Avx));
+        Assert.Equal(Fault.None, Instructions.Xrstor(cpu, InitialArea(), 0, 4));
+        Assert.False(cpu.Xinuse.Contains(StateComponent.Avx));
+        cpu.Is64BitMode = true;
+        Assert.True(cpu.Xinuse.Contains(StateComponent.Avx));
+        Assert.Equal(0, cpu.Registers.Read(StateComponent.Avx)[127]);
+        Assert.Equal(1, cpu.Registers.Read(StateComponent.Avx)[128]);
+    }
+
+    [Theory]
+    [InlineData(StateComponent.Sse)]
+    [InlineData(StateComponent.Avx)]
+    [InlineData(StateComponent.ZmmHi256)]
+    public void On_intel_one_bit_above_register_7_keeps_what_32_bit_code_initializes_in_use(StateComponent hidden)
+    {
+        foreach (StateComponent component in Halves)
+        {
+            _cpu.Registers.Write(component)[0] = 1;
+        }
+
+        _cpu.Is64BitMode = false;
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, InitialArea(), 0, Halves.Bits));
+        Assert.Equal(StateComponentSet.Empty, _cpu.Xinuse & Halves);
+
+        foreach (StateComponent component in Halves)
+        {
+            _cpu.Registers.Write(component)[0] = 1;
+        }
+
+        _cpu.Registers.Write(hidden)[^1] = 1;
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, InitialArea(), 0, Halves.Bits));
+        Assert.Equal(Halves, _cpu.Xinuse & Halves);
+    }
+
+    [Fact]
+    public void On_intel_nobody_looks_above_register_7_while_only_sse_is_in_use()
+    {
+        _cpu.Registers.Write(StateComponent.Sse)[0] = 1;
+        _cpu.Is64BitMode = false;
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, InitialArea(), 0, 2));
+        Assert.True(_cpu.Xinuse.Contains(StateComponent.Sse));
+
+        _cpu.Registers.Write(StateComponent.ZmmHi256);
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, InitialArea(), 0, 2));
+        Assert.False(_cpu.Xinuse.Contains(StateComponent.Sse));
+    }
+
+    [Fact]
+    public void Code_of_32_bits_neither_sees_nor_changes_whether_zmm16_to_31_are_in_use()
+    {
+        byte[] area = InitialArea();
+        BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.XstateBvOffset), 0x80UL);
+        _cpu.Is64BitMode = false;
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, area, 0, 0x80));
         _cpu.Is64BitMode = true;
-        Assert.True(_cpu.Xinuse.Contains(StateComponent.Avx));
-        Assert.Equal(0, _cpu.Registers.Read(StateComponent.Avx)[127]);
-        Assert.Equal(1, _cpu.Registers.Read(StateComponent.Avx)[128]);
+        Assert.False(_cpu.Xinuse.Contains(StateComponent.Hi16Zmm));
+
+        _cpu.Registers.Write(StateComponent.Hi16Zmm);
+        _cpu.Is64BitMode = false;
+        Assert.False(_cpu.Xinuse.Contains(StateComponent.Hi16Zmm));
+        Assert.Equal(Fault.None, Instructions.Xrstor(_cpu, InitialArea(), 0, 0x80));
+        _cpu.Is64BitMode = true;
+        Assert.True(_cpu.Xinuse.Contains(StateComponent.Hi16Zmm));
     }
 
     [Fact]
@@ -201,5 +258,12 @@ public class ProcessorStateTests
     {
         CpuidTable cpuid = ProcessorProfiles.AmdZen3.Cpuid;
         return ProcessorProfile.FromCpuid(cpuid.With(7, 0, cpuid.Read(7) with { Ecx = 0 }));
+    }
+
+    private static byte[] InitialArea()
+    {
+        byte[] area = new byte[16384];
+        BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        return area;
     }
 }

@@ -309,7 +309,9 @@ internal static class VectorExpectations
     {
         foreach (JsonProperty vendor in expect.EnumerateObject())
         {
-            ProcessorProfile profile = vendor.Name == "amd" ? ProcessorProfiles.AmdZen4 : ProcessorProfiles.IntelSapphireRapids;
+            // The Intel halves are the SDM's text and were never measured. M303 is not what Intel does: see the quirk and ProcessorStateTests.
+            ProcessorProfile profile = vendor.Name == "amd" ? ProcessorProfiles.AmdZen4
+                : ProcessorProfiles.IntelSapphireRapids.Without(ProcessorQuirks.HiddenHalvesInUse);
             ulong inUse = XinuseAfter(profile, vector);
             foreach (JsonProperty value in vendor.Value.EnumerateObject())
             {
