@@ -24,6 +24,9 @@ internal sealed class CaseGenerator
     private const int PoolLength = 1 << 16;
     private const int LinesBeyondArea = 4;
     private const int Line = 64;
+    private const int TileCount = 8;
+    private const int TileColumnsOffset = 16;
+    private const int TileRowsOffset = 48;
     private readonly InstructionProbe _probe;
     private readonly ImmutableArray<ProbedInstruction> _instructions;
     private readonly StateComponentSet _components;
@@ -38,9 +41,7 @@ internal sealed class CaseGenerator
         _random.Fill(_pool);
         _probe = probe;
         _areaLength = (probe.Profile.Layout.StandardLengthFor(probe.Enabled) + Line - 1) & -Line;
-
-        // Tile data needs permission from the kernel, and its registers are not part of what the probe loads and saves.
-        _components = probe.Enabled.Except(StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData));
+        _components = probe.Managed;
 
         // XSETBV and the supervisor forms only fault in a process, and instructions without memory have few operands.
         _instructions =
@@ -211,7 +212,37 @@ internal sealed class CaseGenerator
             if (_probe.Profile.Layout.TryLocate(component, xcompBv, area.Length, out int offset, out int size))
             {
                 Payload(area.Slice(offset, size));
+                if (component == StateComponent.TileCfg)
+                {
+                    TilePayload(area.Slice(offset, size));
+                }
             }
+        }
+    }
+
+    // Half of the configurations are ones that LDTILECFG would accept, and some of those are then broken in one place.
+    private void TilePayload(Span<byte> bytes)
+    {
+        if (_random.OneIn(2))
+        {
+            return;
+        }
+
+        bytes.Clear();
+        bytes[0] = 1;
+        bytes[1] = (byte)(_random.OneIn(2) ? 0 : _random.Below(256));
+        for (int tile = 0; tile < TileCount; tile++)
+        {
+            if (_random.OneIn(2))
+            {
+                bytes[TileColumnsOffset + (2 * tile)] = (byte)(1 + _random.Below(64));
+                bytes[TileRowsOffset + tile] = (byte)(1 + _random.Below(16));
+            }
+        }
+
+        if (_random.OneIn(4))
+        {
+            bytes[_random.Below(bytes.Length)] ^= (byte)(1 << _random.Below(8));
         }
     }
 

@@ -7,7 +7,7 @@ namespace Xstate.Linux.NativeCode;
 
 /// <summary>
 /// Catches the faults that probe code raises on purpose. The handler is machine code: no managed code runs in signal context. If the faulting instruction lies in the probe
-/// code it notes vector, error code and CR2 in the probe's record (R15) and continues in 64-bit code at the recovery address (R14); any other fault goes to the
+/// code it notes signal, vector, error code and CR2 in the probe's record (R15) and continues in 64-bit code at the recovery address (R14); any other fault goes to the
 /// handler that was there before, which is the .NET runtime's.
 /// </summary>
 [SupportedOSPlatform("linux")]
@@ -66,6 +66,7 @@ internal static unsafe class FaultCatcher
         code.Emit(0x48, 0x8B, 0x4A, R15);                   // mov rcx, [rdx+R15]
         code.Emit(0x48, 0x8B, 0x82, Vector, 0, 0, 0);       // mov rax, [rdx+vector]
         code.Emit(0x48, 0x89, 0x41, ProbeRecord.Vector);    // mov [rcx+Vector], rax
+        code.Emit(0x48, 0x89, 0xB9, ProbeRecord.Signal, 0, 0, 0); // mov [rcx+Signal], rdi
         code.Emit(0x48, 0x8B, 0x82, ErrorCode, 0, 0, 0);    // mov rax, [rdx+error code]
         code.Emit(0x48, 0x89, 0x41, ProbeRecord.ErrorCode); // mov [rcx+ErrorCode], rax
         code.Emit(0x48, 0x8B, 0x82, Cr2, 0, 0, 0);          // mov rax, [rdx+CR2]

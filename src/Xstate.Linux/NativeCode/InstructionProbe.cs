@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.Intrinsics.X86;
 using System.Runtime.Versioning;
 using Xstate.Architecture;
+using Xstate.Linux.Interop;
 using Xstate.Processor;
 
 namespace Xstate.Linux.NativeCode;
@@ -13,7 +14,7 @@ namespace Xstate.Linux.NativeCode;
 [SupportedOSPlatform("linux")]
 public sealed unsafe class InstructionProbe : IDisposable
 {
-    /// <summary>Bytes of the memory that a probed instruction may be pointed at; an inaccessible page follows.</summary>
+    /// <summary>Bytes of the memory that a probed instruction may be pointed at; as many inaccessible ones follow.</summary>
     public const int MemoryLength = 4 * LowMemory.PageLength;
 
     private const int SlotLength = 512;
@@ -22,17 +23,20 @@ public sealed unsafe class InstructionProbe : IDisposable
     private const int FinalOffset = InitialOffset + ImageLength;
     private const int MemoryOffset = FinalOffset + ImageLength;
     private const int GuardOffset = MemoryOffset + MemoryLength;
+    private const int GuardLength = MemoryLength;
     private const int EnvironmentOffset = 512;
     private const int EnvironmentLength = 28;
 
+    private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
     private static readonly Lock Once = new();
     private static LowMemory? _code;
 
-    private readonly LowMemory _data = new(GuardOffset + LowMemory.PageLength);
+    private readonly LowMemory _data = new(GuardOffset + GuardLength);
 
     /// <summary>Prepares memory, and on first use in the process the code and its fault handlers.</summary>
+    /// <param name="withTiles">Load and save tile registers too, for which the process needs <see cref="ProcessPermission"/>.</param>
     /// <exception cref="PlatformNotSupportedException">The processor or the kernel does not offer XSAVE.</exception>
-    public InstructionProbe()
+    public InstructionProbe(bool withTiles = false)
     {
         Profile = NativeProcessor.Profile;
         if ((NativeProcessor.Cr4Mirror & Cr4.OsXsave) == Cr4.None)
@@ -41,15 +45,19 @@ public sealed unsafe class InstructionProbe : IDisposable
         }
 
         Prepare(Profile);
-        _data.Forbid(GuardOffset, LowMemory.PageLength);
+        _data.Forbid(GuardOffset, GuardLength);
         Write(ProbeRecord.InitialImage, _data.Address + InitialOffset);
         Write(ProbeRecord.FinalImage, _data.Address + FinalOffset);
         Write(ProbeRecord.FinalEnvironment, _data.Address + EnvironmentOffset);
 
-        // The first probe answers what no managed instruction can: XCR0.
+        // The first probe answers what no managed instruction can: XCR0. With tiles it also is their first use, after which IA32_XFD is 0 for this thread.
+        ulong managed = withTiles ? ulong.MaxValue : ~Tiles.Bits;
+        Write(ProbeRecord.ManagedLow, managed);
         BinaryPrimitives.WriteUInt32LittleEndian(InitialImage[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
+        BinaryPrimitives.WriteUInt64LittleEndian(InitialImage[XsaveFormat.XstateBvOffset..], withTiles ? Tiles.Bits : 0);
         Execute(new ProbedInstruction(StateInstruction.Xgetbv, XsaveOperand.Legacy, Is64BitMode: true), 0, 0, 0, 0);
         Enabled = new StateComponentSet(Rdx << 32 | (uint)Rax);
+        Managed = new StateComponentSet(managed) & Enabled;
     }
 
     /// <summary>The processor, from its CPUID.</summary>
@@ -58,10 +66,13 @@ public sealed unsafe class InstructionProbe : IDisposable
     /// <summary>XCR0.</summary>
     public StateComponentSet Enabled { get; }
 
+    /// <summary>The components that <see cref="InitialImage"/> gives and <see cref="FinalImage"/> shows.</summary>
+    public StateComponentSet Managed { get; }
+
     /// <summary>The register state to start from: a standard-format area that XRSTOR accepts.</summary>
     public Span<byte> InitialImage => _data.Bytes(InitialOffset, ImageLength);
 
-    /// <summary>The register state afterwards, as XSAVE64 of all components stored it.</summary>
+    /// <summary>The register state afterwards, as XSAVE64 of the managed components stored it.</summary>
     public ReadOnlySpan<byte> FinalImage => _data.Bytes(FinalOffset, ImageLength);
 
     /// <summary>The x87 environment afterwards, as FNSTENV stored it: it shows the full tag word, and pointers that saves of AMD hide.</summary>
@@ -84,6 +95,9 @@ public sealed unsafe class InstructionProbe : IDisposable
 
     /// <summary>XINUSE after the instruction, as XGETBV with ECX=1 answers, or null where it is not offered.</summary>
     public ulong? InUse => Profile.HasXgetbv1 ? Read(ProbeRecord.InUseHigh) << 32 | (uint)Read(ProbeRecord.InUseLow) : null;
+
+    /// <summary>Whether the last fault came as SIGILL: #UD, or #NM of IA32_XFD without permission, for which the kernel leaves the vector of an earlier fault.</summary>
+    public bool IsIllegal => Read(ProbeRecord.Vector) != 0 && Read(ProbeRecord.Signal) == NativeCodeCalls.SigIll;
 
     /// <summary>Executes an instruction.</summary>
     /// <param name="instruction">The instruction.</param>

@@ -132,6 +132,9 @@ internal static class ProbeCode
             code.Emit(0x0F, 0x01, 0xEF);                                        // wrpkru
         }
 
+        // Tiles are released as XRSTOR does it; where XCR0 lacks them this does nothing.
+        code.Emit(0x49, 0x8D, 0x9F, 0, ProbeRecord.InitialArea >> 8, 0, 0);     // lea rbx, [r15+InitialArea]
+        code.Emit(0xB8, 0, 0, 6, 0, 0x31, 0xD2, 0x48, 0x0F, 0xAE, 0x2B);        // mov eax, 60000h; xor edx, edx; xrstor64 [rbx]
         code.Emit(0xDB, 0xE3, 0x0F, 0xAE, 0x14, 0x24);                          // fninit; ldmxcsr [rsp]
         code.Emit(hasAvx ? [0xC5, 0xF8, 0x77] : []);                            // vzeroupper
         code.Emit(0xFC, 0x48, 0x83, 0xC4, 24);                                  // cld; add rsp, 24
@@ -139,11 +142,11 @@ internal static class ProbeCode
         return code.Emit(0xC3);
     }
 
-    // Every component but tile data, which a process may not touch without permission from the kernel.
+    // Every component but tiles, which a process may not touch without permission from the kernel.
     private static void Everything(CodeWriter code, byte image)
     {
         code.Emit(0x49, 0x8B, 0x5F, image);                                     // mov rbx, [r15+image]
-        code.Emit(0xB8, 0xFF, 0xFF, 0xF9, 0xFF);                                // mov eax, FFF9FFFFh
-        code.Emit(0xBA, 0xFF, 0xFF, 0xFF, 0xFF);                                // mov edx, FFFFFFFFh
+        code.Emit(0x41, 0x8B, 0x87, ProbeRecord.ManagedLow, 0, 0, 0);           // mov eax, [r15+ManagedLow]
+        code.Emit(0x41, 0x8B, 0x97, ProbeRecord.ManagedHigh, 0, 0, 0);          // mov edx, [r15+ManagedHigh]
     }
 }

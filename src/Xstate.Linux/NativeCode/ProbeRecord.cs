@@ -19,5 +19,10 @@ internal static class ProbeRecord
     public const byte Cr2 = 104;
     public const byte Flags = 112;
     public const byte Pkru = 120;
-    public const int Length = 128;
+    public const byte ManagedLow = 128;
+    public const byte ManagedHigh = 132;
+    public const byte Signal = 136;
+
+    // An area whose restore initializes; never written.
+    public const int InitialArea = 1024;
 }

@@ -28,7 +28,7 @@ public sealed class ProcessorComparison : IDisposable
     private const int MaxDisagreements = 10;
     private const int MaxRepeats = 3;
     private const int PageMask = 0xFFF;
-    private readonly InstructionProbe _probe = new();
+    private readonly InstructionProbe _probe;
     private readonly ProcessorState _cpu;
     private readonly CaseGenerator _generator;
     private readonly byte[] _memory = new byte[InstructionProbe.MemoryLength];
@@ -36,14 +36,17 @@ public sealed class ProcessorComparison : IDisposable
     private readonly byte[] _final;
     private readonly List<string> _disagreements = [];
 
-    /// <summary>A comparison whose cases follow from a seed.</summary>
+    /// <summary>A comparison whose cases follow from a seed. It must run on the thread that makes it.</summary>
     /// <param name="seed">The seed.</param>
     /// <param name="profile">The model's profile, if it is not to be the one that CPUID describes.</param>
-    public ProcessorComparison(ulong seed, ProcessorProfile? profile = null)
+    /// <param name="withTiles">Compare tile registers too, for which the process needs <see cref="ProcessPermission"/>; without, they are what IA32_XFD disables.</param>
+    public ProcessorComparison(ulong seed, ProcessorProfile? profile = null, bool withTiles = false)
     {
+        _probe = new InstructionProbe(withTiles);
         _cpu = ProcessorState.ForUserProcess(profile ?? _probe.Profile);
         _cpu.Xcr0 = _probe.Enabled;
         _cpu.Cr4 = NativeProcessor.Cr4Mirror;
+        _cpu.Xfd = withTiles ? StateComponentSet.Empty : _cpu.Profile.XfdComponents;
         _final = new byte[_cpu.Profile.Layout.StandardLength];
         _generator = new CaseGenerator(seed, _probe);
     }
@@ -112,6 +115,11 @@ public sealed class ProcessorComparison : IDisposable
 
         // Outside 64-bit mode the upper halves are not the instruction's to keep.
         ulong kept = next.Instruction.Is64BitMode ? ulong.MaxValue : uint.MaxValue;
+        if (real.IsFault)
+        {
+            CountFrameAsInUse();
+        }
+
         return FaultDifference(real, model)
             ?? Difference("RAX", rax & kept, _probe.Rax & kept)
             ?? Difference("RDX", rdx & kept, _probe.Rdx & kept)
@@ -167,9 +175,33 @@ public sealed class ProcessorComparison : IDisposable
         return fault;
     }
 
-    // A page fault may report any byte of the page that cannot be accessed.
-    private static string? FaultDifference(Fault real, Fault model)
+    // The kernel restores the registers from the frame of the signal, in which it sets XSTATE_BV of x87 and SSE, and of PKRU since Linux 6.13 and 6.12.5: a processor that
+    // goes by history then counts them as in use.
+    private void CountFrameAsInUse()
     {
+        foreach (StateComponent component in StateComponentSet.Of(StateComponent.X87, StateComponent.Sse, StateComponent.Pkru))
+        {
+            if (_probe.InUse is { } inUse && (inUse >> (int)component & 1) != 0)
+            {
+                _cpu.Registers.Write(component);
+            }
+        }
+    }
+
+    private string? FaultDifference(Fault real, Fault model)
+    {
+        // What IA32_XFD raises without permission is told by the signal alone.
+        if (_probe.IsIllegal && model.Vector == FaultVector.DeviceNotAvailable)
+        {
+            return null;
+        }
+
+        if (_cpu.Profile.Has(ProcessorQuirks.AreaProbedAtItsEnd))
+        {
+            return real == model ? null : $"fault {real} at {real.Address:x}, model {model} at {model.Address:x}";
+        }
+
+        // Elsewhere any byte of the page that cannot be accessed may be reported.
         Fault realPage = real with { Address = real.Address & ~(ulong)PageMask };
         Fault modelPage = model with { Address = model.Address & ~(ulong)PageMask };
         return realPage == modelPage ? null : $"fault {real} at {real.Address:x}, model {model} at {model.Address:x}";

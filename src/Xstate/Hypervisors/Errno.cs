@@ -48,6 +48,9 @@ public enum Errno
     /// <summary>The kernel has no such ioctl.</summary>
     ENOTTY = 25,
 
+    /// <summary>No space: a signal stack that is too small for what was asked.</summary>
+    ENOSPC = 28,
+
     /// <summary>Operation not supported.</summary>
     EOPNOTSUPP = 95,
 }
