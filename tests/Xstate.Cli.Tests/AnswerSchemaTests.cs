@@ -14,13 +14,25 @@ public class AnswerSchemaTests
     [InlineData("check", "check", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12")]
     [InlineData("fix", "fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", "never-written.json")]
     [InlineData("diff", "diff", "samples/captures/leaked-pkru.json", "samples/captures/compacted.json")]
+    [InlineData("convert", "convert", "samples/captures/live-avx512.json", "--to", "kvm_xsave", "-o", "{folder}/out")]
+    [InlineData("set", "set", "samples/captures/live-avx512.json", "pkru=4", "-o", "{folder}/out")]
     [InlineData("rules", "rules")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
     public async Task An_answer_fits_its_schema(string schema, params string[] arguments)
     {
         Assert.SkipUnless(schema != "host" || OperatingSystem.IsLinux(), "only a Linux host can be recorded");
-        XstateProcess run = await XstateProcess.Run([.. arguments, "--json"]);
+        string folder = Directory.CreateTempSubdirectory("xstate-schema-").FullName;
+        XstateProcess run;
+        try
+        {
+            run = await XstateProcess.Run([.. arguments.Select(argument => argument.Replace("{folder}", folder, StringComparison.Ordinal)), "--json"]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
         Assert.InRange(run.ExitCode, 0, 1);
         Assert.Empty(new JsonSchema($"{schema}.answer.schema.json").Errors(run.Json));
         Assert.StartsWith("{\n  \"schemaVersion\": 1,\n  \"verb\": ", run.Output, StringComparison.Ordinal);

@@ -1,3 +1,5 @@
+using Xstate.Artifacts;
+
 namespace Xstate.Cli.Output;
 
 /// <summary>Files that appear whole or not at all.</summary>
@@ -35,5 +37,28 @@ internal static class AtomicFile
         {
             throw new UsageException($"{path} exists; --force replaces it");
         }
+    }
+
+    /// <summary>Changes bytes of a file where they are, after all of them were found to be what they should be. Only for changes that keep every length.</summary>
+    public static void PatchInPlace(string path, IReadOnlyList<ArtifactPatch> patches)
+    {
+        using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        foreach (ArtifactPatch patch in patches)
+        {
+            byte[] found = new byte[patch.Found.Length];
+            file.Position = patch.Offset;
+            if (file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false) != found.Length || !found.AsSpan().SequenceEqual(patch.Found.Span))
+            {
+                throw new MalformedArtifactException("artifact", patch.Offset, "other bytes than were decoded", "the file as it was when it was read");
+            }
+        }
+
+        foreach (ArtifactPatch patch in patches)
+        {
+            file.Position = patch.Offset;
+            file.Write(patch.Replacement.Span);
+        }
+
+        file.Flush(flushToDisk: true);
     }
 }

@@ -155,6 +155,10 @@ public static class RuleCatalog
             "kvm_pvm keeps the host's CPUID for the guest; the prediction holds for kvm_intel and kvm_amd.",
             "Prove the answer on a host of the fleet.",
             "Measured on kvm_pvm 6.18"),
+        new("XS0705", "A component has no place in the format that is asked for", Severity.Error,
+            "The standard format has no supervisor components, and a processor's layout only those that it has: a conversion would drop state that is in use.",
+            "Convert to xstate-capture, which keeps the area as it is, or give --force.",
+            "SDM Vol. 1, 13.4.2"),
         new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
             "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
             + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",

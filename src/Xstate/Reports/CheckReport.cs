@@ -200,9 +200,9 @@ public static class CheckReport
         json.WriteEndObject();
     }
 
-    internal static void WriteRepairs(Utf8JsonWriter json, IEnumerable<RepairStep> repairs)
+    internal static void WriteRepairs(Utf8JsonWriter json, IEnumerable<RepairStep> repairs, string name = "repairs")
     {
-        json.WriteStartArray("repairs");
+        json.WriteStartArray(name);
         foreach (RepairStep step in repairs)
         {
             json.WriteStartObject();

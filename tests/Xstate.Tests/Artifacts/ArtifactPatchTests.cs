@@ -52,7 +52,7 @@ public class ArtifactPatchTests
     {
         byte[] image = new byte[4096];
         image[512] = 3;
-        byte[] document = CaptureWriter.Write(Artifact.Open(new MemoryStream(image)).Capture! with { Note = "n" }, "xstate-capture");
+        byte[] document = ArtifactConversion.Write(Artifact.Open(new MemoryStream(image)).Capture! with { Note = "n" }, "xstate-capture");
         foreach (byte[] original in new[] { image, document })
         {
             using MemoryStream content = new(original);

@@ -1,0 +1,116 @@
+using System.CommandLine;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Cli.Input;
+using Xstate.Cli.Output;
+using Xstate.Findings;
+using Xstate.Reports;
+using Xstate.Transforms;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate convert FILE --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets.</summary>
+internal static class ConvertCommand
+{
+    public static Command Create()
+    {
+        Argument<string> file = new("FILE") { Description = "A state, a CPUID dump or a host record, or - for standard input." };
+        Option<string?> to = new("--to") { Description = $"What to write: {string.Join(", ", ArtifactConversion.Formats)}." };
+        Option<string> output = new("--output", "-o") { Description = "Where to write it.", Required = true };
+        Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread, for formats that hold one." };
+        Option<string?> relocate = new("--relocate") { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
+        Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing files." };
+        CommonOptions options = new();
+        Command command = new("convert", "Write a state, a CPUID dump or a host record in another format.") { file, to, output, vcpu, relocate, force };
+        options.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            string format = parsed.GetValue(to) ?? throw new UsageException($"convert needs --to: {string.Join(", ", ArtifactConversion.Formats)}");
+            using OpenedArtifact opened = OpenedArtifact.Open(parsed.GetValue(file)!, parsed.GetValue(options.Format));
+            return Run(opened, parsed.GetValue(file)!, format, parsed, new Choices(parsed.GetValue(output)!, parsed.GetValue(vcpu), parsed.GetValue(relocate), parsed.GetValue(force)), options);
+        });
+        return command;
+    }
+
+    private static int Run(OpenedArtifact opened, string file, string format, ParseResult parsed, Choices choices, CommonOptions options)
+    {
+        AtomicFile.Refuse(choices.Output, choices.Force);
+        Conversion conversion;
+        try
+        {
+            conversion = opened.Artifact switch
+            {
+                { Capture: not null } => Convert(opened, format, parsed, choices, options),
+                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(dump, Path.GetFileNameWithoutExtension(file), format), [], []),
+                { Host: { } host } => new Conversion(ArtifactConversion.Write(host, format), [], []),
+                _ => throw new UsageException($"{file} is {opened.Artifact.Format}, which holds nothing to convert"),
+            };
+        }
+        catch (NotSupportedException error)
+        {
+            throw new UsageException($"{file}: {error.Message}");
+        }
+
+        bool written = conversion.Obstacles.Count == 0 || choices.Force;
+        if (written)
+        {
+            AtomicFile.Write(choices.Output, conversion.Bytes, choices.Force);
+        }
+
+        ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles);
+        if (parsed.GetValue(options.Json))
+        {
+            Standard.Write(stream => ConvertReport.WriteJson(stream, answer));
+        }
+        else
+        {
+            ConvertReport.WriteText(Console.Out, answer);
+        }
+
+        return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
+    }
+
+    private static Conversion Convert(OpenedArtifact opened, string format, ParseResult parsed, Choices choices, CommonOptions options)
+    {
+        Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
+        if (choices.Vcpu is { } id)
+        {
+            CapturedState state = capture.States.FirstOrDefault(state => state.Id == id)
+                ?? throw new UsageException($"there is no virtual CPU or thread {id}; there are {string.Join(", ", capture.States.Take(16).Select(state => state.Id))}");
+            capture = capture with { States = [state] };
+        }
+
+        XsaveLayout? layout = choices.Relocate is { } path ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(path)) : null;
+        List<RepairStep> steps = [];
+        List<Finding> obstacles = [];
+
+        // The raw image is what a kernel takes: standard format. Other formats keep the area as it is unless it shall move.
+        if (layout is not null || format == ArtifactConversion.RawImage)
+        {
+            (Capture complete, IEnumerable<Finding> guesses) = ShowReport.Complete(capture);
+            bool moves = layout is not null || complete.States.Any(state => state.ReadArea().IsCompacted);
+            if (moves && guesses.FirstOrDefault() is { } guess)
+            {
+                throw new UsageException($"{guess.Message}; {guess.Mend}");
+            }
+
+            List<CapturedState> states = [];
+            foreach (CapturedState state in moves ? complete.States : capture.States)
+            {
+                Transformed<CapturedState> transformed = moves ? CaptureTransforms.ToStandard(state, layout) : new Transformed<CapturedState>(state, [], []);
+                states.Add(transformed.Value);
+                steps.AddRange(transformed.Steps);
+                obstacles.AddRange(transformed.Obstacles);
+            }
+
+            capture = capture with { States = [.. states] };
+        }
+
+        return new Conversion(ArtifactConversion.Write(capture, format), steps, obstacles);
+    }
+
+    private sealed record Choices(string Output, int? Vcpu, string? Relocate, bool Force);
+
+    private sealed record Conversion(byte[] Bytes, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
+}

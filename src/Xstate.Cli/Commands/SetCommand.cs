@@ -1,0 +1,131 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Cli.Input;
+using Xstate.Cli.Output;
+using Xstate.Findings;
+using Xstate.Reports;
+using Xstate.Transforms;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate set FILE REGISTER=VALUE…</c>: gives registers of a captured state values, in the file's own format.</summary>
+internal static class SetCommand
+{
+    public static Command Create()
+    {
+        Argument<string> file = new("FILE") { Description = "A state, or - for standard input." };
+        Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff …; show lists the names.", Arity = ArgumentArity.OneOrMore };
+        Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
+        Option<string?> output = new("--output", "-o") { Description = "Where to write the changed state, in the format of FILE." };
+        Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers are written." };
+        Option<bool> force = new("--force") { Description = "Replace an existing file." };
+        CommonOptions options = new();
+        Command command = new("set", "Give registers of a state values.") { file, registers, vcpu, output, inPlace, force };
+        options.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetValue(file)!;
+            string? destination = parsed.GetValue(output);
+            if (destination is null != parsed.GetValue(inPlace))
+            {
+                throw new UsageException("set needs -o OUT or --in-place, and not both");
+            }
+
+            if (destination is not null)
+            {
+                AtomicFile.Refuse(destination, parsed.GetValue(force));
+            }
+
+            ImmutableArray<RegisterEdit> edits = Parse(parsed.GetValue(registers)!);
+            using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
+            Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options, out ImmutableArray<Finding> findings);
+            Write(opened, changed.Value, path, destination, parsed.GetValue(force));
+            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, findings);
+            if (parsed.GetValue(options.Json))
+            {
+                Standard.Write(stream => SetReport.WriteJson(stream, answer));
+            }
+            else
+            {
+                SetReport.WriteText(Console.Out, answer);
+            }
+
+            return ExitCode.Fine;
+        });
+        return command;
+    }
+
+    private static ImmutableArray<RegisterEdit> Parse(IEnumerable<string> registers)
+    {
+        try
+        {
+            return [.. registers.Select(RegisterEdit.Parse)];
+        }
+        catch (RegisterEditException error)
+        {
+            throw new UsageException(error.Message);
+        }
+    }
+
+    private static Transformed<CapturedState> Apply(
+        OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options, out ImmutableArray<Finding> findings)
+    {
+        (Capture complete, ImmutableArray<Finding> guesses) = ShowReport.Complete(ArtifactInput.WithContext(opened.Capture, parsed, options));
+        CapturedState state = (id, complete.States) switch
+        {
+            (null, [var only]) => only,
+            (null, var states) => throw new UsageException($"there are {states.Length} states; choose one with --vcpu or --tid: {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
+            ({ } wanted, var states) => states.FirstOrDefault(s => s.Id == wanted)
+                ?? throw new UsageException($"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
+        };
+        findings = [.. guesses.Where(guess => guess.Where.Vcpu == state.Id)];
+        if (!findings.IsEmpty && edits.Any(edit => !IsLegacy(edit)))
+        {
+            throw new UsageException($"{findings[0].Message}; {findings[0].Mend}");
+        }
+
+        try
+        {
+            return RegisterEdit.Apply(state, edits);
+        }
+        catch (RegisterEditException error)
+        {
+            throw new UsageException(error.Message);
+        }
+    }
+
+    // Where x87 and SSE are, every processor agrees; anything else written at a guessed place would destroy something.
+    private static bool IsLegacy(RegisterEdit edit) => StateComponentSet.Legacy.ContainsAll(edit.Components);
+
+    private static void Write(OpenedArtifact opened, CapturedState changed, string path, string? output, bool force)
+    {
+        // Only the area and what was lost in it change: a layout that was inferred or given is not written into the file.
+        Capture capture = opened.Capture;
+        int index = capture.States.ToList().FindIndex(state => state.Id == changed.Id);
+        CapturedState edited = capture.States[index] with { Area = changed.Area, Lost = changed.Lost };
+        ImmutableArray<ArtifactPatch> patches = opened.Encode(capture with { States = capture.States.SetItem(index, edited) });
+        if (output is not null)
+        {
+            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream), force);
+        }
+        else if (opened.Compression is { } compression)
+        {
+            throw new UsageException($"{path} is compressed ({compression}); write the changed state elsewhere with -o OUT");
+        }
+        else if (path == "-")
+        {
+            throw new UsageException("standard input cannot be changed in place; use -o OUT");
+        }
+        else if (patches.All(patch => patch.Found.Length == patch.Replacement.Length))
+        {
+            AtomicFile.PatchInPlace(path, patches);
+        }
+        else
+        {
+            AtomicFile.Write(path, stream => PatchedCopy.Write(opened.Content, patches, stream), force: true);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using Xstate.Findings;
+using Xstate.Transforms;
+
+namespace Xstate.Reports;
+
+/// <summary>What a conversion did.</summary>
+/// <param name="File">The input.</param>
+/// <param name="From">Its format.</param>
+/// <param name="To">The format that was written.</param>
+/// <param name="Output">The file that was written; null when obstacles kept it from being written.</param>
+/// <param name="Length">Its bytes.</param>
+/// <param name="Steps">What changed on the way.</param>
+/// <param name="Obstacles">What was lost, or would be.</param>
+public sealed record ConvertAnswer(string File, string From, string To, string? Output, int Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
+
+/// <summary>Tells what a conversion did.</summary>
+public static class ConvertReport
+{
+    /// <summary>Writes the JSON answer.</summary>
+    public static void WriteJson(Stream output, ConvertAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        JsonAnswer.Write(output, "convert", json =>
+        {
+            json.WriteString("file", answer.File);
+            json.WriteString("from", answer.From);
+            json.WriteString("to", answer.To);
+            if (answer.Output is not null)
+            {
+                json.WriteString("output", answer.Output);
+                json.WriteNumber("length", answer.Length);
+            }
+
+            CheckReport.WriteRepairs(json, answer.Steps, "changes");
+            JsonAnswer.WriteFindings(json, answer.Obstacles);
+        });
+    }
+
+    /// <summary>Writes text for people.</summary>
+    public static void WriteText(TextWriter output, ConvertAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(answer);
+        foreach (RepairStep step in answer.Steps)
+        {
+            output.WriteLine($"{step.Vcpu}: {step.Message}");
+        }
+
+        foreach (Finding obstacle in answer.Obstacles)
+        {
+            output.WriteLine($"{obstacle.Rule} {obstacle.Where.Vcpu}: {obstacle.Message}");
+        }
+
+        output.WriteLine(answer.Output is null ? "nothing was written; --force drops what has no place" : $"wrote {answer.Output}: {answer.To}, {answer.Length} bytes");
+    }
+}

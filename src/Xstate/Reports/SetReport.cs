@@ -1,0 +1,48 @@
+using Xstate.Findings;
+using Xstate.Transforms;
+
+namespace Xstate.Reports;
+
+/// <summary>Registers that were given values.</summary>
+/// <param name="File">The input.</param>
+/// <param name="Format">Its format.</param>
+/// <param name="Output">The file that was written: another one, or the input itself.</param>
+/// <param name="Steps">Each register with its value before and after.</param>
+/// <param name="Findings">What has to be said of the state.</param>
+public sealed record SetAnswer(string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings);
+
+/// <summary>Tells what was set.</summary>
+public static class SetReport
+{
+    /// <summary>Writes the JSON answer.</summary>
+    public static void WriteJson(Stream output, SetAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        JsonAnswer.Write(output, "set", json =>
+        {
+            json.WriteString("file", answer.File);
+            json.WriteString("format", answer.Format);
+            json.WriteString("output", answer.Output);
+            CheckReport.WriteRepairs(json, answer.Steps, "changes");
+            JsonAnswer.WriteFindings(json, answer.Findings);
+        });
+    }
+
+    /// <summary>Writes text for people.</summary>
+    public static void WriteText(TextWriter output, SetAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(answer);
+        foreach (RepairStep step in answer.Steps)
+        {
+            output.WriteLine($"{step.Vcpu}: {step.Message}");
+        }
+
+        foreach (Finding finding in answer.Findings)
+        {
+            output.WriteLine($"{finding.Rule} {finding.Message}");
+        }
+
+        output.WriteLine($"wrote {answer.Output}");
+    }
+}
