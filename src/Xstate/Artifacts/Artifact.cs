@@ -2,18 +2,23 @@ using System.Collections.Immutable;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.Firecracker;
+using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Artifacts.KvmXsave;
+using Xstate.Artifacts.Libcpuid;
+using Xstate.Artifacts.LibvirtCpudata;
+using Xstate.Artifacts.LibvirtCpuModel;
+using Xstate.Artifacts.QmpCpu;
 using Xstate.Artifacts.Text;
 using Xstate.Captures;
 using Xstate.Findings;
 
 namespace Xstate.Artifacts;
 
-/// <summary>What a file turned out to be. Exactly one of the four results is not null.</summary>
+/// <summary>What a file turned out to be. Exactly one of the six results is not null.</summary>
 public sealed record Artifact
 {
     private ICaptureEncoder? _encoder;
@@ -33,6 +38,12 @@ public sealed record Artifact
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
         new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read),
+        Whole(LibcpuidReader.Format, "libcpuid's raw dump or .test file", source => LibcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(LibcpuidReader.Read(bytes.Span, limits))),
+        Whole(LibvirtCpudataReader.Format, "CPUID dump of libvirt's CPU tests, XML", source => LibvirtCpudataReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpudataReader.Read(bytes, limits))),
+        Whole(LibvirtCpuModelReader.Format, "libvirt's domain or host capabilities, <cpu>, or a file of its CPU map", source => LibvirtCpuModelReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpuModelReader.Read(bytes, limits))),
+        Whole(QmpCpuReader.Format, "QEMU's replies to query-cpu-model-expansion and query-cpu-definitions", source => QmpCpuReader.Recognizes(source.Head), (bytes, limits) => Of(QmpCpuReader.Read(bytes.Span, limits))),
+        Whole(FingerprintReader.Format, "Firecracker's fingerprint of a host", source => FingerprintReader.Recognizes(source.Head), (bytes, limits) => OfFingerprint(FingerprintReader.Read(bytes.Span, limits))),
+        Whole(CpuTemplateReader.Format, "Firecracker's CPU template", source => CpuTemplateReader.Recognizes(source.Head), (bytes, limits) => Of(CpuTemplateReader.Read(bytes.Span, limits))),
         Whole(KvmCpuid2Reader.Format, "struct kvm_cpuid2", source => KvmCpuid2Reader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
         Whole(KvmXcrsReader.Format, "struct kvm_xcrs", source => KvmXcrsReader.Recognizes(source.Length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
         Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder())),
@@ -53,6 +64,12 @@ public sealed record Artifact
 
     /// <summary>Extended control registers of one virtual CPU.</summary>
     public KvmXcrsBlob? Xcrs { get; private init; }
+
+    /// <summary>CPU models by the names of their features: components without a layout.</summary>
+    public CpuModelList? Models { get; private init; }
+
+    /// <summary>A CPU template: changes of a CPUID that is elsewhere.</summary>
+    public CpuTemplate? Template { get; private init; }
 
     /// <summary>What the decoder noticed: ambiguity, damage, hazards.</summary>
     public ImmutableArray<Finding> Findings { get; private init; } = [];
@@ -117,7 +134,13 @@ public sealed record Artifact
 
     internal static Artifact Of(HostRecord host) => new(HostFileReader.Format) { Host = host };
 
-    internal static Artifact Of(CpuidDump dump) => new(dump.Format) { Cpuid = dump };
+    internal static Artifact Of(CpuidDump dump) => new(dump.Format) { Cpuid = dump, Findings = CpuFindings.Of(dump) };
+
+    internal static Artifact Of(CpuModelList models) => new(models.Format) { Models = models, Findings = CpuFindings.Of(models) };
+
+    internal static Artifact Of(CpuTemplate template) => new(template.Format) { Template = template };
+
+    internal static Artifact OfFingerprint(HostRecord host) => new(FingerprintReader.Format) { Host = host, Findings = CpuFindings.Of(host, FingerprintReader.Format) };
 
     internal static Artifact Of(KvmXcrsBlob xcrs) => new(KvmXcrsReader.Format) { Xcrs = xcrs };
 

@@ -30,6 +30,12 @@ public sealed record ArtifactLimits
     /// <summary>Probed behaviours of one host.</summary>
     public int MaxProbes { get; init; } = 1_024;
 
+    /// <summary>CPU models, feature definitions and files of one list of models. Libvirt's largest file defines 560 features.</summary>
+    public int MaxModels { get; init; } = 8_192;
+
+    /// <summary>Features of one CPU model. QEMU 10 answers about 500 properties.</summary>
+    public int MaxFeatures { get; init; } = 8_192;
+
     /// <summary>Bytes of one XSAVE area.</summary>
     public int MaxArea { get; init; } = Architecture.XsaveLayout.MaxAreaLength;
 }

@@ -19,12 +19,53 @@ public sealed record CpuidProcessor(string Label, CpuidTable Cpuid)
         !Cpuid.UserComponents.IsEmpty && XsaveLayout.FromCpuid(Cpuid).MissingComponents.IsEmpty;
 }
 
+/// <summary>What a remark about a dump is about.</summary>
+public enum CpuidDefect
+{
+    /// <summary>Leaf 0 is not recorded: the vendor is unknown.</summary>
+    NoVendor,
+
+    /// <summary>Leaf 1 announces XSAVE, and leaf 0xD.0 is all zero or not recorded.</summary>
+    NoXsaveLeaf,
+
+    /// <summary>Leaf 0xD.1 is not recorded: XSAVEOPT, XSAVEC, XSAVES, XFD and the supervisor components are unknown.</summary>
+    NoXsaveFeatures,
+
+    /// <summary>A component is announced and its sub-leaf is not recorded.</summary>
+    SubleafAbsent,
+
+    /// <summary>A component is announced and its sub-leaf is all zero.</summary>
+    SubleafZero,
+
+    /// <summary>A component is announced and its sub-leaf names no place that can be.</summary>
+    SubleafImpossible,
+
+    /// <summary>A component reaches beyond the size that leaf 0xD.0 states.</summary>
+    BeyondStatedSize,
+
+    /// <summary>The dump does not tell the sub-leaf of an answer, which was placed by its order or its looks.</summary>
+    PlacedByInference,
+
+    /// <summary>An answer is left out because its place is not known or taken.</summary>
+    LeftOut,
+
+    /// <summary>An answer for a leaf beyond the last that the processor has: it repeats another leaf, or nothing.</summary>
+    BeyondLastLeaf,
+
+    /// <summary>Logical processors of one machine answer leaf 0xD differently.</summary>
+    ProcessorsDiffer,
+
+    /// <summary>There are more remarks than are kept.</summary>
+    TooMany,
+}
+
 /// <summary>Something that a reader of a dump has to know: an answer that is missing, contradicts another, or was placed by inference.</summary>
+/// <param name="Defect">What it is about.</param>
 /// <param name="Processor">Index of the logical processor in the dump.</param>
 /// <param name="Leaf">The leaf.</param>
 /// <param name="Subleaf">The sub-leaf, if one is concerned.</param>
 /// <param name="Message">A sentence.</param>
-public sealed record CpuidRemark(int Processor, uint Leaf, uint? Subleaf, string Message);
+public sealed record CpuidRemark(CpuidDefect Defect, int Processor, uint Leaf, uint? Subleaf, string Message);
 
 /// <summary>CPUID answers of one or more logical processors, whatever file they came from.</summary>
 public sealed record CpuidDump
@@ -67,11 +108,12 @@ public sealed record CpuidDump
 
         ImmutableArray<CpuidRemark>.Builder all = ImmutableArray.CreateBuilder<CpuidRemark>();
         all.AddRange(remarks);
+        AddDifferences(all, processors);
         for (int i = 0; i < processors.Length; i++)
         {
             if (all.Count >= MaxRemarks)
             {
-                all.Add(new CpuidRemark(i, CpuidTable.XsaveLeaf, null, "too many remarks: nothing is remarked on this and the later processors"));
+                all.Add(new CpuidRemark(CpuidDefect.TooMany, i, CpuidTable.XsaveLeaf, null, "too many remarks: nothing is remarked on this and the later processors"));
                 break;
             }
 
@@ -84,29 +126,52 @@ public sealed record CpuidDump
     /// <summary>The first logical processor as a host about whose kernel nothing is known.</summary>
     public HostRecord ToHostRecord(string name, Provenance provenance) => new() { Name = name, Cpuid = Cpuid, Provenance = provenance };
 
+    // EBX of 0xD.0 and 0xD.1 is the size for what XCR0 and IA32_XSS hold at the moment, which differs without meaning anything.
+    private static void AddDifferences(ImmutableArray<CpuidRemark>.Builder remarks, ImmutableArray<CpuidProcessor> processors)
+    {
+        CpuidTable first = processors[0].Cpuid;
+        for (int i = 1; i < processors.Length && remarks.Count < MaxRemarks; i++)
+        {
+            CpuidTable other = processors[i].Cpuid;
+            if (first.UserComponents != other.UserComponents || first.SupervisorComponents != other.SupervisorComponents || !XsaveLayout.FromCpuid(first).Equals(XsaveLayout.FromCpuid(other)))
+            {
+                remarks.Add(new CpuidRemark(
+                    CpuidDefect.ProcessorsDiffer, i, CpuidTable.XsaveLeaf, null, $"leaf 0xd is not the one of processor 0: components {other.UserComponents} and {other.SupervisorComponents}"));
+            }
+        }
+    }
+
     private static void AddXsaveRemarks(ImmutableArray<CpuidRemark>.Builder remarks, int processor, CpuidTable cpuid)
     {
         if (!cpuid.TryRead(0, 0, out _))
         {
-            remarks.Add(new CpuidRemark(processor, 0, null, "leaf 0 is not recorded: the vendor is unknown"));
+            remarks.Add(new CpuidRemark(CpuidDefect.NoVendor, processor, 0, null, "leaf 0 is not recorded: the vendor is unknown"));
         }
 
         const uint XsaveBit = 1u << 26;
         if (cpuid.UserComponents.IsEmpty && (cpuid.Read(1).Ecx & XsaveBit) != 0)
         {
             string what = cpuid.TryRead(CpuidTable.XsaveLeaf, 0, out _) ? "all zero" : "not recorded";
-            remarks.Add(new CpuidRemark(processor, CpuidTable.XsaveLeaf, 0, $"leaf 0xd.0 is {what} although leaf 1 announces XSAVE"));
+            remarks.Add(new CpuidRemark(CpuidDefect.NoXsaveLeaf, processor, CpuidTable.XsaveLeaf, 0, $"leaf 0xd.0 is {what} although leaf 1 announces XSAVE"));
+        }
+
+        if (!cpuid.UserComponents.IsEmpty && !cpuid.TryRead(CpuidTable.XsaveLeaf, 1, out _))
+        {
+            remarks.Add(new CpuidRemark(
+                CpuidDefect.NoXsaveFeatures, processor, CpuidTable.XsaveLeaf, 1, "leaf 0xd.1 is not recorded: XSAVEOPT, XSAVEC, XSAVES, XFD and the supervisor components are unknown"));
         }
 
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         foreach (StateComponent component in layout.MissingComponents)
         {
             uint subleaf = (uint)component;
-            string what = cpuid.TryRead(CpuidTable.XsaveLeaf, subleaf, out CpuidRegisters leaf)
-                ? leaf.IsZero ? "all zero" : string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})")
-                : "not recorded";
+            (CpuidDefect defect, string what) = cpuid.TryRead(CpuidTable.XsaveLeaf, subleaf, out CpuidRegisters leaf)
+                ? leaf.IsZero
+                    ? (CpuidDefect.SubleafZero, "all zero")
+                    : (CpuidDefect.SubleafImpossible, string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})"))
+                : (CpuidDefect.SubleafAbsent, "not recorded");
             remarks.Add(new CpuidRemark(
-                processor, CpuidTable.XsaveLeaf, subleaf, $"leaf 0xd.{subleaf:x} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
+                defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf 0xd.{subleaf:x} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
         }
 
         uint announced = cpuid.Read(CpuidTable.XsaveLeaf, 0).Ecx;
@@ -115,6 +180,7 @@ public sealed record CpuidDump
             if (!slot.IsSupervisor && slot.End > announced)
             {
                 remarks.Add(new CpuidRemark(
+                    CpuidDefect.BeyondStatedSize,
                     processor,
                     CpuidTable.XsaveLeaf,
                     (uint)slot.Component,

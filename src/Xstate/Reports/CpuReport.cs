@@ -5,10 +5,11 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Captures;
+using Xstate.Findings;
 
 namespace Xstate.Reports;
 
-/// <summary>What is in an artifact that holds no extended state: CPUID dumps, host records and control registers.</summary>
+/// <summary>What is in an artifact that holds no extended state: CPUID dumps, host records, CPU models and templates, and control registers.</summary>
 public static class CpuReport
 {
     /// <summary>Writes the JSON answer of <c>show</c>.</summary>
@@ -32,6 +33,18 @@ public static class CpuReport
             {
                 WriteDump(json, dump);
             }
+
+            if (artifact.Models is { } models)
+            {
+                ModelReport.WriteJson(json, models);
+            }
+
+            if (artifact.Template is { } template)
+            {
+                ModelReport.WriteJson(json, template);
+            }
+
+            JsonAnswer.WriteFindings(json, artifact.Findings);
         });
     }
 
@@ -62,10 +75,21 @@ public static class CpuReport
         {
             output.WriteLine($"  {dump.Processors.Length} logical processor{(dump.Processors.Length == 1 ? "" : "s")}");
             WriteProcessor(output, dump.Cpuid);
-            foreach (CpuidRemark remark in dump.Remarks)
-            {
-                output.WriteLine($"  remark, processor {remark.Processor}: {remark.Message}");
-            }
+        }
+
+        if (artifact.Models is { } models)
+        {
+            ModelReport.WriteText(output, models);
+        }
+
+        if (artifact.Template is { } template)
+        {
+            ModelReport.WriteText(output, template);
+        }
+
+        foreach (Finding finding in artifact.Findings)
+        {
+            output.WriteLine($"  {finding.Severity.ToString().ToLowerInvariant()} {finding.Rule}: {finding.Message}");
         }
     }
 

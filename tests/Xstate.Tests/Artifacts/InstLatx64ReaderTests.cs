@@ -100,10 +100,10 @@ public class InstLatx64ReaderTests
     {
         CpuidDump dump = Read(
             Leaf0
-            + "CPUID 00000077: 00000001-00000000-00000000-00000000 [SL 00]\n"
-            + "CPUID 00000077: 00000002-00000000-00000000-00000000 [SL 01]\n");
-        Assert.Equal(2u, dump.Cpuid.Read(0x77, 1).Eax);
-        Assert.False(dump.Cpuid.TryRead(0x77, 2, out _));
+            + "CPUID 0000000C: 00000001-00000000-00000000-00000000 [SL 00]\n"
+            + "CPUID 0000000C: 00000002-00000000-00000000-00000000 [SL 01]\n");
+        Assert.Equal(2u, dump.Cpuid.Read(0xC, 1).Eax);
+        Assert.False(dump.Cpuid.TryRead(0xC, 2, out _));
     }
 
     [Theory]

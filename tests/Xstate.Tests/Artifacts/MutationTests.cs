@@ -4,11 +4,16 @@ using Xstate.Artifacts;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.Firecracker;
+using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Artifacts.KvmXsave;
+using Xstate.Artifacts.Libcpuid;
+using Xstate.Artifacts.LibvirtCpudata;
+using Xstate.Artifacts.LibvirtCpuModel;
+using Xstate.Artifacts.QmpCpu;
 using Xstate.Captures;
 using Xstate.Tests.Support;
 
@@ -88,6 +93,12 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(InstLatx64Reader.Format)]
     [InlineData(FirecrackerReader.Format)]
     [InlineData(FirecrackerBitcodeReader.Format)]
+    [InlineData(LibcpuidReader.Format)]
+    [InlineData(LibvirtCpudataReader.Format)]
+    [InlineData(LibvirtCpuModelReader.Format)]
+    [InlineData(QmpCpuReader.Format)]
+    [InlineData(CpuTemplateReader.Format)]
+    [InlineData(FingerprintReader.Format)]
     [InlineData(KvmCpuid2Reader.Format)]
     [InlineData(KvmXcrsReader.Format)]
     [InlineData(KvmXsaveReader.Format)]
@@ -149,6 +160,18 @@ public class MutationTests(ITestOutputHelper output)
                 Touch(processor.Cpuid);
             }
         }
+        else if (artifact.Models is { } list)
+        {
+            foreach (CpuModel model in list.Models)
+            {
+                Assert.Equal(StateComponentSet.Empty, model.Components.Value & model.Undecided);
+                _ = model.Unusable;
+            }
+        }
+        else if (artifact.Template is { } template)
+        {
+            Assert.All(template.Cpuid, modifier => Assert.Equal(0u, modifier.Value & ~modifier.Decided));
+        }
         else
         {
             Assert.NotNull(artifact.Xcrs);
@@ -177,6 +200,13 @@ public class MutationTests(ITestOutputHelper output)
         CpuidDump dump = CpuidDump.Create(CpuidRawReader.Format, [new CpuidProcessor("CPU 0", SampleCaptures.Cpuid), new CpuidProcessor("CPU 1", SampleCaptures.Cpuid)], []);
         yield return (CpuidRawReader.Format, CpuidRawWriter.Write(dump));
         yield return (InstLatx64Reader.Format, InstLatx64Text(dump));
+        yield return (LibcpuidReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Libcpuid));
+        yield return (LibvirtCpudataReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Cpudata));
+        yield return (LibvirtCpuModelReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.DomainCapabilities));
+        yield return (LibvirtCpuModelReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.CpuMap));
+        yield return (QmpCpuReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Expansion));
+        yield return (CpuTemplateReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Template));
+        yield return (FingerprintReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.SmallFingerprint));
         yield return (CaptureFileReader.Format, CaptureFileWriter.Write(SampleCaptures.Full));
         yield return (CaptureFileReader.Format, CaptureFileWriter.Write(SampleCaptures.Small));
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));

@@ -2,6 +2,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.InstLatx64;
+using Xstate.Artifacts.Libcpuid;
 using Xstate.Captures;
 using Xstate.Tests.Support;
 
@@ -13,8 +14,6 @@ public class SharedDumpTests(ITestOutputHelper output)
     /// <summary>Files in those folders that are not in a format of this list, with what they are.</summary>
     private static readonly Dictionary<string, string> OtherFormats = new()
     {
-        ["hygon-c86-7185-32-core-processor.test"] = "libcpuid's own basic_cpuid[n]= form",
-        ["qemu-virtual-cpu-version.test"] = "libcpuid's own basic_cpuid[n]= form",
         ["proc-cpuinfo.txt"] = "/proc/cpuinfo",
         ["zen4-pvm-guest.cpuid-decoded.txt.gz"] = "prose, compressed",
     };
@@ -23,6 +22,7 @@ public class SharedDumpTests(ITestOutputHelper output)
     private static readonly Dictionary<string, StateComponent[]> Holes = new()
     {
         ["AuthenticAMD0600F12_Interlagos_CPUID.txt"] = [StateComponent.Lwp],
+        ["hygon-c86-7185-32-core-processor.test"] = [StateComponent.Avx],
         ["amd-fx-8350-eight-core-processor.test"] = [StateComponent.Lwp],
         ["GenuineIntel0050654_SkylakeXeon_CPUID.txt"] = [StateComponent.Pt, StateComponent.Pkru],
         ["GenuineIntel00506C9_Goldmont_CPUID.txt"] = [StateComponent.BndRegs, StateComponent.BndCsr, StateComponent.Pt],
@@ -38,13 +38,13 @@ public class SharedDumpTests(ITestOutputHelper output)
         foreach ((string name, CpuidDump dump) in Dumps())
         {
             StateComponentSet holes = Holes.TryGetValue(name, out StateComponent[]? missing) ? StateComponentSet.Of(missing) : StateComponentSet.Empty;
-            Assert.Contains(dump.Format, (string[])[CpuidRawReader.Format, InstLatx64Reader.Format]);
+            Assert.Contains(dump.Format, (string[])[CpuidRawReader.Format, InstLatx64Reader.Format, LibcpuidReader.Format]);
             foreach (CpuidProcessor processor in dump.Processors)
             {
                 processors++;
                 XsaveLayout layout = XsaveLayout.FromCpuid(processor.Cpuid);
                 Assert.Equal((name, holes), (name, layout.MissingComponents));
-                Assert.Empty(processor.Unplaced);
+                Assert.Equal((name, name.StartsWith("qemu-virtual", StringComparison.Ordinal)), (name, !processor.Unplaced.IsEmpty));
                 if (processor.Cpuid.UserComponents.IsEmpty)
                 {
                     continue;
@@ -75,6 +75,56 @@ public class SharedDumpTests(ITestOutputHelper output)
             uint?[] expected = Holes.TryGetValue(name, out StateComponent[]? missing) ? [.. missing.Select(component => (uint?)component)] : [];
             Assert.Equal(expected, remarked);
         }
+    }
+
+    [Fact]
+    public void Every_hole_is_a_finding_with_the_rule_of_its_kind()
+    {
+        int processors = 0;
+        foreach (string file in Directory.GetFiles(Repository.Shared("data", "cpuid", "instlatx64")).Concat(Directory.GetFiles(Repository.Shared("data", "cpuid", "libcpuid"))))
+        {
+            string name = Path.GetFileName(file);
+            using FileStream stream = File.OpenRead(file);
+            Artifact artifact = Artifact.Open(stream);
+            CpuidTable cpuid = artifact.Cpuid!.Cpuid;
+            StateComponentSet zero = StateComponentSet.Of([.. XsaveLayout.FromCpuid(cpuid).MissingComponents.Where(component => cpuid.TryRead(CpuidTable.XsaveLeaf, (uint)component, out _))]);
+            StateComponentSet absent = XsaveLayout.FromCpuid(cpuid).MissingComponents.Except(zero);
+            Assert.Equal((name, Leaves(zero)), (name, LeavesOf(artifact, "XS1201")));
+            Assert.Equal((name, Leaves(absent)), (name, LeavesOf(artifact, "XS1202")));
+            bool silent = cpuid.UserComponents.IsEmpty && (cpuid.Read(1).Ecx >> 26 & 1) != 0;
+            Assert.Equal((name, silent ? "0xd.0" : ""), (name, LeavesOf(artifact, "XS1203")));
+            processors++;
+        }
+
+        output.WriteLine($"{processors} dumps");
+        Assert.Equal(94, processors);
+
+        static string Leaves(StateComponentSet components) => string.Join(' ', components.Select(component => $"0xd.{(int)component:x}"));
+        static string LeavesOf(Artifact artifact, string rule) => string.Join(' ', artifact.Findings.Where(finding => finding.Rule == rule).Select(finding => finding.Where.Leaf));
+    }
+
+    [Theory]
+    [InlineData("instlatx64", "GenuineIntel0050654_SkylakeXeon_CPUID.txt", "XS1201 0xd.9")]
+    [InlineData("instlatx64", "GenuineIntel00606A6_ICX_CPUID2.txt", "XS1201 0xd.9")]
+    [InlineData("instlatx64", "AuthenticAMD0600F12_Interlagos_CPUID.txt", "XS1202 0xd.3e")]
+    [InlineData("instlatx64", "GenuineIntel00506C9_Goldmont_CPUID.txt", "XS1202 0xd.3", "XS1202 0xd.4")]
+    [InlineData("instlatx64", "GenuineIntel00206A7_SandyBridge_CPUID.txt", "XS1206 0xd.2", "XS1205 0xd.1")]
+    [InlineData("instlatx64", "GenuineIotel00306C3_Haswell_CPUID5.txt", "XS1203 0xd.0")]
+    [InlineData("libcpuid", "hygon-c86-7185-32-core-processor.test", "XS1202 0xd.2", "XS1205 0xd.1")]
+    public void A_real_defect_is_found_where_it_is(string folder, string name, params string[] expected)
+    {
+        using FileStream stream = File.OpenRead(Repository.Shared("data", "cpuid", folder, name));
+        IEnumerable<string> found = Artifact.Open(stream).Findings.Select(finding => $"{finding.Rule} {finding.Where.Leaf}");
+        Assert.All(expected, finding => Assert.Contains(finding, found));
+    }
+
+    [Fact]
+    public void Leaf_4_repeated_beyond_the_last_leaf_announces_no_component()
+    {
+        CpuidDump dump = Open("libcpuid", "qemu-virtual-cpu-version.test");
+        Assert.Equal((4u, StateComponentSet.Empty), (dump.Cpuid.Read(0).Eax, dump.Cpuid.UserComponents));
+        Assert.False(dump.Cpuid.TryRead(0xD, 0, out _));
+        Assert.Contains(dump.Remarks, remark => remark is { Defect: CpuidDefect.BeyondLastLeaf, Leaf: 0xD });
     }
 
     [Fact]

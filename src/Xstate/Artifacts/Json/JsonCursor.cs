@@ -14,6 +14,7 @@ internal ref struct JsonCursor
 {
     private const int MaxDepth = 16;
     private const int MaxHexDigits = 16;
+    private const int MaxNameInPath = 60;
 
     private readonly string _format;
     private readonly ArtifactLimits _limits;
@@ -21,13 +22,13 @@ internal ref struct JsonCursor
     private Utf8JsonReader _reader;
     private int _depth;
 
-    /// <summary>Stands on the first token of the document.</summary>
-    public JsonCursor(ReadOnlySpan<byte> json, string format, ArtifactLimits limits)
+    /// <summary>Stands on the first token of the document, or of the first of several that follow each other.</summary>
+    public JsonCursor(ReadOnlySpan<byte> json, string format, ArtifactLimits limits, bool allowSeveral = false)
     {
         _format = format;
         _limits = limits;
         _path = new Step[MaxDepth];
-        _reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        _reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth, AllowMultipleValues = allowSeveral });
         Advance();
     }
 
@@ -76,6 +77,62 @@ internal ref struct JsonCursor
         Advance();
         return true;
     }
+
+    /// <summary>Moves to the value of the next member of an object in which the format allows any; false at its end.</summary>
+    public bool NextMember(out string name)
+    {
+        ref Step step = ref _path[_depth - 1];
+        step = Step.None;
+        Advance();
+        name = "";
+        if (_reader.TokenType == JsonTokenType.EndObject)
+        {
+            _depth--;
+            return false;
+        }
+
+        try
+        {
+            name = _reader.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Malformed($"the member {Quotation.Of(_reader.ValueSpan)}", "a name of valid Unicode");
+        }
+
+        step = new Step(name.Length <= MaxNameInPath ? name : name[..MaxNameInPath], -1);
+        Advance();
+        return true;
+    }
+
+    /// <summary>Passes over the value at the cursor, whatever it is.</summary>
+    public void Skip()
+    {
+        try
+        {
+            _reader.Skip();
+        }
+        catch (JsonException error)
+        {
+            throw NoJson(error);
+        }
+    }
+
+    /// <summary>Moves to the first token of the next document; false at the end of the data.</summary>
+    public bool NextDocument()
+    {
+        try
+        {
+            return _reader.Read();
+        }
+        catch (JsonException error)
+        {
+            throw NoJson(error);
+        }
+    }
+
+    /// <summary>What the value at the cursor is.</summary>
+    public readonly JsonTokenType Kind => _reader.TokenType;
 
     /// <summary>Moves to the next item; false at the end of the array.</summary>
     public bool NextItem(int maxItems)
@@ -230,9 +287,12 @@ internal ref struct JsonCursor
         }
         catch (JsonException error)
         {
-            throw new MalformedArtifactException(_format, _reader.BytesConsumed, $"what is no JSON at {Path}: {error.Message}", "JSON");
+            throw NoJson(error);
         }
     }
+
+    private readonly MalformedArtifactException NoJson(JsonException error) =>
+        new(_format, _reader.BytesConsumed, $"what is no JSON at {Path}: {error.Message}", "JSON");
 
     private void Begin(JsonTokenType token, string expected)
     {

@@ -30,6 +30,21 @@ internal sealed class CpuidDumpBuilder
     /// <summary>Whether the current processor already has this answer.</summary>
     public bool Has(uint leaf, uint subleaf) => _places.ContainsKey((leaf, subleaf));
 
+    /// <summary>The answer that the current processor already has, if any.</summary>
+    public bool TryFind(uint leaf, uint subleaf, out CpuidRegisters registers)
+    {
+        bool found = _places.TryGetValue((leaf, subleaf), out int place);
+        registers = found ? _entries[place].Registers : default;
+        return found;
+    }
+
+    /// <summary>Keeps an answer of the current processor apart, because nothing tells which sub-leaf it is.</summary>
+    public void LeaveOut(uint leaf, CpuidRegisters registers, string why, long offset)
+    {
+        RequireRoom(offset);
+        LeaveUnplaced(CpuidDefect.LeftOut, leaf, 0, registers, why);
+    }
+
     /// <summary>How many processors have been started.</summary>
     public int Count => _processors.Count + (_label is null ? 0 : 1);
 
@@ -51,11 +66,7 @@ internal sealed class CpuidDumpBuilder
     /// <summary>Adds an answer of the current processor. A null sub-leaf means that the dump does not tell it.</summary>
     public void Add(uint leaf, uint? subleaf, CpuidRegisters registers, long offset)
     {
-        if (_entries.Count + _unplaced.Count == _limits.MaxCpuidEntries)
-        {
-            throw new MalformedArtifactException(_format, offset, "one more answer", $"at most {_limits.MaxCpuidEntries} for one processor");
-        }
-
+        RequireRoom(offset);
         if (subleaf is { } told)
         {
             Place(leaf, told, registers);
@@ -70,18 +81,18 @@ internal sealed class CpuidDumpBuilder
         }
         else if (CpuidLeaves.SubleavesAreContiguous(leaf))
         {
-            _remarks.Add(new CpuidRemark(Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is 0x{position:x}"));
+            _remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is 0x{position:x}"));
             Place(leaf, position, registers);
         }
         else if (leaf == CpuidTable.XsaveLeaf && IsAvxComponent(registers))
         {
             _remarks.Add(new CpuidRemark(
-                Current, leaf, (uint)Avx, "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
+                CpuidDefect.PlacedByInference, Current, leaf, (uint)Avx, "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
             Place(leaf, (uint)Avx, registers);
         }
         else
         {
-            LeaveUnplaced(leaf, position, registers, "the dump does not tell its sub-leaf and dump programs skip empty ones");
+            LeaveUnplaced(CpuidDefect.LeftOut, leaf, position, registers, "the dump does not tell its sub-leaf and dump programs skip empty ones");
         }
     }
 
@@ -95,6 +106,14 @@ internal sealed class CpuidDumpBuilder
             : CpuidDump.Create(_format, _processors.ToImmutable(), _remarks);
     }
 
+    private void RequireRoom(long offset)
+    {
+        if (_entries.Count + _unplaced.Count == _limits.MaxCpuidEntries)
+        {
+            throw new MalformedArtifactException(_format, offset, "one more answer", $"at most {_limits.MaxCpuidEntries} for one processor");
+        }
+    }
+
     // SDM Vol. 1, 13.5.2 fixes size and offset of AVX state for all processors; sub-leaf 1 cannot look so because EAX[31:5] are reserved there.
     private bool IsAvxComponent(CpuidRegisters registers) =>
         registers is { Eax: 0x100, Ebx: XsaveFormat.ExtendedOffset, Ecx: 0, Edx: 0 }
@@ -106,7 +125,7 @@ internal sealed class CpuidDumpBuilder
         if (_places.TryGetValue((leaf, subleaf), out int earlier))
         {
             string difference = _entries[earlier].Registers == registers ? "the same" : "another";
-            LeaveUnplaced(leaf, subleaf, registers, $"the dump has {difference} answer for 0x{leaf:x}.{subleaf:x} before");
+            LeaveUnplaced(CpuidDefect.LeftOut, leaf, subleaf, registers, $"the dump has {difference} answer for 0x{leaf:x}.{subleaf:x} before");
             return;
         }
 
@@ -121,10 +140,35 @@ internal sealed class CpuidDumpBuilder
         _entries.Add(new CpuidEntry(leaf, subleaf, significant, registers));
     }
 
-    private void LeaveUnplaced(uint leaf, uint position, CpuidRegisters registers, string why)
+    private void LeaveUnplaced(CpuidDefect defect, uint leaf, uint position, CpuidRegisters registers, string why)
     {
-        _remarks.Add(new CpuidRemark(Current, leaf, null, $"an answer of leaf 0x{leaf:x} is left out: {why}"));
+        _remarks.Add(new CpuidRemark(defect, Current, leaf, null, $"an answer of leaf 0x{leaf:x} is left out: {why}"));
         _unplaced.Add(new CpuidEntry(leaf, position, SubleafSignificant: false, registers));
+    }
+
+    // SDM Vol. 2A, CPUID: beyond the last basic or extended leaf Intel's processors, and hypervisors that imitate them, answer with the data of the last basic leaf. Taken for leaf 0xD it would announce
+    // components that do not exist. Zeros, which AMD's answer there, say nothing and stay.
+    private void LeaveOutBeyondLastLeaf()
+    {
+        const uint ExtendedLeaves = 0x8000_0000;
+        const uint Range = 0xFFFF_0000;
+        uint? lastBasic = Has(0, 0) ? _entries[_places[(0, 0)]].Registers.Eax : null;
+        uint? lastExtended = Has(ExtendedLeaves, 0) ? _entries[_places[(ExtendedLeaves, 0)]].Registers.Eax : null;
+        for (int i = _entries.Count - 1; i >= 0; i--)
+        {
+            CpuidEntry entry = _entries[i];
+            uint? last = (entry.Leaf & Range) switch
+            {
+                0 => lastBasic,
+                ExtendedLeaves when lastExtended is { } told && (told & Range) == ExtendedLeaves => told,
+                _ => null,
+            };
+            if (entry.Leaf > last && !entry.Registers.IsZero)
+            {
+                _entries.RemoveAt(i);
+                LeaveUnplaced(CpuidDefect.BeyondLastLeaf, entry.Leaf, entry.Subleaf, entry.Registers, $"the last leaf of the processor is 0x{last:x}");
+            }
+        }
     }
 
     private void EndProcessor()
@@ -139,6 +183,7 @@ internal sealed class CpuidDumpBuilder
             throw new MalformedArtifactException(_format, _start, $"{_label} without an answer", "at least one");
         }
 
+        LeaveOutBeyondLastLeaf();
         _processors.Add(new CpuidProcessor(_label, new CpuidTable([.. _entries])) { Unplaced = [.. _unplaced] });
         _label = null;
         _entries.Clear();

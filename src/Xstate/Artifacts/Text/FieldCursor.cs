@@ -25,7 +25,7 @@ internal ref struct FieldCursor
         return count > 0;
     }
 
-    public bool TrySkip(ReadOnlySpan<byte> word)
+    public bool TrySkip(scoped ReadOnlySpan<byte> word)
     {
         if (!_rest.StartsWith(word))
         {

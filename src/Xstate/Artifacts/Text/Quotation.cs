@@ -7,6 +7,8 @@ internal static class Quotation
 {
     private const int MaxLength = 60;
 
+    public static string Of(string text) => Of(Encoding.UTF8.GetBytes(text));
+
     public static string Of(ReadOnlySpan<byte> bytes)
     {
         StringBuilder text = new("\"");

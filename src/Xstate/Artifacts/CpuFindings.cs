@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Artifacts;
+
+/// <summary>What is missing or doubtful in CPUID dumps and CPU models, as findings. Nothing of it is ever filled in.</summary>
+public static class CpuFindings
+{
+    /// <summary>Findings of one artifact; a hostile dump could ask for a remark in every line.</summary>
+    internal const int MaxFindings = 1_000;
+
+    private static readonly Dictionary<CpuidDefect, string> Rules = new()
+    {
+        [CpuidDefect.SubleafZero] = "XS1201",
+        [CpuidDefect.SubleafAbsent] = "XS1202",
+        [CpuidDefect.NoXsaveLeaf] = "XS1203",
+        [CpuidDefect.SubleafImpossible] = "XS1204",
+        [CpuidDefect.BeyondStatedSize] = "XS1204",
+        [CpuidDefect.NoXsaveFeatures] = "XS1205",
+        [CpuidDefect.PlacedByInference] = "XS1206",
+        [CpuidDefect.LeftOut] = "XS1207",
+        [CpuidDefect.BeyondLastLeaf] = "XS1208",
+        [CpuidDefect.ProcessorsDiffer] = "XS1209",
+        [CpuidDefect.NoVendor] = "XS1210",
+        [CpuidDefect.TooMany] = "XS1210",
+    };
+
+    /// <summary>One finding for each thing to know, however many processors it concerns.</summary>
+    public static ImmutableArray<Finding> Of(CpuidDump dump)
+    {
+        ArgumentNullException.ThrowIfNull(dump);
+        Dictionary<(CpuidDefect, uint, uint?, string), (CpuidRemark First, int Count)> things = [];
+        foreach (CpuidRemark remark in dump.Remarks)
+        {
+            (CpuidDefect, uint, uint?, string) thing = (remark.Defect, remark.Leaf, remark.Subleaf, remark.Message);
+            if (things.TryGetValue(thing, out (CpuidRemark First, int Count) seen))
+            {
+                things[thing] = seen with { Count = seen.Count + 1 };
+            }
+            else if (things.Count < MaxFindings)
+            {
+                things.Add(thing, (remark, 1));
+            }
+        }
+
+        return [.. things.Values.Select(thing => OfRule(Rules[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
+    }
+
+    /// <summary>What the CPUID of a record lacks, and that a fingerprint's is a guest's.</summary>
+    internal static ImmutableArray<Finding> Of(HostRecord host, string format)
+    {
+        CpuidDump dump = CpuidDump.Create(format, [new CpuidProcessor(host.Name, host.Cpuid)], []);
+        return [OfRule("XS1211", $"{host.Provenance.Detail}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
+    }
+
+    /// <summary>What names of features leave open.</summary>
+    public static ImmutableArray<Finding> Of(CpuModelList list)
+    {
+        ArgumentNullException.ThrowIfNull(list);
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        foreach (CpuModel model in list.Models.TakeWhile(_ => findings.Count < MaxFindings))
+        {
+            if (model.Error is { } error)
+            {
+                findings.Add(OfRule("XS1215", $"{model.Name}: {error}", new FindingLocation()));
+            }
+
+            if (model.Base is { } named)
+            {
+                string open = model.LacksXsave ? "it rules XSAVE out, so no component is left open" : $"undecided are {model.Undecided.Describe()}";
+                findings.Add(OfRule("XS1213", $"{model.Name} is {named} with differences, and {named} is not described here: {open}", new FindingLocation()));
+            }
+
+            if (!model.Unusable.IsEmpty)
+            {
+                findings.Add(OfRule("XS1214", $"{model.Name} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
+            }
+        }
+
+        if (list.Models.Any(model => model.ListsFeatures))
+        {
+            findings.Add(OfRule("XS1212", "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known", new FindingLocation()));
+        }
+
+        return findings.ToImmutable();
+    }
+
+    private static string Sentence(CpuidDump dump, CpuidRemark remark, int count) => dump.Processors.Length switch
+    {
+        1 => remark.Message,
+        var all when all == count => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (all {all} processors)"),
+        _ when count > 1 => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (processor {remark.Processor} and {count - 1} more)"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (processor {remark.Processor})"),
+    };
+
+    private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf ? $"0x{remark.Leaf:x}.{subleaf:x}" : $"0x{remark.Leaf:x}";
+
+    private static Finding OfRule(string rule, string message, FindingLocation where)
+    {
+        Rule row = RuleCatalog.Find(rule) ?? throw new InvalidOperationException($"{rule} is not in the catalogue");
+        return new Finding(row.Id, row.Severity, message) { Where = where, Mend = row.Mend };
+    }
+}
