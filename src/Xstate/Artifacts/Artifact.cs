@@ -3,6 +3,7 @@ using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
+using Xstate.Artifacts.ElfCore;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
@@ -35,6 +36,7 @@ public sealed record Artifact
     [
         Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder())),
         Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
+        new(ElfCoreReader.Format, "ELF core of an x86 process", ElfCoreReader.Recognizes, ElfCoreReader.Read),
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
         new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read),

@@ -38,4 +38,13 @@ public sealed record ArtifactLimits
 
     /// <summary>Bytes of one XSAVE area.</summary>
     public int MaxArea { get; init; } = Architecture.XsaveLayout.MaxAreaLength;
+
+    /// <summary>Program headers of one core: a process has at most 65,530 mappings unless vm.max_map_count was raised.</summary>
+    public int MaxSegments { get; init; } = 1 << 20;
+
+    /// <summary>Notes in one segment of a core; four to six belong to each thread.</summary>
+    public int MaxNotes { get; init; } = 1 << 20;
+
+    /// <summary>Bytes in all note segments of a core: 20,000 threads with AMX tiles, 65,536 with AVX-512.</summary>
+    public long MaxNoteBytes { get; init; } = 256L << 20;
 }

@@ -34,26 +34,68 @@ public static class LayoutInference
     /// <param name="components">Components that the writer had: its software mask, or XSTATE_BV.</param>
     /// <param name="exactLength">Length of the area if it ends with its last component, else null.</param>
     /// <param name="mxcsrMask">MXCSR_MASK in the area, or 0.</param>
-    public static ImmutableArray<LayoutFamily> Candidates(StateComponentSet components, int? exactLength, uint mxcsrMask)
+    public static ImmutableArray<LayoutFamily> Candidates(StateComponentSet components, int? exactLength, uint mxcsrMask) =>
+        Candidates(new LayoutEvidence(components) { ExactLength = exactLength, MxcsrMask = mxcsrMask });
+
+    /// <summary>
+    /// The families that could have written an area, by all that is known. Length and components exclude; the rest only prefers among what is left, because a writer may have set it.
+    /// </summary>
+    public static ImmutableArray<LayoutFamily> Candidates(LayoutEvidence evidence)
     {
+        ArgumentNullException.ThrowIfNull(evidence);
+        StateComponentSet components = evidence.Components;
         List<LayoutFamily> fitting = [.. LayoutFamily.All.Where(family => family.Layout.UserComponents.ContainsAll(components))];
-        if (exactLength is { } length)
+        if (evidence.ExactLength is { } length)
         {
             fitting.RemoveAll(family => family.Layout.StandardLengthFor(components) != length);
         }
 
-        if (fitting.Exists(family => family.MxcsrMask == mxcsrMask))
-        {
-            fitting.RemoveAll(family => family.MxcsrMask != mxcsrMask);
-        }
+        Prefer(fitting, family => family.MxcsrMask == evidence.MxcsrMask);
+        Prefer(fitting, family => evidence.FitsSignalFrame(family.Layout.StandardLengthFor(components)) == true);
+        Prefer(fitting, family => evidence.HasIntelFeatures && family.MxcsrMask == Mxcsr.IntelMask);
+        return Distinct(fitting, _ => components);
+    }
 
-        // Families that place all of the components alike are one answer.
-        ImmutableArray<LayoutFamily>.Builder distinct = ImmutableArray.CreateBuilder<LayoutFamily>();
-        foreach (LayoutFamily family in fitting)
+    /// <summary>
+    /// The families that have a component which ends exactly with the area, for an area that does not say which components its writer had. Each result is restricted to the components that
+    /// have their place inside.
+    /// </summary>
+    /// <param name="evidence">What is known; its components are those of XSTATE_BV, its length is given.</param>
+    public static ImmutableArray<LayoutFamily> CandidatesByLength(LayoutEvidence evidence)
+    {
+        ArgumentNullException.ThrowIfNull(evidence);
+        int length = evidence.ExactLength ?? throw new ArgumentException("the length is not known", nameof(evidence));
+        List<LayoutFamily> fitting =
+        [
+            .. LayoutFamily.All.Where(family => family.Layout.Slots.Any(slot => slot.End == length) && Inside(family, length).ContainsAll(evidence.Components)),
+        ];
+        Prefer(fitting, family => family.MxcsrMask == evidence.MxcsrMask);
+        Prefer(fitting, _ => evidence.FitsSignalFrame(length) == true);
+        Prefer(fitting, family => evidence.HasIntelFeatures && family.MxcsrMask == Mxcsr.IntelMask);
+        return Distinct(fitting, family => Inside(family, length));
+    }
+
+    private static StateComponentSet Inside(LayoutFamily family, int length) =>
+        StateComponentSet.Legacy | StateComponentSet.Of([.. family.Layout.Slots.Where(slot => slot.End <= length).Select(slot => slot.Component)]);
+
+    private static void Prefer(List<LayoutFamily> families, Predicate<LayoutFamily> preferred)
+    {
+        if (families.Exists(preferred))
         {
-            if (!distinct.Any(seen => seen.Layout.Restrict(components).Equals(family.Layout.Restrict(components))))
+            families.RemoveAll(family => !preferred(family));
+        }
+    }
+
+    // Families that place all of the components alike are one answer.
+    private static ImmutableArray<LayoutFamily> Distinct(List<LayoutFamily> families, Func<LayoutFamily, StateComponentSet> components)
+    {
+        ImmutableArray<LayoutFamily>.Builder distinct = ImmutableArray.CreateBuilder<LayoutFamily>();
+        foreach (LayoutFamily family in families)
+        {
+            XsaveLayout layout = family.Layout.Restrict(components(family));
+            if (!distinct.Any(seen => seen.Layout.Equals(layout)))
             {
-                distinct.Add(family with { Layout = family.Layout.Restrict(components) });
+                distinct.Add(family with { Layout = layout });
             }
         }
 

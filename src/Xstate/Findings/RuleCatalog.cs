@@ -7,6 +7,8 @@ namespace Xstate.Findings;
 /// a host, XS07 what is only known by guess,
 /// XS11 snapshots of Cloud Hypervisor and Firecracker,
 /// XS12 what CPUID dumps and CPU models lack.
+/// XS11 snapshots of Cloud Hypervisor and Firecracker.
+/// a host, XS07 what is only known by guess, XS08 ELF cores.
 /// </summary>
 public static class RuleCatalog
 {
@@ -160,6 +162,41 @@ public static class RuleCatalog
             "The standard format has no supervisor components, and a processor's layout only those that it has: a conversion would drop state that is in use.",
             "Convert to xstate-capture, which keeps the area as it is, or give --force.",
             "SDM Vol. 1, 13.4.2"),
+        new("XS0801", "The core does not tell which processor's layout it has", Severity.Warning,
+            "Offsets of components from 2 up belong to one processor. Linux 6.12 and later write them into the core (NT_X86_XSAVE_LAYOUT), older kernels and gdb do not. The enabled components, the length "
+            + "of the area, MXCSR_MASK, AT_HWCAP and AT_MINSIGSTKSZ leave more than one known processor, or none.",
+            "Give the CPUID of the machine that wrote the core with --layout.",
+            "Survey of 588 CPUID dumps"),
+        new("XS0802", "gdb before 14 destroyed AVX-512 registers of an AMD processor", Severity.Error,
+            "Up to version 13 gdb knows Intel's offsets only. Its gcore reads AMD's area as Intel's and writes it back in a note of Intel's length: bytes in the gaps between Intel's components become zeros, "
+            + "everything else survives at AMD's offsets. gdb itself, every version, then shows the wrong registers without a word.",
+            "xstate fix moves what survived to where gdb looks for it; what is lost is lost. Take cores with the kernel (kill -ABRT, or gdb 14 and later), not with gcore of gdb 13.",
+            "Measured with gdb 13.1 on Zen 4; AT_MINSIGSTKSZ of Linux 5.14 and later tells the real length"),
+        new("XS0803", "Two notes of one thread disagree about x87 or SSE", Severity.Warning,
+            "Kernels and gdb write the same legacy state twice: into NT_FPREGSET or NT_PRXFPREG, and into the first 464 bytes of NT_X86_XSTATE. Where they differ someone changed one of them. The area is shown.",
+            "Find out which of the two is right; xstate set changes both.",
+            "Linux regsets; equal in all samples"),
+        new("XS0804", "gcore replaced XSTATE_BV and MXCSR_MASK", Severity.Info,
+            "gdb writes areas from its register cache, which does not know which components were initial, nor MXCSR_MASK: XSTATE_BV names every component and MXCSR_MASK is zero. Registers are not affected.",
+            "Nothing. Whether a component was in use cannot be told from such a core.",
+            "Measured with gdb 13.1 and 16.3"),
+        new("XS0805", "The core is truncated", Severity.Warning,
+            "The file is shorter than its headers say, as RLIMIT_CORE or a full disk leave it. Linux writes notes before memory, so registers usually survive; where the end is among the notes, the last threads "
+            + "are missing.",
+            "Raise the limit (ulimit -c unlimited) and take the core again.",
+            "Linux fs/binfmt_elf.c"),
+        new("XS0806", "The layout note does not fit the areas", Severity.Warning,
+            "NT_X86_XSAVE_LAYOUT leaves out a component that an area uses, or places one beyond an area's end. They were not written together.",
+            "Give the CPUID of the machine that wrote the core with --layout.",
+            "Linux dump_xsave_layout_desc (6.12)"),
+        new("XS0807", "A thread has no XSAVE area", Severity.Warning,
+            "Without NT_X86_XSTATE only what FXSAVE or FSAVE stores is known: x87, and SSE. Kernels without XSAVE, old debuggers and truncation leave it out.",
+            "Nothing, if the processor had no more than SSE.",
+            "Linux 2.6.35 introduced the note"),
+        new("XS0808", "The area of a thread is not what a kernel writes", Severity.Warning,
+            "XCOMP_BV and the reserved header bytes are zero in every note, and XSTATE_BV never leaves the mask at byte 464. A tool or an accident changed them; no kernel would take the area back.",
+            "Mistrust the registers of this thread.",
+            "Linux copy_xstate_to_uabi_buf"),
         new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
             "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
             + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",

@@ -3,6 +3,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CpuidRaw;
+using Xstate.Artifacts.ElfCore;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.HostFile;
@@ -89,6 +90,7 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(null)]
     [InlineData(CaptureFileReader.Format)]
     [InlineData(HostFileReader.Format)]
+    [InlineData(ElfCoreReader.Format)]
     [InlineData(CpuidRawReader.Format)]
     [InlineData(InstLatx64Reader.Format)]
     [InlineData(FirecrackerReader.Format)]
@@ -209,6 +211,8 @@ public class MutationTests(ITestOutputHelper output)
         yield return (FingerprintReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.SmallFingerprint));
         yield return (CaptureFileReader.Format, CaptureFileWriter.Write(SampleCaptures.Full));
         yield return (CaptureFileReader.Format, CaptureFileWriter.Write(SampleCaptures.Small));
+        yield return (ElfCoreReader.Format, new CoreBuilder { Room = 200, Memories = 1, MemoryLength = 100 }
+            .Thread(7, signal: 11).FpRegisters(area[..512]).Area(area[..832]).Auxv((16, 0x178BFBFF), (51, 1776)).Thread(8).Area(area[..832]).Layout((2, 256, 576)).Build());
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
         byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));

@@ -1,0 +1,169 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Artifacts.ElfCore;
+
+/// <summary>Makes a capture of a core's notes, and says what is strange about them.</summary>
+internal sealed class CoreDecoder
+{
+    private const uint ShadowStackPointerMsr = 0x6A7;
+
+    // In the software bytes the area has the kernel's mask, the FXSAVE image of the same thread zeros.
+    private const int CommonLength = XsaveFormat.SoftwareOffset;
+
+    private readonly CoreNotes _notes;
+    private readonly ImmutableArray<CoreThread> _threads;
+    private readonly CoreLayout _layout;
+    private readonly List<Finding> _findings = [];
+
+    public CoreDecoder(CoreNotes notes)
+    {
+        _notes = notes;
+        _threads = [.. notes.Threads.Where(HasRegisters)];
+        _layout = new CoreLayout(notes, [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))]);
+    }
+
+    /// <exception cref="MalformedArtifactException">No thread has registers.</exception>
+    public Artifact Decode()
+    {
+        FindMissing();
+        if (_threads.IsEmpty)
+        {
+            throw ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{_notes.Threads.Count} threads without extended state", "a thread with NT_X86_XSTATE, NT_PRXFPREG or NT_FPREGSET");
+        }
+
+        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>(_threads.Length);
+        foreach (CoreThread thread in _threads)
+        {
+            states.Add(thread.Area is null ? OfLegacy(thread) : OfArea(thread, thread.Area));
+        }
+
+        Capture capture = new() { Format = ElfCoreReader.Format, Kind = CaptureKind.Process, States = states.MoveToImmutable(), Note = _notes.Remark };
+        FindGcoreMarks();
+        _findings.AddRange(_layout.Findings(capture));
+        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads), [.. _findings], _layout.Damage?.Repair(capture));
+    }
+
+    private static bool HasRegisters(CoreThread thread) => thread.Area is not null || thread.Fxsave is not null || thread.Fsave is not null;
+
+    private CapturedState OfArea(CoreThread thread, Description note)
+    {
+        XsaveNoteFacts facts = new(note.Bytes);
+        FindStrangeHeader(thread, note, facts);
+        FindContradictions(thread, note);
+        return new CapturedState
+        {
+            Id = thread.Id,
+            Area = note.Bytes,
+            Is32Bit = _notes.Header.IsI386,
+            Layout = _layout.Of(facts),
+            Lost = _layout.Damage?.Lost ?? [],
+            Xcr0 = facts.Written.IsEmpty ? null : new Fact<StateComponentSet>(facts.Written, FactSource.Artifact, $"byte {XsaveFormat.SoftwareOffset} of NT_X86_XSTATE"),
+            Msrs = MsrsOf(thread),
+        };
+    }
+
+    // Without XSAVE in the kernel or in the debugger there is only what FXSAVE or FSAVE stores.
+    private CapturedState OfLegacy(CoreThread thread)
+    {
+        byte[] area = new byte[XsaveFormat.ExtendedOffset];
+        string note;
+        if (thread.Fxsave is { } fxsave)
+        {
+            fxsave.Bytes.CopyTo(area, 0);
+            area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+            note = ReferenceEquals(fxsave, thread.FxRegisters) ? "NT_PRXFPREG" : "NT_FPREGSET";
+        }
+        else
+        {
+            FsaveImage.ToArea(thread.Fsave!.Bytes, area);
+            BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+            area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Of(StateComponent.X87).Bits;
+            note = "NT_FPREGSET";
+        }
+
+        string has = thread.Fxsave is null ? "x87 alone" : "x87 and SSE";
+        _findings.Add(Of("XS0807", $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
+        return new CapturedState
+        {
+            Id = thread.Id,
+            Area = area,
+            Is32Bit = _notes.Header.IsI386,
+            Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Inferred, $"{note} has {has}"),
+            Msrs = MsrsOf(thread),
+        };
+    }
+
+    public static ImmutableSortedDictionary<uint, ulong> MsrsOf(CoreThread thread) => thread.ShadowStack is { } pointer
+        ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(ShadowStackPointerMsr, BinaryPrimitives.ReadUInt64LittleEndian(pointer.Bytes))
+        : ImmutableSortedDictionary<uint, ulong>.Empty;
+
+    private void FindMissing()
+    {
+        if (_notes.MissingNotes > 0)
+        {
+            _findings.Add(Of("XS0805", $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing")
+                with { Mend = "write it again without a limit (ulimit -c unlimited)" });
+        }
+        else if (_notes.MissingBytes > 0)
+        {
+            _findings.Add(Of("XS0805", $"the file ends {_notes.MissingBytes} bytes before its memory segments do; the registers are whole") with { Severity = Severity.Info });
+        }
+
+        foreach (CoreThread thread in _notes.Threads.Where(thread => !HasRegisters(thread)))
+        {
+            _findings.Add(Of("XS0807", $"thread {thread.Id} has no extended state in this core", thread.Id));
+        }
+    }
+
+    private void FindStrangeHeader(CoreThread thread, Description note, XsaveNoteFacts facts)
+    {
+        XsaveArea area = new(note.Bytes);
+        (string What, int Offset, string Found, string Expected)? strange =
+            area.XcompBv != 0 ? ("XCOMP_BV", XsaveFormat.XcompBvOffset, $"0x{area.XcompBv:x}", "0x0: notes hold the standard format")
+            : area.ReservedHeader.ContainsAnyExcept((byte)0) ? ("a reserved byte of the header", XsaveFormat.ReservedHeaderOffset, "not zero", "zeros")
+            : !facts.Mask.IsEmpty && !facts.Mask.ContainsAll(facts.XstateBv) ? ("XSTATE_BV", XsaveFormat.XstateBvOffset, facts.XstateBv.ToString(), $"no bit outside {facts.Mask}, the mask at byte {XsaveFormat.SoftwareOffset}")
+            : null;
+        if (strange is { } it)
+        {
+            _findings.Add(Of("XS0808", $"thread {thread.Id}: {it.What} is {it.Found}, which no kernel writes", thread.Id, note.Offset + it.Offset) with { Found = it.Found, Expected = it.Expected });
+        }
+    }
+
+    private void FindContradictions(CoreThread thread, Description note)
+    {
+        if (thread.Fxsave is { } fxsave)
+        {
+            int first = fxsave.Bytes.AsSpan(0, CommonLength).CommonPrefixLength(note.Bytes.AsSpan(0, CommonLength));
+            if (first < CommonLength)
+            {
+                _findings.Add(Of("XS0803", $"thread {thread.Id}: byte {first} of the FXSAVE note is 0x{fxsave.Bytes[first]:x2}, of NT_X86_XSTATE 0x{note.Bytes[first]:x2}", thread.Id, fxsave.Offset + first)
+                    with { Found = $"0x{fxsave.Bytes[first]:x2}", Expected = $"0x{note.Bytes[first]:x2}" });
+            }
+        }
+
+        if (thread.Fsave is { } fsave && !FsaveImage.Agrees(fsave.Bytes, note.Bytes))
+        {
+            _findings.Add(Of("XS0803", $"thread {thread.Id}: the x87 registers of NT_FPREGSET are not those of NT_X86_XSTATE", thread.Id, fsave.Offset));
+        }
+    }
+
+    // gdb fills its register cache, which knows neither MXCSR_MASK nor which components are initial, and writes the note from that (measured with 13.1 and 16.3).
+    private void FindGcoreMarks()
+    {
+        XsaveNoteFacts[] areas = [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))];
+        if (areas.Length == 0 || !Array.TrueForAll(areas, facts => facts.HasGcoreMarks))
+        {
+            return;
+        }
+
+        _findings.Add(Of("XS0804", $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor")
+            with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
+    }
+
+    private static Finding Of(string rule, string message, int? thread = null, long? offset = null) =>
+        new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(thread, offset) };
+}

@@ -1,0 +1,145 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+
+namespace Xstate.Artifacts.ElfCore;
+
+/// <summary>Finds a place for one more note in a core, and changes what points at the notes.</summary>
+internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, ArtifactLimits limits)
+{
+    private const uint NoteSection = 7;
+    private const uint NoBits = 8;
+
+    private readonly ElfHeader _header = notes.Header;
+    private readonly ElfSegment _segment = notes.Segment;
+
+    /// <summary>The patches that add a note, padded as its segment is.</summary>
+    /// <exception cref="NotSupportedException">There is no place.</exception>
+    public ImmutableArray<ArtifactPatch> Append(byte[] note)
+    {
+        long gap = CoreNote.Padded(_segment.FileLength, _segment.NotePadding) - _segment.FileLength;
+        byte[] padded = [.. new byte[gap], .. note];
+        return IsFree(_segment.End, padded.Length) ? InPlace(padded) : AtEnd(padded);
+    }
+
+    // Behind the last note: over zeros that nothing claims, or at the end of the file.
+    private ImmutableArray<ArtifactPatch> InPlace(byte[] padded)
+    {
+        int inside = (int)Math.Min(padded.Length, source.Length - _segment.End);
+        return Sorted([new ArtifactPatch(_segment.End, new byte[inside], padded), .. Point(_segment.Offset, _segment.FileLength + padded.Length)]);
+    }
+
+    private ImmutableArray<ArtifactPatch> AtEnd(byte[] padded)
+    {
+        if (notes.MissingBytes > 0)
+        {
+            throw new NotSupportedException("the core is truncated: a note behind its end would be read as memory, and there is no room before the memory");
+        }
+
+        if (_segment.FileLength + padded.Length > limits.MaxNoteBytes)
+        {
+            throw new NotSupportedException($"more than {limits.MaxNoteBytes} bytes of notes");
+        }
+
+        long offset = CoreNote.Padded(source.Length, sizeof(ulong));
+        byte[] all = source.Bytes(ElfCoreReader.Format, _segment.Offset, (int)_segment.FileLength, "notes");
+        byte[] tail = [.. new byte[offset - source.Length], .. all, .. padded];
+        if (!_header.Is64 && offset + all.Length + padded.Length > uint.MaxValue)
+        {
+            throw new NotSupportedException("the core is too long for one more note: ELFCLASS32 has 32-bit offsets");
+        }
+
+        return Sorted([.. Point(offset, all.Length + padded.Length), new ArtifactPatch(source.Length, ReadOnlyMemory<byte>.Empty, tail)]);
+    }
+
+    private static ImmutableArray<ArtifactPatch> Sorted(IEnumerable<ArtifactPatch> patches) => [.. patches.OrderBy(patch => patch.Offset)];
+
+    // Nothing but zeros there, and no header, table, segment or section that says it is its own.
+    private bool IsFree(long from, int length)
+    {
+        long to = from + length;
+        byte[] there = new byte[(int)Math.Max(0, Math.Min(length, source.Length - from))];
+        if (source.ReadAt(from, there) != there.Length || there.AsSpan().ContainsAnyExcept((byte)0))
+        {
+            return false;
+        }
+
+        bool Touches(long start, long end) => start < to && end > from;
+        if (Touches(0, _header.Length)
+            || Touches(_header.ProgramHeaders, _header.ProgramHeaders + (_header.ProgramHeaderCount * _header.ProgramHeaderLength))
+            || (_header.SectionHeaders > 0 && Touches(_header.SectionHeaders, _header.SectionHeaders + (Math.Max(1, _header.SectionHeaderCount) * _header.SectionHeaderLength))))
+        {
+            return false;
+        }
+
+        return !ElfSegment.ReadAll(source, _header).Any(segment => segment.FileLength > 0 && segment.HeaderOffset != _segment.HeaderOffset && Touches(segment.Offset, segment.End))
+            && !Sections().Any(section => section.Type is not (0 or NoBits or NoteSection) && Touches(section.Offset, section.Length > long.MaxValue - section.Offset ? long.MaxValue : section.Offset + section.Length));
+    }
+
+    // p_offset and p_filesz of the segment, and the same of a section that gdb's gcore writes for it.
+    private IEnumerable<ArtifactPatch> Point(long offset, long length)
+    {
+        foreach (ArtifactPatch patch in Word(_segment.HeaderOffset + ElfSegment.OffsetField(_header.Is64), _segment.Offset, offset)
+            .Concat(Word(_segment.HeaderOffset + ElfSegment.FileLengthField(_header.Is64), _segment.FileLength, length)))
+        {
+            yield return patch;
+        }
+
+        foreach ((uint type, long at, long sectionOffset, long sectionLength) in Sections())
+        {
+            if (type == NoteSection && sectionOffset == _segment.Offset && sectionLength == _segment.FileLength)
+            {
+                foreach (ArtifactPatch patch in Word(at + OffsetField, sectionOffset, offset).Concat(Word(at + LengthField, sectionLength, length)))
+                {
+                    yield return patch;
+                }
+            }
+        }
+    }
+
+    private int OffsetField => _header.Is64 ? 24 : 16;
+
+    private int LengthField => _header.Is64 ? 32 : 20;
+
+    private IEnumerable<(uint Type, long HeaderOffset, long Offset, long Length)> Sections()
+    {
+        for (long i = 0; i < _header.SectionHeaderCount && _header.SectionHeaders > 0; i++)
+        {
+            long at = _header.SectionHeaders + (i * _header.SectionHeaderLength);
+            if (at > source.Length - _header.SectionHeaderLength)
+            {
+                // A truncated core has lost its section table; nothing of it has to be kept right.
+                yield break;
+            }
+
+            byte[] section = source.Bytes(ElfCoreReader.Format, at, _header.SectionHeaderLength, "section headers");
+            yield return (
+                BinaryPrimitives.ReadUInt32LittleEndian(section.AsSpan(4)),
+                at,
+                ElfHeader.Word(section, OffsetField, _header.Is64, at),
+                ElfHeader.Word(section, LengthField, _header.Is64, at));
+        }
+    }
+
+    private IEnumerable<ArtifactPatch> Word(long at, long found, long replacement)
+    {
+        if (found != replacement)
+        {
+            yield return new ArtifactPatch(at, Bytes(found), Bytes(replacement));
+        }
+    }
+
+    private byte[] Bytes(long value)
+    {
+        byte[] bytes = new byte[_header.Is64 ? sizeof(ulong) : sizeof(uint)];
+        if (_header.Is64)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
+        }
+        else
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes, (uint)value);
+        }
+
+        return bytes;
+    }
+}
