@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using Xstate.Cli.GuestCode;
 using Xstate.Cli.Input;
 using Xstate.Linux.Kvm;
 using Xstate.Scenarios;
@@ -25,7 +26,7 @@ internal static class RunCommand
     {
         if (backend == "model")
         {
-            return Perform(file, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported));
+            return Perform(file, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()));
         }
 
         if (host is not null || supported is not null)
@@ -46,7 +47,7 @@ internal static class RunCommand
     {
         using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
         using Stream output = Console.OpenStandardOutput();
-        foreach (Scenario scenario in ScenarioReader.Read(input))
+        foreach (Scenario scenario in ScenarioReader.Read(input, new IcedAssembler()))
         {
             ScenarioRunner.Run(scenario, backend, output);
         }

@@ -1,5 +1,6 @@
 using Xstate.Artifacts;
 using Xstate.Captures;
+using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
@@ -31,18 +32,19 @@ internal static class HostArgument
     /// <summary>What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.</summary>
     /// <param name="text">The argument.</param>
     /// <param name="supported">A CPUID artifact with what its KVM supports, or null.</param>
-    public static ScenarioBackend ParseBackend(string text, string? supported)
+    /// <param name="decoder">For guest code.</param>
+    public static ScenarioBackend ParseBackend(string text, string? supported, IGuestDecoder decoder)
     {
         (string path, string? kernel) = Split(text);
         if (kernel?.StartsWith(VmmPrefix, StringComparison.Ordinal) == true)
         {
             VmmBehavior behavior = VmmBehavior.Find(kernel) ?? throw new UsageException($"there is no @{kernel}; there are {string.Join(", ", VmmBehavior.All)}");
             HostRecord processor = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path);
-            return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior)) : throw new UsageException("--supported is for KVM");
+            return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior), decoder) : throw new UsageException("--supported is for KVM");
         }
 
         LinuxHost host = Parse(text);
-        return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior));
+        return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
     }
 
     private static (string Path, string? Kernel) Split(string text)

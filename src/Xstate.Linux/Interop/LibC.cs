@@ -16,6 +16,8 @@ internal static partial class LibC
     internal const int MAP_PRIVATE = 2;
     internal const int MAP_ANONYMOUS = 0x20;
     internal const nint SYS_arch_prctl = 158;
+    internal const nint SYS_gettid = 186;
+    internal const nint SYS_tgkill = 234;
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial SafeFileHandle open(string path, int flags);
@@ -37,6 +39,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint syscall(nint number, nint first, nint second);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint syscall(nint number, nint first, nint second, nint third);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     internal static partial nint syscall(nint number, nint first, Span<byte> second);

@@ -19,6 +19,7 @@ internal static unsafe partial class NativeCodeCalls
     internal const int SigBus = 7;
     internal const int SigFpe = 8;
     internal const int SigSegv = 11;
+    internal const int SigUsr2 = 12;
     internal const int SaSigInfo = 4;
     internal const int SaOnStack = 0x0800_0000;
 

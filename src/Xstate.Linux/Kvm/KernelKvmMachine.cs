@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Runtime.Versioning;
 using Xstate.Architecture;
+using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
+using Xstate.Scenarios;
 
 namespace Xstate.Linux.Kvm;
 
@@ -10,8 +12,12 @@ namespace Xstate.Linux.Kvm;
 [SupportedOSPlatform("linux")]
 public sealed class KernelKvmMachine : IKvmMachine
 {
+    // Three pages below 4 GiB, above everything that a guest here can reach.
+    private const uint TssAddress = 0xFFFB_D000;
+
     private readonly KvmDevice _device;
     private readonly KvmVm _vm;
+    private GuestMemory? _memory;
 
     /// <summary>A fresh virtual machine.</summary>
     /// <param name="device">The open device; it must outlive this machine and is not disposed with it.</param>
@@ -41,7 +47,24 @@ public sealed class KernelKvmMachine : IKvmMachine
     }
 
     /// <summary>Closes the VM. Its virtual CPUs are closed by whoever made them.</summary>
-    public void Dispose() => _vm.Dispose();
+    public void Dispose()
+    {
+        _vm.Dispose();
+        _memory?.Dispose();
+    }
+
+    /// <summary>Runs guest code on one of this machine's virtual CPUs.</summary>
+    internal GuestReply RunGuest(KernelKvmVcpu vcpu, GuestProgram program)
+    {
+        if (_memory is null)
+        {
+            _memory = new GuestMemory(GuestLayout.MemoryLength);
+            _vm.SetTssAddress(TssAddress);
+            _vm.SetMemory(0, 0, _memory);
+        }
+
+        return KernelGuest.Run(vcpu.Native, _memory, program);
+    }
 }
 
 /// <summary>A virtual CPU of the running kernel behind the same operations as the model's.</summary>
@@ -54,6 +77,9 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
     {
         _vcpu = vcpu;
     }
+
+    /// <summary>The virtual CPU for what is no call of <see cref="IKvmVcpu"/>.</summary>
+    internal KvmVcpu Native => _vcpu;
 
     public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
 

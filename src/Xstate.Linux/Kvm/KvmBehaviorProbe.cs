@@ -45,6 +45,7 @@ internal sealed class KvmBehaviorProbe
         if (!keepsHostCpuid)
         {
             probe.NarrowedCpuid();
+            probe.ControlRegisters();
         }
 
         probe.Sizes();
@@ -77,6 +78,15 @@ internal sealed class KvmBehaviorProbe
 
         Errno mxcsr = SetOnFresh(StateComponentSet.Empty, image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
         Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None, $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
+    }
+
+    private void ControlRegisters()
+    {
+        using Guest guest = new(_device);
+        guest.Vcpu.TryGetSystemRegisters(out KvmSystemRegisters system);
+        system.Cr4 |= (ulong)Processor.Cr4.OsXsave;
+        Errno set = guest.Vcpu.TrySetSystemRegisters(system);
+        Add(KernelDifference.KvmCr4NoCpuid, set == Errno.None, $"no CPUID, KVM_SET_SREGS with CR4.OSXSAVE: {set}");
     }
 
     private void Legacy()

@@ -63,7 +63,9 @@ public readonly record struct KvmSegment(ulong Base, uint Limit, ushort Selector
 public sealed class KvmSystemRegisters : KvmStructure
 {
     private const int SegmentLength = 24;
-    private const int Cr0Offset = (8 * SegmentLength) + (2 * 16);
+    private const int DescriptorTableOffset = 8 * SegmentLength;
+    private const int InterruptTableOffset = DescriptorTableOffset + 16;
+    private const int Cr0Offset = InterruptTableOffset + 16;
 
     /// <summary>All zero.</summary>
     public KvmSystemRegisters()
@@ -85,6 +87,12 @@ public sealed class KvmSystemRegisters : KvmStructure
 
     /// <summary>IA32_EFER.</summary>
     public ulong Efer { get => ReadUInt64(Cr0Offset + 40); set => WriteUInt64(Cr0Offset + 40, value); }
+
+    /// <summary>GDTR.</summary>
+    public (ulong Base, ushort Limit) DescriptorTable { get => Table(DescriptorTableOffset); set => SetTable(DescriptorTableOffset, value); }
+
+    /// <summary>IDTR.</summary>
+    public (ulong Base, ushort Limit) InterruptTable { get => Table(InterruptTableOffset); set => SetTable(InterruptTableOffset, value); }
 
     /// <summary>A segment register.</summary>
     public KvmSegment this[KvmSegmentName name]
@@ -123,6 +131,14 @@ public sealed class KvmSystemRegisters : KvmStructure
             to[20] = Flag(value.HasPageGranularity);
             to[22] = Flag(value.IsUnusable);
         }
+    }
+
+    private (ulong Base, ushort Limit) Table(int offset) => (ReadUInt64(offset), BinaryPrimitives.ReadUInt16LittleEndian(Bytes[(offset + sizeof(ulong))..]));
+
+    private void SetTable(int offset, (ulong Base, ushort Limit) value)
+    {
+        WriteUInt64(offset, value.Base);
+        BinaryPrimitives.WriteUInt16LittleEndian(Bytes[(offset + sizeof(ulong))..], value.Limit);
     }
 
     private static byte Flag(bool value) => value ? (byte)1 : (byte)0;

@@ -162,7 +162,7 @@ public sealed class KvmVcpu : IDisposable
     public KvmExit Run()
     {
         KvmIoctl.Check(TryRun(immediateExit: false), "KVM_RUN");
-        return _runPage.Value.ReadExit();
+        return ReadExit();
     }
 
     /// <summary>KVM_RUN with immediate_exit: KVM loads the guest's state into the processor and saves it again, and no instruction of the guest runs.</summary>
@@ -317,7 +317,13 @@ public sealed class KvmVcpu : IDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(msrs[16..], value);
     }
 
-    private Errno TryRun(bool immediateExit)
+    /// <summary>How the last KVM_RUN ended.</summary>
+    internal KvmExit ReadExit() => _runPage.Value.ReadExit();
+
+    /// <summary>Answers an IN: every byte of the data that the kernel will take.</summary>
+    internal void FillPortData(byte value) => _runPage.Value.FillPortData(value);
+
+    internal Errno TryRun(bool immediateExit)
     {
         // Not repeated on EINTR: with immediate_exit that is the answer, and without it the caller decides what a signal means.
         _runPage.Value.SetImmediateExit(immediateExit);

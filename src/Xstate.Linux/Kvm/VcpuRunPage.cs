@@ -24,6 +24,16 @@ internal sealed class VcpuRunPage : IDisposable
 
     internal void SetImmediateExit(bool value) => _mapping.Bytes[ImmediateExitOffset] = value ? (byte)1 : (byte)0;
 
+    /// <summary>For KVM_EXIT_IO with the direction in: what the instruction will read.</summary>
+    internal void FillPortData(byte value)
+    {
+        Span<byte> union = _mapping.Bytes[ExitUnionOffset..];
+        if (union[0] == 0)
+        {
+            PortData().Fill(value);
+        }
+    }
+
     internal KvmExit ReadExit()
     {
         Span<byte> page = _mapping.Bytes;
@@ -33,13 +43,11 @@ internal sealed class VcpuRunPage : IDisposable
         {
             case KvmExitReason.Io:
                 // direction, size, port, count, offset of the data from the start of the page.
-                int length = union[1] * BinaryPrimitives.ReadInt32LittleEndian(union[4..]);
-                int offset = (int)BinaryPrimitives.ReadUInt64LittleEndian(union[8..]);
                 return new KvmExit(reason)
                 {
                     IsOut = union[0] == 1,
                     Port = BinaryPrimitives.ReadUInt16LittleEndian(union[2..]),
-                    Data = page.Slice(offset, length).ToArray(),
+                    Data = PortData().ToArray(),
                 };
             case KvmExitReason.InternalError:
                 return new KvmExit(reason) { Detail = BinaryPrimitives.ReadUInt32LittleEndian(union) };
@@ -48,5 +56,13 @@ internal sealed class VcpuRunPage : IDisposable
             default:
                 return new KvmExit(reason);
         }
+    }
+
+    private Span<byte> PortData()
+    {
+        Span<byte> page = _mapping.Bytes;
+        Span<byte> union = page[ExitUnionOffset..];
+        int length = union[1] * BinaryPrimitives.ReadInt32LittleEndian(union[4..]);
+        return page.Slice((int)BinaryPrimitives.ReadUInt64LittleEndian(union[8..]), length);
     }
 }

@@ -63,6 +63,9 @@ public enum KernelDifference
     /// <summary>KVM-CPUID-AFTER-RUN: KVM_SET_CPUID2 after KVM_RUN is refused unless identical.</summary>
     KvmCpuidAfterRun,
 
+    /// <summary>KVM-CR4-NOCPUID: before KVM_SET_CPUID2 CR4 may have every bit of the host.</summary>
+    KvmCr4NoCpuid,
+
     /// <summary>KVM-PROT-ZERO: protected guests read as zeros.</summary>
     KvmProtectedZero,
 

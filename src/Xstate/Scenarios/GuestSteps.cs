@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Xstate.Architecture;
-using Xstate.Hypervisors;
+using Xstate.Guests;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Processor;
 
@@ -9,12 +9,12 @@ namespace Xstate.Scenarios;
 /// <summary>The steps that concern what a guest sees, on KVM and on OpenBSD's vmm.</summary>
 internal static class GuestSteps
 {
-    public static ScenarioStep? Parse(string op, ScenarioValue step) => op switch
+    public static ScenarioStep? Parse(string op, ScenarioValue step, IGuestAssembler? assembler) => op switch
     {
         "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue), (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
         "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(), step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
         "get_sregs" => GetSregs(op, KvmSteps.Vcpu(step)),
-        "guest" => Guest(op, KvmSteps.Vcpu(step), GuestProgram.Take(step)),
+        "guest" => Guest(op, KvmSteps.Vcpu(step), GuestCode.Take(step, assembler)),
         _ => null,
     };
 
@@ -49,36 +49,49 @@ internal static class GuestSteps
             json.WriteString("efer", KvmSteps.Hex(registers.Efer));
         }));
 
-    private static ActionStep Guest(string op, int id, GuestProgram program) => new(op, run =>
-        run.Vmm is { } vmm
-            ? Run(program, new VmmGuest(vmm))
-            : run.OnVcpu(id, vcpu => vcpu is KvmModelVcpu model
-                ? Run(program, new KvmGuest(model))
-                : StepAnswer.NotHere("guest code")));
+    private static ActionStep Guest(string op, int id, GuestCode code) => new(op, run =>
+        run.Vmm is not null
+            ? Answer(code, run.RunOnVmm(code.Program))
+            : run.OnVcpu(id, vcpu => Answer(code, run.Backend.RunGuest(run.Machine!, vcpu, code.Program))));
 
-    private static StepAnswer Run(GuestProgram program, IModelGuest guest)
+    private static StepAnswer Answer(GuestCode code, GuestReply reply)
     {
-        if (program.Unsupported is { } why)
+        if (reply.Unsupported is { } what)
         {
-            return StepAnswer.NotHere(why);
+            return StepAnswer.NotHere(what);
         }
 
-        GuestExit exit = program.Run(guest);
-        return new StepAnswer(exit.Errno, exit.Why)
+        return new StepAnswer(reply.Errno, reply.Why)
         {
-            Fault = exit.Fault.IsFault ? exit.Fault.ToString() : null,
-            Result = exit.Errno != Errno.None ? null : json => Write(json, exit),
+            Fault = reply.Exit?.Fault,
+            Result = reply.Exit is { } exit ? json => Write(json, exit, code, reply.Memory.Span) : null,
         };
     }
 
-    private static void Write(Utf8JsonWriter json, GuestExit exit)
+    private static void Write(Utf8JsonWriter json, GuestExit exit, GuestCode code, ReadOnlySpan<byte> memory)
     {
         json.WriteString("exit", exit.Exit);
-        json.WriteStartObject("regs");
-        json.WriteString("rax", KvmSteps.Hex(exit.Rax));
-        json.WriteString("rbx", KvmSteps.Hex(exit.Rbx));
-        json.WriteString("rcx", KvmSteps.Hex(exit.Rcx));
-        json.WriteString("rdx", KvmSteps.Hex(exit.Rdx));
+        if (exit.Registers is { } registers)
+        {
+            json.WriteStartObject("regs");
+            json.WriteString("rax", KvmSteps.Hex(registers.Rax));
+            json.WriteString("rbx", KvmSteps.Hex(registers.Rbx));
+            json.WriteString("rcx", KvmSteps.Hex(registers.Rcx));
+            json.WriteString("rdx", KvmSteps.Hex(registers.Rdx));
+            json.WriteEndObject();
+        }
+
+        if (code.Dumps.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("memory");
+        foreach ((int address, int length) in code.Dumps)
+        {
+            json.WriteString(KvmSteps.Hex((ulong)address), Convert.ToHexStringLower(memory.Slice(address, length)));
+        }
+
         json.WriteEndObject();
     }
 }

@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Guests;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
@@ -23,13 +24,17 @@ public abstract class ScenarioBackend
     /// <summary>Sets PKRU of the thread that makes the calls; false where that cannot be done.</summary>
     public virtual bool TrySetHostPkru(IKvmMachine machine, uint value) => false;
 
+    /// <summary>Runs guest code on a virtual CPU of KVM, in memory that the machine's steps share.</summary>
+    public virtual GuestReply RunGuest(IKvmMachine machine, IKvmVcpu vcpu, GuestProgram program) => GuestReply.NotHere("guest code");
+
     /// <summary>Delivers INIT to a virtual CPU; false where that cannot be done.</summary>
     public virtual bool TryInit(IKvmVcpu vcpu) => false;
 }
 
 /// <summary>The model of a Linux host.</summary>
 /// <param name="host">The host.</param>
-public sealed class ModelBackend(LinuxHost host) : ScenarioBackend
+/// <param name="decoder">For guest code; without one such steps answer that they are not supported.</param>
+public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) : ScenarioBackend
 {
     /// <inheritdoc/>
     public override CpuidTable Cpuid => host.Record.Cpuid;
@@ -53,6 +58,10 @@ public sealed class ModelBackend(LinuxHost host) : ScenarioBackend
     }
 
     /// <inheritdoc/>
+    public override GuestReply RunGuest(IKvmMachine machine, IKvmVcpu vcpu, GuestProgram program) =>
+        machine is KvmModelMachine model && vcpu is KvmModelVcpu made ? new KvmGuest(model, made).Run(program, decoder) : base.RunGuest(machine, vcpu, program);
+
+    /// <inheritdoc/>
     public override bool TryInit(IKvmVcpu vcpu)
     {
         (vcpu as KvmModelVcpu)?.Init();
@@ -62,8 +71,11 @@ public sealed class ModelBackend(LinuxHost host) : ScenarioBackend
 
 /// <summary>The model of OpenBSD's vmm.</summary>
 /// <param name="host">Processor and behaviour.</param>
-public sealed class VmmModelBackend(VmmHost host) : ScenarioBackend
+/// <param name="decoder">For guest code.</param>
+public sealed class VmmModelBackend(VmmHost host, IGuestDecoder? decoder = null) : ScenarioBackend
 {
+    internal IGuestDecoder? Decoder => decoder;
+
     /// <inheritdoc/>
     public override CpuidTable Cpuid => host.Cpuid;
 

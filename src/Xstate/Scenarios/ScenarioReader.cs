@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using Xstate.Guests;
 
 namespace Xstate.Scenarios;
 
@@ -10,8 +11,10 @@ public static class ScenarioReader
     private const int MaxLength = 64 << 20;
 
     /// <summary>The scenarios of a text, read as they are asked for.</summary>
-    /// <exception cref="ScenarioException">An unknown step or field, a value of another kind, or no JSON.</exception>
-    public static IEnumerable<Scenario> Read(TextReader input)
+    /// <param name="input">The text.</param>
+    /// <param name="assembler">For guest code that is given as instructions; without one only machine code can be read.</param>
+    /// <exception cref="ScenarioException">An unknown step or field, a value of another kind, code that cannot be assembled, or no JSON.</exception>
+    public static IEnumerable<Scenario> Read(TextReader input, IGuestAssembler? assembler = null)
     {
         ArgumentNullException.ThrowIfNull(input);
         int number = 0;
@@ -32,7 +35,7 @@ public static class ScenarioReader
 
             first = false;
             yield return line.Length <= MaxLength
-                ? Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start))
+                ? Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start), assembler)
                 : throw new ScenarioException(start, "", $"a scenario has at most {MaxLength} characters");
         }
     }
@@ -57,20 +60,20 @@ public static class ScenarioReader
         }
     }
 
-    private static Scenario Parse(ScenarioValue value)
+    private static Scenario Parse(ScenarioValue value, IGuestAssembler? assembler)
     {
         string name = value.Require("name").Text();
         string? note = value.Take("note")?.Text();
         ImmutableArray<string> needs = [.. (value.Take("needs")?.Items ?? []).Select(ScenarioNeeds.Read)];
-        ImmutableArray<ScenarioStep> steps = [.. value.Require("steps").Items.Select(ParseStep)];
+        ImmutableArray<ScenarioStep> steps = [.. value.Require("steps").Items.Select(step => ParseStep(step, assembler))];
         value.End();
         return new Scenario(name, note, needs, steps);
     }
 
-    private static ScenarioStep ParseStep(ScenarioValue value)
+    private static ScenarioStep ParseStep(ScenarioValue value, IGuestAssembler? assembler)
     {
         ScenarioValue op = value.Require("op");
-        ScenarioStep step = KvmSteps.Parse(op.Text(), value) ?? ProcessSteps.Parse(op.Text(), value) ?? GuestSteps.Parse(op.Text(), value)
+        ScenarioStep step = KvmSteps.Parse(op.Text(), value) ?? ProcessSteps.Parse(op.Text(), value) ?? GuestSteps.Parse(op.Text(), value, assembler)
             ?? throw op.Error($"there is no step {op.Text()}");
         value.End();
         return step;

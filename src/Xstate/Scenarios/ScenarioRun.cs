@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -13,6 +14,7 @@ internal sealed class ScenarioRun : IDisposable
     private readonly Lazy<IKvmMachine?> _machine;
     private readonly Lazy<LinuxTask?> _task;
     private readonly Lazy<VmmVcpu?> _vmm;
+    private VmmGuest? _vmmGuest;
 
     public ScenarioRun(ScenarioBackend backend)
     {
@@ -63,6 +65,13 @@ internal sealed class ScenarioRun : IDisposable
         }
 
         return reply;
+    }
+
+    /// <summary>Runs guest code on vmm's virtual CPU, whose registers stay from one step to the next.</summary>
+    public GuestReply RunOnVmm(GuestProgram program)
+    {
+        _vmmGuest ??= new VmmGuest(Vmm!);
+        return _vmmGuest.Run(program, (Backend as VmmModelBackend)?.Decoder);
     }
 
     public void Dispose()

@@ -55,6 +55,13 @@ internal sealed record StepAnswer(Errno Errno, Refusal? Why = null)
             json.WriteEndObject();
         }
 
+        if (Unsupported is not null)
+        {
+            json.WriteStartObject("why");
+            json.WriteString("message", Unsupported);
+            json.WriteEndObject();
+        }
+
         WriteWhy(json);
         json.WriteEndObject();
     }

@@ -20,7 +20,7 @@ public class ProcessorProfileTests
     private static readonly string[] Tcg =
     [
         "xinuse-always-one", "bndregs-xinuse-sticky", "x87-pointers-not-kept", "x87-control-loaded-raw", "x87-padding-left", "bndcsr-padding-left",
-        "mxcsr-ignores-avx", "mxcsr-unchecked", "xgetbv-ignores-mxcsr", "area-accessed-piecewise",
+        "mxcsr-ignores-avx", "mxcsr-unchecked", "xgetbv-ignores-mxcsr", "area-accessed-piecewise", "xsetbv-not-intercepted",
     ];
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Cli.GuestCode;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
@@ -124,10 +125,11 @@ public class CaseScenarioTests
     [Fact]
     public void What_a_backend_cannot_do_says_so()
     {
-        using StringReader input = new("{\"name\":\"a\",\"steps\":[{\"op\":\"get_xsave\"},{\"op\":\"guest\",\"code\":\"vzeroall\"},{\"op\":\"guest\",\"code\":{\"hex\":\"f4\"}}]}");
-        Scenario scenario = Assert.Single(ScenarioReader.Read(input));
-        JsonElement vmm = Run(scenario, new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Before)));
+        using StringReader input = new("{\"name\":\"a\",\"steps\":[{\"op\":\"get_xsave\"},{\"op\":\"guest\",\"code\":\"aesenc xmm0, xmm1\"},{\"op\":\"guest\",\"code\":{\"hex\":\"660f38dcc1\"}}]}");
+        Scenario scenario = Assert.Single(ScenarioReader.Read(input, new IcedAssembler()));
+        JsonElement vmm = Run(scenario, new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Before), new IcedDecoder()));
         Assert.All(vmm.GetProperty("steps").EnumerateArray(), step => Assert.True(step.GetProperty("unsupported").GetBoolean()));
+        Assert.Equal("the instruction aesenc xmm0, xmm1 in guest code", vmm.GetProperty("steps")[1].GetProperty("why").GetProperty("message").GetString());
     }
 
     private static string? Fault(JsonElement step) => step.TryGetProperty("fault", out JsonElement fault) ? fault.GetString() : null;
@@ -143,19 +145,19 @@ public class CaseScenarioTests
     }
 
     private static JsonElement Vmm(string file, string name, string behavior) =>
-        Run(Scenario(file, name), new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Find(behavior)!)));
+        Run(Scenario(file, name), new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Find(behavior)!), new IcedDecoder()));
 
     private static JsonElement Linux(string file, string name, string host, string kernel)
     {
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
         HostRecord record = new() { Name = host, Cpuid = SampleHosts.Cpuid(host), Provenance = new Provenance(FactSource.Given, "test") };
-        return Run(Scenario(file, name), new ModelBackend(new LinuxHost(record, KernelBehavior.Of(release))));
+        return Run(Scenario(file, name), new ModelBackend(new LinuxHost(record, KernelBehavior.Of(release)), new IcedDecoder()));
     }
 
     private static Scenario Scenario(string file, string name)
     {
         using StreamReader input = File.OpenText(Repository.PathOf("samples", "scenarios", file + ".json"));
-        Scenario found = ScenarioReader.Read(input).Single(scenario => scenario.Name == name);
+        Scenario found = ScenarioReader.Read(input, new IcedAssembler()).Single(scenario => scenario.Name == name);
         Assert.False(string.IsNullOrWhiteSpace(found.Note));
         return found;
     }

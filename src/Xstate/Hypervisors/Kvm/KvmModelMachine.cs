@@ -25,6 +25,7 @@ public sealed class KvmModelMachine : IKvmMachine
 
     private readonly HashSet<int> _vcpuIds = [];
     private StateComponentSet _permitted;
+    private byte[]? _guestMemory;
 
     /// <summary>A fresh process on a host.</summary>
     public KvmModelMachine(LinuxHost host, GuestProtection protection = GuestProtection.None)
@@ -47,6 +48,9 @@ public sealed class KvmModelMachine : IKvmMachine
 
     /// <summary>PKRU of the thread that makes the calls. Whether it is in use decides bit 9 of what KVM_GET_XSAVE returns after a run (KVM-GET-PKRU-XINUSE).</summary>
     public uint HostThreadPkru { get; set; }
+
+    /// <summary>Memory of the guest, which exists once something of a given length was asked for.</summary>
+    internal byte[] GuestMemory(int length) => _guestMemory ??= new byte[length];
 
     /// <inheritdoc/>
     public int Xsave2Size => Host.Behavior.Has(KernelDifference.KvmXsaveDynamic)

@@ -7,7 +7,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>One modelled virtual CPU: the extended-state calls of KVM with each kernel's own order of tests.</summary>
-public sealed class KvmModelVcpu : IKvmVcpu
+public sealed partial class KvmModelVcpu : IKvmVcpu
 {
     /// <summary>KVM_MAX_CPUID_ENTRIES (80 before 5.11).</summary>
     public const int MaxCpuidEntries = 256;
@@ -31,6 +31,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
     private readonly FpState _state;
     private readonly Dictionary<uint, ulong> _cet = [];
     private CpuidTable _cpuid = CpuidTable.Empty;
+    private bool _hasCpuid;
     private StateComponentSet _guestXcr0;
     private StateComponentSet _enabled;
     private uint _pkru;
@@ -101,6 +102,7 @@ public sealed class KvmModelVcpu : IKvmVcpu
         }
 
         _cpuid = asked;
+        _hasCpuid = true;
         _guestXcr0 = asked.UserComponents & _host.KvmXcr0;
         if (Behavior.Has(KernelDifference.KvmSetStrictCpuid))
         {
@@ -277,8 +279,9 @@ public sealed class KvmModelVcpu : IKvmVcpu
     public KvmReply SetControlRegisters(KvmControlRegisters registers)
     {
         Cr4 cr4 = (Cr4)registers.Cr4;
-        bool xsave = (_cpuid.Read(1).Ecx >> 26 & 1) != 0 && _host.HasXsave;
-        bool keys = (_cpuid.Read(7).Ecx >> 3 & 1) != 0 && _host.UserFeatures.Contains(StateComponent.Pkru);
+        CpuidTable offered = (!_hasCpuid && Behavior.Has(KernelDifference.KvmCr4NoCpuid)) || Behavior.Has(KernelDifference.KvmPvmHostCpuid) ? _host.Record.Cpuid : _cpuid;
+        bool xsave = (offered.Read(1).Ecx >> 26 & 1) != 0 && _host.HasXsave;
+        bool keys = (offered.Read(7).Ecx >> 3 & 1) != 0 && _host.UserFeatures.Contains(StateComponent.Pkru);
         Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys);
         if (foreign != Cr4.None)
         {
@@ -298,52 +301,6 @@ public sealed class KvmModelVcpu : IKvmVcpu
     {
         registers = _control;
         return KvmReply.Success;
-    }
-
-    /// <inheritdoc/>
-    public KvmReply RunImmediateExit()
-    {
-        if (_machine.Protection != GuestProtection.None)
-        {
-            return KvmReply.Success;
-        }
-
-        StateComponentSet disabled = _state.Xfeatures & _state.Xfd;
-        MoveThroughProcessor();
-        return disabled.IsEmpty
-            ? KvmReply.Success
-            : new KvmReply(Errno.None, new Refusal("XS0601", KernelDifferences.Get(KernelDifference.KvmSetXfdNm).Id, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
-    }
-
-    /// <summary>
-    /// INIT, as KVM performs it inside KVM_RUN: the components of <see cref="ResetTable"/> that this kernel's KVM supports and knows to clear, and the control registers.
-    /// XCR0, PKRU, IA32_XFD and all other state stay.
-    /// </summary>
-    public void Init()
-    {
-        MoveThroughProcessor();
-        foreach (StateComponent component in InitializedByInit())
-        {
-            // The kernel clears the bytes and not XSTATE_BV; whether the zeros count as in use is for the next save to say.
-            _state.Component(component).Clear();
-            foreach (StateMsr msr in StateMsrs.Of(component))
-            {
-                _cet.Remove(msr.Address);
-            }
-        }
-
-        // CD and NW survive INIT (SDM Vol. 3A, note to the table of reset values).
-        const Cr0 Kept = Cr0.CacheDisable | Cr0.NotWriteThrough;
-        _control = new KvmControlRegisters((ulong)(Cr0.ExtensionType | ((Cr0)_control.Cr0 & Kept)), 0, 0, 0);
-        Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
-        MoveThroughProcessor();
-    }
-
-    /// <summary>The components that INIT clears on this host under this kernel.</summary>
-    public StateComponentSet InitializedByInit()
-    {
-        StateComponentSet known = ResetTable.InitializedByInit(_host.KvmXcr0 | _host.KvmXss);
-        return Behavior.Has(KernelDifference.KvmInitCet) ? known : known.Except(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS));
     }
 
     /// <inheritdoc/>
@@ -376,9 +333,6 @@ public sealed class KvmModelVcpu : IKvmVcpu
     public void Dispose()
     {
     }
-
-    /// <summary>WRPKRU of the guest: nothing is intercepted.</summary>
-    internal void WritePkruAsGuest(uint value) => _pkru = value;
 
     private KvmReply? EnableDynamic(CpuidTable asked)
     {
@@ -524,15 +478,6 @@ public sealed class KvmModelVcpu : IKvmVcpu
         return exists && msr.Accepts(ProcessorProfile.FromCpuid(_cpuid), value)
             ? null
             : new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXssZero).Id, $"{msr.Name} value 0x{value:x}: {(exists ? "not a value of this register" : "this vCPU has no CET")}");
-    }
-
-    private void MoveThroughProcessor()
-    {
-        // Guest PKRU is not part of this: the register holds the thread's own value while the buffer moves.
-        _processor ??= new HostProcessor(_host);
-        _processor.Load(_state);
-        _processor.Pkru = _machine.HostThreadPkru;
-        _processor.Save(_state);
     }
 
     private Refusal? CheckXfd(uint index, ulong value)

@@ -12,6 +12,7 @@ public sealed class HostProcessor
     private readonly LinuxHost _host;
     private readonly byte[] _compacted;
     private readonly StateComponentSet _kernelLoads;
+    private readonly StateComponentSet _kernelXcr0;
 
     /// <summary>A processor of the host, with the kernel's XCR0.</summary>
     public HostProcessor(LinuxHost host)
@@ -27,6 +28,7 @@ public sealed class HostProcessor
         _compacted = new byte[Cpu.Profile.Layout.CompactedLengthFor(Cpu.Xcr0)];
 
         // PKRU is exchanged apart from all other state since 5.14.
+        _kernelXcr0 = Cpu.Xcr0;
         _kernelLoads = Cpu.Xcr0.Without(StateComponent.Pkru);
     }
 
@@ -44,6 +46,20 @@ public sealed class HostProcessor
                 Cpu.Registers.Pkru = new Pkru(value);
             }
         }
+    }
+
+    /// <summary>Gives the control registers the host's values again, after a guest had its own. The registers of the components stay.</summary>
+    public void BecomeHost()
+    {
+        ProcessorState user = ProcessorState.ForUserProcess(Cpu.Profile);
+        Cpu.Cr0 = user.Cr0;
+        Cpu.Cr4 = user.Cr4;
+        Cpu.Efer = user.Efer;
+        Cpu.Cpl = user.Cpl;
+        Cpu.Is64BitMode = user.Is64BitMode;
+        Cpu.VmxNonRoot = false;
+        Cpu.Xcr0 = _kernelXcr0;
+        Cpu.Xss = StateComponentSet.Empty;
     }
 
     /// <summary>Loads a buffer, PKRU excepted.</summary>

@@ -70,6 +70,9 @@ public sealed class LinuxHost
     /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
     public ReadOnlySpan<byte> InitialLegacy => _initialLegacy;
 
+    /// <summary>Whether its KVM is kvm_amd.</summary>
+    public bool UsesSvm => Record.Flavour == KvmFlavour.Amd || (Record.Flavour == KvmFlavour.Unknown && Record.Processor.IsAmdLike);
+
     private StateComponentSet EnabledUserFeatures()
     {
         StateComponentSet known = KnownToLinux(Record.Kernel is null ? Behavior.Release : Behavior.Release ?? Record.Kernel);
@@ -114,9 +117,8 @@ public sealed class LinuxHost
             supported = supported.Except(Tiles);
         }
 
-        // MPX needs VMX controls that SVM does not have.
-        bool vmx = Record.Flavour == KvmFlavour.Intel || (Record.Flavour == KvmFlavour.Unknown && !Record.Processor.IsAmdLike);
-        if (!vmx)
+        // MPX needs VMX controls that SVM does not have; kvm_pvm has neither.
+        if (UsesSvm || Record.Flavour == KvmFlavour.Pvm)
         {
             supported = supported.Except(Mpx);
         }

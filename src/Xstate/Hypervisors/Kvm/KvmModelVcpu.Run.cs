@@ -1,0 +1,175 @@
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors.Linux;
+using Xstate.Processor;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <content>KVM_RUN and what happens inside it: the state goes into a processor, the guest executes, an INIT arrives.</content>
+public sealed partial class KvmModelVcpu
+{
+    private const int XsavesBit = 3;
+    private const int XfdBit = 4;
+    private const uint FirstHypervisorLeaf = 0x4000_0000;
+
+    /// <inheritdoc/>
+    public KvmReply RunImmediateExit()
+    {
+        if (_machine.Protection != GuestProtection.None)
+        {
+            return KvmReply.Success;
+        }
+
+        StateComponentSet disabled = _state.Xfeatures & _state.Xfd;
+        MoveThroughProcessor();
+        return disabled.IsEmpty
+            ? KvmReply.Success
+            : new KvmReply(Errno.None, new Refusal("XS0601", KernelDifferences.Get(KernelDifference.KvmSetXfdNm).Id, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
+    }
+
+    /// <summary>
+    /// INIT, as KVM performs it inside KVM_RUN: the components of <see cref="ResetTable"/> that this kernel's KVM supports and knows to clear, and the control registers.
+    /// XCR0, PKRU, IA32_XFD and all other state stay.
+    /// </summary>
+    public void Init()
+    {
+        MoveThroughProcessor();
+        foreach (StateComponent component in InitializedByInit())
+        {
+            // The kernel clears the bytes and not XSTATE_BV; whether the zeros count as in use is for the next save to say.
+            _state.Component(component).Clear();
+            foreach (StateMsr msr in StateMsrs.Of(component))
+            {
+                _cet.Remove(msr.Address);
+            }
+        }
+
+        // CD and NW survive INIT (SDM Vol. 3A, note to the table of reset values).
+        const Cr0 Kept = Cr0.CacheDisable | Cr0.NotWriteThrough;
+        _control = new KvmControlRegisters((ulong)(Cr0.ExtensionType | ((Cr0)_control.Cr0 & Kept)), 0, 0, 0);
+        Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
+        MoveThroughProcessor();
+    }
+
+    /// <summary>The components that INIT clears on this host under this kernel.</summary>
+    public StateComponentSet InitializedByInit()
+    {
+        StateComponentSet known = ResetTable.InitializedByInit(_host.KvmXcr0 | _host.KvmXss);
+        return Behavior.Has(KernelDifference.KvmInitCet) ? known : known.Except(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS));
+    }
+
+    /// <summary>
+    /// The guest's state in a processor, as KVM_RUN loads it before the guest's first instruction: XCR0, IA32_XSS, PKRU and the control registers are the guest's from here on.
+    /// </summary>
+    internal ProcessorState EnterGuest()
+    {
+        _processor ??= new HostProcessor(_host);
+        _processor.Load(_state);
+        _processor.Pkru = _pkru;
+        ProcessorState cpu = _processor.Cpu;
+        cpu.Xcr0 = Xcr0;
+        cpu.Cr0 = (Cr0)_control.Cr0;
+        cpu.Cr4 = (Cr4)_control.Cr4;
+        cpu.Efer = _control.Efer;
+        cpu.VmxNonRoot = _host.Record.Flavour == KvmFlavour.Intel;
+        cpu.Cpl = 0;
+        LoadSupervisorState(cpu);
+        return cpu;
+    }
+
+    /// <summary>Gives a processor that executes the guest the registers that only MSRs reach, as they are now.</summary>
+    internal void LoadSupervisorState(ProcessorState cpu)
+    {
+        cpu.Xss = Xss & cpu.Profile.SupervisorComponents;
+        cpu.Xfd = _state.Xfd;
+        cpu.XfdErr = new StateComponentSet(_xfdErr);
+        foreach ((uint index, ulong value) in _cet)
+        {
+            Instructions.Wrmsr(cpu, index, value);
+        }
+    }
+
+    /// <summary>The end of KVM_RUN: the state goes back into the buffer, PKRU beside it, and the processor is the host's again.</summary>
+    /// <param name="cr3">CR3 of the guest.</param>
+    internal void LeaveGuest(ulong cr3)
+    {
+        ProcessorState cpu = _processor!.Cpu;
+        _control = new KvmControlRegisters((ulong)cpu.Cr0, cr3, (ulong)cpu.Cr4, cpu.Efer);
+        _pkru = _processor.Pkru;
+        _state.Xfd = cpu.Xfd;
+
+        // KVM intercepts #NM while the guest may use IA32_XFD and keeps what the processor wrote down (ec5be88ab29f, 5.17).
+        _xfdErr = cpu.XfdErr.Bits;
+        cpu.Cpl = 0;
+        foreach (uint index in _cet.Keys.ToArray())
+        {
+            _cet[index] = Instructions.Rdmsr(cpu, index, out ulong value).IsFault ? _cet[index] : value;
+        }
+
+        _processor.BecomeHost();
+        _processor.Pkru = _machine.HostThreadPkru;
+        _processor.Save(_state);
+    }
+
+    /// <summary>
+    /// CPUID of the guest. A basic leaf above the highest reads as the highest where the guest's vendor is not AMD or Hygon, as on Intel's processors (<c>get_out_of_range_cpuid_entry</c>).
+    /// </summary>
+    internal CpuidRegisters CpuidInstruction(uint leaf, uint subleaf)
+    {
+        CpuidTable table = Cpuid;
+        if (table.TryRead(leaf, subleaf, out CpuidRegisters found))
+        {
+            return found;
+        }
+
+        uint highest = table.Read(0).Eax;
+        bool redirects = leaf > highest && leaf < FirstHypervisorLeaf && !ProcessorModel.From(table).IsAmdLike;
+        return redirects ? table.Read(highest, subleaf) : default;
+    }
+
+    /// <summary>RDMSR or WRMSR of the guest, which reaches KVM with the guest's rights: unlike user space it needs the feature in its own CPUID.</summary>
+    /// <returns>Whether the guest goes on without #GP; null for MSRs that are not modelled.</returns>
+    internal bool? AccessMsrAsGuest(uint index, ref ulong value, bool write)
+    {
+        bool known = index is MsrXss or MsrXfd or MsrXfdErr || IsCet(index);
+        if (!known)
+        {
+            return null;
+        }
+
+        // The register may have changed since the guest was entered: every #NM that IA32_XFD causes writes it.
+        _xfdErr = _processor?.Cpu.XfdErr.Bits ?? _xfdErr;
+        uint features = _cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
+        bool offered = index switch
+        {
+            MsrXss => (features >> XsavesBit & 1) != 0,
+            MsrXfd or MsrXfdErr => (features >> XfdBit & 1) != 0,
+            _ => true,
+        };
+        if (!offered)
+        {
+            return false;
+        }
+
+        int count;
+        if (write)
+        {
+            SetMsr(index, value, out count);
+        }
+        else
+        {
+            GetMsr(index, out count, out value);
+        }
+
+        return count == 1;
+    }
+
+    private void MoveThroughProcessor()
+    {
+        // Guest PKRU is not part of this: the register holds the thread's own value while the buffer moves.
+        _processor ??= new HostProcessor(_host);
+        _processor.Load(_state);
+        _processor.Pkru = _machine.HostThreadPkru;
+        _processor.Save(_state);
+    }
+}

@@ -1,0 +1,23 @@
+using Xstate.Guests;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Scenarios;
+
+/// <summary>The answer of a guest step: how the code ended, or why it could not be run.</summary>
+/// <param name="Errno">What the hypervisor's call answered.</param>
+/// <param name="Why">The reason, from a model only.</param>
+public sealed record GuestReply(Errno Errno, Refusal? Why = null)
+{
+    /// <summary>How the code ended, when it ran.</summary>
+    public GuestExit? Exit { get; init; }
+
+    /// <summary>Guest memory afterwards.</summary>
+    public ReadOnlyMemory<byte> Memory { get; init; }
+
+    /// <summary>What the backend cannot do at all, or null.</summary>
+    public string? Unsupported { get; init; }
+
+    /// <summary>A backend that cannot run this.</summary>
+    public static GuestReply NotHere(string what) => new(Errno.None) { Unsupported = what };
+}
