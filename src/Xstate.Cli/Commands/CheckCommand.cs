@@ -35,7 +35,7 @@ internal static class CheckCommand
         }
 
         Capture capture = ArtifactInput.OpenCapture(file, parsed, options);
-        RehearsalOptions rehearsal = restore.Read(parsed);
+        RehearsalOptions rehearsal = restore.Read(parsed, capture);
         List<CheckedTarget> targets = [];
         foreach (string text in hosts)
         {

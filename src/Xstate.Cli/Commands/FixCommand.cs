@@ -57,7 +57,7 @@ internal static class FixCommand
 
         Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
         LinuxHost host = HostArgument.Parse(on);
-        RehearsalOptions rehearsal = restore.Read(parsed) with { Force = force };
+        RehearsalOptions rehearsal = restore.Read(parsed, capture) with { Force = force };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
         Capture? repaired = outcome.Verdict == Verdict.Same ? capture : outcome.Repaired;
         TargetOutcome? after = repaired is null ? null : RestoreRehearsal.Perform(repaired, host, rehearsal);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Rehearsal;
 
@@ -7,7 +8,7 @@ namespace Xstate.Cli.Input;
 /// <summary>Options that say how a restore is performed.</summary>
 internal sealed class RestoreOptions
 {
-    private readonly Option<string> _vmm = new("--vmm") { Description = $"Order of the restore's calls: {string.Join(", ", VmmProfile.All.Select(vmm => vmm.Id))}.", DefaultValueFactory = _ => VmmProfile.Default.Id };
+    private readonly Option<string?> _vmm = new("--vmm") { Description = $"Order of the restore's calls: {string.Join(", ", VmmProfile.All.Select(vmm => vmm.Id))}. Without it, the monitor whose snapshot FILE is, else {VmmProfile.Default.Id}." };
 
     private readonly Option<string?> _vcpuPkru = new("--vcpu-pkru") { Description = "PKRU that the virtual CPUs hold before the restore; without it they are fresh." };
 
@@ -20,9 +21,10 @@ internal sealed class RestoreOptions
         command.Add(_protection);
     }
 
-    public RehearsalOptions Read(ParseResult parsed)
+    /// <summary>What the command line says about restoring a capture.</summary>
+    public RehearsalOptions Read(ParseResult parsed, Capture capture)
     {
-        string vmm = parsed.GetValue(_vmm)!;
+        string vmm = parsed.GetValue(_vmm) ?? VmmProfile.OfFormat(capture.Format)?.Id ?? VmmProfile.Default.Id;
         return new RehearsalOptions
         {
             Vmm = VmmProfile.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", VmmProfile.All.Select(v => v.Id))}, not {vmm}"),

@@ -40,6 +40,38 @@ public sealed record CapturedState
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
 
+    /// <summary>
+    /// x87 and XMM registers that the monitor keeps a second time and sets after the area (struct kvm_fpu), at their places in a legacy region of 512 bytes; MXCSR is not part of it. Null when there
+    /// is no second time.
+    /// </summary>
+    public ReadOnlyMemory<byte>? Fpu { get; init; }
+
+    /// <summary>The first byte of the legacy region in which <see cref="Fpu"/> is not what the area has, among those that XSTATE_BV says count; null when they agree.</summary>
+    public int? FpuDisagreement
+    {
+        get
+        {
+            if (Fpu is not { } fpu || fpu.Length < XsaveFormat.LegacyLength || Area.Length < XsaveFormat.ExtendedOffset)
+            {
+                return null;
+            }
+
+            StateComponentSet counts = new XsaveArea(Area.Span).XstateBv;
+            for (int i = 0; i < XsaveFormat.XmmEnd; i++)
+            {
+                bool isMxcsr = i is >= XsaveFormat.MxcsrOffset and < XsaveFormat.StOffset;
+                bool isReserved = i == XsaveFormat.FtwOffset + 1;
+                StateComponent component = i < XsaveFormat.XmmOffset ? StateComponent.X87 : StateComponent.Sse;
+                if (!isMxcsr && !isReserved && counts.Contains(component) && fpu.Span[i] != Area.Span[i])
+                {
+                    return i;
+                }
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be named.</summary>
     public bool Is32Bit { get; init; }
 

@@ -278,6 +278,21 @@ public static class RuleCatalog
             "Firecracker refuses to apply a template to a leaf that KVM did not offer. A template for one kernel's KVM may not fit another's: the AMX sub-leaves of 0xD exist from Linux 5.17 on.",
             "Take the template for this kernel.",
             "Firecracker CPU templates; measured with two kernels' fingerprints"),
+        new("XS1104", "The snapshot has x87 and XMM registers twice, and they differ", Severity.Error,
+            "Cloud Hypervisor saves KVM_GET_FPU beside KVM_GET_XSAVE and restores it last: KVM_SET_FPU overwrites x87 and XMM registers as far as bits 0 and 1 of XSTATE_BV are set, and never MXCSR. A "
+            + "tool that changed only one of the two changed nothing, or half.",
+            "Change fpu and xsave.region together, as xstate fix and xstate set do.",
+            "Cloud Hypervisor KvmVcpu::set_state; KVM_SET_FPU measured on seven kernels"),
+        new("XS1105", "The monitor leaves out MSRs that the kernel refuses", Severity.Error,
+            "Cloud Hypervisor sets MSRs one group after another, leaves out what the kernel refuses with a warning in its log, and resumes the guest. A guest that relies on the register finds it "
+            + "missing or zero.",
+            "Choose a destination whose kernel takes the register; see the finding beside this one.",
+            "Cloud Hypervisor KvmVcpu::set_state"),
+        new("XS1106", "The snapshot's CPUID describes another layout than its area has", Severity.Warning,
+            "The area carries the MXCSR_MASK of the processor that wrote it, and the offsets in leaf 0xD are another vendor's: the area was relocated to another processor after it was saved, and "
+            + "the guest's CPUID was kept. The area is read with the layout that fits its MXCSR_MASK.",
+            "Give the layout with --layout when it is known.",
+            "MXCSR_MASK is 2FFFF on AMD and FFFF on Intel; survey of 588 CPUID dumps"),
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

@@ -27,6 +27,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         FindHiddenState(findings);
         FindStalePkru(findings);
         FindMissingXss(findings);
+        FindSecondFpu(findings);
         FindDifferences(findings, differences);
     }
 
@@ -115,6 +116,14 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         {
             Add(findings, "XS0401", $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0", At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
                 "none", supervisor.ToString());
+        }
+    }
+
+    private void FindSecondFpu(ICollection<Finding> findings)
+    {
+        if (options.Vmm.Order.Contains(RestoreCall.SetFpu) && state.FpuDisagreement is { } offset)
+        {
+            Add(findings, "XS1104", $"{options.Vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
         }
     }
 

@@ -12,8 +12,11 @@ namespace Xstate.Rehearsal;
 /// <param name="MsrsProcessed">For KVM_SET_MSRS, how many of the wanted MSRs were processed.</param>
 public sealed record PerformedCall(int Vcpu, string Call, KvmReply Reply, (int Wanted, int Processed)? MsrsProcessed = null)
 {
+    /// <summary>MSRs that the kernel refused and the monitor left out, with the values they were to have.</summary>
+    public ImmutableArray<KeyValuePair<uint, ulong>> SkippedMsrs { get; init; } = [];
+
     /// <summary>Whether the monitor goes on after this call.</summary>
-    public bool Succeeded => Reply.IsSuccess && (MsrsProcessed is not { } msrs || msrs.Wanted == msrs.Processed);
+    public bool Succeeded => !SkippedMsrs.IsEmpty || (Reply.IsSuccess && (MsrsProcessed is not { } msrs || msrs.Wanted == msrs.Processed));
 }
 
 /// <summary>A restored virtual CPU: the object, and what the kernel returns for it.</summary>
@@ -80,7 +83,7 @@ public static class RestorePlan
 
             foreach (RestoreCall call in vmm.Order)
             {
-                if (PerformOne(call, vcpu, state, CpuidOf(state, guestCpuid)) is { } performed)
+                if (PerformOne(call, vcpu, state, CpuidOf(state, guestCpuid), vmm) is { } performed)
                 {
                     calls.Add(performed);
                     if (!performed.Succeeded)
@@ -103,25 +106,27 @@ public static class RestorePlan
         return state.GuestCpuid?.Value ?? fallback;
     }
 
-    private static PerformedCall? PerformOne(RestoreCall call, IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid) => call switch
+    private static PerformedCall? PerformOne(RestoreCall call, IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid, VmmProfile vmm) => call switch
     {
         RestoreCall.SetCpuid2 => new PerformedCall(state.Id, "KVM_SET_CPUID2", vcpu.SetCpuid2(cpuid.Entries.AsSpan())),
         RestoreCall.SetXsave => new PerformedCall(state.Id, "KVM_SET_XSAVE", vcpu.SetXsave(state.Area.Span)),
         RestoreCall.SetXcrs => state.Xcr0 is { } xcr0
             ? new PerformedCall(state.Id, "KVM_SET_XCRS", vcpu.SetXcrs(1, 0, [new XcrEntry(0, xcr0.Value.Bits)]))
             : null,
-        RestoreCall.SetMsrs => SetMsrs(vcpu, state),
+        RestoreCall.SetFpu => state.Fpu is { } fpu ? new PerformedCall(state.Id, "KVM_SET_FPU", vcpu.SetFpu(KvmFpu.LoadFrom(fpu.Span))) : null,
+        RestoreCall.SetMsrs => SetMsrs(vcpu, state, vmm.SkipsRefusedMsrs),
         _ => throw new ArgumentOutOfRangeException(nameof(call)),
     };
 
-    private static PerformedCall? SetMsrs(IKvmVcpu vcpu, CapturedState state)
+    private static PerformedCall? SetMsrs(IKvmVcpu vcpu, CapturedState state, bool skips)
     {
+        ImmutableArray<KeyValuePair<uint, ulong>>.Builder skipped = ImmutableArray.CreateBuilder<KeyValuePair<uint, ulong>>();
         int wanted = 0;
         int processed = 0;
         KvmReply worst = KvmReply.Success;
         Set(MsrXss, state.Xss?.Value.Bits ?? 0);
         Set(MsrXfd, state.Xfd?.Value.Bits ?? 0);
-        return wanted == 0 ? null : new PerformedCall(state.Id, "KVM_SET_MSRS", worst, (wanted, processed));
+        return wanted == 0 ? null : new PerformedCall(state.Id, "KVM_SET_MSRS", worst, (wanted, processed)) { SkippedMsrs = skipped.ToImmutable() };
 
         void Set(uint index, ulong value)
         {
@@ -135,6 +140,10 @@ public static class RestorePlan
             KvmReply reply = vcpu.SetMsr(index, value, out int count);
             processed += count;
             worst = reply.IsSuccess && reply.Why is null ? worst : reply;
+            if (skips && count == 0)
+            {
+                skipped.Add(new KeyValuePair<uint, ulong>(index, value));
+            }
         }
     }
 

@@ -163,6 +163,19 @@ public static class RestoreRehearsal
             verdict = Worse(verdict, inspection.Verdict);
         }
 
+        foreach (PerformedCall call in performed.Calls)
+        {
+            foreach ((uint index, ulong value) in call.SkippedMsrs)
+            {
+                // The register does not exist for the guest, or stays zero as on a new virtual CPU.
+                string register = index == KvmModelVcpu.MsrXss ? "ia32_xss" : "ia32_xfd";
+                verdict = Worse(verdict, Verdict.Differs);
+                findings.Add(OfRefusal(call) with { Where = new FindingLocation(call.Vcpu, Register: register) });
+                findings.Add(OfRule("XS1105", $"{options.Vmm.Title} leaves out {register} 0x{value:x}, which the kernel refuses, and resumes the guest without it", new FindingLocation(call.Vcpu, Register: register)));
+                differences.Add(new RegisterDifference(call.Vcpu, register, $"0x{value:x}", "0x0"));
+            }
+        }
+
         if (differences.Count > 0)
         {
             verdict = Worse(verdict, Verdict.Differs);

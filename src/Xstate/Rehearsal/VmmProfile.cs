@@ -14,6 +14,9 @@ public enum RestoreCall
     /// <summary>KVM_SET_XCRS.</summary>
     SetXcrs,
 
+    /// <summary>KVM_SET_FPU, for monitors that keep x87 and XMM registers a second time.</summary>
+    SetFpu,
+
     /// <summary>KVM_SET_MSRS with IA32_XSS and IA32_XFD, as far as they are not zero.</summary>
     SetMsrs,
 }
@@ -28,18 +31,24 @@ public sealed record VmmProfile(string Id, string Title, ImmutableArray<RestoreC
     /// <summary>Whether a failed KVM_SET_XSAVE is ignored and the guest resumes (QEMU before 8.2).</summary>
     public bool IgnoresFailures { get; init; }
 
+    /// <summary>Whether MSRs that the kernel refuses are left out with a word in the log, and the restore goes on.</summary>
+    public bool SkipsRefusedMsrs { get; init; }
+
     /// <summary>All known monitors.</summary>
     public static ImmutableArray<VmmProfile> All { get; } =
     [
         new("qemu", "QEMU 8.2 and later", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "target/i386/kvm/kvm.c, kvm_arch_put_registers"),
         new("qemu-7.2", "QEMU 6.0 to 8.1", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "as above, before 7191f24c7fcf") { IgnoresFailures = true },
         new("firecracker", "Firecracker", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "KvmVcpu::restore_state"),
-        new("cloud-hypervisor", "Cloud Hypervisor", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "KvmVcpu::set_state"),
+        new("cloud-hypervisor", "Cloud Hypervisor", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs], "KvmVcpu::set_state, 29 to 53") { SkipsRefusedMsrs = true },
         new("crosvm", "crosvm", [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave], "VcpuX86_64::restore"),
     ];
 
     /// <summary>QEMU's order, which is also the safe one.</summary>
     public static VmmProfile Default => All[0];
+
+    /// <summary>The monitor whose own snapshot format a capture came from, or null: nothing else restores it.</summary>
+    public static VmmProfile? OfFormat(string format) => Find(format);
 
     /// <summary>The monitor with a name, or null.</summary>
     public static VmmProfile? Find(string id) => All.FirstOrDefault(vmm => string.Equals(vmm.Id, id, StringComparison.OrdinalIgnoreCase));

@@ -53,13 +53,15 @@ public static class RestoreRepair
             MendMxcsr();
             MakePkruExplicit();
             FitLength();
+            FollowFpu();
+            SignLayout();
         }
 
         public Transformed<CapturedState> Result()
         {
             Provenance origin = _layout.Equals(state.Layout!.Value) ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
             CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin) };
-            return new Transformed<CapturedState>(repaired, _steps, _obstacles);
+            return new Transformed<CapturedState>(state.Fpu is { } fpu ? repaired with { Fpu = Followed(fpu) } : repaired, _steps, _obstacles);
         }
 
         private XsaveArea Area => new(_area);
@@ -230,6 +232,41 @@ public static class RestoreRepair
             if (before != length)
             {
                 _steps.Add(new RepairStep(RepairKind.Length, state.Id, $"changed the length from {before} to {length} bytes", Math.Min(before, length)));
+            }
+        }
+
+        // The monitor sets these last: whatever the repair made of the area counts only if it is here as well.
+        private byte[] Followed(ReadOnlyMemory<byte> fpu)
+        {
+            byte[] followed = fpu.ToArray();
+            if (Area.XstateBv.Contains(StateComponent.X87))
+            {
+                _area.AsSpan(0, XsaveFormat.MxcsrOffset).CopyTo(followed);
+                _area.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset).CopyTo(followed.AsSpan(XsaveFormat.StOffset));
+            }
+
+            if (Area.XstateBv.Contains(StateComponent.Sse))
+            {
+                _area.AsSpan(XsaveFormat.XmmOffset..XsaveFormat.XmmEnd).CopyTo(followed.AsSpan(XsaveFormat.XmmOffset));
+            }
+
+            return followed;
+        }
+
+        private void FollowFpu()
+        {
+            if (state.FpuDisagreement is { } offset)
+            {
+                _steps.Add(new RepairStep(RepairKind.Register, state.Id, "made the x87 and XMM registers that the monitor sets last those of the area", offset));
+            }
+        }
+
+        // No load looks at MXCSR_MASK, and it tells whoever reads the image later which vendor's offsets it has.
+        private void SignLayout()
+        {
+            if (_steps.Exists(step => step.Kind == RepairKind.Relocate) && Area.MxcsrMask != 0)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrMaskOffset), target.MxcsrMask);
             }
         }
 

@@ -1,7 +1,9 @@
+using System.IO.Compression;
 using System.Text;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CaptureFile;
+using Xstate.Artifacts.CloudHypervisor;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.ElfCore;
 using Xstate.Artifacts.Firecracker;
@@ -93,6 +95,7 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(ElfCoreReader.Format)]
     [InlineData(CpuidRawReader.Format)]
     [InlineData(InstLatx64Reader.Format)]
+    [InlineData(CloudHypervisorReader.Format)]
     [InlineData(FirecrackerReader.Format)]
     [InlineData(FirecrackerBitcodeReader.Format)]
     [InlineData(LibcpuidReader.Format)]
@@ -215,9 +218,18 @@ public class MutationTests(ITestOutputHelper output)
             .Thread(7, signal: 11).FpRegisters(area[..512]).Area(area[..832]).Auxv((16, 0x178BFBFF), (51, 1776)).Thread(8).Area(area[..832]).Layout((2, 256, 576)).Build());
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
+        yield return (CloudHypervisorReader.Format, Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"));
         byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));
         yield return (FirecrackerReader.Format, firecracker);
         yield return (FirecrackerBitcodeReader.Format, firecracker);
+    }
+
+    private static byte[] Unpacked(string folder, string name)
+    {
+        using GZipStream packed = new(File.OpenRead(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", folder, "data", name)), CompressionMode.Decompress);
+        MemoryStream unpacked = new();
+        packed.CopyTo(unpacked);
+        return unpacked.ToArray();
     }
 
     private static byte[] InstLatx64Text(CpuidDump dump)

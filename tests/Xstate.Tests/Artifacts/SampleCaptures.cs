@@ -64,6 +64,7 @@ internal static class SampleCaptures
                     Xfd = new Fact<StateComponentSet>(StateComponentSet.Of(StateComponent.TileData), FactSource.Inferred, "MSR 0x1c4"),
                     GuestCpuid = new Fact<CpuidTable>(Cpuid, FactSource.Artifact, "kvm_cpuid2"),
                     Msrs = ImmutableSortedDictionary<uint, ulong>.Empty.Add(0xDA0, 0x1800).Add(0x1C4, ulong.MaxValue),
+                    Fpu = (ReadOnlyMemory<byte>)area.AsMemory(0, XsaveFormat.LegacyLength),
                 },
                 new CapturedState { Id = 7, Area = odd, Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Note, ""), Is32Bit = true, Lost = [new AreaRange(32, 10), new AreaRange(832, 256)] },
             ],

@@ -81,6 +81,7 @@ public static class CaptureFileReader
                 CaptureNames.Xfd => state with { Xfd = FactFields.ReadSet(ref cursor) },
                 CaptureNames.GuestCpuid => state with { GuestCpuid = FactFields.ReadCpuid(ref cursor) },
                 CaptureNames.Bits => state with { Is32Bit = ReadBits(ref cursor) },
+                CaptureNames.Fpu => state with { Fpu = ReadFpu(ref cursor) },
                 CaptureNames.Lost => state with { Lost = ReadLost(ref cursor) },
                 _ => state with { Msrs = ReadMsrs(ref cursor) },
             };
@@ -88,6 +89,13 @@ public static class CaptureFileReader
 
         cursor.Require(CaptureNames.State, seen, 0, 1);
         return state;
+    }
+
+    private static ReadOnlyMemory<byte> ReadFpu(ref JsonCursor cursor)
+    {
+        byte[] legacy = new byte[XsaveFormat.LegacyLength];
+        int length = cursor.ReadHexBytes(legacy);
+        return length == legacy.Length ? legacy : throw cursor.Malformed($"{length} bytes", $"{legacy.Length}");
     }
 
     private static bool ReadBits(ref JsonCursor cursor) => cursor.ReadInteger(32, 64) switch

@@ -71,6 +71,11 @@ public static class CaptureFileWriter
         writer.WritePropertyName(CaptureNames.Area);
         AreaFields.Write(output, state.Area.Span);
         WriteLost(output, state);
+        if (state.Fpu is { } fpu)
+        {
+            writer.WriteString(CaptureNames.Fpu, Convert.ToHexStringLower(fpu.Span));
+        }
+
         FactFields.Write(output, CaptureNames.Layout, state.Layout);
         FactFields.Write(output, CaptureNames.GuestCpuid, state.GuestCpuid);
         writer.WriteEndObject();

@@ -19,9 +19,10 @@ internal static class CaptureNames
     public const string Msrs = "msrs";
     public const string Bits = "bits";
     public const string Lost = "lost";
+    public const string Fpu = "fpu";
 
     public static readonly string[] Document = ["format", "version", Origin, Kind, Note, Source, States];
-    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs, Bits, Lost];
+    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs, Bits, Lost, Fpu];
     public static readonly string[] AreaMembers = ["length", "rows"];
     public static readonly string[] Row = ["offset", "hex"];
     public static readonly string[] Range = ["offset", "length"];

@@ -44,6 +44,7 @@ public static class FirecrackerReader
             states.Add(StateOf(states.Count, file, vcpu));
         }
 
+        SnapshotFindings.AddForeignLayouts(findings, states);
         SnapshotFindings.AddShortAreas(findings, states);
         Capture capture = new()
         {

@@ -14,6 +14,20 @@ internal static class SnapshotFindings
         return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
     }
 
+    /// <summary>States whose area has not the layout that their CPUID tells.</summary>
+    public static void AddForeignLayouts(ICollection<Finding> findings, IEnumerable<CapturedState> states)
+    {
+        foreach (CapturedState state in states)
+        {
+            XsaveArea area = new(state.Area.Span);
+            if (VcpuFacts.IsForeign(XsaveLayout.FromCpuid(state.GuestCpuid!.Value), area.MxcsrMask))
+            {
+                findings.Add(Of("XS1106", $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
+                    new FindingLocation(state.Id, XsaveFormat.MxcsrMaskOffset, "0xd")));
+            }
+        }
+    }
+
     /// <summary>States whose area ends before a component that their guest can use: the monitor asked KVM for 4096 bytes only.</summary>
     public static void AddShortAreas(ICollection<Finding> findings, IEnumerable<CapturedState> states)
     {
