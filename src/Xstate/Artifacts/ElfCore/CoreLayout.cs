@@ -83,6 +83,12 @@ internal sealed class CoreLayout
             candidates = [.. LayoutInference.Candidates(evidence with { ExactLength = null }).Where(family => family.Layout.StandardLength <= length)];
         }
 
+        if (!told && candidates.Length > 1 && Common(candidates, length) is { } common && common.UserComponents.ContainsAll(components))
+        {
+            // They differ only in components that nothing says the writer had.
+            return new Fact<XsaveLayout>(common, FactSource.Inferred, $"{string.Join(" and ", candidates.Select(family => family.Family))} agree on what ends with the area at {length}");
+        }
+
         string area = $"{components} in {length} bytes";
         return candidates switch
         {
@@ -91,6 +97,13 @@ internal sealed class CoreLayout
             [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, told ? $"{Agreeing(evidence, only)} this way" : $"{only.Family}: a component of its ends with the area at {length}"),
             [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess, $"{area} could be of {string.Join(" or ", candidates.Select(family => family.Family))}; {first.Family} is taken"),
         };
+    }
+
+    // The components that all place alike, if the area ends with one of them.
+    private static XsaveLayout? Common(ImmutableArray<LayoutFamily> candidates, int length)
+    {
+        XsaveLayout common = XsaveLayout.FromSlots(candidates[0].Layout.Slots.Where(slot => candidates.All(other => other.Layout.TryGetSlot(slot.Component, out XsaveSlot same) && same == slot)));
+        return common.StandardLength == length ? common : null;
     }
 
     private static string Agreeing(LayoutEvidence evidence, LayoutFamily only)

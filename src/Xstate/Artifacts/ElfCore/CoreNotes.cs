@@ -39,6 +39,9 @@ internal sealed class CoreNotes
     /// <summary>The PT_NOTE segment with the last register notes: where a further note belongs.</summary>
     public ElfSegment Segment { get; private set; }
 
+    /// <summary>Where a further note of that segment begins: behind the padding of its last one, which need not be where the segment ends.</summary>
+    public long SegmentNotesEnd { get; private set; }
+
     /// <summary>AT_HWCAP: CPUID.1:EDX.</summary>
     public uint? Hwcap { get; private set; }
 
@@ -86,14 +89,17 @@ internal sealed class CoreNotes
 
             MissingNotes += Math.Max(0, segment.End - Math.Max(segment.Offset, _source.Length));
             int before = _threads.Count;
+            long end = segment.Offset;
             foreach (CoreNote note in CoreNote.ReadAll(_source, segment, _limits))
             {
                 Take(note);
+                end = note.DescriptionOffset + CoreNote.Padded(note.DescriptionLength, segment.NotePadding);
             }
 
             if (_threads.Count > before || Segment.FileLength == 0)
             {
                 Segment = segment;
+                SegmentNotesEnd = end;
             }
         }
     }

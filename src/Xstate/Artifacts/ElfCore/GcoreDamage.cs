@@ -74,13 +74,13 @@ internal sealed class GcoreDamage
 
         ImmutableArray<AreaRange> lost = LostAfterRepair();
         Fact<XsaveLayout> layout = new(_assumed.Layout, FactSource.Inferred, $"moved to the offsets of {_assumed.Family}, for which gdb made the note");
-        return capture with { States = [.. capture.States.Select(state => state with { Area = Moved(state.Area.Span), Layout = layout, Lost = lost })] };
+        return capture with { States = [.. capture.States.Select(state => IsDamaged(state) ? state with { Area = Moved(state.Area.Span), Layout = layout, Lost = lost } : state)] };
     }
 
     /// <summary>The finding: which registers are lost and which are not.</summary>
     public Finding Describe(Capture capture)
     {
-        ImmutableArray<RegisterValue> registers = RegisterDump.Of(capture.States[0], _components);
+        ImmutableArray<RegisterValue> registers = RegisterDump.Of(capture.States.First(IsDamaged), _components);
         string lost = RegisterNames.Compress(registers.Where(register => register.Text.Contains('?', StringComparison.Ordinal)));
         string kept = RegisterNames.Compress(registers.Where(register => IsMoved(register.Component) && !register.Text.Contains('?', StringComparison.Ordinal)));
         string bytes = string.Join(", ", Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
@@ -154,6 +154,9 @@ internal sealed class GcoreDamage
     private bool Fits(XsaveNoteFacts area) =>
         Lost.All(range => !area.Bytes.AsSpan(range.Offset, range.Length).ContainsAnyExcept((byte)0))
         && !area.Bytes.AsSpan(_real.Layout.StandardLength).ContainsAnyExcept((byte)0);
+
+    // A thread of which only its FXSAVE note is left has no AVX-512 state to lose.
+    private bool IsDamaged(CapturedState state) => state.Area.Length == _length;
 
     private bool IsMoved(StateComponent component) =>
         _real.Layout.TryGetSlot(component, out XsaveSlot real) && _assumed.Layout.TryGetSlot(component, out XsaveSlot assumed) && real.Offset != assumed.Offset;

@@ -12,20 +12,22 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
     private readonly ElfHeader _header = notes.Header;
     private readonly ElfSegment _segment = notes.Segment;
 
+    // A segment may end before the padding of its last note, or have a few bytes behind it.
+    private readonly long _from = Math.Min(notes.Segment.End, notes.SegmentNotesEnd);
+
     /// <summary>The patches that add a note, padded as its segment is.</summary>
     /// <exception cref="NotSupportedException">There is no place.</exception>
     public ImmutableArray<ArtifactPatch> Append(byte[] note)
     {
-        long gap = CoreNote.Padded(_segment.FileLength, _segment.NotePadding) - _segment.FileLength;
-        byte[] padded = [.. new byte[gap], .. note];
-        return IsFree(_segment.End, padded.Length) ? InPlace(padded) : AtEnd(padded);
+        byte[] padded = [.. new byte[notes.SegmentNotesEnd - _from], .. note];
+        return IsFree(_from, padded.Length) ? InPlace(padded) : AtEnd(padded);
     }
 
     // Behind the last note: over zeros that nothing claims, or at the end of the file.
     private ImmutableArray<ArtifactPatch> InPlace(byte[] padded)
     {
-        int inside = (int)Math.Min(padded.Length, source.Length - _segment.End);
-        return Sorted([new ArtifactPatch(_segment.End, new byte[inside], padded), .. Point(_segment.Offset, _segment.FileLength + padded.Length)]);
+        int inside = (int)Math.Min(padded.Length, source.Length - _from);
+        return Sorted([new ArtifactPatch(_from, new byte[inside], padded), .. Point(_segment.Offset, _from - _segment.Offset + padded.Length)]);
     }
 
     private ImmutableArray<ArtifactPatch> AtEnd(byte[] padded)
@@ -35,13 +37,14 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
             throw new NotSupportedException("the core is truncated: a note behind its end would be read as memory, and there is no room before the memory");
         }
 
-        if (_segment.FileLength + padded.Length > limits.MaxNoteBytes)
+        int length = (int)Math.Min(_from - _segment.Offset, int.MaxValue);
+        if (length + (long)padded.Length > limits.MaxNoteBytes)
         {
             throw new NotSupportedException($"more than {limits.MaxNoteBytes} bytes of notes");
         }
 
         long offset = CoreNote.Padded(source.Length, sizeof(ulong));
-        byte[] all = source.Bytes(ElfCoreReader.Format, _segment.Offset, (int)_segment.FileLength, "notes");
+        byte[] all = source.Bytes(ElfCoreReader.Format, _segment.Offset, length, "notes");
         byte[] tail = [.. new byte[offset - source.Length], .. all, .. padded];
         if (!_header.Is64 && offset + all.Length + padded.Length > uint.MaxValue)
         {

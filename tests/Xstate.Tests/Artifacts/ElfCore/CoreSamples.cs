@@ -9,7 +9,7 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts.ElfCore;
 
-/// <summary>The cores of tests/Xstate.Tests/Artifacts/ElfCore/data with what their registers must be, and areas for cores that tests build.</summary>
+/// <summary>The cores of the folder data with what their registers must be, and areas for cores that tests build.</summary>
 internal static class CoreSamples
 {
     public const string Zen4 = "zen4-kernel618-3threads-x86_64";
@@ -69,6 +69,14 @@ internal static class CoreSamples
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.SoftwareOffset), mask);
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), mask);
         return area;
+    }
+
+    /// <summary>A core with patches applied.</summary>
+    public static byte[] Patched(MemoryStream content, IEnumerable<ArtifactPatch> patches)
+    {
+        using MemoryStream file = new();
+        PatchedCopy.Write(content, patches, file);
+        return file.ToArray();
     }
 
     /// <summary>The FXSAVE image of an area, as kernels write it beside: without the mask in the software bytes.</summary>

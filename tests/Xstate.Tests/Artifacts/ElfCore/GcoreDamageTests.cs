@@ -1,0 +1,176 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests.Artifacts.ElfCore;
+
+public class GcoreDamageTests(ITestOutputHelper output)
+{
+    private const string Intel = "Intel";
+    private const string Amd = "AMD Zen 3 and later";
+    private const ulong Avx512 = 0xE7;
+
+    [Fact]
+    public void The_measured_damage_is_recognised_with_the_bytes_that_are_lost()
+    {
+        Artifact artifact = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged));
+        Finding finding = artifact.Findings.Single(found => found.Rule == "XS0802");
+        Assert.Equal((Severity.Error, "2688 bytes", "2432 bytes"), (finding.Severity, finding.Found, finding.Expected));
+        Assert.Contains("bytes 832 to 1087 of every area are lost (zmm0 to zmm5, k0 to k7,", finding.Message, StringComparison.Ordinal);
+        Assert.Contains("; zmm6 to zmm31 are whole", finding.Message, StringComparison.Ordinal);
+        Assert.All(artifact.Capture!.States, state => Assert.Equal([new AreaRange(832, 256)], state.Lost));
+    }
+
+    [Fact]
+    public void Nothing_lost_is_shown_as_a_value_and_everything_else_is_right()
+    {
+        Capture capture = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged)).Capture!;
+        Assert.Equal(3, Compare(capture));
+        Dictionary<string, string> first = CoreSamples.Registers(capture.States[0]);
+        Assert.Equal("?", first["k3"]);
+        Assert.Equal(new string('?', 64), first["zmm5"][64..]);
+        Assert.DoesNotContain('?', first["zmm6"]);
+    }
+
+    [Fact]
+    public void The_repair_moves_what_survived_to_Intels_offsets_and_marks_there_what_did_not()
+    {
+        Artifact artifact = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged));
+        Capture repaired = artifact.Repaired!;
+        Assert.Equal(3, Compare(repaired));
+        foreach ((CapturedState before, CapturedState after) in artifact.Capture!.States.Zip(repaired.States))
+        {
+            Assert.Equal([new AreaRange(1088, 64 + 192)], after.Lost);
+            Assert.Equal((2688, CoreSamples.LayoutOf(Intel, Avx512)), (after.Area.Length, after.Layout!.Value));
+            Assert.Equal(Mxcsr.AmdMask, new XsaveArea(after.Area.Span).MxcsrMask);
+            Assert.Equal(CoreSamples.Registers(before), CoreSamples.Registers(after));
+        }
+    }
+
+    [Fact]
+    public void The_repaired_core_reads_back_with_the_same_registers_and_without_the_damage()
+    {
+        using MemoryStream content = new(CoreSamples.Bytes(CoreSamples.Damaged));
+        Artifact artifact = Artifact.Open(content);
+        byte[] file = CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content));
+        Artifact again = CoreSamples.Open(file);
+        Assert.DoesNotContain(again.Findings, finding => finding.Rule == "XS0802");
+        Assert.Null(again.Repaired);
+        foreach ((CapturedState expected, CapturedState found) in artifact.Repaired!.States.Zip(again.Capture!.States))
+        {
+            Assert.Equal(expected.Area.ToArray(), found.Area.ToArray());
+            Assert.Equal(CoreSamples.LayoutOf(Intel, Avx512), found.Layout!.Value);
+        }
+
+        int changed = file.Where((value, i) => value != content.ToArray()[i]).Count();
+        output.WriteLine($"{changed} of {file.Length} bytes changed");
+        Assert.Equal(content.Length, file.Length);
+    }
+
+    [Fact]
+    public void Gdb_shows_the_repaired_registers_rightly_after_it_showed_the_damaged_ones_wrongly()
+    {
+        using MemoryStream content = new(CoreSamples.Bytes(CoreSamples.Damaged));
+        Artifact artifact = Artifact.Open(content);
+        string[] names = [.. Enumerable.Range(6, 26).Select(i => $"zmm{i}")];
+        Dictionary<string, string> expected = CoreSamples.Registers(artifact.Repaired!.States[0]);
+        Dictionary<string, string> damaged = Gdb.Registers(content.ToArray(), names);
+        Dictionary<string, string> repaired = Gdb.Registers(CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content)), names);
+        output.WriteLine($"{Gdb.Version}: {names.Count(name => damaged[name] == expected[name])} of {names.Length} right before the repair, {names.Count(name => repaired[name] == expected[name])} after");
+        Assert.All(names, name => Assert.Equal(expected[name], repaired[name]));
+        Assert.All(names, name => Assert.NotEqual(expected[name], damaged[name]));
+    }
+
+    [Fact]
+    public void With_protection_keys_PKRU_survives_and_on_Zen_3_it_does_not()
+    {
+        // What gdb does to any AMD area follows from the two layouts: it keeps the bytes that are registers of Intel's, and zeros the rest.
+        (ulong Components, string Lost)[] cases = [(0x2E7, "832+256"), (0x207, "2432+8")];
+        foreach ((ulong components, string lost) in cases)
+        {
+            byte[] area = AsGdbWrites(components, 7, out XsaveLayout real);
+            Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((16, 0x178B_FBFF), (51, 3376)).Thread(1).Area(area).Gdb().Build());
+            CapturedState state = artifact.Capture!.States[0];
+            Assert.Equal(real, state.Layout!.Value);
+            Assert.Equal(lost, string.Join(' ', state.Lost.Select(range => $"{range.Offset}+{range.Length}")));
+            Dictionary<string, string> whole = CoreSamples.Registers(state with { Lost = [], Area = CoreSamples.Area(real, components, 0, 7) });
+            foreach ((string name, string shown) in CoreSamples.Registers(state))
+            {
+                Assert.True(shown.Length == 1 || shown.Zip(whole[name]).All(digits => digits.First == '?' || digits.First == digits.Second), $"{name} {shown}");
+            }
+        }
+    }
+
+    [Fact]
+    public void A_core_that_Intel_or_a_kernel_could_have_written_is_not_called_damaged()
+    {
+        XsaveLayout intel = CoreSamples.LayoutOf(Intel, Avx512);
+        byte[] damaged = AsGdbWrites(Avx512, 8, out _);
+        byte[] kernel = [.. damaged];
+        BinaryPrimitives.WriteUInt32LittleEndian(kernel.AsSpan(XsaveFormat.MxcsrMaskOffset), Mxcsr.IntelMask);
+        byte[] lastRegister = [.. damaged];
+        lastRegister[^1] = 1;
+        byte[] gap = [.. damaged];
+        gap[840] = 1;
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Auxv((16, 0xBFEB_FBFF)).Thread(1).Area(damaged).Gdb()));
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Auxv((16, 0x178B_FBFF), (51, 3632)).Thread(1).Area(damaged).Gdb()));
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Auxv((16, 0x178B_FBFF), (51, 3376)).Thread(1).Area(kernel)));
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(lastRegister).Gdb()));
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(gap).Gdb()));
+        Assert.Equal(FactSource.Inferred, Layout(new CoreBuilder().Thread(1).Area(damaged).Gdb()));
+
+        FactSource Layout(CoreBuilder core)
+        {
+            Artifact artifact = CoreSamples.Open(core.Build());
+            Assert.DoesNotContain(artifact.Findings, finding => finding.Rule == "XS0802");
+            Assert.Equal(intel, artifact.Capture!.States[0].Layout!.Value);
+            return artifact.Capture.States[0].Layout!.Provenance.Source;
+        }
+    }
+
+    [Fact]
+    public void Without_the_signal_frame_AMD_is_only_likely_and_nothing_is_repaired()
+    {
+        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(AsGdbWrites(Avx512, 9, out _)).Gdb().Build());
+        Assert.Equal(FactSource.Guess, artifact.Capture!.States[0].Layout!.Provenance.Source);
+        Assert.Equal(["XS0804", "XS0802", "XS0801"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(Severity.Warning, artifact.Findings[1].Severity);
+        Assert.Null(artifact.Repaired);
+    }
+
+    [Fact]
+    public void A_thread_that_has_no_area_left_is_neither_damaged_nor_repaired()
+    {
+        byte[] area = AsGdbWrites(Avx512, 10, out _);
+        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2).Area(area).Gdb().Build());
+        Assert.Equal(["XS0807", "XS0804", "XS0802"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal((576, 0), (artifact.Repaired!.States[0].Area.Length, artifact.Repaired.States[0].Lost.Length));
+        Assert.Equal((2688, 1), (artifact.Repaired.States[1].Area.Length, artifact.Repaired.States[1].Lost.Length));
+    }
+
+    // How many of the sample's threads are there, all with the registers that their program loaded, but for those that are lost.
+    private static int Compare(Capture capture)
+    {
+        ExpectedThread[] expected = CoreSamples.Expected(CoreSamples.Damaged);
+        return capture.States.Count(state => expected.Count(thread => thread.Differences(CoreSamples.Registers(state), lostIsRight: true).Count == 0) == 1);
+    }
+
+    private static byte[] AsGdbWrites(ulong components, ulong seed, out XsaveLayout real)
+    {
+        real = CoreSamples.LayoutOf(Amd, components);
+        XsaveLayout assumed = CoreSamples.LayoutOf(Intel, components);
+        byte[] kernel = CoreSamples.Area(real, components, 0, seed);
+        byte[] written = new byte[assumed.StandardLength];
+        kernel.AsSpan(0, XsaveFormat.ExtendedOffset).CopyTo(written);
+        foreach (XsaveSlot slot in assumed.Slots)
+        {
+            int length = Math.Clamp(kernel.Length - slot.Offset, 0, slot.Size);
+            kernel.AsSpan(Math.Min(slot.Offset, kernel.Length), length).CopyTo(written.AsSpan(slot.Offset));
+        }
+
+        return written;
+    }
+}
