@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Cli.Commands;
+using Xstate.Cli.Input;
 using Xstate.Linux;
 using Xstate.Scenarios;
 
@@ -13,7 +14,7 @@ internal static class App
 {
     public static int Run(string[] args)
     {
-        ParseResult parsed = CreateRoot().Parse(args);
+        ParseResult parsed = CreateRoot().Parse(LiveArgument.Rewrite(args));
         if (parsed.Errors.Count > 0)
         {
             foreach (ParseError error in parsed.Errors)

@@ -40,20 +40,7 @@ public static partial class HostProbe
     /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64.</exception>
     public static HostRecord Record(string name = "local", bool probeBehaviors = false)
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64)
-        {
-            throw new PlatformNotSupportedException("a host is recorded on Linux on x86-64");
-        }
-
-        string release = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
-        HostRecord record = new()
-        {
-            Name = name,
-            Cpuid = HostCpuid.Read(),
-            Kernel = ParseRelease(release, File.ReadAllText("/proc/version"), File.Exists(SignaturePath) ? File.ReadAllText(SignaturePath) : null),
-            Xcr0 = GuestPermission.HostComponents,
-            Provenance = new Provenance(FactSource.Measured, $"this machine, Linux {release}"),
-        };
+        HostRecord record = RecordWithoutKvm(name);
         if (!IsKvmUsable(out _))
         {
             return record;
@@ -72,6 +59,27 @@ public static partial class HostProbe
             Xsave2Size = vm.Xsave2Size == 0 ? null : vm.Xsave2Size,
         };
         return probeBehaviors ? record with { Probes = KvmBehaviorProbe.Run(device, record) } : record;
+    }
+
+    /// <summary>Processor and kernel of this host, without asking its KVM: enough for processes.</summary>
+    /// <param name="name">The record's name in output.</param>
+    /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64.</exception>
+    public static HostRecord RecordWithoutKvm(string name = "local")
+    {
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64)
+        {
+            throw new PlatformNotSupportedException("a host is recorded on Linux on x86-64");
+        }
+
+        string release = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        return new HostRecord
+        {
+            Name = name,
+            Cpuid = HostCpuid.Read(),
+            Kernel = ParseRelease(release, File.ReadAllText("/proc/version"), File.Exists(SignaturePath) ? File.ReadAllText(SignaturePath) : null),
+            Xcr0 = GuestPermission.HostComponents,
+            Provenance = new Provenance(FactSource.Measured, $"this machine, Linux {release}"),
+        };
     }
 
     /// <summary>

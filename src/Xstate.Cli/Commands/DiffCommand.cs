@@ -13,7 +13,7 @@ internal static class DiffCommand
 {
     public static Command Create()
     {
-        Argument<string> a = new("A") { Description = "A state, or - for standard input." };
+        Argument<string> a = new("A") { Description = "A state, - for standard input, or --pid N for a running process." };
         Argument<string> b = new("B") { Description = "Another; its format may differ." };
         CommonOptions options = new();
         Command command = new("diff", "Compare two states register by register: what a program would see, and what is only noise.") { a, b };

@@ -11,6 +11,11 @@ internal static class ArtifactInput
     /// <summary>Opens and reads an artifact.</summary>
     public static Artifact Open(string path, string? format = null)
     {
+        if (LiveArgument.Open(path) is { } live)
+        {
+            return live;
+        }
+
         using Stream stream = OpenStream(path);
         return Artifact.Open(stream, Options(format));
     }

@@ -36,6 +36,11 @@ internal sealed class OpenedArtifact : IDisposable
     public static OpenedArtifact Open(string path, string? format)
     {
         ArtifactOptions options = ArtifactInput.Options(format);
+        if (LiveArgument.Open(path) is { } live)
+        {
+            return new OpenedArtifact(path, live, Stream.Null, null, options);
+        }
+
         Stream file = ArtifactInput.OpenStream(path);
         Stream? content = null;
         try

@@ -133,6 +133,13 @@ public sealed record Artifact
         return _encoder.Encode(changed, source);
     }
 
+    /// <summary>A running process or machine, read by other means than a file. It cannot be written back as one.</summary>
+    public static Artifact OfLive(Capture capture, ImmutableArray<Finding> findings)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        return Of(capture, capture.Format, encoder: null, findings);
+    }
+
     internal static Artifact Of(Capture capture, string format, ICaptureEncoder? encoder = null, ImmutableArray<Finding> findings = default, Capture? repaired = null) =>
         new(format) { Capture = capture, _encoder = encoder, Findings = findings.IsDefault ? [] : findings, Repaired = repaired };
 

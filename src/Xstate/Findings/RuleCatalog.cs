@@ -9,6 +9,7 @@ namespace Xstate.Findings;
 /// XS12 what CPUID dumps and CPU models lack.
 /// XS11 snapshots of Cloud Hypervisor and Firecracker.
 /// a host, XS07 what is only known by guess, XS08 ELF cores.
+/// a host, XS07 what is only known by guess, XS13 threads of a running process.
 /// </summary>
 public static class RuleCatalog
 {
@@ -293,6 +294,19 @@ public static class RuleCatalog
             + "the guest's CPUID was kept. The area is read with the layout that fits its MXCSR_MASK.",
             "Give the layout with --layout when it is known.",
             "MXCSR_MASK is 2FFFF on AMD and FFFF on Intel; survey of 588 CPUID dumps"),
+        new("XS1301", "The kernel ignores a PKRU that a tracer writes", Severity.Error,
+            "From 5.14 PKRU is kept outside the buffer that PTRACE_SETREGSET fills, and until 6.1.6, 6.2 and 5.15.88 nothing carried it over: the call answers success, and the thread keeps its PKRU. "
+            + "Debuggers, checkpoint and restore lose it without an error.",
+            "Let the thread execute WRPKRU itself, or use a kernel that takes the write.",
+            "Linux e84ba47e313d (5.14); ended by 4a804c4f8356 (6.2, 6.1.6, 5.15.88)") { Behaviors = ["PTRACE-PKRU-IGN", "PTRACE-PKRU-INIT"] },
+        new("XS1302", "A register reads back other than it was written", Severity.Error,
+            "PTRACE_SETREGSET answered success, but PTRACE_GETREGSET gives another value than the one that was written.",
+            "Compare with a kernel of another release, and report it: no kernel that was measured does this to registers other than PKRU.",
+            "Read-back of every write"),
+        new("XS1303", "A thread did not stop", Severity.Warning,
+            "A thread that sleeps uninterruptibly, usually in a file system or a driver, cannot be stopped, so its registers cannot be read. Its last user state is in the kernel until it returns.",
+            "Try again later, or find out what it waits for in /proc/PID/task/TID/stack.",
+            "ptrace(2), PTRACE_INTERRUPT"),
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

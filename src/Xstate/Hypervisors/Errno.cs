@@ -12,6 +12,9 @@ public enum Errno
     /// <summary>No such file or directory.</summary>
     ENOENT = 2,
 
+    /// <summary>No such process or thread, or it is not stopped under this tracer.</summary>
+    ESRCH = 3,
+
     /// <summary>Interrupted: how KVM_RUN ends with immediate_exit.</summary>
     EINTR = 4,
 
@@ -23,6 +26,12 @@ public enum Errno
 
     /// <summary>Argument list too long: more CPUID entries than asked for.</summary>
     E2BIG = 7,
+
+    /// <summary>No child that could be waited for.</summary>
+    ECHILD = 10,
+
+    /// <summary>Try again: what was asked for did not happen in time.</summary>
+    EAGAIN = 11,
 
     /// <summary>Out of memory.</summary>
     ENOMEM = 12,

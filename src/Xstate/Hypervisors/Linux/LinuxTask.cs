@@ -6,7 +6,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>A thread of an ordinary process: its state as a debugger reads and writes it, and as signals carry it.</summary>
-public sealed class LinuxTask
+public sealed class LinuxTask : IThreadRegsets
 {
     private readonly LinuxHost _host;
     private readonly FpState _state;
