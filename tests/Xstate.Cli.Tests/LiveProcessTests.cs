@@ -78,6 +78,58 @@ public sealed partial class LiveProcessTests : IDisposable
         AssertUntouched();
     }
 
+    [Fact]
+    public async Task Set_changes_registers_of_a_running_process_and_reads_them_back()
+    {
+        XstateProcess run = await Traced("set", "--pid", Pid, "mxcsr=0x3f80", "xmm2=0x77", "st1=0102030405060708090a", "--json");
+        Assert.Empty(new JsonSchema("set.answer.schema.json").Errors(run.Json));
+        Assert.Equal(0, run.ExitCode);
+        XstateProcess shown = await Traced("show", "--pid", Pid, "--json");
+        JsonElement registers = shown.Json.GetProperty("threads")[0].GetProperty("registers");
+        Assert.Equal("0x3f80", registers.GetProperty("mxcsr").GetString());
+        Assert.Equal("0102030405060708090a", registers.GetProperty("st1").GetString());
+        Assert.Equal("0x3f80", await Gdb("mxcsr"));
+        AssertUntouched();
+    }
+
+    [Fact]
+    public async Task Gdb_sees_the_PKRU_that_was_set()
+    {
+        XstateProcess shown = await Traced("show", "--pid", Pid, "--json");
+        Assert.SkipUnless(shown.Json.GetProperty("threads")[0].GetProperty("registers").TryGetProperty("pkru", out _), "this processor has no protection keys");
+        XstateProcess run = await Traced("set", "--pid", Pid, "pkru=0x5554");
+        if (run.ExitCode == 1)
+        {
+            Assert.Contains("XS1301", run.Output, StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.Equal($"{Pid}: pkru from 0x55555554 to 0x5554\n", run.Output);
+        Assert.Equal("0x5554", await Gdb("pkru"));
+        AssertUntouched();
+    }
+
+    [Fact]
+    public async Task A_value_that_the_kernel_refuses_is_explained()
+    {
+        XstateProcess run = await XstateProcess.Run("set", "--pid", Pid, "mxcsr=0xffff0000");
+        Assert.SkipWhen(run.Error.Contains("EPERM", StringComparison.Ordinal), run.Error);
+        Assert.Equal(4, run.ExitCode);
+        Assert.Contains("XS0105 MXCSR 0xffff0000 has reserved bits", run.Output, StringComparison.Ordinal);
+        Assert.Contains("PTRACE_SETREGSET NT_X86_XSTATE", run.Error, StringComparison.Ordinal);
+        AssertUntouched();
+    }
+
+    [Theory]
+    [InlineData("rip=1", "there is no register 'rip'")]
+    [InlineData("pkru=1,5", "pkru takes a number")]
+    public async Task What_is_no_register_or_value_is_a_usage_error(string edit, string message)
+    {
+        XstateProcess run = await XstateProcess.Run("set", "--pid", Pid, edit);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("abc")]
     [InlineData("0")]

@@ -1,22 +1,25 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Runtime.Versioning;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
+using Xstate.Linux;
+using Xstate.Rehearsal;
 using Xstate.Reports;
 using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate set FILE REGISTER=VALUE…</c>: gives registers of a captured state values, in the file's own format.</summary>
+/// <summary><c>xstate set FILE|--pid N REGISTER=VALUE…</c>: gives registers values, in the file's own format or in a thread of a running process.</summary>
 internal static class SetCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state, or - for standard input." };
+        Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a thread of a running process." };
         Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff …; show lists the names.", Arity = ArgumentArity.OneOrMore };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
         Option<string?> output = new("--output", "-o") { Description = "Where to write the changed state, in the format of FILE." };
@@ -29,6 +32,13 @@ internal static class SetCommand
         {
             string path = parsed.GetValue(file)!;
             string? destination = parsed.GetValue(output);
+            if (LiveArgument.Find(path) is { } process)
+            {
+                return destination is null && !parsed.GetValue(inPlace)
+                    ? SetLive(process, Parse(parsed.GetValue(registers)!), parsed.GetValue(vcpu), parsed.GetValue(options.Json))
+                    : throw new UsageException("a running process is changed itself: -o and --in-place are for files");
+            }
+
             if (destination is null != parsed.GetValue(inPlace))
             {
                 throw new UsageException("set needs -o OUT or --in-place, and not both");
@@ -56,6 +66,41 @@ internal static class SetCommand
             return ExitCode.Fine;
         });
         return command;
+    }
+
+    private static int SetLive(LiveProcess process, ImmutableArray<RegisterEdit> edits, int? thread, bool asJson)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new UsageException("a running process is changed with Linux's ptrace");
+        }
+
+        WriteOutcome outcome = Write(process, edits, thread);
+        SetAnswer answer = SetAnswer.Of(process.Id, outcome);
+        if (asJson)
+        {
+            Standard.Write(stream => SetReport.WriteJson(stream, answer));
+        }
+        else
+        {
+            SetReport.WriteText(Console.Out, answer);
+        }
+
+        return outcome.Refused is { } request ? throw new LinuxException($"{request} of {outcome.Thread}", outcome.Errno)
+            : outcome.Findings.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
+    }
+
+    [SupportedOSPlatform("linux")]
+    private static WriteOutcome Write(LiveProcess process, ImmutableArray<RegisterEdit> edits, int? thread)
+    {
+        try
+        {
+            return process.Set(edits, thread);
+        }
+        catch (RegisterEditException error)
+        {
+            throw new UsageException(error.Message);
+        }
     }
 
     private static ImmutableArray<RegisterEdit> Parse(IEnumerable<string> registers)

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Xstate.Findings;
+using Xstate.Rehearsal;
 using Xstate.Transforms;
 
 namespace Xstate.Reports;
@@ -9,7 +11,22 @@ namespace Xstate.Reports;
 /// <param name="Output">The file that was written: another one, or the input itself.</param>
 /// <param name="Steps">Each register with its value before and after.</param>
 /// <param name="Findings">What has to be said of the state.</param>
-public sealed record SetAnswer(string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings);
+public sealed record SetAnswer(string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings)
+{
+    /// <summary>What became of a write to a thread of a running process.</summary>
+    public static SetAnswer Of(int process, WriteOutcome outcome)
+    {
+        ArgumentNullException.ThrowIfNull(outcome);
+        string name = string.Create(CultureInfo.InvariantCulture, $"pid:{process}");
+        IEnumerable<RepairStep> steps = outcome.Registers.Select(register => new RepairStep(RepairKind.Register, outcome.Thread, register switch
+        {
+            { IsTaken: false } => $"{register.Register} is {register.After} although {register.Asked} was written",
+            _ when register.Before == register.After => $"{register.Register} is {register.After}",
+            _ => $"{register.Register} from {register.Before} to {register.After}",
+        }));
+        return new SetAnswer(name, "process", name, [.. steps], outcome.Findings);
+    }
+}
 
 /// <summary>Tells what was set.</summary>
 public static class SetReport
@@ -41,8 +58,20 @@ public static class SetReport
         foreach (Finding finding in answer.Findings)
         {
             output.WriteLine($"{finding.Rule} {finding.Message}");
+            if (finding.Since is { } since)
+            {
+                output.WriteLine($"       kernels: {since}");
+            }
+
+            if (finding.Mend is { } mend)
+            {
+                output.WriteLine($"       mend: {mend}");
+            }
         }
 
-        output.WriteLine($"wrote {answer.Output}");
+        if (answer.Output != answer.File)
+        {
+            output.WriteLine($"wrote {answer.Output}");
+        }
     }
 }
