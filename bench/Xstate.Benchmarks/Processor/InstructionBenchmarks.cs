@@ -1,112 +1,43 @@
 using System.Runtime.Versioning;
 using BenchmarkDotNet.Attributes;
-using Xstate.Architecture;
-using Xstate.Linux.NativeCode;
 using Xstate.Processor;
 
 namespace Xstate.Benchmarks.Processor;
 
-/// <summary>
-/// What does a modelled instruction cost, beside the real one and beside a plain copy of as many bytes? All user components that this machine enables are in use
-/// (<see cref="State.Full"/>) or none is (<see cref="State.Initial"/>).
-/// </summary>
+/// <summary>What does a modelled instruction cost, beside the real one and beside a plain copy of as many bytes? <see cref="InstructionRatios"/> asks the same on a busy machine.</summary>
 [InProcess]
 [MemoryDiagnoser]
+[MinColumn]
 [SupportedOSPlatform("linux")]
 public class InstructionBenchmarks : IDisposable
 {
     private const int Batch = 1000;
-    private readonly byte[] _memory = new byte[16384];
-    private readonly byte[] _copy = new byte[16384];
-    private ProcessorState _cpu = null!;
-    private InstructionLoop? _loop;
-    private int _length;
+    private InstructionCase? _case;
 
-    /// <summary>What the registers hold.</summary>
-    public enum State
-    {
-        Full,
-        Initial,
-    }
+    [ParamsAllValues]
+    public RegisterContents Registers { get; set; }
 
-    [Params(State.Full, State.Initial)]
-    public State Registers { get; set; }
-
-    [Params(
-        StateInstruction.Xsave, StateInstruction.Xsaveopt, StateInstruction.Xsavec, StateInstruction.Xrstor, StateInstruction.Fxsave,
-        StateInstruction.Fxrstor, StateInstruction.Xgetbv)]
+    [ParamsSource(nameof(Instructions))]
     public StateInstruction Instruction { get; set; }
 
+    public static IEnumerable<StateInstruction> Instructions => InstructionCase.Instructions64;
+
     [GlobalSetup]
-    public void Setup()
-    {
-        StateComponentSet enabled;
-        using (InstructionProbe probe = new())
-        {
-            enabled = probe.Enabled.Except(StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData));
-        }
-
-        _cpu = ProcessorState.ForUserProcess(NativeProcessor.Profile);
-        _cpu.Xcr0 = enabled;
-        if (Registers == State.Full)
-        {
-            foreach (StateComponent component in enabled.Except(StateComponentSet.Of(StateComponent.X87, StateComponent.Pkru)))
-            {
-                _cpu.Registers.Write(component).Fill(0x3C);
-            }
-
-            _cpu.Registers.X87.Fcw = 0x27F;
-            _cpu.Registers.X87.SetSt(0, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        }
-
-        _length = _cpu.Profile.Layout.StandardLengthFor(enabled);
-        Instructions.Xsave(_cpu, _memory, 0, ulong.MaxValue);
-        bool form64 = Instruction != StateInstruction.Xgetbv;
-        _loop = new InstructionLoop(
-            new ProbedInstruction(Instruction, form64 ? XsaveOperand.Rex64 : XsaveOperand.Legacy, Is64BitMode: true), enabled.Bits);
-        _memory.AsSpan(0, _length).CopyTo(_loop.InitialImage);
-        _memory.AsSpan(0, _length).CopyTo(_loop.Area);
-    }
+    public void Setup() => _case = new InstructionCase(Instruction, Registers);
 
     [GlobalCleanup]
     public void Dispose()
     {
-        _loop?.Dispose();
+        _case?.Dispose();
         GC.SuppressFinalize(this);
     }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Batch)]
-    public void Real() => _loop!.Run(Batch);
+    public void Real() => _case!.Real(Batch);
 
     [Benchmark(OperationsPerInvoke = Batch)]
-    public uint Model()
-    {
-        uint faults = 0;
-        for (int i = 0; i < Batch; i++)
-        {
-            faults += Execute().ErrorCode;
-        }
-
-        return faults;
-    }
+    public uint Model() => _case!.Model(Batch);
 
     [Benchmark(OperationsPerInvoke = Batch)]
-    public void Copy()
-    {
-        for (int i = 0; i < Batch; i++)
-        {
-            _memory.AsSpan(0, _length).CopyTo(_copy);
-        }
-    }
-
-    private Fault Execute() => Instruction switch
-    {
-        StateInstruction.Xsave => Instructions.Xsave(_cpu, _memory, 0, ulong.MaxValue),
-        StateInstruction.Xsaveopt => Instructions.Xsaveopt(_cpu, _memory, 0, ulong.MaxValue),
-        StateInstruction.Xsavec => Instructions.Xsavec(_cpu, _memory, 0, ulong.MaxValue),
-        StateInstruction.Xrstor => Instructions.Xrstor(_cpu, _memory, 0, ulong.MaxValue),
-        StateInstruction.Fxsave => Instructions.Fxsave(_cpu, _memory, 0),
-        StateInstruction.Fxrstor => Instructions.Fxrstor(_cpu, _memory, 0),
-        _ => Instructions.Xgetbv(_cpu, 1, out _),
-    };
+    public void Copy() => _case!.Copy(Batch);
 }
