@@ -13,6 +13,7 @@ using Xstate.Artifacts.KvmXsave;
 using Xstate.Artifacts.Libcpuid;
 using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
+using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QmpCpu;
 using Xstate.Artifacts.Text;
 using Xstate.Captures;
@@ -43,6 +44,7 @@ public sealed record Artifact
         new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read),
         new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read),
         Whole(LibcpuidReader.Format, "libcpuid's raw dump or .test file", source => LibcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(LibcpuidReader.Read(bytes.Span, limits))),
+        Whole(ProcCpuinfoReader.Format, "Linux's /proc/cpuinfo", source => ProcCpuinfoReader.Recognizes(source.Head), (bytes, limits) => Of(ProcCpuinfoReader.Read(bytes.Span, limits))),
         Whole(LibvirtCpudataReader.Format, "CPUID dump of libvirt's CPU tests, XML", source => LibvirtCpudataReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpudataReader.Read(bytes, limits))),
         Whole(LibvirtCpuModelReader.Format, "libvirt's domain or host capabilities, <cpu>, or a file of its CPU map", source => LibvirtCpuModelReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpuModelReader.Read(bytes, limits))),
         Whole(QmpCpuReader.Format, "QEMU's replies to query-cpu-model-expansion and query-cpu-definitions", source => QmpCpuReader.Recognizes(source.Head), (bytes, limits) => Of(QmpCpuReader.Read(bytes.Span, limits))),
@@ -146,6 +148,13 @@ public sealed record Artifact
     internal static Artifact Of(HostRecord host) => new(HostFileReader.Format) { Host = host };
 
     internal static Artifact Of(CpuidDump dump) => new(dump.Format) { Cpuid = dump, Findings = CpuFindings.Of(dump) };
+
+    /// <summary>An artifact of CPUID answers that come from elsewhere than a file, such as a device, with what they lack as findings.</summary>
+    public static Artifact FromCpuid(CpuidDump dump)
+    {
+        ArgumentNullException.ThrowIfNull(dump);
+        return Of(dump);
+    }
 
     internal static Artifact Of(CpuModelList models) => new(models.Format) { Models = models, Findings = CpuFindings.Of(models) };
 

@@ -22,6 +22,21 @@ internal static class CpuModelSamples
 
         """;
 
+    public const string ProcCpuinfo =
+        """
+        processor	: 0
+        vendor_id	: GenuineIntel
+        model name	: A processor
+        flags		: fpu sse xsave avx avx512f pku ospke
+        bugs		:
+
+        processor	: 1
+        vendor_id	: GenuineIntel
+        model name	: A processor
+        flags		: fpu sse xsave avx avx512f pku ospke
+
+        """;
+
     public const string Cpudata =
         """
         <!-- A processor -->

@@ -16,6 +16,7 @@ using Xstate.Artifacts.KvmXsave;
 using Xstate.Artifacts.Libcpuid;
 using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
+using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QmpCpu;
 using Xstate.Captures;
 using Xstate.Tests.Support;
@@ -99,6 +100,7 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(FirecrackerReader.Format)]
     [InlineData(FirecrackerBitcodeReader.Format)]
     [InlineData(LibcpuidReader.Format)]
+    [InlineData(ProcCpuinfoReader.Format)]
     [InlineData(LibvirtCpudataReader.Format)]
     [InlineData(LibvirtCpuModelReader.Format)]
     [InlineData(QmpCpuReader.Format)]
@@ -206,6 +208,7 @@ public class MutationTests(ITestOutputHelper output)
         yield return (CpuidRawReader.Format, CpuidRawWriter.Write(dump));
         yield return (InstLatx64Reader.Format, InstLatx64Text(dump));
         yield return (LibcpuidReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Libcpuid));
+        yield return (ProcCpuinfoReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.ProcCpuinfo));
         yield return (LibvirtCpudataReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.Cpudata));
         yield return (LibvirtCpuModelReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.DomainCapabilities));
         yield return (LibvirtCpuModelReader.Format, Encoding.UTF8.GetBytes(CpuModelSamples.CpuMap));

@@ -14,7 +14,7 @@ public class SharedDumpTests(ITestOutputHelper output)
     /// <summary>Files in those folders that are not in a format of this list, with what they are.</summary>
     private static readonly Dictionary<string, string> OtherFormats = new()
     {
-        ["proc-cpuinfo.txt"] = "/proc/cpuinfo",
+        ["proc-cpuinfo.txt"] = "/proc/cpuinfo: names of features, no CPUID",
         ["zen4-pvm-guest.cpuid-decoded.txt.gz"] = "prose, compressed",
     };
 
