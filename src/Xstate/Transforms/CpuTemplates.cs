@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Transforms;
+
+/// <summary>What became of a CPUID under a template.</summary>
+/// <param name="Cpuid">The table with every change that could be made.</param>
+/// <param name="Findings">Changes that could not: answers that the table does not have. A monitor refuses the whole template then.</param>
+public sealed record TemplatedCpuid(CpuidTable Cpuid, ImmutableArray<Finding> Findings);
+
+/// <summary>Applies CPU templates to CPUID tables.</summary>
+public static class CpuTemplates
+{
+    /// <summary>
+    /// The table as the template makes it. Nothing follows from a changed bit: a mask in 0xD.0 that lost components keeps the size in ECX and the sub-leaves that it had, as the guest then sees them.
+    /// </summary>
+    public static TemplatedCpuid Apply(CpuTemplate template, CpuidTable cpuid)
+    {
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(cpuid);
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        foreach (CpuidModifier modifier in template.Cpuid)
+        {
+            if (cpuid.TryRead(modifier.Leaf, modifier.Subleaf, out CpuidRegisters registers))
+            {
+                uint value = modifier.ApplyTo(registers[modifier.Register]);
+                cpuid = cpuid.With(modifier.Leaf, modifier.Subleaf, registers.With(modifier.Register, value));
+            }
+            else if (!findings.Any(finding => finding.Where.Leaf == LeafOf(modifier)))
+            {
+                Rule rule = RuleCatalog.Find("XS1216")!;
+                findings.Add(new Finding(rule.Id, rule.Severity, $"the template changes {LeafOf(modifier)}, which this CPUID does not have")
+                {
+                    Where = new FindingLocation(Leaf: LeafOf(modifier)),
+                    Mend = rule.Mend,
+                });
+            }
+        }
+
+        return new TemplatedCpuid(cpuid, findings.ToImmutable());
+    }
+
+    private static string LeafOf(CpuidModifier modifier) => $"0x{modifier.Leaf:x}.{modifier.Subleaf:x}";
+}
