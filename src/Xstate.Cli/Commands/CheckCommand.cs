@@ -39,7 +39,7 @@ internal static class CheckCommand
         List<CheckedTarget> targets = [];
         foreach (string text in hosts)
         {
-            LinuxHost host = HostArgument.Parse(text);
+            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options));
             TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
             targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null));
         }

@@ -15,12 +15,13 @@ internal static class HostCommand
         Option<bool> probe = new("--probe") { Description = "Find out on a throw-away VM how this kernel's KVM behaves." };
         Option<string?> output = new("--output", "-o") { Description = "Write a host record file." };
         Option<string> name = new("--name") { Description = "The record's name.", DefaultValueFactory = _ => "local" };
+        Option<string?> cpuid = new("--cpuid") { Description = "Take CPUID from /dev/cpu/N/cpuid, of that processor, instead of the one that this runs on." };
         Option<bool> force = new("--force") { Description = "Replace an existing file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
-        Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, force, json };
+        Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, cpuid, force, json };
         command.SetAction(parsed =>
         {
-            HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe));
+            HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe), parsed.GetValue(cpuid));
             if (parsed.GetValue(output) is { } path)
             {
                 AtomicFile.Write(path, HostFileWriter.Write(host), parsed.GetValue(force));

@@ -2,6 +2,8 @@ using System.CommandLine;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
+using Xstate.Linux;
+using Xstate.Transforms;
 
 namespace Xstate.Cli.Input;
 
@@ -14,6 +16,11 @@ internal static class ArtifactInput
         if (LiveArgument.Open(path) is { } live)
         {
             return live;
+        }
+
+        if (OperatingSystem.IsLinux() && CpuidDevice.IsPath(path, out _))
+        {
+            return Artifact.FromCpuid(CpuidDevice.Read(path));
         }
 
         using Stream stream = OpenStream(path);
@@ -53,6 +60,7 @@ internal static class ArtifactInput
         Fact<XsaveLayout>? layout = parsed.GetValue(options.Layout) is { } writer
             ? new Fact<XsaveLayout>(XsaveLayout.FromCpuid(OpenCpuid(writer)), FactSource.Given, writer)
             : null;
+        CpuTemplate? template = parsed.GetValue(options.CpuTemplate) is { } changes ? OpenTemplate(changes) : null;
         Fact<StateComponentSet>? xcr0 = parsed.GetValue(options.Xcr0) is { } text ? new Fact<StateComponentSet>(OpenXcr0(text), FactSource.Given, "--xcr0") : null;
         Fact<StateComponentSet>? xss = GivenSet(parsed, options.Xss);
         Fact<StateComponentSet>? xfd = GivenSet(parsed, options.Xfd);
@@ -62,7 +70,7 @@ internal static class ArtifactInput
             [
                 .. capture.States.Select(state => state with
                 {
-                    GuestCpuid = cpuid ?? state.GuestCpuid,
+                    GuestCpuid = template is null ? cpuid ?? state.GuestCpuid : Apply(template, cpuid ?? state.GuestCpuid),
                     Layout = layout ?? state.Layout,
                     Xcr0 = xcr0 ?? state.Xcr0,
                     Xss = xss ?? state.Xss,
@@ -76,7 +84,27 @@ internal static class ArtifactInput
     public static CpuidTable OpenCpuid(string path)
     {
         Artifact artifact = Open(path);
-        return artifact.Cpuid?.Cpuid ?? artifact.Host?.Cpuid ?? throw new UsageException($"{path} is {artifact.Format}, which holds no CPUID");
+        return artifact.Cpuid?.Cpuid ?? artifact.Host?.Cpuid ?? throw new UsageException(
+            $"{path} is {artifact.Format}, which {(artifact.Models is null ? "holds no CPUID" : "names features and has no CPUID: sizes and offsets of components are not in it")}");
+    }
+
+    private static CpuTemplate OpenTemplate(string path)
+    {
+        Artifact artifact = Open(path);
+        return artifact.Template ?? throw new UsageException($"{path} is {artifact.Format}, not a CPU template");
+    }
+
+    private static Fact<CpuidTable> Apply(CpuTemplate template, Fact<CpuidTable>? cpuid)
+    {
+        if (cpuid is null)
+        {
+            throw new UsageException("--cpu-template changes the guest's CPUID, which is not known; give it with --guest-cpuid FILE");
+        }
+
+        TemplatedCpuid templated = CpuTemplates.Apply(template, cpuid.Value);
+        return templated.Findings.IsEmpty
+            ? new Fact<CpuidTable>(templated.Cpuid, FactSource.Given, $"{cpuid.Provenance.Detail} under --cpu-template")
+            : throw new UsageException($"--cpu-template: {string.Join("; ", templated.Findings.Select(finding => finding.Message))}");
     }
 
     private static Fact<StateComponentSet>? GivenSet(ParseResult parsed, Option<string?> option) =>

@@ -13,6 +13,8 @@ internal sealed class CommonOptions
 
     public Option<string?> GuestCpuid { get; } = new("--guest-cpuid") { Description = "CPUID that the guest sees (any CPUID artifact or host record)." };
 
+    public Option<string?> CpuTemplate { get; } = new("--cpu-template") { Description = "Firecracker CPU template to apply to the guest's CPUID." };
+
     public Option<string?> Layout { get; } = new("--layout") { Description = "CPUID of the processor that wrote the image." };
 
     public Option<string?> Xcr0 { get; } = new("--xcr0") { Description = "XCR0 at capture: a mask, or a kvm_xcrs file." };
@@ -27,6 +29,7 @@ internal sealed class CommonOptions
         command.Add(Json);
         command.Add(Format);
         command.Add(GuestCpuid);
+        command.Add(CpuTemplate);
         command.Add(Layout);
         command.Add(Xcr0);
         command.Add(Xss);

@@ -1,9 +1,11 @@
+using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
+using Xstate.Linux;
 using Xstate.Scenarios;
 
 namespace Xstate.Cli.Input;
@@ -15,10 +17,12 @@ internal static class HostArgument
     private const string VmmPrefix = "vmm-";
 
     /// <summary>The modelled host that an argument names.</summary>
-    public static LinuxHost Parse(string text)
+    /// <param name="text">The argument.</param>
+    /// <param name="layout">A CPUID artifact with what the argument's own does not tell of leaf 0xD (<c>--host-layout</c>), or null.</param>
+    public static LinuxHost Parse(string text, string? layout = null)
     {
         (string path, string? kernel) = Split(text);
-        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path);
+        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout), path, layout);
         if (kernel is not null)
         {
             // Naming a kernel means that kernel, not what was probed under another one.
@@ -39,7 +43,7 @@ internal static class HostArgument
         if (kernel?.StartsWith(VmmPrefix, StringComparison.Ordinal) == true)
         {
             VmmBehavior behavior = VmmBehavior.Find(kernel) ?? throw new UsageException($"there is no @{kernel}; there are {string.Join(", ", VmmBehavior.All)}");
-            HostRecord processor = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path);
+            HostRecord processor = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path, layout: null);
             return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior), decoder) : throw new UsageException("--supported is for KVM");
         }
 
@@ -53,12 +57,59 @@ internal static class HostArgument
         return at <= 0 || File.Exists(text) ? (text, null) : (text[..at], text[(at + 1)..]);
     }
 
-    private static HostRecord OpenRecord(string path)
+    private static HostRecord OpenRecord(string path, string? layout)
     {
+        // The answers of one processor of this machine, with this machine's kernel.
+        if (OperatingSystem.IsLinux() && CpuidDevice.IsPath(path, out int processor))
+        {
+            return LocalHost.Record($"cpu{processor}", probe: false) with { Cpuid = CpuidDevice.Read(path).Cpuid, Provenance = new Provenance(FactSource.Measured, path) };
+        }
+
         Artifact artifact = ArtifactInput.Open(path);
         return artifact.Host
             ?? artifact.Cpuid?.ToHostRecord(Path.GetFileNameWithoutExtension(path), new Provenance(FactSource.Artifact, path))
+            ?? (artifact.Models is { } models ? OfModel(models, path, layout) : null)
             ?? throw new UsageException($"{path} is {artifact.Format}, which describes no host");
+    }
+
+    // Names of features and, from --host-layout, the places that names cannot tell.
+    private static HostRecord OfModel(CpuModelList models, string path, string? layout)
+    {
+        CpuModel model = models.Main
+            ?? throw new UsageException($"{path} has {models.Models.Length} CPU models and none that stands for the host; give the description of one, a CPUID dump or a host record");
+        if (layout is null)
+        {
+            throw new UsageException(
+                $"{path} names the features of {model.Name} and has no CPUID leaf 0xd: where {model.Components.Value.Describe()} lie is not told. "
+                + "Give a CPUID dump or host record of such a processor with --host-layout FILE (--layout FILE if it wrote the state too), or in its place");
+        }
+
+        return CpuModelHost.TryCreate(model, ArtifactInput.OpenCpuid(layout), layout, out HostRecord? host, out string obstacle)
+            ? host
+            : throw new UsageException($"{path} is no host on the processor of {layout}: {obstacle}");
+    }
+
+    // A rehearsal on a host with holes would read components where nobody said that they are.
+    private static HostRecord Complete(HostRecord record, string path, string? layout)
+    {
+        bool lacksMask = XsaveLeafCompletion.LacksMask(record.Cpuid);
+        StateComponentSet missing = XsaveLeafCompletion.MissingPlaces(record.Cpuid);
+        if (!lacksMask && missing.IsEmpty)
+        {
+            return record;
+        }
+
+        string lacking = lacksMask
+            ? "announces XSAVE and does not tell leaf 0xd"
+            : $"does not tell where {missing.Describe()} lie: {string.Join(", ", missing.Select(component => $"leaf 0xd.{(int)component:x}"))} missing or empty";
+        if (layout is null)
+        {
+            throw new UsageException($"{path} {lacking}. Take the dump again, or give a CPUID dump of the same processor model with --host-layout FILE (--layout FILE if it wrote the state too)");
+        }
+
+        return XsaveLeafCompletion.TryComplete(record.Cpuid, ArtifactInput.OpenCpuid(layout), out CpuidTable? completed, out string account)
+            ? record with { Cpuid = completed, Provenance = new Provenance(FactSource.Given, $"{record.Provenance.Detail}; {account} from {layout}") }
+            : throw new UsageException($"{path} {lacking}, and {layout} does not help: {account}");
     }
 
     private static KernelRelease ParseKernel(string name)

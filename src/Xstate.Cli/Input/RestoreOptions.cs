@@ -14,12 +14,18 @@ internal sealed class RestoreOptions
 
     private readonly Option<string?> _protection = new("--protected") { Description = "The guest is protected: sev-es, or protected-state (SEV-SNP, TDX)." };
 
+    private readonly Option<string?> _hostLayout = new("--host-layout") { Description = "CPUID that completes a HOST which does not tell its leaf 0xD (default: --layout)." };
+
     public void AddTo(Command command)
     {
+        command.Add(_hostLayout);
         command.Add(_vmm);
         command.Add(_vcpuPkru);
         command.Add(_protection);
     }
+
+    /// <summary>What completes a HOST. The processor that wrote the state may, unless the user names another.</summary>
+    public string? HostLayout(ParseResult parsed, CommonOptions options) => parsed.GetValue(_hostLayout) ?? parsed.GetValue(options.Layout);
 
     /// <summary>What the command line says about restoring a capture.</summary>
     public RehearsalOptions Read(ParseResult parsed, Capture capture)

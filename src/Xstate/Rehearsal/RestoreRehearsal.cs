@@ -50,6 +50,13 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
         }
 
+        StateComponentSet unplaced = XsaveLeafCompletion.MissingPlaces(host.Record.Cpuid);
+        if (!unplaced.IsEmpty || XsaveLeafCompletion.LacksMask(host.Record.Cpuid))
+        {
+            string what = unplaced.IsEmpty ? "announces XSAVE without telling its components" : $"does not tell where {unplaced.Describe()} lie";
+            findings.Add(OfRule("XS0703", $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
+        }
+
         Attempt attempt = Try(known, host, fallback, options);
         findings.AddRange(attempt.Findings);
         if (attempt.Verdict == Verdict.Same)
