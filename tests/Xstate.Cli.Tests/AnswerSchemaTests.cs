@@ -16,6 +16,8 @@ public class AnswerSchemaTests
     [InlineData("diff", "diff", "samples/captures/leaked-pkru.json", "samples/captures/compacted.json")]
     [InlineData("convert", "convert", "samples/captures/live-avx512.json", "--to", "kvm_xsave", "-o", "{folder}/out")]
     [InlineData("set", "set", "samples/captures/live-avx512.json", "pkru=4", "-o", "{folder}/out")]
+    [InlineData("show", "show", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
+    [InlineData("check", "check", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("rules", "rules")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]

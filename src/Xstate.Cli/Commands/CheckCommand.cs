@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -10,13 +11,13 @@ using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate check FILE --on HOST…</c>: will it load there, why not, and what would the guest see.</summary>
+/// <summary><c>xstate check FILE --on HOST…</c>: will it load there, why not, and what would the guest see; without a host, whether a process contradicts itself.</summary>
 internal static class CheckCommand
 {
     public static Command Create()
     {
         Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a running process." };
-        Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel.", Required = true, AllowMultipleArgumentsPerToken = true };
+        Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
         Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
         RestoreOptions restore = new();
         CommonOptions options = new();
@@ -32,6 +33,11 @@ internal static class CheckCommand
         if (prove && !hosts.Contains("local"))
         {
             throw new UsageException("--prove needs --on local: only this machine's kernel can be asked");
+        }
+
+        if (hosts.Length == 0)
+        {
+            return CheckAlone(file, parsed, options);
         }
 
         Capture capture = ArtifactInput.OpenCapture(file, parsed, options);
@@ -54,6 +60,28 @@ internal static class CheckCommand
         }
 
         return targets.Exists(HasError) ? ExitCode.Findings : ExitCode.Fine;
+    }
+
+    // A process is not restored by KVM, but its core can contradict itself.
+    private static int CheckAlone(string file, ParseResult parsed, CommonOptions options)
+    {
+        Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
+        if (artifact.Capture is not { Kind: CaptureKind.Process } capture)
+        {
+            throw new UsageException("check needs --on HOST: only a process says something without one");
+        }
+
+        Finding[] findings = [.. artifact.Findings, .. ShowReport.Complete(ArtifactInput.WithContext(capture, parsed, options)).Findings];
+        if (parsed.GetValue(options.Json))
+        {
+            Standard.Write(output => CheckReport.WriteFindingsJson(output, file, findings));
+        }
+        else
+        {
+            CheckReport.WriteFindingsText(Console.Out, file, findings);
+        }
+
+        return Array.Exists(findings, finding => finding.Severity == Severity.Error) ? ExitCode.Findings : ExitCode.Fine;
     }
 
     private static bool HasError(CheckedTarget target) =>

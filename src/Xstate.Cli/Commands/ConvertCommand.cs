@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Architecture;
 using Xstate.Artifacts;
+using Xstate.Artifacts.ElfCore;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -10,7 +12,7 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate convert FILE --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets.</summary>
+/// <summary><c>xstate convert FILE --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets, or a core with its layout noted.</summary>
 internal static class ConvertCommand
 {
     public static Command Create()
@@ -20,17 +22,60 @@ internal static class ConvertCommand
         Option<string> output = new("--output", "-o") { Description = "Where to write it.", Required = true };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread, for formats that hold one." };
         Option<string?> relocate = new("--relocate") { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
+        Option<bool> layoutNote = new("--add-layout-note") { Description = "Instead of --to: write an ELF core with the layout note (NT_X86_XSAVE_LAYOUT) that it lacks; --layout says it where the core does not." };
         Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing files." };
         CommonOptions options = new();
-        Command command = new("convert", "Write a state, a CPUID dump or a host record in another format.") { file, to, output, vcpu, relocate, force };
+        Command command = new("convert", "Write a state, a CPUID dump or a host record in another format.") { file, to, output, vcpu, relocate, layoutNote, force };
         options.AddTo(command);
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(layoutNote))
+            {
+                if (parsed.GetValue(to) is not null || parsed.GetValue(vcpu) is not null || parsed.GetValue(relocate) is not null)
+                {
+                    throw new UsageException("--add-layout-note stands instead of --to, --tid and --relocate");
+                }
+
+                return AddLayoutNote(parsed.GetValue(file)!, parsed.GetValue(output)!, parsed.GetValue(force), parsed, options);
+            }
+
             string format = parsed.GetValue(to) ?? throw new UsageException($"convert needs --to: {string.Join(", ", ArtifactConversion.Formats)}");
             using OpenedArtifact opened = OpenedArtifact.Open(parsed.GetValue(file)!, parsed.GetValue(options.Format));
             return Run(opened, parsed.GetValue(file)!, format, parsed, new Choices(parsed.GetValue(output)!, parsed.GetValue(vcpu), parsed.GetValue(relocate), parsed.GetValue(force)), options);
         });
         return command;
+    }
+
+    private static int AddLayoutNote(string file, string output, bool force, ParseResult parsed, CommonOptions options)
+    {
+        AtomicFile.Refuse(output, force);
+        using OpenedArtifact opened = OpenedArtifact.Open(file, parsed.GetValue(options.Format));
+        if (opened.Artifact.Format != ElfCoreReader.Format)
+        {
+            throw new UsageException($"{file} is {opened.Artifact.Format}; --add-layout-note is for {ElfCoreReader.Format}");
+        }
+
+        XsaveLayout? layout = parsed.GetValue(options.Layout) is { } writer ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)) : null;
+        long length = 0;
+        try
+        {
+            ImmutableArray<ArtifactPatch> patches = ElfCoreEditing.AddLayoutNote(opened.Content, layout, ArtifactInput.Options(parsed.GetValue(options.Format)));
+            AtomicFile.Write(
+                output,
+                stream =>
+                {
+                    PatchedCopy.Write(opened.Content, patches, stream);
+                    length = stream.Length;
+                },
+                force);
+        }
+        catch (NotSupportedException error)
+        {
+            throw new UsageException($"{file}: {error.Message}");
+        }
+
+        Tell(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []), parsed, options);
+        return ExitCode.Fine;
     }
 
     private static int Run(OpenedArtifact opened, string file, string format, ParseResult parsed, Choices choices, CommonOptions options)
@@ -59,6 +104,12 @@ internal static class ConvertCommand
         }
 
         ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles);
+        Tell(answer, parsed, options);
+        return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
+    }
+
+    private static void Tell(ConvertAnswer answer, ParseResult parsed, CommonOptions options)
+    {
         if (parsed.GetValue(options.Json))
         {
             Standard.Write(stream => ConvertReport.WriteJson(stream, answer));
@@ -67,8 +118,6 @@ internal static class ConvertCommand
         {
             ConvertReport.WriteText(Console.Out, answer);
         }
-
-        return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
     }
 
     private static Conversion Convert(OpenedArtifact opened, string format, ParseResult parsed, Choices choices, CommonOptions options)

@@ -31,6 +31,28 @@ public static class CheckReport
             json.WriteEndArray();
         });
 
+    /// <summary>Writes the JSON answer for a state that goes nowhere: what can be said of it alone.</summary>
+    public static void WriteFindingsJson(Stream output, string file, IEnumerable<Finding> findings) =>
+        JsonAnswer.Write(output, "check", json =>
+        {
+            json.WriteString("file", file);
+            json.WriteStartArray("targets");
+            json.WriteEndArray();
+            JsonAnswer.WriteFindings(json, findings);
+        });
+
+    /// <summary>Writes text for people for a state that goes nowhere.</summary>
+    public static void WriteFindingsText(TextWriter output, string file, IReadOnlyCollection<Finding> findings)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(findings);
+        output.WriteLine(findings.Count == 0 ? $"{file}: nothing contradicts itself" : $"{file}:");
+        foreach (Finding finding in findings)
+        {
+            WriteFinding(output, finding);
+        }
+    }
+
     /// <summary>Writes text for people: the verdict first, then why, then what to do.</summary>
     public static void WriteText(TextWriter output, string file, IReadOnlyCollection<CheckedTarget> targets)
     {

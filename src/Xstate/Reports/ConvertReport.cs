@@ -11,7 +11,7 @@ namespace Xstate.Reports;
 /// <param name="Length">Its bytes.</param>
 /// <param name="Steps">What changed on the way.</param>
 /// <param name="Obstacles">What was lost, or would be.</param>
-public sealed record ConvertAnswer(string File, string From, string To, string? Output, int Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
+public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
 
 /// <summary>Tells what a conversion did.</summary>
 public static class ConvertReport

@@ -22,7 +22,16 @@ public static class ShowReport
             Fact<XsaveLayout>? layout = state.Layout ?? LayoutInference.Infer(state, lengthIsExact: capture.Kind == CaptureKind.Process);
             if (layout is null or { Provenance.Source: FactSource.Guess })
             {
-                findings.Add(new Finding("XS0701", Severity.Warning, layout is null ? "no known processor places these components" : $"the layout is a guess: {layout.Provenance.Detail}")
+                string message = layout is null ? "no known processor places these components" : $"the layout is a guess: {layout.Provenance.Detail}";
+
+                // One processor wrote all threads of a process: once is enough.
+                if (capture.Kind == CaptureKind.Process && findings.Any(finding => finding.Message == message))
+                {
+                    states.Add(state with { Layout = layout ?? new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Guess, "legacy region only") });
+                    continue;
+                }
+
+                findings.Add(new Finding("XS0701", Severity.Warning, message)
                 {
                     Where = new FindingLocation(state.Id),
                     Mend = "give the CPUID of the processor that wrote it with --layout",

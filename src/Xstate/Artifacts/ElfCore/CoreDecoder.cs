@@ -105,8 +105,8 @@ internal sealed class CoreDecoder
     {
         if (_notes.MissingNotes > 0)
         {
-            _findings.Add(Of("XS0805", $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing")
-                with { Mend = "write it again without a limit (ulimit -c unlimited)" });
+            Finding cut = Of("XS0805", $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing");
+            _findings.Add(cut with { Mend = "write it again without a limit (ulimit -c unlimited)" });
         }
         else if (_notes.MissingBytes > 0)
         {
@@ -140,8 +140,10 @@ internal sealed class CoreDecoder
             int first = fxsave.Bytes.AsSpan(0, CommonLength).CommonPrefixLength(note.Bytes.AsSpan(0, CommonLength));
             if (first < CommonLength)
             {
-                _findings.Add(Of("XS0803", $"thread {thread.Id}: byte {first} of the FXSAVE note is 0x{fxsave.Bytes[first]:x2}, of NT_X86_XSTATE 0x{note.Bytes[first]:x2}", thread.Id, fxsave.Offset + first)
-                    with { Found = $"0x{fxsave.Bytes[first]:x2}", Expected = $"0x{note.Bytes[first]:x2}" });
+                string found = $"0x{fxsave.Bytes[first]:x2}";
+                string expected = $"0x{note.Bytes[first]:x2}";
+                Finding finding = Of("XS0803", $"thread {thread.Id}: byte {first} of the FXSAVE note is {found}, of NT_X86_XSTATE {expected}", thread.Id, fxsave.Offset + first);
+                _findings.Add(finding with { Found = found, Expected = expected });
             }
         }
 
@@ -160,8 +162,8 @@ internal sealed class CoreDecoder
             return;
         }
 
-        _findings.Add(Of("XS0804", $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor")
-            with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
+        Finding marks = Of("XS0804", $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
+        _findings.Add(marks with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
     }
 
     private static Finding Of(string rule, string message, int? thread = null, long? offset = null) =>
