@@ -159,7 +159,7 @@ public sealed class ProcessorState
             ulong? value = row.Register == ControlRegister.Xss && Profile.Has(ProcessorQuirks.InitClearsXss) ? 0 : row.InitValue;
             if (value is { } set)
             {
-                Set(row.Register, set);
+                Set(row.Register, row.InitKeeps == 0 ? set : set | (Get(row.Register) & row.InitKeeps));
             }
         }
 
@@ -275,6 +275,20 @@ public sealed class ProcessorState
         AlignmentCheck = false;
         LastRestore = default;
     }
+
+    private ulong Get(ControlRegister register) => register switch
+    {
+        ControlRegister.Cr0 => (ulong)Cr0,
+        ControlRegister.Cr4 => (ulong)Cr4,
+        ControlRegister.Efer => Efer,
+        ControlRegister.Mxcsr => Registers.Mxcsr,
+        ControlRegister.Xcr0 => _xcr0.Bits,
+        ControlRegister.Xss => _xss.Bits,
+        ControlRegister.Xfd => _xfd.Bits,
+        ControlRegister.XfdErr => XfdErr.Bits,
+        ControlRegister.Pkrs => Pkrs.Value,
+        _ => throw new ArgumentOutOfRangeException(nameof(register)),
+    };
 
     private void Set(ControlRegister register, ulong value)
     {

@@ -35,7 +35,11 @@ public sealed record ComponentReset(StateComponent Component, ResetEffect Reset,
 /// <param name="ResetValue">The value at power-up and RESET.</param>
 /// <param name="InitValue">The value at INIT, or null when INIT leaves it unchanged.</param>
 /// <param name="Source">Where that is known from.</param>
-public sealed record ControlReset(ControlRegister Register, ulong ResetValue, ulong? InitValue, string Source);
+public sealed record ControlReset(ControlRegister Register, ulong ResetValue, ulong? InitValue, string Source)
+{
+    /// <summary>Bits that INIT leaves as they are while it gives the others their value.</summary>
+    public ulong InitKeeps { get; init; }
+}
 
 /// <summary>
 /// RESET and INIT as one table (SDM Vol. 3A, table 10-1, "processor states following power-up, reset, or INIT"). Models iterate it over what a processor supports instead of
@@ -80,8 +84,11 @@ public static class ResetTable
     public static ImmutableArray<ControlReset> Registers { get; } =
     [
         // register, RESET, INIT, source
-        new(ControlRegister.Cr0, (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType),
-            (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType), Sdm),
+        // The table's own note, which some revisions contradict by listing CD and NW as set: at INIT they are unchanged. KVM does so since 5.15.
+        new(ControlRegister.Cr0, (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType), (ulong)Cr0.ExtensionType, Sdm)
+        {
+            InitKeeps = (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough),
+        },
         new(ControlRegister.Cr4, 0, 0, Sdm),
         new(ControlRegister.Mxcsr, Architecture.Mxcsr.Initial, null, Sdm),
         new(ControlRegister.Xcr0, 1, null, Sdm),

@@ -161,6 +161,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
             vcpu.SetXsave(image);
             image = vcpu.GetXsave();
             KvmSystemRegisters system = vcpu.GetSystemRegisters();
+            cpu.Cr0 = Cr0.ExtensionType | _random.Pick(Cr0.None, Cr0.CacheDisable, Cr0.CacheDisable | Cr0.NotWriteThrough);
+            system.Cr0 = (ulong)cpu.Cr0;
             system.Cr4 = (ulong)(Cr4.OsXsave | Cr4.OsFxsr | Cr4.ProtectionKeys);
             vcpu.SetSystemRegisters(system);
             StateComponentSet xcr0 = _random.OneIn(2) ? profile.UserComponents : StateComponentSet.Legacy;

@@ -239,7 +239,20 @@ public class ProcessorStateTests
         Assert.Equal(0x602E7UL, _cpu.Xcr0.Bits);
         Assert.Equal(StateComponentSet.Of(StateComponent.TileData), _cpu.Xfd);
         Assert.Equal(new Pkru(0), _cpu.Pkrs);
-        Assert.Equal(Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType, _cpu.Cr0);
+        Assert.Equal(Cr0.ExtensionType, _cpu.Cr0);
+    }
+
+    [Theory]
+    [InlineData(Cr0.None)]
+    [InlineData(Cr0.CacheDisable)]
+    [InlineData(Cr0.CacheDisable | Cr0.NotWriteThrough)]
+    public void Init_leaves_the_caches_as_they_are_and_reset_turns_them_off(Cr0 caches)
+    {
+        _cpu.Cr0 |= caches;
+        _cpu.Init();
+        Assert.Equal(Cr0.ExtensionType | caches, _cpu.Cr0);
+        _cpu.Reset();
+        Assert.Equal(Cr0.ExtensionType | Cr0.CacheDisable | Cr0.NotWriteThrough, _cpu.Cr0);
     }
 
     [Fact]
