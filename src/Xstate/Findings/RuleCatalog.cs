@@ -198,6 +198,10 @@ public static class RuleCatalog
             "XCOMP_BV and the reserved header bytes are zero in every note, and XSTATE_BV never leaves the mask at byte 464. A tool or an accident changed them; no kernel would take the area back.",
             "Mistrust the registers of this thread.",
             "Linux copy_xstate_to_uabi_buf"),
+        new("XS0809", "Registers were lost before the core was mended", Severity.Warning,
+            "A repair (XS0802) moved what survived and left a note of its own (owner XSTATE) with the bytes that nothing could bring back. They are zeros and shown as unknown.",
+            "Nothing; the values are gone.",
+            "This project's repair"),
         new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
             "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
             + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",

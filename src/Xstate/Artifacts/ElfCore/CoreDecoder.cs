@@ -26,6 +26,8 @@ internal sealed class CoreDecoder
         _layout = new CoreLayout(notes, [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))]);
     }
 
+    private ImmutableArray<AreaRange> Lost => _layout.Damage?.Lost ?? _notes.Lost;
+
     /// <exception cref="MalformedArtifactException">No thread has registers.</exception>
     public Artifact Decode()
     {
@@ -43,8 +45,9 @@ internal sealed class CoreDecoder
 
         Capture capture = new() { Format = ElfCoreReader.Format, Kind = CaptureKind.Process, States = states.MoveToImmutable(), Note = _notes.Remark };
         FindGcoreMarks();
+        FindMendedDamage();
         _findings.AddRange(_layout.Findings(capture));
-        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads), [.. _findings], _layout.Damage?.Repair(capture));
+        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost), [.. _findings], _layout.Damage?.Repair(capture));
     }
 
     private static bool HasRegisters(CoreThread thread) => thread.Area is not null || thread.Fxsave is not null || thread.Fsave is not null;
@@ -60,7 +63,7 @@ internal sealed class CoreDecoder
             Area = note.Bytes,
             Is32Bit = _notes.Header.IsI386,
             Layout = _layout.Of(facts),
-            Lost = _layout.Damage?.Lost ?? [],
+            Lost = Lost,
             Xcr0 = facts.Written.IsEmpty ? null : new Fact<StateComponentSet>(facts.Written, FactSource.Artifact, $"byte {XsaveFormat.SoftwareOffset} of NT_X86_XSTATE"),
             Msrs = MsrsOf(thread),
         };
@@ -164,6 +167,15 @@ internal sealed class CoreDecoder
 
         Finding marks = Of("XS0804", $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
         _findings.Add(marks with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
+    }
+
+    private void FindMendedDamage()
+    {
+        if (!_notes.Lost.IsEmpty)
+        {
+            string bytes = string.Join(", ", _notes.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
+            _findings.Add(Of("XS0809", $"bytes {bytes} of every area were lost before this core was mended; they are zeros and stand for no value"));
+        }
     }
 
     private static Finding Of(string rule, string message, int? thread = null, long? offset = null) =>

@@ -10,6 +10,7 @@ internal enum NoteOwner
     Linux,
     FreeBsd,
     Gdb,
+    Xstate,
 }
 
 /// <summary>Note types that this decoder knows; the same number means another thing under another owner.</summary>
@@ -24,6 +25,9 @@ internal static class NoteType
     public const uint X86XsaveLayout = 0x205;
     public const uint PrXfpReg = 0x46E6_2B7F;
     public const uint GdbTargetDescription = 0xFF00_0000;
+
+    /// <summary>This project's own: which bytes of every area are lost.</summary>
+    public const uint XstateLost = 1;
 }
 
 /// <summary>One note: where its description is, unread.</summary>
@@ -101,6 +105,7 @@ internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset
         4 when name.StartsWith("GDB\0"u8) => NoteOwner.Gdb,
         5 when name.StartsWith("CORE\0"u8) => NoteOwner.Core,
         6 when name.StartsWith("LINUX\0"u8) => NoteOwner.Linux,
+        7 when name.StartsWith("XSTATE\0"u8) => NoteOwner.Xstate,
         8 when name.StartsWith("FreeBSD\0"u8) => NoteOwner.FreeBsd,
         _ => NoteOwner.Other,
     };

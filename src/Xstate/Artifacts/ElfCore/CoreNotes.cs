@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Text;
 using Xstate.Architecture;
+using Xstate.Captures;
 
 namespace Xstate.Artifacts.ElfCore;
 
@@ -35,6 +37,9 @@ internal sealed class CoreNotes
 
     /// <summary>Where that note is.</summary>
     public long LayoutOffset { get; private set; }
+
+    /// <summary>Bytes of every area that a repair of this project marked as lost.</summary>
+    public ImmutableArray<AreaRange> Lost { get; private set; } = [];
 
     /// <summary>The PT_NOTE segment with the last register notes: where a further note belongs.</summary>
     public ElfSegment Segment { get; private set; }
@@ -133,6 +138,9 @@ internal sealed class CoreNotes
             case (NoteOwner.Core or NoteOwner.FreeBsd, NoteType.PrPsInfo):
                 TakePsInfo(note);
                 break;
+            case (NoteOwner.Xstate, NoteType.XstateLost):
+                TakeLost(note);
+                break;
             case (NoteOwner.Gdb, NoteType.GdbTargetDescription):
                 HasGdbNote = true;
                 break;
@@ -201,6 +209,16 @@ internal sealed class CoreNotes
 
         Layout = LayoutNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "NT_X86_XSAVE_LAYOUT"), note.DescriptionOffset);
         LayoutOffset = note.Offset;
+    }
+
+    private void TakeLost(CoreNote note)
+    {
+        if (!Lost.IsEmpty || note.DescriptionLength is 0 or > LostNote.MaxLength || note.DescriptionLength % LostNote.RecordLength != 0)
+        {
+            throw ElfHeader.Malformed(note.Offset, $"a note of {note.DescriptionLength} bytes with lost ranges", $"one, with 1 to {LostNote.MaxLength / LostNote.RecordLength} records of {LostNote.RecordLength} bytes");
+        }
+
+        Lost = LostNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "lost ranges"), note.DescriptionOffset);
     }
 
     private void TakeAuxv(CoreNote note)

@@ -5,8 +5,13 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.ElfCore;
 
-/// <summary>Writes changed areas over the old ones, and carries what changed in their legacy regions to the other notes of the same thread, which debuggers read too.</summary>
-internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads) : ICaptureEncoder
+/// <summary>
+/// Writes changed areas over the old ones, and carries what changed in their legacy regions to the other notes of the same thread, which debuggers read too. What a repair could not bring back is
+/// marked in a note of its own.
+/// </summary>
+/// <param name="threads">The threads, with the places of their notes.</param>
+/// <param name="lost">Bytes of every area that were lost when the core was read.</param>
+internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, ImmutableArray<AreaRange> lost) : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {
@@ -20,6 +25,7 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads) : ICapt
 
             if (thread.Area is { } area)
             {
+                CheckLost(area, state);
                 PatchArea(patches, thread, area, state);
             }
             else
@@ -30,7 +36,35 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads) : ICapt
             PatchShadowStack(patches, thread, state);
         }
 
-        return [.. patches.OrderBy(patch => patch.Offset)];
+        return [.. WithLostNote(patches, changed, original).OrderBy(patch => patch.Offset)];
+    }
+
+    // One register of a state whose other bytes are still marked lost: the file cannot say which of them became known.
+    private void CheckLost(Description area, CapturedState state)
+    {
+        int length = Math.Min(area.Bytes.Length, state.Area.Length);
+        if (state.Lost.SequenceEqual(lost) && lost.Any(range => range.End <= length && !area.Bytes.AsSpan(range.Offset, range.Length).SequenceEqual(state.Area.Span.Slice(range.Offset, range.Length))))
+        {
+            throw new NotSupportedException($"thread {state.Id}: a register of which bytes are lost cannot be given a value in this core");
+        }
+    }
+
+    private IEnumerable<ArtifactPatch> WithLostNote(List<ArtifactPatch> patches, Capture changed, ArtifactSource original)
+    {
+        CapturedState[] states = [.. changed.States.Where((_, i) => threads[i].Area is not null)];
+        if (states.Length == 0 || states.All(state => state.Lost.SequenceEqual(lost)))
+        {
+            return patches;
+        }
+
+        CoreNotes notes = CoreNotes.Read(original, ArtifactLimits.Default);
+        if (!notes.Lost.IsEmpty || !states.All(state => state.Lost.SequenceEqual(states[0].Lost)) || states[0].Lost.IsEmpty)
+        {
+            throw new NotSupportedException("a core marks the same bytes as lost in all of its threads, once");
+        }
+
+        byte[] note = CoreNote.Write(LostNote.Owner, NoteType.XstateLost, LostNote.Write(states[0].Lost), notes.Segment.NotePadding);
+        return new NotePlacement(original, notes, ArtifactLimits.Default).Append(note, patches);
     }
 
     private static void PatchArea(List<ArtifactPatch> patches, CoreThread thread, Description area, CapturedState state)

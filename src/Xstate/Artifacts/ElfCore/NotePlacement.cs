@@ -16,21 +16,23 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
     private readonly long _from = Math.Min(notes.Segment.End, notes.SegmentNotesEnd);
 
     /// <summary>The patches that add a note, padded as its segment is.</summary>
+    /// <param name="note">The note.</param>
+    /// <param name="changes">Other changes to the file, which have to be where the notes are afterwards.</param>
     /// <exception cref="NotSupportedException">There is no place.</exception>
-    public ImmutableArray<ArtifactPatch> Append(byte[] note)
+    public ImmutableArray<ArtifactPatch> Append(byte[] note, IReadOnlyCollection<ArtifactPatch>? changes = null)
     {
         byte[] padded = [.. new byte[notes.SegmentNotesEnd - _from], .. note];
-        return IsFree(_from, padded.Length) ? InPlace(padded) : AtEnd(padded);
+        return Sorted(IsFree(_from, padded.Length) ? [.. changes ?? [], .. InPlace(padded)] : AtEnd(padded, changes ?? []));
     }
 
     // Behind the last note: over zeros that nothing claims, or at the end of the file.
-    private ImmutableArray<ArtifactPatch> InPlace(byte[] padded)
+    private IEnumerable<ArtifactPatch> InPlace(byte[] padded)
     {
         int inside = (int)Math.Min(padded.Length, source.Length - _from);
-        return Sorted([new ArtifactPatch(_from, new byte[inside], padded), .. Point(_segment.Offset, _from - _segment.Offset + padded.Length)]);
+        return [new ArtifactPatch(_from, new byte[inside], padded), .. Point(_segment.Offset, _from - _segment.Offset + padded.Length)];
     }
 
-    private ImmutableArray<ArtifactPatch> AtEnd(byte[] padded)
+    private IEnumerable<ArtifactPatch> AtEnd(byte[] padded, IReadOnlyCollection<ArtifactPatch> changes)
     {
         if (notes.MissingBytes > 0)
         {
@@ -45,13 +47,19 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
 
         long offset = CoreNote.Padded(source.Length, sizeof(ulong));
         byte[] all = source.Bytes(ElfCoreReader.Format, _segment.Offset, length, "notes");
+        ILookup<bool, ArtifactPatch> moved = changes.ToLookup(patch => patch.Offset >= _segment.Offset && patch.Offset < _from);
+        foreach (ArtifactPatch patch in moved[true])
+        {
+            patch.Replacement.Span.CopyTo(all.AsSpan((int)(patch.Offset - _segment.Offset)));
+        }
+
         byte[] tail = [.. new byte[offset - source.Length], .. all, .. padded];
         if (!_header.Is64 && offset + all.Length + padded.Length > uint.MaxValue)
         {
             throw new NotSupportedException("the core is too long for one more note: ELFCLASS32 has 32-bit offsets");
         }
 
-        return Sorted([.. Point(offset, all.Length + padded.Length), new ArtifactPatch(source.Length, ReadOnlyMemory<byte>.Empty, tail)]);
+        return [.. moved[false], .. Point(offset, all.Length + padded.Length), new ArtifactPatch(source.Length, ReadOnlyMemory<byte>.Empty, tail)];
     }
 
     private static ImmutableArray<ArtifactPatch> Sorted(IEnumerable<ArtifactPatch> patches) => [.. patches.OrderBy(patch => patch.Offset)];

@@ -90,7 +90,7 @@ public class CoreLayoutTests
     [Fact]
     public void Signal_frames_as_measured_fit_their_areas_and_no_other_vendors()
     {
-        foreach ((ulong stack, int length, int other) in new[] { (3376UL, 2432, 2688), (3632UL, 2696, 2440), (1776UL, 832, 1088) })
+        foreach ((ulong stack, int length, int other) in new[] { (3376UL, 2432, 2688), (3632UL, 2696, 2440), (1776UL, 832, 1088), (11952UL, 11008, 2440) })
         {
             LayoutEvidence evidence = new(StateComponentSet.Legacy) { SignalStack = stack };
             Assert.Equal((true, false), (evidence.FitsSignalFrame(length), evidence.FitsSignalFrame(other)));

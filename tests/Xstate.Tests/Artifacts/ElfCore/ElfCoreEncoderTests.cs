@@ -35,8 +35,9 @@ public class ElfCoreEncoderTests
             byte[] area = before.States[thread].Area.ToArray();
             for (int changes = 1 + random.Below(5); changes > 0; changes--)
             {
-                // Not the FSAVE tags of i386: those of full registers follow from contents.
-                area[XsaveFormat.XmmOffset + random.Below(area.Length - XsaveFormat.XmmOffset)]++;
+                // Not the FSAVE tags of i386, which follow from contents; not what the sample has lost.
+                int at = XsaveFormat.XmmOffset + random.Below(area.Length - XsaveFormat.XmmOffset);
+                area[at] += (byte)(before.States[thread].Lost.Any(range => at >= range.Offset && at < range.End) ? 0 : 1);
             }
 
             byte[] file = CoreSamples.Patched(content, artifact.Encode(With(before, thread, area), content));

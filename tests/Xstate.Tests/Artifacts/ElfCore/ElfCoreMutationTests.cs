@@ -18,6 +18,7 @@ public class ElfCoreMutationTests(ITestOutputHelper output)
         int count = (int)(DefaultCount * Repository.Scale);
         int read = 0;
         int noted = 0;
+        int mended = 0;
         int findings = 0;
         SplitMix64 random = new(Seed);
         for (int i = 0; i < count; i++)
@@ -50,16 +51,12 @@ public class ElfCoreMutationTests(ITestOutputHelper output)
                 _ = RegisterDump.Of(state, state.Layout!.Value.UserComponents);
             }
 
-            if (artifact.Repaired is { } repaired)
-            {
-                Assert.Equal(artifact.Capture.States.Length, CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(repaired, content))).Capture!.States.Length);
-            }
-
-            noted += AddNote(content, artifact.Capture) ? 1 : 0;
+            mended += artifact.Repaired is { } repaired && Rewrite(content, () => artifact.Encode(repaired, content), repaired) ? 1 : 0;
+            noted += Rewrite(content, () => ElfCoreEditing.AddLayoutNote(content), artifact.Capture) ? 1 : 0;
         }
 
-        output.WriteLine($"{count} mutations with seed 0x{Seed:x}: {read} read with {findings} findings, {count - read} refused, {noted} given a layout note");
-        Assert.True(read > count / 10 && count - read > count / 20 && noted > count / 100);
+        output.WriteLine($"{count} mutations with seed 0x{Seed:x}: {read} read with {findings} findings, {count - read} refused, {noted} given a layout note, {mended} mended");
+        Assert.True(mended > count / 200 && read > count / 10 && count - read > count / 20 && noted > count / 100);
     }
 
     [Fact]
@@ -134,12 +131,13 @@ public class ElfCoreMutationTests(ITestOutputHelper output)
         yield return new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(1).FpRegisters(new byte[108]).FxRegisters(CoreSamples.Fxsave(small)).Thread(2).FpRegisters(new byte[108]).Build();
     }
 
-    private static bool AddNote(MemoryStream content, Capture capture)
+    // What was written reads back as what it was written for.
+    private static bool Rewrite(MemoryStream content, Func<IEnumerable<ArtifactPatch>> patches, Capture expected)
     {
-        byte[] noted;
+        byte[] written;
         try
         {
-            noted = CoreSamples.Patched(content, ElfCoreEditing.AddLayoutNote(content));
+            written = CoreSamples.Patched(content, patches());
         }
         catch (NotSupportedException)
         {
@@ -152,7 +150,7 @@ public class ElfCoreMutationTests(ITestOutputHelper output)
             return false;
         }
 
-        Assert.Equal(capture.States.Select(state => state.Area.ToArray()), CoreSamples.Open(noted).Capture!.States.Select(state => state.Area.ToArray()));
+        Assert.Equal(expected.States.Select(state => state.Area.ToArray()), CoreSamples.Open(written).Capture!.States.Select(state => state.Area.ToArray()));
         return true;
     }
 }

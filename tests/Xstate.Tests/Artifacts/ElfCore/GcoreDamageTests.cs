@@ -57,17 +57,61 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Artifact artifact = Artifact.Open(content);
         byte[] file = CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content));
         Artifact again = CoreSamples.Open(file);
-        Assert.DoesNotContain(again.Findings, finding => finding.Rule == "XS0802");
+        Assert.Equal(["XS0809"], again.Findings.Select(finding => finding.Rule));
         Assert.Null(again.Repaired);
         foreach ((CapturedState expected, CapturedState found) in artifact.Repaired!.States.Zip(again.Capture!.States))
         {
             Assert.Equal(expected.Area.ToArray(), found.Area.ToArray());
             Assert.Equal(CoreSamples.LayoutOf(Intel, Avx512), found.Layout!.Value);
+            Assert.Equal(expected.Lost, found.Lost);
+            Assert.Equal(CoreSamples.Registers(expected), CoreSamples.Registers(found));
         }
 
-        int changed = file.Where((value, i) => value != content.ToArray()[i]).Count();
-        output.WriteLine($"{changed} of {file.Length} bytes changed");
+        Assert.Equal(3, Compare(again.Capture));
+    }
+
+    [Fact]
+    public void Where_there_is_room_behind_the_notes_the_file_keeps_its_length()
+    {
+        byte[] area = AsGdbWrites(Avx512, 11, out _);
+        using MemoryStream content = new(new CoreBuilder { Room = 100, Memories = 1, MemoryLength = 10 }.Auxv((51, 3376)).Thread(1).Area(area).Gdb().Build());
+        Artifact artifact = Artifact.Open(content);
+        byte[] file = CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content));
         Assert.Equal(content.Length, file.Length);
+        Assert.Equal(artifact.Repaired!.States[0].Area.ToArray(), CoreSamples.Open(file).Capture!.States[0].Area.ToArray());
+        Assert.Equal(artifact.Repaired.States[0].Lost, CoreSamples.Open(file).Capture!.States[0].Lost);
+        output.WriteLine($"{file.Where((value, i) => value != content.ToArray()[i]).Count()} of {file.Length} bytes changed");
+    }
+
+    [Fact]
+    public void A_lost_register_cannot_be_given_a_value_that_would_hide_the_damage()
+    {
+        using MemoryStream content = new(CoreSamples.Bytes(CoreSamples.Damaged));
+        Artifact artifact = Artifact.Open(content);
+        CapturedState state = artifact.Capture!.States[0];
+        byte[] area = state.Area.ToArray();
+        area[840] = 0x42;
+        Capture changed = artifact.Capture with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) };
+        Assert.Contains("lost", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message, StringComparison.Ordinal);
+        area[840] = 0;
+        area[XsaveFormat.XmmOffset]++;
+        Assert.NotEmpty(artifact.Encode(changed with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) }, content));
+    }
+
+    [Theory]
+    [InlineData(832, 0)]
+    [InlineData(832, 0x7FFF_FFFF)]
+    [InlineData(0x7FFF_FFFF, 8)]
+    [InlineData(10, 8)]
+    public void An_impossible_note_of_lost_bytes_is_malformed(int offset, int length)
+    {
+        byte[] ranges = new byte[16];
+        BinaryPrimitives.WriteInt32LittleEndian(ranges, 600);
+        BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(4), 20);
+        BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(8), offset);
+        BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(12), length);
+        byte[] core = new CoreBuilder().Thread(1).Area(new byte[832]).Note("XSTATE", 1, ranges).Build();
+        Assert.Contains("lost", Assert.Throws<MalformedArtifactException>(() => CoreSamples.Open(core)).Found, StringComparison.Ordinal);
     }
 
     [Fact]
