@@ -36,6 +36,21 @@ public sealed record ArtifactLimits
     /// <summary>Features of one CPU model. QEMU 10 answers about 500 properties.</summary>
     public int MaxFeatures { get; init; } = 8_192;
 
+    /// <summary>Bytes of the description at the end of a QEMU stream: about 3 KB a device, 20 KB a virtual CPU.</summary>
+    public int MaxVmDescription { get; init; } = 16 << 20;
+
+    /// <summary>Devices, fields and subsections that a QEMU stream's description lists: about 70 for a virtual CPU, 300 for a chipset.</summary>
+    public int MaxVmFields { get; init; } = 1 << 20;
+
+    /// <summary>Bytes of one virtual CPU in a QEMU stream: 2 to 4 KB, 12 KB with AMX, 20 KB with a nested guest.</summary>
+    public int MaxCpuSection { get; init; } = 1 << 20;
+
+    /// <summary>Bytes before the description of a QEMU stream that are searched when its sizes do not lead to the virtual CPUs.</summary>
+    public int MaxSectionSearch { get; init; } = 16 << 20;
+
+    /// <summary>Snapshots in a qcow2 image: QEMU's own limit.</summary>
+    public int MaxSnapshots { get; init; } = 65_536;
+
     /// <summary>Bytes of one XSAVE area.</summary>
     public int MaxArea { get; init; } = Architecture.XsaveLayout.MaxAreaLength;
 

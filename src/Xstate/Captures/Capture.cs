@@ -37,6 +37,9 @@ public sealed record CapturedState
     /// <summary>The CPUID that the guest saw.</summary>
     public Fact<CpuidTable>? GuestCpuid { get; init; }
 
+    /// <summary>What the artifact says beside the registers, when it stores them by name and the area was built from them; else null.</summary>
+    public StoredRegisters? Stored { get; init; }
+
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
 

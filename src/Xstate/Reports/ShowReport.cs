@@ -111,7 +111,7 @@ public static class ShowReport
         StateComponentSet components = state.Components;
         json.WriteStartObject();
         json.WriteNumber(idName, state.Id);
-        json.WriteString("xstateBv", area.XstateBv.ToString());
+        json.WriteString("xstateBv", (state.Stored?.XstateBv.Value ?? area.XstateBv).ToString());
         json.WriteString("xcompBv", Hex(area.XcompBv));
         WriteSet(json, "xcr0", state.Xcr0);
         WriteSet(json, "xss", state.Xss);
@@ -166,7 +166,7 @@ public static class ShowReport
         XsaveLayout layout = state.Layout!.Value;
         StateComponentSet components = state.Components;
         output.WriteLine();
-        output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
+        output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}{(state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv ? $" by the registers, {stored.XstateBv.Value} as stored" : "")}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
         output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {state.Layout.Provenance.Detail}");
         ImmutableArray<RegisterValue> registers = RegisterDump.Of(state, components);
         foreach (StateComponent component in components | area.XstateBv)

@@ -18,7 +18,9 @@ using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QmpCpu;
+using Xstate.Artifacts.QemuStream;
 using Xstate.Captures;
+using Xstate.Tests.Artifacts.QemuStream;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts;
@@ -220,6 +222,8 @@ public class MutationTests(ITestOutputHelper output)
         yield return (ElfCoreReader.Format, new CoreBuilder { Room = 200, Memories = 1, MemoryLength = 100 }
             .Thread(7, signal: 11).FpRegisters(area[..512]).Area(area[..832]).Auxv((16, 0x178BFBFF), (51, 1776)).Thread(8).Area(area[..832]).Layout((2, 256, 576)).Build());
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));
+        yield return (QemuStreamReader.Format, StreamBuilder.Tcg());
+        yield return (QemuStreamReader.Format, StreamBuilder.Kvm());
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
         yield return (CloudHypervisorReader.Format, Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"));
         byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));
