@@ -15,6 +15,8 @@ using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QmpCpu;
+using Xstate.Artifacts.LibvirtSave;
+using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
 using Xstate.Artifacts.Text;
 using Xstate.Captures;
@@ -41,6 +43,8 @@ public sealed record Artifact
         Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
         new(ElfCoreReader.Format, "ELF core of an x86 process", ElfCoreReader.Recognizes, ElfCoreReader.Read),
         new(QemuStreamReader.Format, "QEMU migration stream", source => QemuStreamReader.Recognizes(source.Head), QemuStreamReader.Read),
+        new(QemuSnapshotReader.Format, "qcow2 image with an internal snapshot of a running machine (savevm)", source => QemuSnapshotReader.Recognizes(source.Head), QemuSnapshotReader.Read),
+        new(LibvirtSaveReader.Format, "libvirt save (virsh save, managed save)", source => LibvirtSaveReader.Recognizes(source.Head), LibvirtSaveReader.Read),
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
         new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read),

@@ -48,6 +48,9 @@ public sealed record ArtifactLimits
     /// <summary>Bytes before the description of a QEMU stream that are searched when its sizes do not lead to the virtual CPUs.</summary>
     public int MaxSectionSearch { get; init; } = 16 << 20;
 
+    /// <summary>Bytes of the XML in a libvirt save; libvirt pads it to 64 KiB.</summary>
+    public int MaxDomainXml { get; init; } = 4 << 20;
+
     /// <summary>Snapshots in a qcow2 image: QEMU's own limit.</summary>
     public int MaxSnapshots { get; init; } = 65_536;
 

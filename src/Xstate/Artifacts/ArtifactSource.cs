@@ -55,7 +55,7 @@ internal sealed class ArtifactSource : IDisposable
     {
         if (offset < 0 || length < 0 || offset > Length - length)
         {
-            throw new MalformedArtifactException(format, offset, $"the end of the file at {Length}", $"{length} bytes of {what}");
+            throw new MalformedArtifactException(format, Math.Clamp(offset, 0, Length), "the end of the file", $"{length} bytes of {what} at {offset}");
         }
 
         byte[] bytes = new byte[length];

@@ -28,4 +28,8 @@ public enum X87Order
 /// <param name="XstateBv">XSTATE_BV as stored beside the registers. A monitor on KVM puts it into the header of the image that it builds, whatever the registers hold.</param>
 /// <param name="X87Order">The order of the x87 registers. A load takes its own accelerator's order for granted.</param>
 /// <param name="Writer">What ran the guest when it was saved.</param>
-public sealed record StoredRegisters(Fact<StateComponentSet> XstateBv, Fact<X87Order> X87Order, Fact<Accelerator> Writer);
+public sealed record StoredRegisters(Fact<StateComponentSet> XstateBv, Fact<X87Order> X87Order, Fact<Accelerator> Writer)
+{
+    /// <summary>Whether the artifact has a device that exists only under KVM, so that nothing else loads it.</summary>
+    public bool NeedsKvm { get; init; }
+}

@@ -231,7 +231,7 @@ public static class RuleCatalog
             "QEMU docs/devel/migration; sizes of arrays with null pointers"),
         new("XS0907", "Only one of several snapshots is shown", Severity.Info,
             "A qcow2 image can hold the state of many snapshots; the last one with a state is shown and repaired.",
-            "Delete the later ones, or copy the image with the wanted snapshot alone (qemu-img convert -l).",
+            "Delete the later ones in a copy of the image (qemu-img snapshot -d).",
             "QEMU docs/interop/qcow2"),
         new("XS0908", "A repair rewrites the save uncompressed", Severity.Info,
             "Compressed state cannot be changed in place. A changed libvirt save is written with the state as it is and 'raw' in its header, which libvirt loads like any other.",

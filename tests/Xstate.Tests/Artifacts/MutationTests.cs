@@ -18,8 +18,12 @@ using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QmpCpu;
+using Xstate.Artifacts.LibvirtSave;
+using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
 using Xstate.Captures;
+using Xstate.Tests.Artifacts.LibvirtSave;
+using Xstate.Tests.Artifacts.QemuSnapshot;
 using Xstate.Tests.Artifacts.QemuStream;
 using Xstate.Tests.Support;
 
@@ -224,6 +228,8 @@ public class MutationTests(ITestOutputHelper output)
         yield return (HostFileReader.Format, HostFileWriter.Write(SampleCaptures.Host));
         yield return (QemuStreamReader.Format, StreamBuilder.Tcg());
         yield return (QemuStreamReader.Format, StreamBuilder.Kvm());
+        yield return (QemuSnapshotReader.Format, new SnapshotBuilder().Add("one", StreamBuilder.Tcg()).Add("two", StreamBuilder.Kvm()).Build());
+        yield return (LibvirtSaveReader.Format, new SaveBuilder().Build(StreamBuilder.Tcg()));
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
         yield return (CloudHypervisorReader.Format, Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"));
         byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));

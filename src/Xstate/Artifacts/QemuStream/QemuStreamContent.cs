@@ -76,7 +76,7 @@ internal sealed class QemuStreamContent
             Xfd = SetOf(cpu, CpuMsrs.Xfd, "env.msr_xfd"),
             Msrs = CpuMsrs.Read(cpu.Fields, cpu.Bytes.Span),
             Lost = StreamFindings.Lost(cpu, area, layout),
-            Stored = new StoredRegisters(new Fact<StateComponentSet>(cpu.XstateBvValue, FactSource.Artifact, "env.xstate_bv"), order, writer.ToFact()),
+            Stored = new StoredRegisters(new Fact<StateComponentSet>(cpu.XstateBvValue, FactSource.Artifact, "env.xstate_bv"), order, writer.ToFact()) { NeedsKvm = writer.HasClock },
         };
     }
 

@@ -6,9 +6,11 @@ namespace Xstate.Artifacts.QemuStream;
 /// <summary>Writes changed states back into a stream: the same bytes in the same places, because sections have no length and nothing has a checksum.</summary>
 internal sealed class QemuStreamEncoder(ArtifactLimits limits) : ICaptureEncoder
 {
-    public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
+    public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original) => Encode(changed, QemuStreamReader.ReadContent(original, limits));
+
+    /// <summary>The patches of a stream wherever it lies, at its own offsets.</summary>
+    public static ImmutableArray<ArtifactPatch> Encode(Capture changed, QemuStreamContent content)
     {
-        QemuStreamContent content = QemuStreamReader.ReadContent(original, limits);
         ImmutableArray<ArtifactPatch>.Builder patches = ImmutableArray.CreateBuilder<ArtifactPatch>();
         for (int i = 0; i < changed.States.Length; i++)
         {

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
-using Xstate.Captures;
 
 namespace Xstate.Artifacts.QemuStream;
 
@@ -31,8 +30,11 @@ public static class QemuStreamReader
     }
 
     /// <summary>Reads a stream wherever it lies.</summary>
+    /// <param name="source">The stream.</param>
+    /// <param name="limits">Ceilings.</param>
+    /// <param name="told">Who wrote it, as the file around it says.</param>
     /// <exception cref="MalformedArtifactException">It is not a stream of version 3 with a description, or its virtual CPUs are not where that leads.</exception>
-    internal static QemuStreamContent ReadContent(ArtifactSource source, ArtifactLimits limits)
+    internal static QemuStreamContent ReadContent(ArtifactSource source, ArtifactLimits limits, WriterEvidence? told = null)
     {
         byte[] header = source.Bytes(Format, 0, HeaderLength, "the header");
         if (BinaryPrimitives.ReadUInt32BigEndian(header) != Magic)
@@ -48,7 +50,7 @@ public static class QemuStreamReader
 
         VmDescription description = VmDescriptionReader.Read(source, limits);
         ImmutableArray<CpuSection> cpus = ReadSections(source, limits, description);
-        WriterEvidence writer = WriterEvidence.Of(description, cpus);
+        WriterEvidence writer = WriterEvidence.Of(description, cpus, told);
         return new QemuStreamContent(MachineName(source), writer, cpus);
     }
 

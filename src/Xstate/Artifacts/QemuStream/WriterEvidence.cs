@@ -11,14 +11,25 @@ internal sealed record WriterEvidence(Accelerator Accelerator, bool IsCertain, s
 {
     private const string KvmClock = "kvmclock";
 
+    /// <summary>Whether the stream has the device that only KVM has.</summary>
+    public bool HasClock { get; private init; }
+
     /// <summary>
     /// TCG does not keep XSTATE_BV, and only KVM has the clock device. A stream with XSTATE_BV and without the clock comes from KVM with the clock hidden, from TCG after it loaded one of KVM's, or was repaired.
     /// </summary>
-    public static WriterEvidence Of(VmDescription description, ImmutableArray<CpuSection> cpus)
+    /// <param name="description">The devices.</param>
+    /// <param name="cpus">The virtual CPUs.</param>
+    /// <param name="told">What the file around the stream says; null when it says nothing.</param>
+    public static WriterEvidence Of(VmDescription description, ImmutableArray<CpuSection> cpus, WriterEvidence? told)
     {
         if (description.Devices.Any(device => device.Name == KvmClock))
         {
-            return new WriterEvidence(Accelerator.Kvm, IsCertain: true, "there is a kvmclock device");
+            return new WriterEvidence(Accelerator.Kvm, IsCertain: true, "there is a kvmclock device") { HasClock = true };
+        }
+
+        if (told is not null)
+        {
+            return told;
         }
 
         return cpus.All(cpu => cpu.XstateBvValue.IsEmpty)
