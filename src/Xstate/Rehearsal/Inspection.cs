@@ -11,12 +11,15 @@ namespace Xstate.Rehearsal;
 /// <summary>Looks at one restored virtual CPU of the model: what its guest would find, against what was captured.</summary>
 internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHost host, CpuidTable guestCpuid, RehearsalOptions options)
 {
-    private readonly StateComponentSet _guest = guestCpuid.UserComponents | StateComponentSet.Legacy;
+    private readonly StateComponentSet _guest = RestoreRehearsal.GuestComponents(state, guestCpuid) | StateComponentSet.Legacy;
 
     /// <summary>The verdict beyond register differences.</summary>
     public Verdict Verdict { get; private set; } = Verdict.Same;
 
     private XsaveArea Area => new(Padded());
+
+    // XSTATE_BV of the image that the kernel was given.
+    private StateComponentSet Loaded => state.Stored?.XstateBv.Value ?? Area.XstateBv;
 
     public void Run(ICollection<Finding> findings, ICollection<RegisterDifference> differences)
     {
@@ -26,6 +29,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         FindForeignCpuidLayout(findings);
         FindHiddenState(findings);
         FindStalePkru(findings);
+        FindStoredHeader(findings);
+        FindStoredOrder(findings);
         FindMissingXss(findings);
         FindSecondFpu(findings);
         FindDifferences(findings, differences);
@@ -62,6 +67,12 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindForeignLayout(ICollection<Finding> findings)
     {
+        if (state.Stored is not null)
+        {
+            // The monitor builds the image itself, at this host's offsets.
+            return;
+        }
+
         XsaveLayout layout = state.Layout!.Value;
         foreach (StateComponent component in Area.XstateBv.Except(StateComponentSet.Legacy))
         {
@@ -100,12 +111,31 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindStalePkru(ICollection<Finding> findings)
     {
-        if (_guest.Contains(StateComponent.Pkru) && host.KvmXcr0.Contains(StateComponent.Pkru) && !Area.XstateBv.Contains(StateComponent.Pkru))
+        if (_guest.Contains(StateComponent.Pkru) && host.KvmXcr0.Contains(StateComponent.Pkru) && !Loaded.Contains(StateComponent.Pkru))
         {
             string text = options.PreviousPkru is { } previous
                 ? $"bit 9 of XSTATE_BV is clear, so the vCPU keeps its PKRU 0x{previous:x}"
                 : "bit 9 of XSTATE_BV is clear, so PKRU becomes 0 on a fresh vCPU and stays what it was on a used one";
-            Add(findings, "XS0502", text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Area.XstateBv.ToString(), "bit 9 set");
+            Add(findings, "XS0502", text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Loaded.ToString(), "bit 9 set");
+        }
+    }
+
+    // The header of an image that the monitor builds is what the artifact stores beside the registers.
+    private void FindStoredHeader(ICollection<Finding> findings)
+    {
+        StateComponentSet hidden = Area.XstateBv.Except(Loaded);
+        if (!hidden.IsEmpty)
+        {
+            Add(findings, "XS0901", $"the stored XSTATE_BV {Loaded} hides {hidden.Describe()}, which the registers hold: KVM gives the guest their initial state", At(XsaveFormat.XstateBvOffset), Verdict.Same,
+                Loaded.ToString(), Area.XstateBv.ToString());
+        }
+    }
+
+    private void FindStoredOrder(ICollection<Finding> findings)
+    {
+        if (state.Stored is { X87Order.Value: X87Order.Physical } && StoredImage.OrderMatters(state))
+        {
+            Add(findings, "XS0903", "the x87 registers are stored with physical register R0 first; QEMU hands them to KVM as if ST(0) came first", At(XsaveFormat.StOffset, register: "st0"), Verdict.Same);
         }
     }
 
@@ -143,12 +173,24 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
             }
         }
 
+        FindXcr0Difference(differences);
         string[] changed = [.. differences.Where(d => d.Vcpu == state.Id).Select(d => d.Register)];
         if (changed.Length > 0)
         {
             string rule = changed is ["mxcsr"] ? "XS0503" : "XS0501";
             string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
             findings.Add(RestoreRehearsal.OfRule(rule, $"after the restore the guest finds other values in {names}", At(register: changed[0])));
+        }
+    }
+
+    // Only a monitor that goes on after a failed KVM_SET_XCRS leaves another value.
+    private void FindXcr0Difference(ICollection<RegisterDifference> differences)
+    {
+        vcpu.GetXcrs(out ImmutableArray<XcrEntry> now);
+        if (state.Xcr0 is { } before && now is [var first, ..] && first.Value != before.Value.Bits)
+        {
+            differences.Add(new RegisterDifference(state.Id, "xcr0", before.Value.ToString(), $"0x{first.Value:x}"));
+            Verdict = Verdict > Verdict.Differs ? Verdict : Verdict.Differs;
         }
     }
 

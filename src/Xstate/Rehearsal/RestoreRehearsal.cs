@@ -42,8 +42,13 @@ public static class RestoreRehearsal
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
         options ??= new RehearsalOptions();
+        if (options.Vmm.Emulates)
+        {
+            return TcgLoad.Perform(capture, host, options.Vmm);
+        }
+
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        Capture known = WithLayouts(capture, host, findings);
+        Capture known = StoredImage.AtHostOffsets(WithLayouts(capture, host, findings), host);
         CpuidTable fallback = GuestCpuid(capture, host, options, findings);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
@@ -88,11 +93,11 @@ public static class RestoreRehearsal
         ImmutableArray<Finding>.Builder obstacles = ImmutableArray.CreateBuilder<Finding>();
         foreach (CapturedState state in capture.States)
         {
-            StateComponentSet guest = RestorePlan.CpuidOf(state, guestCpuid).UserComponents;
+            StateComponentSet guest = GuestComponents(state, guestCpuid);
             RepairTarget target = new(host.Layout, host.KvmXcr0, host.MxcsrMask, ImageLength(host, guest));
             Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, guest, force);
-            states.Add(transformed.Value);
             steps.AddRange(transformed.Steps);
+            states.Add(StoredRepair.ForKvm(transformed.Value, steps));
             obstacles.AddRange(transformed.Obstacles);
         }
 
@@ -122,6 +127,10 @@ public static class RestoreRehearsal
         return capture with { States = [.. capture.States.Select(state => state.Layout is null ? state with { Layout = guess } : state)] };
     }
 
+    /// <summary>What the guest could use: the components in its CPUID and, where that is only assumed, those that it had enabled in XCR0.</summary>
+    internal static StateComponentSet GuestComponents(CapturedState state, CpuidTable fallback) =>
+        RestorePlan.CpuidOf(state, fallback).UserComponents | (state.GuestCpuid is null && state.Xcr0 is { } enabled ? enabled.Value & StateComponents.UserComponents : StateComponentSet.Empty);
+
     private static CpuidTable GuestCpuid(Capture capture, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings)
     {
         if (options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null))
@@ -141,17 +150,17 @@ public static class RestoreRehearsal
     {
         using KvmModelMachine machine = new(host, options.Protection);
         UsedVcpus? used = options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null;
-        PerformedRestore performed = RestorePlan.Perform(machine, capture, fallback, options.Vmm, used);
+        PerformedRestore performed = RestorePlan.Perform(machine, StoredImage.ForKvm(capture, host), fallback, options.Vmm, used);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         Verdict verdict = Verdict.Same;
         foreach (PerformedCall failure in performed.Calls.Where(call => !call.Succeeded))
         {
-            verdict = Verdict.Refused;
+            verdict = options.Vmm.IgnoresFailures ? Verdict.Differs : Verdict.Refused;
             findings.Add(OfRefusal(failure));
         }
 
-        if (verdict == Verdict.Refused && options.Vmm.IgnoresFailures)
+        if (verdict == Verdict.Differs)
         {
             findings.Add(OfRule("XS0602", $"{options.Vmm.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
         }
@@ -159,7 +168,7 @@ public static class RestoreRehearsal
         foreach (RestoredVcpu restored in performed.Vcpus)
         {
             CapturedState state = capture.States.First(s => s.Id == restored.Id);
-            if (performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded))
+            if (!options.Vmm.IgnoresFailures && performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded))
             {
                 continue;
             }

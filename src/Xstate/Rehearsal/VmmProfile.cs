@@ -28,17 +28,22 @@ public enum RestoreCall
 /// <param name="Source">Where the order was read.</param>
 public sealed record VmmProfile(string Id, string Title, ImmutableArray<RestoreCall> Order, string Source)
 {
-    /// <summary>Whether a failed KVM_SET_XSAVE is ignored and the guest resumes (QEMU before 8.2).</summary>
+    /// <summary>Whether a failed call ends the restore of the virtual CPU without a word, and the guest resumes with what was set until then (QEMU before 8.2).</summary>
     public bool IgnoresFailures { get; init; }
 
     /// <summary>Whether MSRs that the kernel refuses are left out with a word in the log, and the restore goes on.</summary>
     public bool SkipsRefusedMsrs { get; init; }
 
+    /// <summary>Whether it runs the guest itself, without KVM: no call of the kernel is made.</summary>
+    public bool Emulates { get; init; }
+
     /// <summary>All known monitors.</summary>
     public static ImmutableArray<VmmProfile> All { get; } =
     [
         new("qemu", "QEMU 8.2 and later", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "target/i386/kvm/kvm.c, kvm_arch_put_registers"),
+        new("qemu-10.0", "QEMU 10.0", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "as above; measured with 10.0.13"),
         new("qemu-7.2", "QEMU 6.0 to 8.1", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "as above, before 7191f24c7fcf") { IgnoresFailures = true },
+        new("qemu-tcg", "QEMU with TCG", [], "target/i386/machine.c, cpu_post_load; measured with 7.2.22") { Emulates = true },
         new("firecracker", "Firecracker", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs], "KvmVcpu::restore_state"),
         new("cloud-hypervisor", "Cloud Hypervisor", [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs], "KvmVcpu::set_state, 29 to 53") { SkipsRefusedMsrs = true },
         new("crosvm", "crosvm", [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave], "VcpuX86_64::restore"),

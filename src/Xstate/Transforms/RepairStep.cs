@@ -32,6 +32,9 @@ public enum RepairKind
     /// <summary>The image lengthened or shortened.</summary>
     Length,
 
+    /// <summary>The x87 registers of an artifact that stores them by number, turned from one accelerator's order into the other's.</summary>
+    X87Order,
+
     /// <summary>A register given a value.</summary>
     Register,
 }

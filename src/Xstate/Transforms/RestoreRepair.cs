@@ -43,9 +43,11 @@ public static class RestoreRepair
         private readonly List<Finding> _obstacles = [];
         private byte[] _area = PadToHeader(state.Area.Span);
         private XsaveLayout _layout = state.Layout!.Value;
+        private Fact<StateComponentSet>? _xcr0 = state.Xcr0;
 
         public void Run()
         {
+            TrimXcr0();
             Trim();
             DropDisabledByXfd();
             ExpandOrRelocate();
@@ -60,7 +62,7 @@ public static class RestoreRepair
         public Transformed<CapturedState> Result()
         {
             Provenance origin = _layout.Equals(state.Layout!.Value) ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
-            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin) };
+            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin), Xcr0 = _xcr0 };
             return new Transformed<CapturedState>(state.Fpu is { } fpu ? repaired with { Fpu = Followed(fpu) } : repaired, _steps, _obstacles);
         }
 
@@ -71,6 +73,37 @@ public static class RestoreRepair
             byte[] copy = new byte[Math.Max(area.Length, XsaveFormat.ExtendedOffset)];
             area.CopyTo(copy);
             return copy;
+        }
+
+        // A guest reads its own XCR0 and acts on it, so a bit less is a loss like that of a register. Groups go together: their bits are set all or none.
+        private void TrimXcr0()
+        {
+            StateComponentSet foreign = (state.Xcr0?.Value ?? StateComponentSet.Empty).Except(target.Components | StateComponentSet.Legacy);
+            if (foreign.IsEmpty)
+            {
+                return;
+            }
+
+            if (!force)
+            {
+                _obstacles.Add(new Finding("XS0506", Severity.Error, $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
+                {
+                    Where = new FindingLocation(state.Id, Register: "xcr0"),
+                    Found = state.Xcr0.Value.ToString(),
+                    Expected = $"no bit outside {target.Components | StateComponentSet.Legacy}",
+                    Mend = "choose a destination that has the component, or drop it with --force",
+                });
+                return;
+            }
+
+            foreach (StateComponentInfo info in StateComponents.All)
+            {
+                foreign = (info.Group | info.Requires).Overlaps(foreign) ? foreign | info.Bit : foreign;
+            }
+
+            StateComponentSet left = state.Xcr0!.Value.Except(foreign);
+            _xcr0 = new Fact<StateComponentSet>(left, FactSource.Inferred, "trimmed to what the destination has");
+            _steps.Add(new RepairStep(RepairKind.Trim, state.Id, $"wrote XCR0 {left} over {state.Xcr0.Value}; LOST what the guest had enabled", LosesState: true));
         }
 
         private void Trim()

@@ -1,0 +1,163 @@
+using System.IO.Compression;
+using System.Text.Json.Nodes;
+using Xstate.Tests.Support;
+
+namespace Xstate.Cli.Tests;
+
+/// <summary>The real QEMU as judge: what set and fix write into a stream is what the guest then has.</summary>
+public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
+{
+    // The guest of the samples: TOP is 6, ST(0) holds 6 and ST(1) 5.
+    private const string St0 = "c0000000000000004001";
+    private const string St1 = "a0000000000000004001";
+    private const string Ymm0 = "a09b96918c87827d78736e69645f5a55504b46413c37322d28231e19140f0a05";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("xstate-qemu-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Registers_that_set_wrote_into_a_stream_are_those_that_qemu_loads()
+    {
+        string version = await Qemu.Require();
+        string stream = Path.Combine(_folder, "own.mig");
+        string changed = Path.Combine(_folder, "changed.mig");
+        string[] machine = ["-accel", "tcg", "-machine", "pc", "-cpu", "max", "-m", "4"];
+        await Qemu.Save(machine, stream);
+        QemuRegisters before = await Qemu.Load(machine, stream);
+        Assert.Equal(0x1F80u, before.Words["MXCSR"]);
+        XstateProcess set = await XstateProcess.Run(
+            "set", stream, "mxcsr=0x1fa0", "fcw=0x27f", "fsw=0x3800", "ftw=0x80", "st0=00000000000000c00140", "xmm3=000102030405060708090a0b0c0d0e0f", "-o", changed);
+        Assert.True(set.ExitCode == 0, set.Output + set.Error);
+        QemuRegisters after = await Qemu.Load(machine, changed);
+        Assert.Equal((0x1FA0u, 0x27Fu, 0x3800u, 0x80u), (after.Words["MXCSR"], after.Words["FCW"], after.Words["FSW"], after.Words["FTW"]));
+
+        // TOP is 7, and QEMU prints physical registers.
+        Assert.Equal(St0, after.X87[7]);
+        Assert.Equal("0f0e0d0c0b0a09080706050403020100", after.Vectors["XMM03"]);
+        output.WriteLine($"QEMU {version}: {after.Words.Count + after.X87.Count + after.Vectors.Count} registers read back");
+    }
+
+    [Fact]
+    public async Task A_stream_of_tcg_loses_its_registers_under_kvm_and_keeps_them_when_repaired()
+    {
+        string version = await Qemu.Require();
+        Assert.SkipUnless(File.Exists("/dev/kvm"), "there is no /dev/kvm");
+        string stream = Sample("q72-pc-tcg-max-s5.mig.gz");
+        string[] machine = ["-accel", "kvm", "-machine", "pc-i440fx-7.2", "-cpu", "host", "-m", "4", "-bios", Bios()];
+        QemuRegisters lost = await Qemu.Load(machine, stream);
+        Assert.SkipUnless(lost.Words.Count == 4, $"QEMU {version} cannot run this machine under KVM here: {lost.Output.Trim()}");
+        string repaired = Path.Combine(_folder, "repaired.mig");
+        XstateProcess fix = await XstateProcess.Run("fix", stream, "--on", "local", "-o", repaired);
+        Assert.SkipUnless(fix.ExitCode == 0, $"this host has not all that the guest had: {fix.Output}");
+        QemuRegisters kept = await Qemu.Load(machine, repaired);
+        QemuRegisters original = await Qemu.Load([.. machine[2..4], "-accel", "tcg", "-cpu", "max", .. machine[6..]], stream);
+
+        Assert.Equal((0x37Fu, 0u, 0u, 0x1F80u), (lost.Words["FCW"], lost.Words["FSW"], lost.Words["FTW"], lost.Words["MXCSR"]));
+        Assert.All(lost.X87, register => Assert.Equal(new string('0', 20), register));
+        Assert.Equal(original.Words, kept.Words);
+        Assert.Equal(0x5F80u, kept.Words["MXCSR"]);
+
+        // Under KVM QEMU has ST(0) first, under TCG R0; TOP is 6.
+        Assert.Equal([St0, St1], kept.X87.Take(2));
+        Assert.Equal([St0, St1], original.X87.Skip(6));
+        Assert.Equal(Ymm0, original.Vectors["YMM00"]);
+        Assert.Equal(original.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)), kept.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)));
+        Assert.NotEqual(Ymm0, lost.Vectors["YMM00"]);
+        output.WriteLine($"QEMU {version}: {kept.Vectors.Count} vector registers, {kept.X87.Count} x87 registers and {kept.Words.Count} words under KVM as under TCG");
+    }
+
+    [Fact]
+    public async Task A_stream_of_kvm_has_its_x87_stack_turned_under_tcg_and_right_when_repaired()
+    {
+        await Qemu.Require();
+        string stream = Path.Combine(_folder, "without-clock.mig");
+        await File.WriteAllBytesAsync(stream, WithoutClock(await File.ReadAllBytesAsync(Sample("q72-pc-kvm-host-s5.mig.gz"), TestContext.Current.CancellationToken)), TestContext.Current.CancellationToken);
+        string[] machine = ["-accel", "tcg", "-machine", "pc-i440fx-7.2", "-cpu", "max", "-m", "4", "-bios", Bios()];
+        QemuRegisters turned = await Qemu.Load(machine, stream);
+        Assert.SkipUnless(turned.Words.Count == 4, $"this QEMU cannot load the machine: {turned.Output.Trim()}");
+        string repaired = Path.Combine(_folder, "repaired.mig");
+        XstateProcess fix = await XstateProcess.Run("fix", stream, "--on", "samples/hosts/qemu-tcg-max.json@linux-6.12", "--vmm", "qemu-tcg", "-o", repaired);
+        Assert.True(fix.ExitCode == 0, fix.Output + fix.Error);
+        QemuRegisters right = await Qemu.Load(machine, repaired);
+
+        // TOP is 6: the guest's ST(0) is what TCG has in R6.
+        Assert.Equal(6u, turned.Words["FSW"] >> 11 & 7);
+        Assert.Equal([new string('0', 20), new string('0', 20)], turned.X87.Skip(6));
+        Assert.Equal([St0, St1], right.X87.Skip(6));
+    }
+
+    [Theory]
+    [InlineData("bzip2", 2)]
+    [InlineData("xz", 3)]
+    [InlineData("lzop", 4)]
+    [InlineData("zstd", 5)]
+    public async Task A_libvirt_save_is_read_through_the_program_that_compressed_it(string program, int kind)
+    {
+        string raw = Sample("libvirt113-tcgmax.save.gz", "libvirt");
+        byte[] save = await File.ReadAllBytesAsync(raw, TestContext.Current.CancellationToken);
+        int start = 92 + BitConverter.ToInt32(save, 20);
+        byte[]? compressed = await Compress(program, save[start..]);
+        Assert.SkipWhen(compressed is null, $"{program} is not installed");
+        save[28] = (byte)kind;
+        string packed = Path.Combine(_folder, "packed.save");
+        await File.WriteAllBytesAsync(packed, [.. save[..start], .. compressed!], TestContext.Current.CancellationToken);
+        XstateProcess plain = await XstateProcess.Run("show", raw, "--json");
+        XstateProcess unpacked = await XstateProcess.Run("show", packed, "--json");
+        Assert.True(unpacked.ExitCode == plain.ExitCode, unpacked.Output + unpacked.Error);
+        Assert.Equal(plain.Json.GetProperty("vcpus").ToString(), unpacked.Json.GetProperty("vcpus").ToString());
+    }
+
+    private static async Task<byte[]?> Compress(string program, byte[] bytes)
+    {
+        try
+        {
+            using System.Diagnostics.Process process = System.Diagnostics.Process.Start(
+                new System.Diagnostics.ProcessStartInfo(program, "-c") { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+            using MemoryStream output = new();
+            Task reading = process.StandardOutput.BaseStream.CopyToAsync(output, TestContext.Current.CancellationToken);
+            await process.StandardInput.BaseStream.WriteAsync(bytes, TestContext.Current.CancellationToken);
+            process.StandardInput.Close();
+            await reading;
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            return output.ToArray();
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+
+    // TCG refuses the clock device, so its section and its entry in the description go.
+    private static byte[] WithoutClock(byte[] stream)
+    {
+        int text = stream.AsSpan().LastIndexOf((byte)6) + 5;
+        JsonNode description = JsonNode.Parse(stream.AsSpan(text))!;
+        JsonArray devices = description["devices"]!.AsArray();
+        devices.Remove(devices.First(device => (string?)device!["name"] == "kvmclock"));
+        byte[] shorter = System.Text.Encoding.UTF8.GetBytes(description.ToJsonString());
+        int section = stream.AsSpan().IndexOf("\u0008kvmclock"u8) - 5;
+        int end = section + stream.AsSpan(section).IndexOf([(byte)0x7E, .. stream[(section + 1)..(section + 5)]]) + 5;
+        byte[] length = BitConverter.GetBytes(shorter.Length);
+        Array.Reverse(length);
+        return [.. stream[..section], .. stream[end..(text - 4)], .. length, .. shorter];
+    }
+
+    private string Sample(string file, string folder = "qemu")
+    {
+        string path = Path.Combine(_folder, Path.GetFileNameWithoutExtension(file));
+        using FileStream compressed = File.OpenRead(Repository.Shared("data", folder, file));
+        using GZipStream content = new(compressed, CompressionMode.Decompress);
+        using FileStream plain = File.Create(path);
+        content.CopyTo(plain);
+        return path;
+    }
+
+    // The firmware's content comes with the stream; its size has to be that of the machine that was saved.
+    private string Bios()
+    {
+        string path = Path.Combine(_folder, "bios");
+        File.WriteAllBytes(path, new byte[65536]);
+        return path;
+    }
+}

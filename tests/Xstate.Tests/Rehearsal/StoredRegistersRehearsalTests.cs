@@ -1,0 +1,128 @@
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
+using Xstate.Tests.Artifacts.QemuStream;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests.Rehearsal;
+
+/// <summary>What becomes of QEMU streams on KVM and under TCG; the outcomes are those that QEMU 7.2 and 10.0 were seen to have.</summary>
+public class StoredRegistersRehearsalTests
+{
+    private static readonly BuiltCpu AvxOnly = new(5, 7, 0) { PhysicalX87 = true, VectorBytes = 32 };
+
+    [Fact]
+    public void Kvm_loses_every_register_of_a_stream_whose_xstate_bv_is_zero()
+    {
+        TargetOutcome outcome = Rehearse(StreamBuilder.Tcg(), "amd-milan");
+        Assert.Equal(Verdict.Repairable, outcome.Verdict);
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0901");
+        Assert.Contains(outcome.Differences, difference => difference is { Register: "fcw", Before: "0x77f", After: "0x37f" });
+        Assert.Contains(outcome.Differences, difference => difference is { Register: "mxcsr", Before: "0x5f80", After: "0x1f80" });
+        Assert.All(outcome.Differences.Where(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)), difference => Assert.Equal(new string('0', 64), difference.After));
+        Assert.Equal(16, outcome.Differences.Count(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)));
+        Assert.Equal(["Header", "X87Order"], outcome.Repairs.Select(step => step.Kind.ToString()));
+    }
+
+    [Fact]
+    public void With_xstate_bv_alone_kvm_takes_the_x87_registers_in_the_wrong_order()
+    {
+        Capture capture = Open(StreamBuilder.Tcg());
+        CapturedState state = capture.States[0];
+        Capture half = capture with { States = [state with { Stored = state.Stored! with { XstateBv = new Fact<StateComponentSet>(new StateComponentSet(0x207), FactSource.Given, "test") } }] };
+        TargetOutcome outcome = RestoreRehearsal.Perform(half, Host("intel-skylake-sp", "6.12"));
+        Assert.Equal(["st0", "st1", "st6", "st7"], outcome.Differences.Select(difference => difference.Register));
+        Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences.Single(difference => difference.Register == "st6").After);
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0903");
+    }
+
+    [Theory]
+    [InlineData("intel-skylake-sp")]
+    [InlineData("intel-sapphire-rapids")]
+    [InlineData("amd-genoa")]
+    public void A_repaired_stream_loads_the_same_and_is_not_repaired_again(string host)
+    {
+        byte[] stream = StreamBuilder.Tcg();
+        TargetOutcome outcome = Rehearse(stream, host);
+        using MemoryStream output = new();
+        PatchedCopy.Write(new MemoryStream(stream), Artifact.Open(new MemoryStream(stream)).Encode(outcome.Repaired!, new MemoryStream(stream)), output);
+        Assert.Equal(Verdict.Same, Rehearse(output.ToArray(), host).Verdict);
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0x207), 32), SeededGuest.Of(Open(output.ToArray()).States[0], new StateComponentSet(0x207)));
+    }
+
+    [Theory]
+    [InlineData("amd-genoa")]
+    [InlineData("intel-icelake")]
+    public void A_stream_of_kvm_has_no_foreign_offsets_on_any_host_with_its_components(string host)
+    {
+        TargetOutcome outcome = Rehearse(StreamBuilder.Kvm(), host);
+        Assert.Equal(Verdict.Same, outcome.Verdict);
+        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule == "XS0504");
+    }
+
+    [Fact]
+    public void A_component_in_xcr0_that_the_host_lacks_stops_qemu_10_and_not_qemu_7()
+    {
+        TargetOutcome ten = Rehearse(StreamBuilder.Tcg(), "intel-haswell", "qemu-10.0");
+        Assert.Equal((Verdict.Refused, "KVM_SET_XCRS", Errno.EINVAL), (ten.Verdict, ten.RefusedCall, ten.Errno));
+        Assert.Contains(ten.Findings, finding => finding.Rule == "XS0202");
+        TargetOutcome seven = Rehearse(StreamBuilder.Tcg(), "intel-haswell", "qemu-7.2");
+        Assert.Equal((Verdict.Differs, "KVM_SET_XCRS"), (seven.Verdict, seven.RefusedCall));
+        Assert.Contains(seven.Findings, finding => finding.Rule == "XS0602");
+        Assert.Contains(seven.Differences, difference => difference is { Register: "xcr0", Before: "0x207", After: "0x1" });
+    }
+
+    [Fact]
+    public void What_the_guest_had_enabled_is_dropped_with_force_only()
+    {
+        TargetOutcome kept = Rehearse(StreamBuilder.Tcg(), "intel-haswell");
+        Assert.Null(kept.Repaired);
+        Assert.Contains(kept.Findings, finding => finding is { Rule: "XS0506", Where.Register: "xcr0" });
+        TargetOutcome dropped = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-haswell", "6.12"), new RehearsalOptions { Force = true });
+        Assert.Equal((7UL, 7UL), (dropped.Repaired!.States[0].Xcr0!.Value.Bits, dropped.Repaired.States[0].Stored!.XstateBv.Value.Bits));
+        Assert.Contains(dropped.Repairs, step => step.LosesState);
+    }
+
+    [Fact]
+    public void Groups_of_xcr0_are_dropped_together()
+    {
+        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0x7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(stream), Host("intel-haswell", "6.12"), new RehearsalOptions { Force = true });
+        Assert.Equal(7UL, outcome.Repaired!.States[0].Xcr0!.Value.Bits);
+    }
+
+    [Fact]
+    public void Tcg_takes_its_own_stream_and_turns_the_x87_stack_of_one_of_kvm()
+    {
+        Assert.Equal(Verdict.Same, Rehearse(StreamBuilder.Tcg(), "qemu-tcg-max", "qemu-tcg").Verdict);
+        byte[] stream = new StreamBuilder().Cpu(AvxOnly with { PhysicalX87 = false, XstateBv = 7 }).Build([]);
+        TargetOutcome outcome = Rehearse(stream, "qemu-tcg-max", "qemu-tcg");
+        Assert.Equal(Verdict.Repairable, outcome.Verdict);
+        Assert.Equal(["st0", "st1", "st2", "st3"], outcome.Differences.Select(difference => difference.Register));
+        Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences[2].After);
+        Assert.Equal(X87Order.Physical, outcome.Repaired!.States[0].Stored!.X87Order.Value);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")! }).Verdict);
+    }
+
+    [Fact]
+    public void Tcg_refuses_a_stream_with_the_clock_device_of_kvm()
+    {
+        TargetOutcome outcome = Rehearse(StreamBuilder.Kvm(), "qemu-tcg-max", "qemu-tcg");
+        Assert.Equal(Verdict.Refused, outcome.Verdict);
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0909");
+    }
+
+    private static TargetOutcome Rehearse(byte[] stream, string host, string vmm = "qemu") =>
+        RestoreRehearsal.Perform(Open(stream), Host(host, "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find(vmm)! });
+
+    private static Capture Open(byte[] stream) => Artifact.Open(new MemoryStream(stream)).Capture!;
+
+    private static LinuxHost Host(string name, string kernel)
+    {
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        return new LinuxHost(SampleHosts.Open(name), KernelBehavior.Of(release));
+    }
+}
