@@ -49,6 +49,17 @@ public sealed class ElfCoreCommandTests : IDisposable
         Assert.DoesNotContain("XS0802", shown.GetProperty("findings").GetRawText(), StringComparison.Ordinal);
         JsonElement whole = (await XstateProcess.Run("show", Zen4, "--json")).Json;
         Assert.Equal(whole.GetProperty("threads")[0].GetProperty("registers").GetProperty("zmm16").GetString(), shown.GetProperty("threads")[0].GetProperty("registers").GetProperty("zmm16").GetString());
+
+        // What is lost stays lost: it cannot be set, and is no zero in a raw image.
+        Assert.Equal("?", shown.GetProperty("threads")[0].GetProperty("registers").GetProperty("k1").GetString());
+        string tid = $"{shown.GetProperty("threads")[0].GetProperty("tid").GetInt32()}";
+        XstateProcess set = await XstateProcess.Run("set", mended, "k1=0x5", "--tid", tid, "-o", Path.Combine(_folder, "never"));
+        Assert.Equal(2, set.ExitCode);
+        Assert.Contains("lost cannot be given a value", set.Error, StringComparison.Ordinal);
+        XstateProcess raw = await XstateProcess.Run("convert", mended, "--to", "kvm_xsave", "--tid", tid, "-o", Path.Combine(_folder, "never"));
+        Assert.Equal(1, raw.ExitCode);
+        Assert.Contains("XS0809", raw.Output, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(_folder, "never")));
         Assert.Equal(0, (await XstateProcess.Run("fix", mended, "--undo", "-o", original)).ExitCode);
         Assert.Equal((await XstateProcess.Run("show", Damaged)).Output, (await XstateProcess.Run("show", original)).Output);
         Assert.Equal(2, (await XstateProcess.Run("fix", Zen4, "-o", Path.Combine(_folder, "never"))).ExitCode);

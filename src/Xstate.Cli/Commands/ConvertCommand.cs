@@ -134,6 +134,13 @@ internal static class ConvertCommand
         List<RepairStep> steps = [];
         List<Finding> obstacles = [];
 
+        // A raw image cannot say that some of its zeros are none.
+        foreach (CapturedState state in capture.States.Where(state => format == ArtifactConversion.RawImage && !state.Lost.IsEmpty))
+        {
+            string bytes = string.Join(", ", state.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
+            obstacles.Add(new Finding("XS0809", Severity.Warning, $"bytes {bytes} are lost, and {format} would hold zeros for them") { Where = new FindingLocation(state.Id) });
+        }
+
         // The raw image is what a kernel takes: standard format. Other formats keep the area as it is unless it shall move.
         if (layout is not null || format == ArtifactConversion.RawImage)
         {

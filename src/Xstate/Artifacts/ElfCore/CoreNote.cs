@@ -26,8 +26,8 @@ internal static class NoteType
     public const uint PrXfpReg = 0x46E6_2B7F;
     public const uint GdbTargetDescription = 0xFF00_0000;
 
-    /// <summary>This project's own: which bytes of every area are lost.</summary>
-    public const uint XstateLost = 1;
+    /// <summary>This project's own: which bytes of every area are lost. Not a small number, because binutils read small types without asking for the owner.</summary>
+    public const uint XstateLost = 0x5853_5401;
 }
 
 /// <summary>One note: where its description is, unread.</summary>

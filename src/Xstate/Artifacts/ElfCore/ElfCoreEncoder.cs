@@ -43,7 +43,8 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     private void CheckLost(Description area, CapturedState state)
     {
         int length = Math.Min(area.Bytes.Length, state.Area.Length);
-        if (state.Lost.SequenceEqual(lost) && lost.Any(range => range.End <= length && !area.Bytes.AsSpan(range.Offset, range.Length).SequenceEqual(state.Area.Span.Slice(range.Offset, range.Length))))
+        bool repaired = state.Lost.Any(range => !lost.Any(before => range.Offset >= before.Offset && range.End <= before.End));
+        if (!repaired && lost.Any(range => range.End <= length && !area.Bytes.AsSpan(range.Offset, range.Length).SequenceEqual(state.Area.Span.Slice(range.Offset, range.Length))))
         {
             throw new NotSupportedException($"thread {state.Id}: a register of which bytes are lost cannot be given a value in this core");
         }

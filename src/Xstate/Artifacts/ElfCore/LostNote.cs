@@ -6,7 +6,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>
-/// The description of this project's own note (owner XSTATE, type 1): the bytes of every NT_X86_XSTATE that are lost, as offset and length of 32 bits each. A mended core carries it, so that zeros
+/// The description of this project's own note (owner XSTATE, type 0x58535401): the bytes of every NT_X86_XSTATE that are lost, as offset and length of 32 bits each. A mended core carries it, so that zeros
 /// in place of lost registers are not taken for values; other tools skip owners that they do not know.
 /// </summary>
 internal static class LostNote

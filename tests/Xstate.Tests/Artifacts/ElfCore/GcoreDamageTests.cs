@@ -93,6 +93,10 @@ public class GcoreDamageTests(ITestOutputHelper output)
         area[840] = 0x42;
         Capture changed = artifact.Capture with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) };
         Assert.Contains("lost", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message, StringComparison.Ordinal);
+
+        // The same for a caller who says which bytes are known now: the file could not.
+        Capture known = artifact.Capture with { States = artifact.Capture.States.SetItem(0, state with { Area = area, Lost = [new AreaRange(832, 8), new AreaRange(848, 240)] }) };
+        Assert.Contains("lost cannot be given", Assert.Throws<NotSupportedException>(() => artifact.Encode(known, content)).Message, StringComparison.Ordinal);
         area[840] = 0;
         area[XsaveFormat.XmmOffset]++;
         Assert.NotEmpty(artifact.Encode(changed with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) }, content));
@@ -110,7 +114,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
         BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(4), 20);
         BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(8), offset);
         BinaryPrimitives.WriteInt32LittleEndian(ranges.AsSpan(12), length);
-        byte[] core = new CoreBuilder().Thread(1).Area(new byte[832]).Note("XSTATE", 1, ranges).Build();
+        byte[] core = new CoreBuilder().Thread(1).Area(new byte[832]).Note("XSTATE", 0x5853_5401, ranges).Build();
         Assert.Contains("lost", Assert.Throws<MalformedArtifactException>(() => CoreSamples.Open(core)).Found, StringComparison.Ordinal);
     }
 
