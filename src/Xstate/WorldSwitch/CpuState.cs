@@ -9,11 +9,11 @@ public struct CpuState : IEquatable<CpuState>
     /// <summary>How many bits the state takes.</summary>
     internal const int BitCount = 16;
 
-    private uint _bits;
+    private PackedBits _bits;
 
     internal CpuState(uint bits)
     {
-        _bits = bits;
+        _bits = new PackedBits(bits);
     }
 
     /// <summary>A processor that runs another host task: the host's registers, nothing masked.</summary>
@@ -30,108 +30,104 @@ public struct CpuState : IEquatable<CpuState>
     /// <summary>The PKRU register.</summary>
     public PkruValue Pkru
     {
-        readonly get => (PkruValue)Get(0, 3);
-        set => Set(0, 3, (uint)value);
+        readonly get => (PkruValue)_bits[0, 3];
+        set => _bits[0, 3] = (ulong)value;
     }
 
     /// <summary>XINUSE[9]: may be 1 for the initial value, must be 1 for any other (SDM Vol. 1, 13.6).</summary>
     public bool PkruInUse
     {
-        readonly get => Get(2, 1) != 0;
-        set => Set(2, 1, value ? 1u : 0);
+        readonly get => _bits[2];
+        set => _bits[2] = value;
     }
 
     /// <summary>The XCR0 register.</summary>
     public Xcr0Value Xcr0
     {
-        readonly get => (Xcr0Value)Get(3, 1);
-        set => Set(3, 1, (uint)value);
+        readonly get => (Xcr0Value)_bits[3, 1];
+        set => _bits[3, 1] = (ulong)value;
     }
 
     /// <summary>The IA32_XSS register.</summary>
     public XssValue Xss
     {
-        readonly get => (XssValue)Get(4, 3);
-        set => Set(4, 3, (uint)value);
+        readonly get => (XssValue)_bits[4, 3];
+        set => _bits[4, 3] = (ulong)value;
     }
 
     /// <summary>IA32_XFD[18]: tile data is disabled and its use raises #NM.</summary>
     public bool XfdArmed
     {
-        readonly get => Get(6, 1) != 0;
-        set => Set(6, 1, value ? 1u : 0);
+        readonly get => _bits[6];
+        set => _bits[6] = value;
     }
 
     /// <summary>IA32_XFD_ERR[18].</summary>
     public bool XfdErr
     {
-        readonly get => Get(7, 1) != 0;
-        set => Set(7, 1, value ? 1u : 0);
+        readonly get => _bits[7];
+        set => _bits[7] = value;
     }
 
     /// <summary>AMD's global interrupt flag; always 1 on Intel.</summary>
     public bool Gif
     {
-        readonly get => Get(8, 1) != 0;
-        set => Set(8, 1, value ? 1u : 0);
+        readonly get => _bits[8];
+        set => _bits[8] = value;
     }
 
     /// <summary>RFLAGS.IF of the host.</summary>
     public bool InterruptsOn
     {
-        readonly get => Get(9, 1) != 0;
-        set => Set(9, 1, value ? 1u : 0);
+        readonly get => _bits[9];
+        set => _bits[9] = value;
     }
 
     /// <summary>Blocking by NMI: from the delivery of one (or a VMX exit that it caused) to the next IRET.</summary>
     public bool NmiBlocked
     {
-        readonly get => Get(10, 1) != 0;
-        set => Set(10, 1, value ? 1u : 0);
+        readonly get => _bits[10];
+        set => _bits[10] = value;
     }
 
     /// <summary>The kernel's preemption count is not zero.</summary>
     public bool PreemptionOff
     {
-        readonly get => Get(11, 1) != 0;
-        set => Set(11, 1, value ? 1u : 0);
+        readonly get => _bits[11];
+        set => _bits[11] = value;
     }
 
     /// <summary>The flag of the proposal that makes nmi_uaccess_okay() false on this processor.</summary>
     public bool UserAccessForbidden
     {
-        readonly get => Get(12, 1) != 0;
-        set => Set(12, 1, value ? 1u : 0);
+        readonly get => _bits[12];
+        set => _bits[12] = value;
     }
 
     /// <summary>Whose code runs.</summary>
     public World World
     {
-        readonly get => (World)Get(13, 3);
-        set => Set(13, 3, (uint)value);
+        readonly get => (World)_bits[13, 3];
+        set => _bits[13, 3] = (ulong)value;
     }
 
     /// <summary>Neither the scheduler nor an interrupt handler of the host can run now.</summary>
     public readonly bool IsClosed => World == World.Guest || PreemptionOff || !InterruptsOn || !Gif;
 
-    internal readonly uint Bits => _bits;
+    internal readonly uint Bits => (uint)_bits.Value;
 
     /// <inheritdoc/>
-    public readonly bool Equals(CpuState other) => _bits == other._bits;
+    public readonly bool Equals(CpuState other) => _bits.Value == other._bits.Value;
 
     /// <inheritdoc/>
     public override readonly bool Equals(object? obj) => obj is CpuState other && Equals(other);
 
     /// <inheritdoc/>
-    public override readonly int GetHashCode() => (int)_bits;
+    public override readonly int GetHashCode() => _bits.Value.GetHashCode();
 
     /// <summary>Equality by every bit.</summary>
     public static bool operator ==(CpuState left, CpuState right) => left.Equals(right);
 
     /// <summary>Inequality by any bit.</summary>
     public static bool operator !=(CpuState left, CpuState right) => !left.Equals(right);
-
-    private readonly uint Get(int shift, uint mask) => _bits >> shift & mask;
-
-    private void Set(int shift, uint mask, uint value) => _bits = _bits & ~(mask << shift) | value << shift;
 }
