@@ -29,6 +29,7 @@ public sealed class CpuModelCommandTests : IDisposable
     {
         XstateProcess loads = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "avx512f", "pku")}@linux-6.12", option, Host, "--json");
         Assert.Equal("same", loads.Json.GetProperty("targets")[0].GetProperty("verdict").GetString());
+        Assert.Contains(loads.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("rule").GetString() == "XS1217");
 
         // The same processor, and a model without AVX-512: what the guest uses is not there.
         XstateProcess lacks = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "pku")}@linux-6.12", option, Host, "--json");
@@ -54,6 +55,8 @@ public sealed class CpuModelCommandTests : IDisposable
 
         XstateProcess helped = await XstateProcess.Run("check", State, "--on", $"{holed}@linux-6.12", "--host-layout", Host);
         Assert.Equal(0, helped.ExitCode);
+        Assert.Contains("XS1217", helped.Output, StringComparison.Ordinal);
+        Assert.Contains("the sub-leaves of pkru in leaf 0xd from samples/hosts/intel-icelake.json", helped.Output, StringComparison.Ordinal);
 
         XstateProcess wrong = await XstateProcess.Run("check", State, "--on", $"{holed}@linux-6.12", "--host-layout", "samples/hosts/amd-genoa.json");
         Assert.Equal(2, wrong.ExitCode);

@@ -108,7 +108,7 @@ internal static class HostArgument
         }
 
         return XsaveLeafCompletion.TryComplete(record.Cpuid, ArtifactInput.OpenCpuid(layout), out CpuidTable? completed, out string account)
-            ? record with { Cpuid = completed, Provenance = new Provenance(FactSource.Given, $"{record.Provenance.Detail}; {account} from {layout}") }
+            ? record with { Cpuid = completed, Provenance = new Provenance(FactSource.Inferred, $"{record.Provenance.Detail}; {account} from {layout}") }
             : throw new UsageException($"{path} {lacking}, and {layout} does not help: {account}");
     }
 

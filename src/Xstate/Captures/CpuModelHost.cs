@@ -41,7 +41,7 @@ public static class CpuModelHost
             Name = model.Name,
             Cpuid = processor,
             SupportedCpuid = Restrict(processor, model.Components.Value),
-            Provenance = new Provenance(FactSource.Given, $"components of {model.Provenance.Detail}, processor of {processorName}"),
+            Provenance = new Provenance(FactSource.Inferred, $"components of {model.Provenance.Detail}, processor of {processorName}"),
         };
         return true;
     }

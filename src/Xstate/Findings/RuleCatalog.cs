@@ -322,6 +322,10 @@ public static class RuleCatalog
             "Firecracker refuses to apply a template to a leaf that KVM did not offer. A template for one kernel's KVM may not fit another's: the AMX sub-leaves of 0xD exist from Linux 5.17 on.",
             "Take the template for this kernel.",
             "Firecracker CPU templates; measured with two kernels' fingerprints"),
+        new("XS1217", "What is known of the host was put together", Severity.Info,
+            "Its CPUID is not one processor's own answer: components come from names of features or from a guest's view, places from another dump. The answer is as good as the parts fit.",
+            "For certainty record the host: xstate host --probe -o FILE.",
+            "Provenance of the host"),
         new("XS1104", "The snapshot has x87 and XMM registers twice, and they differ", Severity.Error,
             "Cloud Hypervisor saves KVM_GET_FPU beside KVM_GET_XSAVE and restores it last: KVM_SET_FPU overwrites x87 and XMM registers as far as bits 0 and 1 of XSTATE_BV are set, and never MXCSR. A "
             + "tool that changed only one of the two changed nothing, or half.",

@@ -55,6 +55,11 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
         }
 
+        if (host.Record.Provenance.Source is FactSource.Inferred or FactSource.Guess)
+        {
+            findings.Add(OfRule("XS1217", $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}", new FindingLocation()));
+        }
+
         StateComponentSet unplaced = XsaveLeafCompletion.MissingPlaces(host.Record.Cpuid);
         if (!unplaced.IsEmpty || XsaveLeafCompletion.LacksMask(host.Record.Cpuid))
         {

@@ -53,7 +53,7 @@ public static class FingerprintReader
             Cpuid = cpuid,
             Kernel = KernelRelease.TryParse(texts[Kernel], out KernelRelease release) ? release : null,
             Provenance = new Provenance(
-                FactSource.Artifact,
+                FactSource.Inferred,
                 $"Firecracker fingerprint: CPUID as a guest sees it under Linux {Shown(texts[Kernel])}, microcode {Shown(texts[Microcode])}"),
         };
     }
