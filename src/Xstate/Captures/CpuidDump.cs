@@ -130,10 +130,11 @@ public sealed record CpuidDump
     private static void AddDifferences(ImmutableArray<CpuidRemark>.Builder remarks, ImmutableArray<CpuidProcessor> processors)
     {
         CpuidTable first = processors[0].Cpuid;
+        XsaveLayout layout = XsaveLayout.FromCpuid(first);
         for (int i = 1; i < processors.Length && remarks.Count < MaxRemarks; i++)
         {
             CpuidTable other = processors[i].Cpuid;
-            if (first.UserComponents != other.UserComponents || first.SupervisorComponents != other.SupervisorComponents || !XsaveLayout.FromCpuid(first).Equals(XsaveLayout.FromCpuid(other)))
+            if (first.UserComponents != other.UserComponents || first.SupervisorComponents != other.SupervisorComponents || !layout.Equals(XsaveLayout.FromCpuid(other)))
             {
                 remarks.Add(new CpuidRemark(
                     CpuidDefect.ProcessorsDiffer, i, CpuidTable.XsaveLeaf, null, $"leaf 0xd is not the one of processor 0: components {other.UserComponents} and {other.SupervisorComponents}"));

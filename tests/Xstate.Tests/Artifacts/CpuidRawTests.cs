@@ -74,4 +74,17 @@ public class CpuidRawTests
         MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read("\n \n"u8, ArtifactLimits.Default));
         Assert.Equal("no CPUID answer", error.Found);
     }
+
+    [Fact]
+    public void Many_processors_of_answers_beyond_the_last_leaf_are_sorted_out_in_one_pass()
+    {
+        StringBuilder one = new("CPU:\n0x0 0x0: eax=0x0 ebx=0x0 ecx=0x0 edx=0x0\n");
+        for (int leaf = 1; leaf < 4_000; leaf++)
+        {
+            one.Append($"0x{leaf:x} 0x0: eax=0x1 ebx=0x0 ecx=0x0 edx=0x0\n");
+        }
+
+        CpuidDump dump = CpuidRawReader.Read(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(one.ToString(), 20))), ArtifactLimits.Default);
+        Assert.All(dump.Processors, processor => Assert.Equal((1, 3_999), (processor.Cpuid.Entries.Length, processor.Unplaced.Length)));
+    }
 }

@@ -154,9 +154,9 @@ internal sealed class CpuidDumpBuilder
         const uint Range = 0xFFFF_0000;
         uint? lastBasic = Has(0, 0) ? _entries[_places[(0, 0)]].Registers.Eax : null;
         uint? lastExtended = Has(ExtendedLeaves, 0) ? _entries[_places[(ExtendedLeaves, 0)]].Registers.Eax : null;
-        for (int i = _entries.Count - 1; i >= 0; i--)
+        List<CpuidEntry> existing = new(_entries.Count);
+        foreach (CpuidEntry entry in _entries)
         {
-            CpuidEntry entry = _entries[i];
             uint? last = (entry.Leaf & Range) switch
             {
                 0 => lastBasic,
@@ -165,9 +165,18 @@ internal sealed class CpuidDumpBuilder
             };
             if (entry.Leaf > last && !entry.Registers.IsZero)
             {
-                _entries.RemoveAt(i);
                 LeaveUnplaced(CpuidDefect.BeyondLastLeaf, entry.Leaf, entry.Subleaf, entry.Registers, $"the last leaf of the processor is 0x{last:x}");
             }
+            else
+            {
+                existing.Add(entry);
+            }
+        }
+
+        if (existing.Count < _entries.Count)
+        {
+            _entries.Clear();
+            _entries.AddRange(existing);
         }
     }
 

@@ -20,6 +20,7 @@ internal sealed class XmlCursor : IDisposable
     private readonly string _format;
     private readonly ReadOnlyMemory<byte> _bytes;
     private readonly XmlReader _reader;
+    private (int Line, int Position, int Offset)? _place;
 
     public XmlCursor(ReadOnlyMemory<byte> bytes, string format)
     {
@@ -222,20 +223,26 @@ internal sealed class XmlCursor : IDisposable
             ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value)
             : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    // XML counts CR, LF and CR LF as one line's end each, and characters from 1.
+    // XML counts CR, LF and CR LF as one line's end each, and characters from 1. Offsets are asked for in order but for errors, so each byte is passed once and not once for every element.
     private long OffsetOf(int line, int position)
     {
         ReadOnlySpan<byte> bytes = _bytes.Span;
-        int at = Preamble(bytes);
-        for (int current = 1; current < line && at < bytes.Length; at++)
+        if (_place is null || line < _place.Value.Line || (line == _place.Value.Line && position < _place.Value.Position))
+        {
+            _place = (1, 1, Preamble(bytes));
+        }
+
+        (int atLine, int atPosition, int at) = _place.Value;
+        for (; atLine < line && at < bytes.Length; at++)
         {
             if (bytes[at] == '\n' || (bytes[at] == '\r' && (at + 1 == bytes.Length || bytes[at + 1] != '\n')))
             {
-                current++;
+                atLine++;
+                atPosition = 1;
             }
         }
 
-        for (int character = 1; character < position && at < bytes.Length; character++)
+        for (; atPosition < position && at < bytes.Length; atPosition++)
         {
             at++;
             while (at < bytes.Length && (bytes[at] & 0xC0) == 0x80)
@@ -244,6 +251,7 @@ internal sealed class XmlCursor : IDisposable
             }
         }
 
+        _place = (atLine, atPosition, at);
         return Math.Min(at, bytes.Length);
     }
 }

@@ -70,6 +70,19 @@ public class LibvirtCpudataReaderTests
     }
 
     [Fact]
+    public void Offsets_of_many_answers_behind_a_long_text_are_counted_once()
+    {
+        // Counted anew for each of 4,000 answers, 40 MB would be 160 GB: the test would not end.
+        StringBuilder text = new($"<!--{new string('x', 40_000_000)}--><cpudata arch='x86'>");
+        for (int leaf = 0; leaf < 4_000; leaf++)
+        {
+            text.Append($"<cpuid eax_in='{leaf}' eax='{(leaf == 0 ? 5_000 : 1)}' ebx='0' ecx='0' edx='0'/>");
+        }
+
+        Assert.Equal(4_000, LibvirtCpudataReader.Read(Encoding.UTF8.GetBytes(text.Append("</cpudata>").ToString()), ArtifactLimits.Default).Cpuid.Entries.Length);
+    }
+
+    [Fact]
     public void Deep_nesting_ends_in_an_error_and_not_in_the_stack()
     {
         byte[] deep = Encoding.ASCII.GetBytes("<cpudata arch='x86'>" + string.Concat(Enumerable.Repeat("<msr>", 100_000)));
