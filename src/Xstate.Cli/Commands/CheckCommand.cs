@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Artifacts;
+using Xstate.Artifacts.Criu;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -40,13 +42,14 @@ internal static class CheckCommand
             return CheckAlone(file, parsed, options);
         }
 
-        Capture capture = ArtifactInput.OpenCapture(file, parsed, options);
+        Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
+        Capture capture = ArtifactInput.WithContext(CaptureOf(artifact, file), parsed, options);
         RehearsalOptions rehearsal = restore.Read(parsed, capture);
         List<CheckedTarget> targets = [];
         foreach (string text in hosts)
         {
             LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options));
-            TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
+            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), artifact.Capture is null ? [] : artifact.Findings);
             targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null));
         }
 
@@ -84,11 +87,25 @@ internal static class CheckCommand
         return Array.Exists(findings, finding => finding.Severity == Severity.Error) ? ExitCode.Findings : ExitCode.Fine;
     }
 
+    // CRIU's cpuinfo.img has no thread: asked about is what a process that was started on that processor would find.
+    private static Capture CaptureOf(Artifact artifact, string file) =>
+        artifact.Capture
+        ?? (artifact.Cpuid is { Format: CriuCpuinfoReader.Format } processor ? ProcessRehearsal.ProbeOf(processor) : throw new UsageException($"{file} is {artifact.Format}, which holds no extended state"));
+
+    // What the decoder noticed matters on every target; what the rehearsal says of the same rule is more exact.
+    private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed) =>
+        outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings] };
+
     private static bool HasError(CheckedTarget target) =>
         target.Outcome.Verdict != Verdict.Same || target.Proof is { Held: false } || target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error);
 
     private static ProofResult Prove(Capture capture, LinuxHost host, RehearsalOptions options, TargetOutcome predicted)
     {
+        if (capture.Kind == CaptureKind.Process)
+        {
+            return new ProofResult(null, "only a virtual CPU's restore can be performed here; a process needs CRIU");
+        }
+
         if (predicted.Verdict == Verdict.Dangerous)
         {
             return new ProofResult(null, "the prediction is DANGER; it is never tried on a real kernel");

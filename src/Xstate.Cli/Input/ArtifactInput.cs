@@ -41,18 +41,6 @@ internal static class ArtifactInput
         return new ArtifactOptions { Format = format, Decompressor = ProgramDecompressor.Open };
     }
 
-    /// <summary>Opens a capture and adds the context that the command line gives.</summary>
-    public static Capture OpenCapture(string path, ParseResult parsed, CommonOptions options)
-    {
-        Artifact artifact = Open(path, parsed.GetValue(options.Format));
-        if (artifact.Capture is not { } capture)
-        {
-            throw new UsageException($"{path} is {artifact.Format}, which holds no extended state");
-        }
-
-        return WithContext(capture, parsed, options);
-    }
-
     /// <summary>Adds what the command line says about every state; it wins over what the artifact says.</summary>
     public static Capture WithContext(Capture capture, ParseResult parsed, CommonOptions options)
     {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CloudHypervisor;
 using Xstate.Artifacts.CpuidRaw;
+using Xstate.Artifacts.Criu;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.ElfCore;
@@ -48,6 +49,8 @@ public sealed record Artifact
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
         new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read),
+        new(CriuCoreReader.Format, "core image of CRIU: one thread (core-N.img)", CriuCoreReader.Recognizes, CriuCoreReader.Read),
+        new(CriuCpuinfoReader.Format, "processor image of CRIU (cpuinfo.img)", CriuCpuinfoReader.Recognizes, CriuCpuinfoReader.Read),
         new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read),
         Whole(LibcpuidReader.Format, "libcpuid's raw dump or .test file", source => LibcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(LibcpuidReader.Read(bytes.Span, limits))),
         Whole(ProcCpuinfoReader.Format, "Linux's /proc/cpuinfo", source => ProcCpuinfoReader.Recognizes(source.Head), (bytes, limits) => Of(ProcCpuinfoReader.Read(bytes.Span, limits))),

@@ -4,8 +4,8 @@ namespace Xstate.Findings;
 
 /// <summary>
 /// All rules by id: XS01 what KVM_SET_XSAVE and KVM_GET_XSAVE refuse, XS02 XCR0, XS03 CPUID, XS04 MSRs, XS05 what a guest sees differently, XS06 what harms
-/// a host, XS07 what is only known by guess,
-/// XS11 snapshots of Cloud Hypervisor and Firecracker,
+/// a host, XS07 what is only known by guess, XS08 ELF cores,
+/// XS10 images of CRIU, XS11 snapshots of Cloud Hypervisor and Firecracker,
 /// XS12 what CPUID dumps and CPU models lack.
 /// a host, XS07 what is only known by guess, XS09 QEMU streams and what contains them,
 /// XS11 snapshots of Cloud Hypervisor and Firecracker.
@@ -241,6 +241,48 @@ public static class RuleCatalog
             "QEMU refuses a stream with a section that the new virtual machine does not have. The clock device kvmclock exists only under KVM, so a stream from KVM with it does not load under TCG, before any register is looked at.",
             "Load it under KVM, or save it from a guest with kvmclock disabled.",
             "Measured with QEMU 7.2.22"),
+        new("XS1001", "The C library of the process has too little room for this processor's registers", Severity.Error,
+            "glibc's dynamic linker saves vector registers on the stack around the lookup of a function that is bound when it is first called, and around TLS descriptors. How many bytes that takes is computed "
+            + "from CPUID once, when the process starts; which components the instruction writes is decided by the processor that runs it. A process that was started where the area is smaller and "
+            + "restored where it is larger overwrites its stack at the next such call. The restore itself shows nothing of it.",
+            "Restore where the area is not larger, or start the process with LD_BIND_NOW=1 (linked with -z now), or with GLIBC_TUNABLES=glibc.cpu.hwcaps=-XSAVEC,-XSAVE where glibc allows it.",
+            "CRIU issue 3120; glibc sysdeps/x86/cpu-features.c and sysdeps/x86_64/dl-trampoline.h, since 2.27"),
+        new("XS1002", "A component of the CRIU image is missing or short", Severity.Error,
+            "xstate_bv says that the thread uses a component and the image does not have its registers, or not all of them. CRIU restores zeros for a field that is missing and refuses one of another length.",
+            "Take the dump again.",
+            "CRIU criu/arch/x86/crtools.c, restore_fpu and valid_xsave_frame"),
+        new("XS1003", "A component of the CRIU image is not zero and does not count", Severity.Info,
+            "CRIU writes the registers of every component that the processor has, also where XSTATE_BV says that they are initial. On restore they are left out, and the thread finds zeros, as it did before.",
+            "Nothing, unless another tool changed the registers and forgot xstate_bv.",
+            "CRIU criu/arch/x86/crtools.c, save_task_regs and restore_fpu"),
+        new("XS1004", "The thread uses a component that CRIU does not carry", Severity.Error,
+            "CRIU's image has fields for AVX, MPX, AVX-512 and PKRU. AMX tiles, APX registers and LWP are lost at the dump without a word; so are MPX bound registers, because CRIU clears bit 3 of its own "
+            + "mask by mistake.",
+            "Dump the process where it does not use the component, or hide it from the process.",
+            "CRIU 4.1.1 images/core-x86.proto, compel/arch/x86/src/lib/cpu.c"),
+        new("XS1005", "The thread uses a component that the target's processor lacks", Severity.Error,
+            "CRIU restores the components that image and processor both have and leaves out the others without a word, unless cpuinfo.img was dumped and is checked (--cpu-cap fpu). The thread goes on with "
+            + "zeros in registers that were in use.",
+            "Choose a target that has the component.",
+            "CRIU criu/arch/x86/crtools.c, restore_fpu"),
+        new("XS1006", "CRIU gives up before it restores the thread", Severity.Error,
+            "CRIU compares the size that the target's CPUID gives for each component with the size of the field in its image, and refuses the restore when they differ. EPYC Rome gives 64 bytes for PKRU.",
+            "Choose another target.",
+            "CRIU criu/arch/x86/crtools.c, restore_fpu; survey of 588 CPUID dumps"),
+        new("XS1007", "The kernel kills the restored thread", Severity.Error,
+            "CRIU restores registers by a signal frame of its own making and rt_sigreturn. The processor loads it as it lies there; what it does not take (an MXCSR bit that it lacks, a component that the kernel "
+            + "did not enable) ends the thread with SIGSEGV.",
+            "See the reason in the message; xstate fix masks MXCSR.",
+            "Linux arch/x86/kernel/fpu/signal.c"),
+        new("XS1008", "The target lacks instructions that the process may have chosen", Severity.Warning,
+            "Programs and libraries choose code by CPUID when they start (glibc's memcpy is one of many). Where the target lacks a feature that the processor of the start had, such code takes #UD.",
+            "Restore on a processor that has the features, or start processes with them hidden.",
+            "CRIU criu cpuinfo check, --cpu-cap ins"),
+        new("XS1009", "criu cpuinfo check refuses this target because of sizes", Severity.Info,
+            "criu cpuinfo check compares the sizes of the XSAVE area for equality, because it cannot know whether a C library remembers them. Whether that matters is XS1001; whether registers survive is what "
+            + "the rehearsed restore says.",
+            "Where the restore is the same and XS1001 is not found, restore without --cpu-cap fpu.",
+            "CRIU criu/arch/x86/cpu.c, cpu_validate_features"),
         new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
             "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
             + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",

@@ -36,11 +36,16 @@ public static class RestoreRehearsal
 {
     private static readonly StateComponentSet TileData = StateComponentSet.Of(StateComponent.TileData);
 
-    /// <summary>Rehearses a capture on a host, and, where it does not load the same, rehearses its repair.</summary>
+    /// <summary>Rehearses a capture on a host (a process as CRIU restores one), and, where it does not load the same, rehearses its repair.</summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
+        if (capture.Kind == CaptureKind.Process)
+        {
+            return ProcessRehearsal.Perform(capture, host, options);
+        }
+
         options ??= new RehearsalOptions();
         if (options.Vmm.Emulates)
         {

@@ -31,6 +31,9 @@ public sealed record VmmProfile(string Id, string Title, ImmutableArray<RestoreC
     /// <summary>Whether a failed call ends the restore of the virtual CPU without a word, and the guest resumes with what was set until then (QEMU before 8.2).</summary>
     public bool IgnoresFailures { get; init; }
 
+    /// <summary>Whether it restores threads of a process and not virtual CPUs.</summary>
+    public bool RestoresProcesses { get; init; }
+
     /// <summary>Whether MSRs that the kernel refuses are left out with a word in the log, and the restore goes on.</summary>
     public bool SkipsRefusedMsrs { get; init; }
 

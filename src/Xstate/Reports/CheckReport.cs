@@ -49,7 +49,7 @@ public static class CheckReport
         output.WriteLine(findings.Count == 0 ? $"{file}: nothing contradicts itself" : $"{file}:");
         foreach (Finding finding in findings)
         {
-            WriteFinding(output, finding);
+            WriteFinding(output, finding, "thread");
         }
     }
 
@@ -65,7 +65,7 @@ public static class CheckReport
             output.WriteLine($"  {Headline(outcome)}");
             foreach (Finding finding in outcome.Findings)
             {
-                WriteFinding(output, finding);
+                WriteFinding(output, finding, UnitOf(outcome));
             }
 
             WriteDifferences(output, outcome);
@@ -90,15 +90,18 @@ public static class CheckReport
         _ => throw new ArgumentOutOfRangeException(nameof(verdict)),
     };
 
+    private static string UnitOf(TargetOutcome outcome) => outcome.Vmm.RestoresProcesses ? "thread" : "vcpu";
+
     private static string Headline(TargetOutcome outcome)
     {
+        string who = outcome.Vmm.RestoresProcesses ? "process" : "guest";
         string answer = outcome.RefusedCall is null
-            ? "loads, but the guest would see something else"
+            ? $"loads, but the {who} would see something else"
             : outcome.Errno == Errno.None ? $"REFUSED by {outcome.RefusedCall}" : $"REFUSED: {outcome.RefusedCall} answers {outcome.Errno}";
         return outcome.Verdict switch
         {
-            Verdict.Same => "LOADS, and the guest sees the same",
-            Verdict.Differs => "DIFFERS: it loads, but the guest sees something else",
+            Verdict.Same => $"LOADS, and the {who} sees the same",
+            Verdict.Differs => $"DIFFERS: it loads, but the {who} sees something else",
             Verdict.Repairable => $"{answer}; LOADS AFTER A REPAIR",
             Verdict.Refused => $"{answer}; no repair without loss helps",
             Verdict.Dangerous => "DANGER: loading it can crash the host kernel",
@@ -106,10 +109,10 @@ public static class CheckReport
         };
     }
 
-    private static void WriteFinding(TextWriter output, Finding finding)
+    private static void WriteFinding(TextWriter output, Finding finding, string unit)
     {
         output.WriteLine($"  {finding.Rule} {finding.Severity.ToString().ToLowerInvariant()}: {finding.Message}");
-        string where = string.Join(", ", Facts(finding));
+        string where = string.Join(", ", Facts(finding, unit));
         if (where.Length > 0)
         {
             output.WriteLine($"         {where}");
@@ -121,11 +124,11 @@ public static class CheckReport
         }
     }
 
-    private static IEnumerable<string> Facts(Finding finding)
+    private static IEnumerable<string> Facts(Finding finding, string unit)
     {
         if (finding.Where.Vcpu is { } vcpu)
         {
-            yield return $"vcpu {vcpu}";
+            yield return $"{unit} {vcpu}";
         }
 
         if (finding.Where.Offset is { } offset)
@@ -158,7 +161,7 @@ public static class CheckReport
     {
         foreach (RegisterDifference difference in outcome.Differences.Take(TextDifferences))
         {
-            output.WriteLine($"  vcpu {difference.Vcpu} {difference.Register}: {Shorten(difference.Before)} becomes {Shorten(difference.After)}");
+            output.WriteLine($"  {UnitOf(outcome)} {difference.Vcpu} {difference.Register}: {Shorten(difference.Before)} becomes {Shorten(difference.After)}");
         }
 
         if (outcome.Differences.Length > TextDifferences)
@@ -179,7 +182,7 @@ public static class CheckReport
         output.WriteLine(outcome.Repaired is null ? "  a repair would do this, which is not enough:" : "  repair (xstate fix does it):");
         foreach (RepairStep step in outcome.Repairs)
         {
-            output.WriteLine($"    vcpu {step.Vcpu}: {step.Message}");
+            output.WriteLine($"    {UnitOf(outcome)} {step.Vcpu}: {step.Message}");
         }
     }
 

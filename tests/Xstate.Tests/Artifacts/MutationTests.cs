@@ -5,6 +5,7 @@ using Xstate.Artifacts;
 using Xstate.Artifacts.CaptureFile;
 using Xstate.Artifacts.CloudHypervisor;
 using Xstate.Artifacts.CpuidRaw;
+using Xstate.Artifacts.Criu;
 using Xstate.Artifacts.ElfCore;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
@@ -103,6 +104,8 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData(CpuidRawReader.Format)]
     [InlineData(InstLatx64Reader.Format)]
     [InlineData(CloudHypervisorReader.Format)]
+    [InlineData(CriuCoreReader.Format)]
+    [InlineData(CriuCpuinfoReader.Format)]
     [InlineData(FirecrackerReader.Format)]
     [InlineData(FirecrackerBitcodeReader.Format)]
     [InlineData(LibcpuidReader.Format)]
@@ -232,6 +235,8 @@ public class MutationTests(ITestOutputHelper output)
         yield return (LibvirtSaveReader.Format, new SaveBuilder().Build(StreamBuilder.Tcg()));
         yield return (HostFileReader.Format, File.ReadAllBytes(Repository.PathOf("samples", "hosts", "amd-rome.json")));
         yield return (CloudHypervisorReader.Format, Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"));
+        yield return (CriuCoreReader.Format, File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", "core-2541.img")));
+        yield return (CriuCpuinfoReader.Format, File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", "cpuinfo.img")));
         byte[] firecracker = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate"));
         yield return (FirecrackerReader.Format, firecracker);
         yield return (FirecrackerBitcodeReader.Format, firecracker);

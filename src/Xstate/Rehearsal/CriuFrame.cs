@@ -1,0 +1,79 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>What CRIU makes of a captured thread on a target: the signal frame that the restored thread returns from.</summary>
+/// <param name="Frame">The frame; null when CRIU gives up before.</param>
+/// <param name="Dropped">Components of the thread that CRIU leaves out because the target's processor lacks them, without a word.</param>
+/// <param name="Refusal">Why CRIU gives up.</param>
+public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, string? Refusal)
+{
+    /// <summary>
+    /// Components that CRIU carries: those that its image has fields for. Bit 3 (BNDREGS) is not among them, though there is a field: CRIU 4.1.1 clears it in the processor's mask by mistake, together with
+    /// bit 1, which it sets again.
+    /// </summary>
+    public static StateComponentSet Carried { get; } = StateComponentSet.Of(
+        StateComponent.X87, StateComponent.Sse, StateComponent.Avx, StateComponent.BndCsr, StateComponent.Opmask, StateComponent.ZmmHi256, StateComponent.Hi16Zmm, StateComponent.Pkru);
+
+    /// <summary>The components that CRIU believes a processor to have: leaf 0xD.0 without those whose feature bit is clear. It asks the processor and not XCR0.</summary>
+    public static StateComponentSet ComponentsOf(CpuidTable cpuid)
+    {
+        ArgumentNullException.ThrowIfNull(cpuid);
+        StateComponentSet has = StateComponentSet.Legacy;
+        foreach (StateComponent component in cpuid.UserComponents & Carried)
+        {
+            has = StateComponents.Get(component).Features.Any(feature => feature.IsIn(cpuid)) ? has.With(component) : has;
+        }
+
+        return has;
+    }
+
+    /// <summary>Builds the frame as CRIU does (restore_fpu): x87 and SSE always, and each further component that image and processor both have, at the processor's offset.</summary>
+    /// <param name="state">The thread; its layout must be known.</param>
+    /// <param name="host">The target.</param>
+    public static CriuFrame Build(CapturedState state, LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(host);
+        XsaveArea area = state.ReadArea();
+        StateComponentSet target = host.HasXsave ? ComponentsOf(host.Record.Cpuid) : StateComponentSet.Legacy;
+        StateComponentSet restored = StateComponentSet.Legacy;
+        StateComponentSet dropped = (area.XstateBv & Carried).Except(target | StateComponentSet.Legacy);
+        int length = host.HasXsave ? XsaveFormat.ExtendedOffset : XsaveFormat.LegacyLength;
+        List<(XsaveSlot Slot, byte[] Bytes)> pieces = [];
+        foreach (StateComponent component in (area.XstateBv & target).Except(StateComponentSet.Legacy))
+        {
+            if (!host.Layout.TryGetSlot(component, out XsaveSlot slot) || !area.TryGetComponent(component, state.Layout!.Value, out ReadOnlySpan<byte> bytes))
+            {
+                continue;
+            }
+
+            if (slot.Size != StateComponents.Get(component).Size)
+            {
+                return new CriuFrame(null, dropped, $"the processor reports {slot.Size} bytes for {StateComponents.NameOf(component)}, CRIU's image has {StateComponents.Get(component).Size}");
+            }
+
+            pieces.Add((slot, bytes[..Math.Min(bytes.Length, slot.Size)].ToArray()));
+            restored = restored.With(component);
+            length = Math.Max(length, slot.End);
+        }
+
+        SignalFrame frame = new(length, restored, host.HasXsave);
+        Span<byte> image = frame.Bytes;
+        area.Bytes[..XsaveFormat.XmmEnd].CopyTo(image);
+        foreach ((XsaveSlot slot, byte[] bytes) in pieces)
+        {
+            bytes.CopyTo(image[slot.Offset..]);
+        }
+
+        if (host.HasXsave)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], restored.Bits);
+        }
+
+        return new CriuFrame(frame, dropped, null);
+    }
+}

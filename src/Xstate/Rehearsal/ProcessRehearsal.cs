@@ -1,0 +1,307 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Numerics;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors.Linux;
+using Xstate.Transforms;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>
+/// Performs the restore of a process's threads on a modelled host, as CRIU does it: each thread returns from a signal frame that CRIU builds for the target's processor. Then the registers are read back as a
+/// debugger would, and compared. What a restore does not show is said beside it: a C library that remembers another processor.
+/// </summary>
+public static class ProcessRehearsal
+{
+    private const uint XsavecBit = 1 << 1;
+    private const int MaxFeatures = 8;
+
+    /// <summary>CRIU, as far as a report names who restores.</summary>
+    public static VmmProfile Criu { get; } = new("criu", "CRIU", [], "criu/arch/x86/crtools.c, restore_fpu, and compel/arch/x86/src/lib/cpu.c, 4.1.1") { RestoresProcesses = true };
+
+    /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
+    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(host);
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
+        Attempt attempt = Try(known, host);
+        findings.AddRange(attempt.Findings);
+        AddHazards(findings, known, host);
+        TargetOutcome outcome = new()
+        {
+            Host = host.Record.Name,
+            Kernel = host.Behavior.Name,
+            Vmm = Criu,
+            Verdict = attempt.Verdict,
+            RefusedCall = attempt.RefusedCall,
+            Differences = attempt.Differences,
+            Performed = new PerformedRestore([], []),
+        };
+        if (attempt.Verdict == Verdict.Same)
+        {
+            return outcome with { Findings = findings.ToImmutable() };
+        }
+
+        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, options?.Force ?? false);
+        findings.AddRange(obstacles);
+        bool helps = false;
+        if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
+        {
+            Verdict after = Try(repaired, host).Verdict;
+            helps = after == Verdict.Same || (options is { Force: true } && after == Verdict.Differs);
+        }
+
+        return outcome with
+        {
+            Verdict = helps ? Verdict.Repairable : attempt.Verdict,
+            Findings = findings.ToImmutable(),
+            Repairs = steps,
+            Repaired = helps ? repaired : null,
+        };
+    }
+
+    /// <summary>
+    /// A process that uses everything its processor has, for a question about processors alone: may processes that were started on this one run on that host? What a process has not in use it cannot lose.
+    /// </summary>
+    /// <param name="source">CPUID of the processor, such as CRIU's cpuinfo.img; sub-leaves of 0xD may be missing.</param>
+    public static Capture ProbeOf(CpuidDump source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        StateComponentSet components = CriuFrame.ComponentsOf(source.Cpuid);
+        uint mask = Mxcsr.MaskOf(ProcessorModel.From(source.Cpuid));
+        XsaveLayout told = XsaveLayout.FromCpuid(source.Cpuid);
+        bool complete = told.UserComponents.ContainsAll(components);
+        ImmutableArray<LayoutFamily> families = LayoutInference.Candidates(components, null, mask);
+        XsaveLayout layout = complete ? told.Restrict(components) : families.IsEmpty ? LayoutFamily.All[0].Layout : families[0].Layout;
+        byte[] area = new byte[layout.StandardLengthFor(components)];
+        BinaryPrimitives.WriteUInt16LittleEndian(area.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
+        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrMaskOffset), mask);
+        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), components.Bits);
+        area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Fill(0x11);
+        foreach (StateComponent component in components.Except(StateComponentSet.Legacy))
+        {
+            // Registers that any value is right for; the bound configuration has reserved bits.
+            if (layout.TryGetSlot(component, out XsaveSlot slot) && component != StateComponent.BndCsr)
+            {
+                area.AsSpan(slot.Offset, component == StateComponent.Pkru ? sizeof(uint) : slot.Size).Fill(0x11);
+            }
+        }
+
+        CapturedState thread = new()
+        {
+            Id = 0,
+            Area = area,
+            Layout = new Fact<XsaveLayout>(layout, FactSource.Inferred, "a thread that uses everything the processor has"),
+            Xcr0 = new Fact<StateComponentSet>(components, FactSource.Inferred, "leaf 0xd.0"),
+            GuestCpuid = new Fact<CpuidTable>(source.Cpuid, FactSource.Artifact, source.Format),
+        };
+        return new Capture { Format = source.Format, Kind = CaptureKind.Process, States = [thread], Note = "a thread that uses everything the processor has" };
+    }
+
+    private static Attempt Try(Capture capture, LinuxHost host)
+    {
+        Verdict verdict = Verdict.Same;
+        string? refusedCall = null;
+        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
+        foreach (CapturedState state in capture.States)
+        {
+            CriuFrame built = CriuFrame.Build(state, host);
+            AddDropped(findings, built, state, host);
+            if (built.Frame is not { } frame)
+            {
+                (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "restore_fpu");
+                findings.Add(RestoreRehearsal.OfRule("XS1006", $"CRIU gives up: {built.Refusal}", new FindingLocation(state.Id)));
+                continue;
+            }
+
+            LinuxTask task = new(host);
+            SignalReturn answer = task.Sigreturn(frame, state.Is32Bit);
+            if (answer.Killed)
+            {
+                (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "rt_sigreturn");
+                findings.Add(RestoreRehearsal.OfRule("XS1007", $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why}", new FindingLocation(state.Id)));
+                continue;
+            }
+
+            int before = differences.Count;
+            Compare(differences, state, task, host);
+            if (differences.Count > before)
+            {
+                verdict = verdict > Verdict.Differs ? verdict : Verdict.Differs;
+                string[] changed = [.. differences.Skip(before).Select(difference => difference.Register)];
+                string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
+                string why = answer.FxOnly && host.HasXsave ? "; the kernel took x87 and SSE only" : "";
+                findings.Add(RestoreRehearsal.OfRule("XS0501", $"after the restore the thread finds other values in {names}{why}", new FindingLocation(state.Id, Register: changed[0])));
+            }
+        }
+
+        return new Attempt(verdict, refusedCall, findings.ToImmutable(), differences.ToImmutable());
+    }
+
+    private static void AddDropped(ImmutableArray<Finding>.Builder findings, CriuFrame built, CapturedState state, LinuxHost host)
+    {
+        StateComponentSet foreign = state.ReadArea().XstateBv.Except(CriuFrame.Carried);
+        if (!foreign.IsEmpty)
+        {
+            findings.Add(RestoreRehearsal.OfRule("XS1004", $"the thread used {foreign.Describe()}, which CRIU does not carry", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
+        }
+
+        if (!built.Dropped.IsEmpty)
+        {
+            findings.Add(RestoreRehearsal.OfRule("XS1005", $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
+        }
+    }
+
+    private static void Compare(ImmutableArray<RegisterDifference>.Builder differences, CapturedState state, LinuxTask task, LinuxHost host)
+    {
+        StateComponentSet components = state.Components;
+        if (!task.GetXstate(out byte[] image).IsSuccess)
+        {
+            task.GetFpregs(out byte[] legacy);
+            image = new byte[XsaveFormat.ExtendedOffset];
+            legacy.CopyTo(image, 0);
+            image[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+        }
+
+        // The kernel's signature of its own mask would read as the thread's; the components are asked for by name.
+        CapturedState after = state with { Area = image, Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's") };
+        Dictionary<string, string> found = RegisterDump.Of(after, components).ToDictionary(register => register.Name, register => register.Text);
+        foreach (RegisterValue register in RegisterDump.Of(state, components))
+        {
+            string now = found.GetValueOrDefault(register.Name, "absent");
+            if (now != register.Text)
+            {
+                differences.Add(new RegisterDifference(state.Id, register.Name, register.Text, now));
+            }
+        }
+    }
+
+    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture, LinuxHost host, bool force)
+    {
+        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
+        ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
+        ImmutableArray<Finding>.Builder obstacles = ImmutableArray.CreateBuilder<Finding>();
+        foreach (CapturedState state in capture.States)
+        {
+            // CRIU places components by name on the target, so an image keeps the offsets that it has.
+            RepairTarget target = new(state.Layout!.Value, host.UserFeatures, host.MxcsrMask, state.Area.Length);
+            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, state.Components, force);
+            states.Add(transformed.Value);
+            steps.AddRange(transformed.Steps);
+            obstacles.AddRange(transformed.Obstacles);
+        }
+
+        return (capture with { States = states.ToImmutable() }, steps.ToImmutable(), obstacles.ToImmutable());
+    }
+
+    private static void AddHazards(ImmutableArray<Finding>.Builder findings, Capture capture, LinuxHost host)
+    {
+        CapturedState first = capture.States[0];
+        CpuidTable? source = first.GuestCpuid?.Value;
+        AddLinkerHazard(findings, first, source, host);
+        if (source is null)
+        {
+            return;
+        }
+
+        int size = (int)source.Read(CpuidTable.XsaveLeaf, 0).Ebx;
+        int here = host.Layout.StandardLengthFor(host.UserFeatures);
+        int max = (int)source.Read(CpuidTable.XsaveLeaf, 0).Ecx;
+        int maxHere = (int)host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, 0).Ecx;
+        if (size != 0 && (size != here || max != maxHere))
+        {
+            findings.Add(RestoreRehearsal.OfRule("XS1009", $"criu cpuinfo check --cpu-cap fpu refuses this target because the areas differ in size ({size} of {max} bytes there, {here} of {maxHere} here), whatever the restore would do",
+                new FindingLocation(Leaf: "0xd.0.ebx")));
+        }
+
+        AddMissingFeatures(findings, source, host.Record.Cpuid);
+    }
+
+    // The C library of a process computes the size of its buffer when the process starts, and never again.
+    private static void AddLinkerHazard(ImmutableArray<Finding>.Builder findings, CapturedState state, CpuidTable? source, LinuxHost host)
+    {
+        if (!host.HasXsave)
+        {
+            return;
+        }
+
+        StateComponentSet components = source is not null ? CriuFrame.ComponentsOf(source) : state.Components;
+        int standard = source is not null ? (int)source.Read(CpuidTable.XsaveLeaf, 0).Ebx : state.Layout!.Value.StandardLengthFor(components);
+        bool? xsavec = HasXsavec(source, components);
+        bool targetHasXsavec = (host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax & XsavecBit) != 0;
+        foreach (bool usesXsavec in (ReadOnlySpan<bool>)(xsavec is { } sure ? [sure] : [true, false]))
+        {
+            if (usesXsavec && !targetHasXsavec)
+            {
+                if (xsavec == true)
+                {
+                    findings.Add(RestoreRehearsal.OfRule("XS1001", $"the dynamic linker of the process saves vector registers with XSAVEC, which {host.Record.Name} lacks: #UD at the first lazily bound call", new FindingLocation(Leaf: "0xd.1.eax")));
+                }
+
+                continue;
+            }
+
+            DynamicLinker linker = DynamicLinker.StartedOn(components, usesXsavec, standard);
+            int written = linker.WrittenOn(host);
+            if (written > linker.Room)
+            {
+                string how = usesXsavec ? "XSAVEC" : "XSAVE";
+                string doubt = xsavec is null ? $", if its processor {(usesXsavec ? "has" : "lacks")} XSAVEC, which nothing here tells" : "";
+                findings.Add(RestoreRehearsal.OfRule("XS1001",
+                    $"the dynamic linker of the process keeps {linker.Room} bytes for vector registers, for {components.Describe()}; {how} on {host.Record.Name} writes {written}{doubt}", new FindingLocation(Leaf: "0xd.0.ebx")) with
+                {
+                    Found = $"{linker.Room} bytes",
+                    Expected = $"{written} bytes",
+                    Severity = xsavec is null && !usesXsavec ? Severity.Warning : Severity.Error,
+                });
+                if (xsavec is null)
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    // Every processor with one of these components has XSAVEC, but for Knights Landing.
+    private static bool? HasXsavec(CpuidTable? source, StateComponentSet components)
+    {
+        if (source is not null && source.TryRead(CpuidTable.XsaveLeaf, 1, out CpuidRegisters leaf))
+        {
+            return (leaf.Eax & XsavecBit) != 0;
+        }
+
+        return components.Overlaps(StateComponentSet.Of(StateComponent.BndCsr, StateComponent.Opmask, StateComponent.Pkru)) ? true : null;
+    }
+
+    // Programs choose their code by CPUID when they start. Only bits that grant instructions or registers; the operating system's own bits change with it.
+    private static void AddMissingFeatures(ImmutableArray<Finding>.Builder findings, CpuidTable source, CpuidTable target)
+    {
+        List<string> missing = [];
+        foreach ((uint leaf, CpuidRegister register, uint mask) in (ReadOnlySpan<(uint, CpuidRegister, uint)>)
+        [
+            (1, CpuidRegister.Ecx, 0x76D8_3203), (1, CpuidRegister.Edx, 0x0780_8000), (7, CpuidRegister.Ebx, 0xFDAF_4929), (7, CpuidRegister.Ecx, 0x1840_5F62), (7, CpuidRegister.Edx, 0x03C0_410C),
+            (0x8000_0001, CpuidRegister.Ecx, 0x0021_0961),
+        ])
+        {
+            uint lost = source.Read(leaf, 0)[register] & ~target.Read(leaf, 0)[register] & mask;
+            for (; lost != 0; lost &= lost - 1)
+            {
+                missing.Add($"{leaf:x}.0:{register.ToString().ToUpperInvariant()}[{BitOperations.TrailingZeroCount(lost)}]");
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            string names = string.Join(", ", missing.Take(MaxFeatures)) + (missing.Count > MaxFeatures ? $" and {missing.Count - MaxFeatures} more" : "");
+            findings.Add(RestoreRehearsal.OfRule("XS1008", $"the processor where the process started has instructions that the target lacks: CPUID {names}", new FindingLocation(Leaf: missing[0])));
+        }
+    }
+
+    private sealed record Attempt(Verdict Verdict, string? RefusedCall, ImmutableArray<Finding> Findings, ImmutableArray<RegisterDifference> Differences);
+}
