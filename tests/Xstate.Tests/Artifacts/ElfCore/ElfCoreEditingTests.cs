@@ -106,6 +106,23 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Zeros_that_are_memory_are_no_room()
+    {
+        byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 7);
+        foreach (bool extended in new[] { false, true })
+        {
+            byte[] core = new CoreBuilder { Memories = 1, MemoryLength = extended ? 0 : 5_000, ExtendedNumbering = extended }.Thread(1).Area(area).Build();
+
+            // In the second file it is section header 0 that lies behind the notes: all zeros but for the numbers that PN_XNUM needs.
+            core.AsSpan(core.Length - (extended ? 64 : 5_000), extended ? 32 : 5_000).Clear();
+            byte[] noted = AddNote(core);
+            Assert.True(noted.Length > core.Length);
+            Assert.Equal(core[^64..], noted[(core.Length - 64)..core.Length]);
+            Assert.Equal(FactSource.Note, CoreSamples.Open(noted).Capture!.States[0].Layout!.Provenance.Source);
+        }
+    }
+
+    [Fact]
     public void A_segment_with_a_few_bytes_behind_its_last_note_takes_the_new_one_where_readers_look_for_it()
     {
         byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 6);
