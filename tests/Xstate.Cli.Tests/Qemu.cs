@@ -60,6 +60,13 @@ internal static partial class Qemu
         return QemuRegisters.Parse(output.Replace("\r", "", StringComparison.Ordinal));
     }
 
+    /// <summary>Starts a stopped machine from an internal snapshot of a disk image and reads its registers.</summary>
+    public static async Task<QemuRegisters> LoadSnapshot(string[] arguments, string image, string snapshot)
+    {
+        string output = await Run(Command(arguments, "-drive", $"if=none,id=disk,format=qcow2,file={image}", "-loadvm", snapshot), "info registers\n", "quit\n");
+        return QemuRegisters.Parse(output.Replace("\r", "", StringComparison.Ordinal));
+    }
+
     /// <summary>Starts a machine, stops it before its first instruction and saves it.</summary>
     public static async Task Save(string[] arguments, string stream) =>
         await Run(Command(arguments), $"migrate \"exec:cat > {stream}\"\n", "info migrate\n", "quit\n");

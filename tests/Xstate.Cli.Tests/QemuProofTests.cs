@@ -68,6 +68,41 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task The_kernel_returns_what_the_rehearsal_of_a_stream_predicts_before_and_after_the_repair()
+    {
+        Assert.SkipUnless(File.Exists("/dev/kvm"), "there is no /dev/kvm");
+        string stream = Sample("q72-pc-tcg-max-s5.mig.gz");
+        string repaired = Path.Combine(_folder, "repaired.mig");
+        XstateProcess fix = await XstateProcess.Run("fix", stream, "--on", "local", "-o", repaired);
+        Assert.SkipUnless(fix.ExitCode == 0, $"this host has not all that the guest had: {fix.Output}");
+        foreach (string file in new[] { stream, repaired })
+        {
+            XstateProcess check = await XstateProcess.Run("check", file, "--on", "local", "--prove");
+            Assert.SkipWhen(check.ExitCode == 4, $"this machine's KVM cannot be asked: {check.Error}");
+            Assert.Contains("proof: held: 3 calls", check.Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_repaired_snapshot_is_loaded_by_loadvm_with_the_registers_that_the_original_loses()
+    {
+        string version = await Qemu.Require();
+        Assert.SkipUnless(File.Exists("/dev/kvm"), "there is no /dev/kvm");
+        string image = Sample("q72-savevm-pc-tcg-max-s5.qcow2.gz");
+        string repaired = Path.Combine(_folder, "repaired.qcow2");
+        XstateProcess fix = await XstateProcess.Run("fix", image, "--on", "local", "-o", repaired);
+        Assert.SkipUnless(fix.ExitCode == 0, $"this host has not all that the guest had: {fix.Output}");
+        string[] machine = ["-accel", "kvm", "-machine", "pc-i440fx-7.2", "-cpu", "host", "-m", "4", "-bios", Bios()];
+        QemuRegisters lost = await Qemu.LoadSnapshot(machine, image, "snap1");
+        Assert.SkipUnless(lost.Words.Count == 4, $"QEMU {version} cannot run this machine under KVM here: {lost.Output.Trim()}");
+        QemuRegisters kept = await Qemu.LoadSnapshot(machine, repaired, "snap1");
+        Assert.Equal((0x37Fu, 0x1F80u), (lost.Words["FCW"], lost.Words["MXCSR"]));
+        Assert.Equal((0x77Fu, 0x5F80u), (kept.Words["FCW"], kept.Words["MXCSR"]));
+        Assert.Equal([St0, St1], kept.X87.Take(2));
+        Assert.Equal(Ymm0, kept.Vectors["YMM00"]);
+    }
+
+    [Fact]
     public async Task A_stream_of_kvm_has_its_x87_stack_turned_under_tcg_and_right_when_repaired()
     {
         await Qemu.Require();

@@ -67,6 +67,12 @@ internal static class SampleCaptures
                     Fpu = (ReadOnlyMemory<byte>)area.AsMemory(0, XsaveFormat.LegacyLength),
                 },
                 new CapturedState { Id = 7, Area = odd, Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Note, ""), Is32Bit = true, Lost = [new AreaRange(32, 10), new AreaRange(832, 256)] },
+                new CapturedState
+                {
+                    Id = 8,
+                    Area = odd,
+                    Stored = new StoredRegisters(new Fact<StateComponentSet>(default, FactSource.Artifact, "env.xstate_bv"), new Fact<X87Order>(X87Order.Physical, FactSource.Inferred, "TCG"), new Fact<Accelerator>(Accelerator.Tcg, FactSource.Guess, "a guess")) { NeedsKvm = true },
+                },
             ],
         };
     }

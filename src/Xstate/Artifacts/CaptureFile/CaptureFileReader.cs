@@ -82,6 +82,7 @@ public static class CaptureFileReader
                 CaptureNames.GuestCpuid => state with { GuestCpuid = FactFields.ReadCpuid(ref cursor) },
                 CaptureNames.Bits => state with { Is32Bit = ReadBits(ref cursor) },
                 CaptureNames.Fpu => state with { Fpu = ReadFpu(ref cursor) },
+                CaptureNames.Stored => state with { Stored = StoredFields.Read(ref cursor) },
                 CaptureNames.Lost => state with { Lost = ReadLost(ref cursor) },
                 _ => state with { Msrs = ReadMsrs(ref cursor) },
             };

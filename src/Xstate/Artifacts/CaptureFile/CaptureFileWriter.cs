@@ -76,6 +76,7 @@ public static class CaptureFileWriter
             writer.WriteString(CaptureNames.Fpu, Convert.ToHexStringLower(fpu.Span));
         }
 
+        StoredFields.Write(output, state.Stored);
         FactFields.Write(output, CaptureNames.Layout, state.Layout);
         FactFields.Write(output, CaptureNames.GuestCpuid, state.GuestCpuid);
         writer.WriteEndObject();

@@ -18,6 +18,9 @@ internal static class FactFields
     public static Fact<StateComponentSet> ReadSet(ref JsonCursor cursor) =>
         Read(ref cursor, SetNames, static (ref value) => new StateComponentSet(value.ReadHex(ulong.MaxValue)));
 
+    /// <summary>A fact whose value is one of some words.</summary>
+    public static Fact<T> ReadWord<T>(ref JsonCursor cursor, string[] words, Func<int, T> ofIndex) => Read(ref cursor, SetNames, (ref value) => ofIndex(value.ReadWord(words)));
+
     public static Fact<CpuidTable> ReadCpuid(ref JsonCursor cursor) => Read(ref cursor, CpuidNames, CpuidFields.Read);
 
     public static Fact<XsaveLayout> ReadLayout(ref JsonCursor cursor) => Read(ref cursor, LayoutNames, ReadSlots);
@@ -36,6 +39,16 @@ internal static class FactFields
         Utf8JsonWriter line = output.BeginLine();
         JsonOutput.WriteHex(line, SetNames[0], fact.Value.Bits);
         ProvenanceFields.Write(line, fact.Provenance);
+        output.EndMember();
+    }
+
+    /// <summary>A fact whose value is a word.</summary>
+    public static void WriteWord(JsonOutput output, string name, string word, Provenance provenance)
+    {
+        output.Writer.WritePropertyName(name);
+        Utf8JsonWriter line = output.BeginLine();
+        line.WriteString(SetNames[0], word);
+        ProvenanceFields.Write(line, provenance);
         output.EndMember();
     }
 
