@@ -45,13 +45,12 @@ internal static class KernelGuest
         int exits = 0;
         do
         {
-            errno = RunOnce(vcpu, limit);
+            errno = RunOnce(vcpu, limit, out exit);
             if (errno != Errno.None)
             {
                 return new GuestReply(errno);
             }
 
-            exit = vcpu.ReadExit();
             exits++;
             if (exit.Reason == KvmExitReason.Io)
             {
@@ -64,15 +63,24 @@ internal static class KernelGuest
         return Reply(vcpu, memory, program, exit);
     }
 
-    private static Errno RunOnce(KvmVcpu vcpu, RunLimit limit)
+    private static Errno RunOnce(KvmVcpu vcpu, RunLimit limit, out KvmExit exit)
     {
-        Errno errno;
-        do
+        while (true)
         {
-            errno = vcpu.TryRun(immediateExit: false);
+            Errno errno = vcpu.TryRun(immediateExit: false);
+            if (errno != Errno.EINTR)
+            {
+                exit = vcpu.ReadExit();
+                return errno;
+            }
+
+            // With interrupt controllers in the kernel HLT waits there and is no exit.
+            exit = new KvmExit(KvmExitReason.Halt);
+            if (vcpu.GetMpState() == KvmMpState.Halted || limit.IsOver)
+            {
+                return vcpu.GetMpState() == KvmMpState.Halted ? Errno.None : errno;
+            }
         }
-        while (errno == Errno.EINTR && !limit.IsOver);
-        return errno;
     }
 
     private static GuestReply Reply(KvmVcpu vcpu, GuestMemory memory, GuestProgram program, KvmExit exit)

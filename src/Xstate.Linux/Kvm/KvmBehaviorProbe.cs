@@ -15,6 +15,7 @@ namespace Xstate.Linux.Kvm;
 internal sealed class KvmBehaviorProbe
 {
     private const uint ReservedMxcsr = 0xFFFF_0000;
+    private const ulong LongModeEnable = 1 << 8;
     private static readonly StateComponentSet ThroughAvx = StateComponentSet.Legacy.With(StateComponent.Avx);
 
     private readonly KvmDevice _device;
@@ -87,6 +88,11 @@ internal sealed class KvmBehaviorProbe
         system.Cr4 |= (ulong)Processor.Cr4.OsXsave;
         Errno set = guest.Vcpu.TrySetSystemRegisters(system);
         Add(KernelDifference.KvmCr4NoCpuid, set == Errno.None, $"no CPUID, KVM_SET_SREGS with CR4.OSXSAVE: {set}");
+
+        guest.Vcpu.TryGetSystemRegisters(out system);
+        system.Efer |= LongModeEnable;
+        set = guest.Vcpu.TrySetSystemRegisters(system);
+        Add(KernelDifference.KvmEferNeedsCpuid, set == Errno.EINVAL, $"no CPUID, KVM_SET_SREGS with EFER.LME: {set}");
     }
 
     private void Legacy()

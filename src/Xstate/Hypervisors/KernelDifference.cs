@@ -63,8 +63,14 @@ public enum KernelDifference
     /// <summary>KVM-CPUID-AFTER-RUN: KVM_SET_CPUID2 after KVM_RUN is refused unless identical.</summary>
     KvmCpuidAfterRun,
 
+    /// <summary>KVM-CPUID-NO-REPEAT: after KVM_RUN even the same KVM_SET_CPUID2 is refused.</summary>
+    KvmCpuidNoRepeat,
+
     /// <summary>KVM-CR4-NOCPUID: before KVM_SET_CPUID2 CR4 may have every bit of the host.</summary>
     KvmCr4NoCpuid,
+
+    /// <summary>KVM-EFER-CPUID: long mode in KVM_SET_SREGS needs LM in the guest's CPUID.</summary>
+    KvmEferNeedsCpuid,
 
     /// <summary>KVM-PROT-ZERO: protected guests read as zeros.</summary>
     KvmProtectedZero,

@@ -1,7 +1,10 @@
 using System.Text.Json;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Guests;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
 namespace Xstate.Scenarios;
@@ -14,6 +17,7 @@ internal static class GuestSteps
         "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue), (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
         "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(), step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
         "get_sregs" => GetSregs(op, KvmSteps.Vcpu(step)),
+        "linux_guest_signal" => LinuxGuestSignal(op, KvmSteps.Vcpu(step), Kernel(step.Require("kernel"))),
         "guest" => Guest(op, KvmSteps.Vcpu(step), GuestCode.Take(step, assembler)),
         _ => null,
     };
@@ -24,6 +28,40 @@ internal static class GuestSteps
             : run.OnVcpu(id, vcpu => StepAnswer.Of(
                 vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries),
                 json => KvmSteps.WriteRegisters(json, new CpuidTable(entries).Read(leaf, subleaf)))));
+
+    private static KernelBehavior Kernel(ScenarioValue kernel) =>
+        KernelRelease.TryParse(kernel.Text(), out KernelRelease release) ? KernelBehavior.Of(release) : throw kernel.Error("a release such as 6.12 is expected");
+
+    // A modelled Linux kernel as the guest, whatever runs it: all that it learns of the machine is CPUID.
+    private static ActionStep LinuxGuestSignal(string op, int id, KernelBehavior kernel) => new(op, run =>
+        run.Vmm is { } vmm
+            ? Signal(LinuxGuest.DeliverSignal(kernel, vmm.Cpuid))
+            : run.OnVcpu(id, vcpu =>
+            {
+                KvmReply read = vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries);
+                CpuidTable table = new(entries);
+                return read.IsSuccess ? Signal(LinuxGuest.DeliverSignal(kernel, (leaf, subleaf) => table.Read(leaf, subleaf))) : StepAnswer.Of(read);
+            }));
+
+    private static StepAnswer Signal(GuestSignal signal) => StepAnswer.Done with
+    {
+        Result = json =>
+        {
+            json.WriteBoolean("delivered", signal.Delivered);
+            if (!signal.Delivered)
+            {
+                json.WriteString("killedBy", "SIGSEGV");
+            }
+
+            json.WriteString("xcr0", KvmSteps.Hex(signal.Xcr0.Bits));
+            if (signal.PkruOffset is { } offset)
+            {
+                json.WriteNumber("pkruOffset", offset);
+            }
+
+            json.WriteString("because", signal.Explanation);
+        },
+    };
 
     private static ActionStep SetSregs(string op, int id, ulong? cr0, ulong? cr3, ulong? cr4, ulong? efer) => new(op, run =>
     {

@@ -131,7 +131,12 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
         }
 
         // The same function as KVM_SET_XCRS behind the intercept, with 32-bit halves.
-        KvmReply reply = Cpu.Cpl != 0 || (uint)rcx != 0 ? new KvmReply(Errno.EINVAL) : vcpu.SetXcrs(1, 0, [new XcrEntry(0, value)]);
+        KvmReply reply = new(Errno.EINVAL);
+        if (Cpu.Cpl == 0 && (uint)rcx == 0)
+        {
+            vcpu.ExchangePkruAround(() => reply = vcpu.SetXcrs(1, 0, [new XcrEntry(0, value)]));
+        }
+
         Why = reply.Why;
         Intercept();
         return new Intercepted(reply.IsSuccess ? Fault.None : Fault.GeneralProtection);
@@ -159,7 +164,8 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
     public override Intercepted WriteCr4(ulong value)
     {
         vcpu.GetControlRegisters(out KvmControlRegisters registers);
-        KvmReply reply = vcpu.SetControlRegisters(registers with { Cr4 = value });
+        KvmReply reply = default;
+        vcpu.ExchangePkruAround(() => reply = vcpu.SetControlRegisters(registers with { Cr4 = value }));
         Why = reply.Why;
         Cpu.Cr4 = reply.IsSuccess ? (Cr4)value : Cpu.Cr4;
         return new Intercepted(reply.IsSuccess ? Fault.None : Fault.GeneralProtection);

@@ -1,5 +1,8 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
 using Xstate.Linux.Tests.Kvm;
@@ -192,6 +195,36 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{count} times INIT compared, components {profile.UserComponents}");
+    }
+
+    [Fact]
+    public void INIT_does_to_each_component_what_the_table_of_kernels_says()
+    {
+        LinuxHost host = LocalKvm.Host;
+        Assert.SkipWhen(LocalKvm.Record.Flavour == KvmFlavour.Pvm, "kvm_pvm has no INIT of an ordinary virtual CPU");
+        using KvmDevice device = LocalKvm.Open();
+        int compared = 0;
+        foreach (StateComponent component in host.KvmXcr0.Without(StateComponent.TileData).Without(StateComponent.TileCfg))
+        {
+            using KvmVm vm = device.CreateVm();
+            vm.CreateInterruptController();
+            using KvmVcpu vcpu = vm.CreateVcpu(0);
+            vcpu.SetCpuid2(device.GetSupportedCpuid().Entries.AsSpan());
+            byte[] image = new byte[AreaLength];
+            int at = KvmInit.OffsetIn(host.Layout, component);
+            image[at] = 1;
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.With(component).Bits);
+            vcpu.SetXsave(image);
+            vcpu.SetEvents(new KvmVcpuEvents { HasSystemManagementState = true, IsInitPending = true });
+            Assert.Equal(KvmMpState.Runnable, vcpu.GetMpState());
+            Assert.False(vcpu.GetEvents().IsInitPending);
+            KvmInitEffect found = vcpu.GetXsave()[at] == 1 ? KvmInitEffect.Unchanged : KvmInitEffect.Cleared;
+            Assert.True(KvmInit.EffectOn(host, component) == found, $"{component}: INIT here leaves it {found}");
+            compared++;
+        }
+
+        output.WriteLine($"{compared} components compared with the table: {host.KvmXcr0}");
     }
 
     // The host's processor with what KVM offers of it: the hypervisor leaf that guests see is KVM's and hides whose code executes the instructions.

@@ -38,6 +38,39 @@ public class CaseScenarioTests
     }
 
     [Theory]
+    [InlineData("vmm-before", false, "0xe7", null)]
+    [InlineData("vmm-after", true, "0x0", null)]
+    [InlineData("vmm-corrected", true, "0x2e7", 2688)]
+    public void Case_1_fails_the_signals_of_a_Linux_guest_before_the_diff_only(string behavior, bool delivered, string xcr0, int? offset)
+    {
+        JsonElement answer = Vmm("case-1-vmm-pkru", "linux-guest-signal", behavior);
+        JsonElement result = answer.GetProperty("steps")[1].GetProperty("result");
+        Assert.Equal((delivered, xcr0), (result.GetProperty("delivered").GetBoolean(), result.GetProperty("xcr0").GetString()));
+        Assert.Equal(offset, result.TryGetProperty("pkruOffset", out JsonElement found) ? found.GetInt32() : null);
+
+        // A guest of 6.11 did not look for the place.
+        Assert.True(answer.GetProperty("steps")[0].GetProperty("result").GetProperty("delivered").GetBoolean());
+    }
+
+    [Theory]
+    [InlineData("5.15", "0", "0")]
+    [InlineData("5.16", "EINVAL", "EINVAL")]
+    [InlineData("5.17", "0", "EINVAL")]
+    [InlineData("6.12", "0", "EINVAL")]
+    public void CPUID_is_fixed_once_the_guest_has_run_by_era(string kernel, string same, string other)
+    {
+        JsonElement answer = Linux("guest-code", "cpuid-after-running", "intel-icelake", kernel);
+        Assert.Equal((same, other), (answer.GetProperty("steps")[2].GetProperty("errno").ToString(), answer.GetProperty("steps")[3].GetProperty("errno").ToString()));
+    }
+
+    [Fact]
+    public void A_guest_finds_its_own_PKRU_after_KVM_SET_XSAVE_without_bit_9()
+    {
+        JsonElement answer = Linux("guest-code", "rdpkru-after-set-xsave", "intel-icelake", "6.12");
+        Assert.Equal(["0x4", "0x4", "0x0"], new[] { 4, 6, 7 }.Select(step => answer.GetProperty("steps")[step].GetProperty("result").GetProperty("regs").GetProperty("rax").GetString()));
+    }
+
+    [Theory]
     [InlineData("vmm-before", "EINVAL", null, "#GP(0)")]
     [InlineData("vmm-after", "EINVAL", null, "#GP(0)")]
     [InlineData("vmm-corrected", null, "#GP(0)", null)]

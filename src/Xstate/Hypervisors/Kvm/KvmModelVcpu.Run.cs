@@ -63,9 +63,11 @@ public sealed partial class KvmModelVcpu
     /// </summary>
     internal ProcessorState EnterGuest()
     {
+        // With immediate_exit the guest is never entered, and KVM does not count that as having run.
+        _hasRun = true;
         _processor ??= new HostProcessor(_host);
         _processor.Load(_state);
-        _processor.Pkru = _pkru;
+        LoadPkru();
         ProcessorState cpu = _processor.Cpu;
         cpu.Xcr0 = Xcr0;
         cpu.Cr0 = (Cr0)_control.Cr0;
@@ -76,6 +78,22 @@ public sealed partial class KvmModelVcpu
         LoadSupervisorState(cpu);
         return cpu;
     }
+
+    /// <summary>Changes what decides whose PKRU the guest finds in the register, as an exit and an entry around it do.</summary>
+    internal void ExchangePkruAround(Action change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        SavePkru();
+        change();
+        LoadPkru();
+    }
+
+    // KVM exchanges PKRU only for a guest that it knows to be able to see it; another finds the value of the thread.
+    private bool KvmExchangesPkru => Xcr0.Contains(StateComponent.Pkru) || ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None;
+
+    private void LoadPkru() => _processor!.Pkru = KvmExchangesPkru ? _pkru : _machine.HostThreadPkru;
+
+    private void SavePkru() => _pkru = KvmExchangesPkru ? _processor!.Pkru : _pkru;
 
     /// <summary>Gives a processor that executes the guest the registers that only MSRs reach, as they are now.</summary>
     internal void LoadSupervisorState(ProcessorState cpu)
@@ -94,8 +112,8 @@ public sealed partial class KvmModelVcpu
     internal void LeaveGuest(ulong cr3)
     {
         ProcessorState cpu = _processor!.Cpu;
+        SavePkru();
         _control = new KvmControlRegisters((ulong)cpu.Cr0, cr3, (ulong)cpu.Cr4, cpu.Efer);
-        _pkru = _processor.Pkru;
         _state.Xfd = cpu.Xfd;
 
         // KVM intercepts #NM while the guest may use IA32_XFD and keeps what the processor wrote down (ec5be88ab29f, 5.17).

@@ -24,6 +24,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_XSS.</summary>
     public const uint MsrXss = 0xDA0;
 
+    private const ulong LongModeBits = 1 << 8 | 1 << 10;
     private const Cr0 PowerUpCr0 = Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType;
 
     private readonly KvmModelMachine _machine;
@@ -32,6 +33,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     private readonly Dictionary<uint, ulong> _cet = [];
     private CpuidTable _cpuid = CpuidTable.Empty;
     private bool _hasCpuid;
+    private bool _hasRun;
     private StateComponentSet _guestXcr0;
     private StateComponentSet _enabled;
     private uint _pkru;
@@ -67,7 +69,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     public int UabiLength { get; private set; }
 
     /// <summary>The guest's CPUID as last set, with the fields that the kernel keeps up to date.</summary>
-    public CpuidTable Cpuid => RuntimeCpuid.Of(_cpuid, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
+    public CpuidTable Cpuid => AsSeen(_cpuid);
 
     private KernelBehavior Behavior => _host.Behavior;
 
@@ -81,6 +83,12 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
 
         ImmutableArray<CpuidEntry> copied = [.. entries];
         CpuidTable asked = new(copied);
+        if (_hasRun && Behavior.Has(KernelDifference.KvmCpuidAfterRun))
+        {
+            // kvm_pvm too compares with what user space gives, although it rewrote that when it took it over.
+            return CheckUnchanged(asked);
+        }
+
         if (asked.TryRead(0x8000_0008, 0, out CpuidRegisters widths) && (widths.Eax >> 8 & 0xFF) is not (0 or 48 or 57))
         {
             return new KvmReply(Errno.EINVAL, new Refusal("XS0304", null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
@@ -285,10 +293,22 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys);
         if (foreign != Cr4.None)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0305", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0306", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
             {
                 Found = $"0x{registers.Cr4:x}",
                 Expected = $"no bit of 0x{(ulong)foreign:x}",
+            });
+        }
+
+        // A record of a host without the extended leaves says nothing of LM.
+        bool hidden = HasLongMode(_host.Record.Cpuid) && !HasLongMode(_cpuid) && !Behavior.Has(KernelDifference.KvmPvmHostCpuid);
+        if (hidden && (registers.Efer & LongModeBits) != 0 && Behavior.Has(KernelDifference.KvmEferNeedsCpuid))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0306", KernelDifferences.Get(KernelDifference.KvmEferNeedsCpuid).Id, $"EFER 0x{registers.Efer:x} asks for long mode, which the guest's CPUID does not offer")
+            {
+                Found = $"0x{registers.Efer:x}",
+                Expected = "bits 8 and 10 clear, or LM in leaf 0x80000001",
+                Since = "6.12",
             });
         }
 
@@ -333,6 +353,18 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     public void Dispose()
     {
     }
+
+    // 5.17: equal to what is in force, both with the fields that KVM keeps up to date.
+    private KvmReply CheckUnchanged(CpuidTable asked)
+    {
+        bool isSame = !Behavior.Has(KernelDifference.KvmCpuidNoRepeat) && AsSeen(asked).Entries.SequenceEqual(Cpuid.Entries);
+        KernelDifference difference = Behavior.Has(KernelDifference.KvmCpuidNoRepeat) ? KernelDifference.KvmCpuidNoRepeat : KernelDifference.KvmCpuidAfterRun;
+        return isSame
+            ? KvmReply.Success
+            : new KvmReply(Errno.EINVAL, new Refusal("XS0302", KernelDifferences.Get(difference).Id, "the guest has run, so that its CPUID is fixed") { Since = "5.16" });
+    }
+
+    private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
 
     private KvmReply? EnableDynamic(CpuidTable asked)
     {
@@ -467,6 +499,8 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             Since = KernelDifferences.Get(difference).Affected,
         };
     }
+
+    private static bool HasLongMode(CpuidTable cpuid) => (cpuid.Read(0x8000_0001).Edx >> 29 & 1) != 0;
 
     private static bool IsCet(uint index) => StateMsrs.Find(index)?.Component is StateComponent.CetU or StateComponent.CetS;
 

@@ -6,8 +6,8 @@ namespace Xstate.Hypervisors.OpenBsd;
 public sealed class VmmHost
 {
     /// <summary>
-    /// sizeof(struct savefpu): legacy region, header, AVX and AVX-512 without gaps. The diff of case 1 was written against a kernel whose structure has room for
-    /// AVX-512.
+    /// sizeof(struct savefpu): legacy region, header, AVX and AVX-512 without gaps. Not certain: revision 1.15 of fpu.h (2018) ends behind AVX and two words (840 bytes); the text of the diff has
+    /// PKRU come after all of AVX-512, which takes these 2432 bytes compacted and 2688 at Intel's standard offsets, and the structure of 2025 could not be found.
     /// </summary>
     public const int SavefpuLength = XsaveFormat.ExtendedOffset + 256 + 64 + 512 + 1024;
 

@@ -120,6 +120,24 @@ public class KvmModelVcpuRunTests
         Assert.Equal(expected, vcpu.SetControlRegisters(new KvmControlRegisters(0x11, 0, 1UL << bit, 0)).Errno);
     }
 
+    [Theory]
+    [InlineData("6.1", false, Errno.None)]
+    [InlineData("6.12", false, Errno.EINVAL)]
+    [InlineData("6.12", true, Errno.None)]
+    public void Long_mode_needs_LM_in_the_guests_CPUID_since_6_12(string kernel, bool withCpuid, Errno expected)
+    {
+        LinuxHost plain = Host("intel-icelake", kernel);
+        CpuidTable cpuid = plain.Record.Cpuid.With(0x8000_0001, 0, new CpuidRegisters(0, 0, 0, 1 << 29));
+        LinuxHost host = new(plain.Record with { Cpuid = cpuid }, plain.Behavior);
+        KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(host);
+        if (withCpuid)
+        {
+            Assert.True(vcpu.SetCpuid2(cpuid.Entries.AsSpan()).IsSuccess);
+        }
+
+        Assert.Equal(expected, vcpu.SetControlRegisters(new KvmControlRegisters(0x8000_0011, 0x1000, 0x20, 0x500)).Errno);
+    }
+
     [Fact]
     public void INIT_clears_the_bound_registers_and_leaves_the_rest()
     {
