@@ -67,6 +67,7 @@ internal static class App
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),
+            ConformCommand.Create(),
             RulesCommand.Create(),
         };
 

@@ -15,14 +15,14 @@ public partial class StructureTests
         ["Captures"] = ["Architecture"],
         ["Hypervisors"] = ["Processor", "Captures", "Architecture", "Findings"],
         ["Guests"] = ["Processor", "Architecture"],
-        ["Scenarios"] = ["Guests", "Hypervisors", "Processor", "Captures", "Architecture", "Findings"],
+        ["Scenarios"] = ["Guests", "Hypervisors", "Transforms", "Processor", "Captures", "Architecture", "Findings"],
         ["WorldSwitch"] = ["Processor", "Architecture"],
         ["Artifacts"] = ["Captures", "Architecture", "Findings"],
         ["Transforms"] = ["Captures", "Architecture", "Findings"],
         ["Lint"] = ["Captures", "Architecture", "Findings"],
         ["Rehearsal"] = ["Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
         ["Fleet"] = ["Rehearsal", "Lint", "Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
-        ["Reports"] = ["Fleet", "Rehearsal", "Lint", "WorldSwitch", "Hypervisors", "Transforms", "Artifacts", "Captures", "Processor", "Architecture", "Findings"],
+        ["Reports"] = ["Fleet", "Scenarios", "Rehearsal", "Lint", "WorldSwitch", "Hypervisors", "Transforms", "Artifacts", "Captures", "Processor", "Architecture", "Findings"],
     };
 
     [Fact]

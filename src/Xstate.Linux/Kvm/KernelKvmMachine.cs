@@ -21,12 +21,17 @@ public sealed class KernelKvmMachine : IKvmMachine
 
     /// <summary>A fresh virtual machine.</summary>
     /// <param name="device">The open device; it must outlive this machine and is not disposed with it.</param>
+    /// <param name="hasInterruptController">Whether KVM emulates interrupt controllers and with them the local APICs, which INIT needs.</param>
     /// <exception cref="KvmException">The kernel refused KVM_CREATE_VM.</exception>
-    public KernelKvmMachine(KvmDevice device)
+    public KernelKvmMachine(KvmDevice device, bool hasInterruptController = false)
     {
         ArgumentNullException.ThrowIfNull(device);
         _device = device;
         _vm = device.CreateVm();
+        if (hasInterruptController)
+        {
+            _vm.CreateInterruptController();
+        }
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,9 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Guests;
 using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Linux.NativeCode;
+using Xstate.Linux.Tracing;
 using Xstate.Scenarios;
 
 namespace Xstate.Linux.Kvm;
@@ -10,17 +13,80 @@ namespace Xstate.Linux.Kvm;
 /// <summary>
 /// The running kernel's KVM as what scenarios run on. Guest permissions belong to the process, so a scenario that asks for one should be alone in its file.
 /// </summary>
-/// <param name="device">The open device; not disposed.</param>
+/// <param name="device">The open device; not disposed. Without one, steps of KVM answer that they are not supported.</param>
 [SupportedOSPlatform("linux")]
-public sealed class KernelScenarioBackend(KvmDevice device) : ScenarioBackend
+public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
 {
     private readonly Lazy<KvmFlavour> _flavour = new(KvmDevice.DetectFlavour);
+    private uint? _threadPkru;
 
     /// <inheritdoc/>
     public override CpuidTable Cpuid { get; } = HostCpuid.Read();
 
     /// <inheritdoc/>
-    public override IKvmMachine CreateMachine() => new KernelKvmMachine(device);
+    public override IKvmMachine? CreateMachine(bool hasInterruptController) => device is null ? null : new KernelKvmMachine(device, hasInterruptController);
+
+    /// <inheritdoc/>
+    public override ILinuxTask CreateTask() => new TracedChild();
+
+    /// <inheritdoc/>
+    public override bool TrySetHostPkru(IKvmMachine machine, uint value)
+    {
+        // With key 0 closed this process could not even return from here.
+        if (!ThreadPkru.IsSupported || new Pkru(value).AccessDisabled(0) || new Pkru(value).WriteDisabled(0))
+        {
+            return false;
+        }
+
+        _threadPkru ??= ThreadPkru.Value;
+        ThreadPkru.Value = value;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryInit(IKvmVcpu vcpu)
+    {
+        if (vcpu is not KernelKvmVcpu { Native: { } native })
+        {
+            return false;
+        }
+
+        try
+        {
+            // The events only mark INIT as pending; asking for the state lets the local APIC act on it, without running the guest.
+            native.SetEvents(new KvmVcpuEvents { HasSystemManagementState = true, IsInitPending = true });
+            native.GetMpState();
+            return true;
+        }
+        catch (KvmException)
+        {
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController)
+    {
+        try
+        {
+            (vcpu as KernelKvmVcpu)?.Native.SetMpState((KvmMpState)value);
+            return vcpu is KernelKvmVcpu ? KvmReply.Success : null;
+        }
+        catch (KvmException refusal)
+        {
+            return new KvmReply(refusal.Errno);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void EndScenario()
+    {
+        if (_threadPkru is { } before)
+        {
+            ThreadPkru.Value = before;
+            _threadPkru = null;
+        }
+    }
 
     /// <inheritdoc/>
     public override GuestReply RunGuest(IKvmMachine machine, IKvmVcpu vcpu, GuestProgram program)

@@ -65,9 +65,8 @@ internal static class KvmSteps
     private static ScenarioStep Init(string op, int vcpu) => new ActionStep(op, run => run.OnVcpu(vcpu, made =>
         run.Backend.TryInit(made) ? StepAnswer.Done : StepAnswer.NotHere("INIT")));
 
-    // Without a local APIC of KVM's own a virtual CPU is always runnable, and that is the only state that it takes.
-    private static ActionStep SetMpState(string op, int vcpu, int value) => new(op, run => run.OnVcpu(vcpu, _ =>
-        StepAnswer.NotHere($"KVM_SET_MP_STATE {value}")));
+    private static ActionStep SetMpState(string op, int vcpu, int value) => new(op, run => run.OnVcpu(vcpu, made =>
+        run.Backend.SetMpState(made, value, run.HasInterruptController) is { } reply ? StepAnswer.Of(reply) : StepAnswer.NotHere($"KVM_SET_MP_STATE {value}")));
 
     private static ActionStep SetCpuid2(string op, int vcpu, ScenarioValue step)
     {
@@ -139,8 +138,11 @@ internal static class KvmSteps
 
         XcrEntry[] entries = xcr0 is not null ? [new XcrEntry(0, xcr0.Number())] : [.. listed!.Items.Select(ReadXcr)];
         uint flags = (uint)(step.Take("flags")?.Number(uint.MaxValue) ?? 0);
+
+        // nr_xcrs, for hostile ones: the kernel believes it rather than what follows.
+        uint count = (uint)(step.Take("count")?.Number(uint.MaxValue) ?? (ulong)entries.Length);
         return entries.Length <= KvmModelVcpu.MaxXcrs
-            ? OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetXcrs((uint)entries.Length, flags, entries)))
+            ? OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetXcrs(count, flags, entries)))
             : throw listed!.Error($"at most {KvmModelVcpu.MaxXcrs} entries are expected");
     }
 
@@ -182,7 +184,7 @@ internal static class KvmSteps
     private static byte[] Exactly(ScenarioValue value, int length) =>
         value.Bytes(length) is { } bytes && bytes.Length == length ? bytes : throw value.Error($"{length} bytes are expected");
 
-    private static void WriteFpu(Utf8JsonWriter json, KvmFpu fpu)
+    public static void WriteFpu(Utf8JsonWriter json, KvmFpu fpu)
     {
         json.WriteString("fpr", Convert.ToHexStringLower(fpu.Fpr.Span));
         json.WriteString("fcw", Hex(fpu.Fcw));

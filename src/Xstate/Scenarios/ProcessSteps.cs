@@ -1,6 +1,10 @@
+using System.Collections.Immutable;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Processor;
+using Xstate.Transforms;
 
 namespace Xstate.Scenarios;
 
@@ -14,6 +18,7 @@ internal static class ProcessSteps
         "ptrace_get" => Get(op, IsXstate(step)),
         "ptrace_set" => Set(op, IsXstate(step), ImageParts.Take(step), step.Take("length")?.Integer(0, MaxLength)),
         "signal_roundtrip" => SignalRoundtrip(op, step),
+        "child" => Child(op, step),
         _ => null,
     };
 
@@ -28,7 +33,7 @@ internal static class ProcessSteps
         };
     }
 
-    private static KvmReply Read(LinuxTask task, bool xstate, out byte[] image) => xstate ? task.GetXstate(out image) : task.GetFpregs(out image);
+    private static KvmReply Read(ILinuxTask task, bool xstate, out byte[] image) => xstate ? task.GetXstate(out image) : task.GetFpregs(out image);
 
     private static ActionStep Get(string op, bool xstate) => new(op, run => run.OnTask(task =>
         StepAnswer.Of(Read(task, xstate, out byte[] image), json => KvmSteps.WriteImage(json, image))));
@@ -55,13 +60,14 @@ internal static class ProcessSteps
         ulong? xfeatures = step.Take("xfeatures")?.Number();
         return new ActionStep(op, run => run.OnTask(task =>
         {
-            SignalFrame frame = task.BuildSignalFrame();
-            byte[] changed = parts.Build(run.Layout, frame.Bytes);
-            changed.AsSpan(0, frame.Bytes.Length).CopyTo(frame.Bytes);
-            frame.Magic1 = magic1 ?? frame.Magic1;
-            frame.ExtendedSize = extendedSize ?? frame.ExtendedSize;
-            frame.Xfeatures = xfeatures is { } features ? new StateComponentSet(features) : frame.Xfeatures;
-            SignalReturn back = task.Sigreturn(frame);
+            SignalReturn back = task.RoundtripSignal(frame =>
+            {
+                byte[] changed = parts.Build(run.Layout, frame.Bytes);
+                changed.AsSpan(0, frame.Bytes.Length).CopyTo(frame.Bytes);
+                frame.Magic1 = magic1 ?? frame.Magic1;
+                frame.ExtendedSize = extendedSize ?? frame.ExtendedSize;
+                frame.Xfeatures = xfeatures is { } features ? new StateComponentSet(features) : frame.Xfeatures;
+            });
             byte[] image = [];
             KvmReply read = back.Killed ? KvmReply.Success : task.GetXstate(out image);
             return back.Killed
@@ -69,4 +75,65 @@ internal static class ProcessSteps
                 : StepAnswer.Of(read, json => json.WriteString("hex", Convert.ToHexStringLower(image)));
         }));
     }
+
+    private static ActionStep Child(string op, ScenarioValue step)
+    {
+        ImmutableArray<RegisterEdit> edits = [.. (step.Take("set")?.Members ?? []).Select(member => Edit(member.Name, member.Value))];
+        ImmutableArray<string> asked = [.. (step.Take("get")?.Items ?? []).Select(name => IsOwnReading(name.Text()) || RegisterEdit.IsRegister(name.Text())
+            ? name.Text()
+            : throw name.Error("there is no such register"))];
+        return new ActionStep(op, run => run.OnTask(task => Perform(task, run.Layout, edits, asked)));
+    }
+
+    private static RegisterEdit Edit(string register, ScenarioValue value)
+    {
+        try
+        {
+            return RegisterEdit.Parse($"{register}={value.Text()}");
+        }
+        catch (RegisterEditException error)
+        {
+            throw value.Error(error.Message);
+        }
+    }
+
+    private static bool IsOwnReading(string name) => name is "xcr0" or "xinuse" or "pkru";
+
+    private static StepAnswer Perform(ILinuxTask task, XsaveLayout layout, ImmutableArray<RegisterEdit> edits, ImmutableArray<string> asked)
+    {
+        try
+        {
+            Fault fault = task.View(out ThreadView? view);
+            if (view is not null && edits.Length > 0)
+            {
+                CapturedState changed = RegisterEdit.Apply(StateOf(view, layout), edits).Value;
+                fault = task.Restore(changed.Area.Span, edits.Aggregate(StateComponentSet.Empty, (all, edit) => all | edit.Components));
+                fault = fault.IsFault ? fault : task.View(out view);
+            }
+
+            if (view is null || fault.IsFault)
+            {
+                return StepAnswer.Done with { Fault = fault.ToString() };
+            }
+
+            (string Name, string Text)[] answers = [.. asked.Select(name => (name, ReadOwn(view, layout, name)))];
+            return StepAnswer.Done with { Result = json => Array.ForEach(answers, answer => json.WriteString(answer.Name, answer.Text)) };
+        }
+        catch (RegisterEditException error)
+        {
+            return StepAnswer.NotHere(error.Message);
+        }
+    }
+
+    private static CapturedState StateOf(ThreadView view, XsaveLayout layout) =>
+        new() { Id = 0, Area = view.Area, Layout = new Fact<XsaveLayout>(layout, FactSource.Cpuid, "the host") };
+
+    // RDPKRU and XGETBV where there are such instructions; everything else from XSAVE.
+    private static string ReadOwn(ThreadView view, XsaveLayout layout, string name) => name switch
+    {
+        "xcr0" => KvmSteps.Hex(view.Xcr0.Bits),
+        "xinuse" => view.InUse is { } inUse ? KvmSteps.Hex(inUse.Bits) : throw new RegisterEditException("the processor has no XGETBV with ECX=1"),
+        "pkru" when view.Pkru is { } pkru => KvmSteps.Hex(pkru),
+        _ => RegisterEdit.Read(name, StateOf(view, layout)),
+    };
 }

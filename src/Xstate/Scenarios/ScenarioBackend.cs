@@ -1,5 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Guests;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
@@ -13,10 +14,11 @@ public abstract class ScenarioBackend
     public abstract CpuidTable Cpuid { get; }
 
     /// <summary>A fresh process with a VM.</summary>
-    public virtual IKvmMachine? CreateMachine() => null;
+    /// <param name="hasInterruptController">Whether KVM emulates the local APICs, without which a virtual CPU receives no INIT and is always runnable.</param>
+    public virtual IKvmMachine? CreateMachine(bool hasInterruptController) => null;
 
     /// <summary>A fresh traced child.</summary>
-    public virtual LinuxTask? CreateTask() => null;
+    public virtual ILinuxTask? CreateTask() => null;
 
     /// <summary>A fresh virtual CPU of OpenBSD's vmm.</summary>
     public virtual VmmVcpu? CreateVmmVcpu() => null;
@@ -29,6 +31,17 @@ public abstract class ScenarioBackend
 
     /// <summary>Delivers INIT to a virtual CPU; false where that cannot be done.</summary>
     public virtual bool TryInit(IKvmVcpu vcpu) => false;
+
+    /// <summary>KVM_SET_MP_STATE; null where that cannot be done.</summary>
+    /// <param name="vcpu">The virtual CPU.</param>
+    /// <param name="value">KVM_MP_STATE_RUNNABLE is 0.</param>
+    /// <param name="hasInterruptController">Whether the machine has local APICs of KVM's.</param>
+    public virtual KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) => null;
+
+    /// <summary>Undoes what a scenario changed of the calling thread.</summary>
+    public virtual void EndScenario()
+    {
+    }
 }
 
 /// <summary>The model of a Linux host.</summary>
@@ -40,10 +53,10 @@ public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) 
     public override CpuidTable Cpuid => host.Record.Cpuid;
 
     /// <inheritdoc/>
-    public override IKvmMachine CreateMachine() => new KvmModelMachine(host);
+    public override IKvmMachine CreateMachine(bool hasInterruptController) => new KvmModelMachine(host);
 
     /// <inheritdoc/>
-    public override LinuxTask CreateTask() => new(host);
+    public override ILinuxTask CreateTask() => new LinuxTask(host);
 
     /// <inheritdoc/>
     public override bool TrySetHostPkru(IKvmMachine machine, uint value)
@@ -67,6 +80,12 @@ public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) 
         (vcpu as KvmModelVcpu)?.Init();
         return vcpu is KvmModelVcpu;
     }
+
+    /// <inheritdoc/>
+    public override KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) =>
+
+        // KVM_MP_STATE_RUNNABLE to SIPI_RECEIVED, and AP_RESET_HOLD; all but the first need a local APIC of KVM's.
+        value == 0 || (hasInterruptController && value is 1 or 2 or 3 or 4 or 9) ? KvmReply.Success : new KvmReply(Errno.EINVAL);
 }
 
 /// <summary>The model of OpenBSD's vmm.</summary>

@@ -12,33 +12,36 @@ internal sealed class ScenarioRun : IDisposable
 {
     private readonly Dictionary<int, IKvmVcpu> _vcpus = [];
     private readonly Lazy<IKvmMachine?> _machine;
-    private readonly Lazy<LinuxTask?> _task;
+    private readonly Lazy<ILinuxTask?> _task;
     private readonly Lazy<VmmVcpu?> _vmm;
     private VmmGuest? _vmmGuest;
 
-    public ScenarioRun(ScenarioBackend backend)
+    public ScenarioRun(ScenarioBackend backend, bool hasInterruptController)
     {
         Backend = backend;
+        HasInterruptController = hasInterruptController;
         Layout = XsaveLayout.FromCpuid(backend.Cpuid);
-        _machine = new Lazy<IKvmMachine?>(backend.CreateMachine);
-        _task = new Lazy<LinuxTask?>(backend.CreateTask);
+        _machine = new Lazy<IKvmMachine?>(() => backend.CreateMachine(hasInterruptController));
+        _task = new Lazy<ILinuxTask?>(backend.CreateTask);
         _vmm = new Lazy<VmmVcpu?>(backend.CreateVmmVcpu);
     }
 
     public ScenarioBackend Backend { get; }
 
+    public bool HasInterruptController { get; }
+
     public XsaveLayout Layout { get; }
 
     public IKvmMachine? Machine => _machine.Value;
 
-    public LinuxTask? Task => _task.Value;
+    public ILinuxTask? Task => _task.Value;
 
     public VmmVcpu? Vmm => _vmm.Value;
 
     public StepAnswer OnMachine(Func<IKvmMachine, StepAnswer> action) =>
         Machine is { } machine ? action(machine) : StepAnswer.NotHere("this backend has no KVM");
 
-    public StepAnswer OnTask(Func<LinuxTask, StepAnswer> action) =>
+    public StepAnswer OnTask(Func<ILinuxTask, StepAnswer> action) =>
         Task is { } task ? action(task) : StepAnswer.NotHere("this backend has no traced child");
 
     /// <summary>Virtual CPU 0 is made on first use; others must have been asked for.</summary>
@@ -85,5 +88,12 @@ internal sealed class ScenarioRun : IDisposable
         {
             _machine.Value?.Dispose();
         }
+
+        if (_task.IsValueCreated)
+        {
+            _task.Value?.Dispose();
+        }
+
+        Backend.EndScenario();
     }
 }

@@ -37,7 +37,7 @@ public static class ScenarioRunner
 
     private static void WriteSteps(Scenario scenario, ScenarioBackend backend, Utf8JsonWriter json)
     {
-        using ScenarioRun run = new(backend);
+        using ScenarioRun run = new(backend, scenario.Steps.Any(step => step.Op == "init"));
         json.WriteStartArray("steps");
         for (int i = 0; i < scenario.Steps.Length; i++)
         {

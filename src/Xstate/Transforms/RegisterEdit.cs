@@ -46,6 +46,19 @@ public sealed class RegisterEdit
         return new RegisterEdit(place, isNumber || place.IsValue ? Number(place, value, isNumber) : Bytes(place, value));
     }
 
+    /// <summary>Whether a name is that of a register.</summary>
+    public static bool IsRegister(string name) => RegisterCatalog.Find(name) is not null;
+
+    /// <summary>A register of a state, in the notation of <see cref="Text"/>.</summary>
+    /// <exception cref="RegisterEditException">There is no such register, the layout is not known, or the state has no place for it.</exception>
+    public static string Read(string register, CapturedState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        RegisterPlace place = RegisterCatalog.Find(register) ?? throw new RegisterEditException($"there is no register '{register}'");
+        int length = place.Length != 0 ? place.Length : LayoutOf(state).TryGetSlot(place.Pieces[0].Component, out XsaveSlot slot) ? slot.Size : 0;
+        return new RegisterEdit(place, new byte[length]).ReadFrom(state);
+    }
+
     /// <summary>Gives registers of a state their values. Components that were initial become explicit, with everything else in them initial as before.</summary>
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="edits">The registers, in order.</param>

@@ -12,6 +12,9 @@ public abstract record KvmCall
     {
     }
 
+    /// <summary>The request's name.</summary>
+    public abstract string Request { get; }
+
     /// <summary>Performs the call.</summary>
     /// <param name="vcpu">The virtual CPU.</param>
     /// <param name="lastArea">The area that the last successful GET of this sequence returned; a GET replaces it.</param>
@@ -24,6 +27,9 @@ public abstract record KvmCall
 /// <summary>KVM_SET_CPUID2.</summary>
 public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall
 {
+    /// <inheritdoc/>
+    public override string Request => "KVM_SET_CPUID2";
+
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
@@ -44,6 +50,9 @@ public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall
 /// <param name="Leaf">Compare this leaf only; null for all.</param>
 public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
 {
+    /// <inheritdoc/>
+    public override string Request => "KVM_GET_CPUID2";
+
     private const int EntryLength = 7 * sizeof(uint);
 
     /// <inheritdoc/>
@@ -76,6 +85,9 @@ public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
 public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall
 {
     /// <inheritdoc/>
+    public override string Request => "KVM_SET_XSAVE";
+
+    /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
@@ -101,6 +113,9 @@ public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall
 public sealed record SetXsaveBackCall : KvmCall
 {
     /// <inheritdoc/>
+    public override string Request => "KVM_SET_XSAVE";
+
+    /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
@@ -114,6 +129,9 @@ public sealed record SetXsaveBackCall : KvmCall
 /// <summary>KVM_GET_XSAVE or KVM_GET_XSAVE2.</summary>
 public sealed record GetXsaveCall(bool IsXsave2) : KvmCall
 {
+    /// <inheritdoc/>
+    public override string Request => IsXsave2 ? "KVM_GET_XSAVE2" : "KVM_GET_XSAVE";
+
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
@@ -135,6 +153,9 @@ public sealed record GetXsaveCall(bool IsXsave2) : KvmCall
 public sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry> Entries) : KvmCall
 {
     /// <inheritdoc/>
+    public override string Request => "KVM_SET_XCRS";
+
+    /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
@@ -149,6 +170,9 @@ public sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry
 /// <summary>KVM_GET_XCRS.</summary>
 public sealed record GetXcrsCall : KvmCall
 {
+    /// <inheritdoc/>
+    public override string Request => "KVM_GET_XCRS";
+
     private const int EntryLength = sizeof(uint) + sizeof(ulong);
 
     /// <inheritdoc/>
@@ -174,6 +198,9 @@ public sealed record GetXcrsCall : KvmCall
 public sealed record SetFpuCall(ReadOnlyMemory<byte> Fpu) : KvmCall
 {
     /// <inheritdoc/>
+    public override string Request => "KVM_SET_FPU";
+
+    /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
@@ -188,6 +215,9 @@ public sealed record SetFpuCall(ReadOnlyMemory<byte> Fpu) : KvmCall
 public sealed record GetFpuCall : KvmCall
 {
     /// <inheritdoc/>
+    public override string Request => "KVM_GET_FPU";
+
+    /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
@@ -199,4 +229,60 @@ public sealed record GetFpuCall : KvmCall
 
     /// <inheritdoc/>
     public override string ToString() => "GET_FPU";
+}
+
+/// <summary>KVM_RUN with immediate_exit: the state goes through the processor.</summary>
+public sealed record RunImmediateExitCall : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_RUN";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.RunImmediateExit().Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "RUN immediate_exit";
+}
+
+/// <summary>KVM_SET_MSRS with one MSR.</summary>
+public sealed record SetMsrCall(uint Index, ulong Value) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_SET_MSRS";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.SetMsr(Index, Value, out int count).Errno;
+        return new(errno, new[] { (byte)count });
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"SET_MSRS 0x{Index:x}=0x{Value:x}";
+}
+
+/// <summary>KVM_GET_MSRS with one MSR.</summary>
+public sealed record GetMsrCall(uint Index) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_GET_MSRS";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetMsr(Index, out int count, out ulong value).Errno;
+        byte[] bytes = new byte[1 + sizeof(ulong)];
+        bytes[0] = (byte)count;
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(1), value);
+        return new(errno, bytes);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"GET_MSRS 0x{Index:x}";
 }

@@ -14,6 +14,7 @@ public sealed class KvmDifferential : IDisposable
     private readonly Func<IKvmMachine> _newRight;
     private IKvmMachine? _left;
     private IKvmMachine? _right;
+    private readonly SortedDictionary<string, long> _byRequest = new(StringComparer.Ordinal);
     private int _nextVcpu;
 
     /// <summary>A comparison of the machines that the two functions make.</summary>
@@ -28,6 +29,9 @@ public sealed class KvmDifferential : IDisposable
 
     /// <summary>Calls compared so far.</summary>
     public long Calls { get; private set; }
+
+    /// <summary>Calls compared so far, by request.</summary>
+    public IReadOnlyDictionary<string, long> ByRequest => _byRequest;
 
     /// <summary>Calls among them that both refused.</summary>
     public long Refusals { get; private set; }
@@ -99,6 +103,7 @@ public sealed class KvmDifferential : IDisposable
             if (count)
             {
                 Calls++;
+                _byRequest[call.Request] = _byRequest.GetValueOrDefault(call.Request) + 1;
                 Refusals += leftAnswer.Errno == Errno.None ? 0 : 1;
                 Bytes += leftAnswer.Bytes.Length;
             }

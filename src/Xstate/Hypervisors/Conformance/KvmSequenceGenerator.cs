@@ -18,6 +18,9 @@ public sealed class KvmSequenceGenerator
     /// <summary>Masks that real images and snapshots have, some beyond most hosts.</summary>
     private static readonly ulong[] KnownMasks = [0, 1, 2, 3, 4, 5, 6, 7, 0x1B, 0x1F, 0xE0, 0xE7, 0x200, 0x203, 0x207, 0x21F, 0x2E7, 0x2FF, 0x602E7, 0x8_0000, 1UL << 62, 1UL << 63];
 
+    // IA32_XFD is left alone: set together with tile data it would fault in the host (KVM-SET-XFD-NM).
+    private const uint Xss = 0xDA0;
+
     private readonly KvmSequenceFacts _facts;
 
     /// <summary>A generator for one host.</summary>
@@ -51,7 +54,7 @@ public sealed class KvmSequenceGenerator
         return new KvmSequence(seed, calls.ToImmutable());
     }
 
-    private KvmCall NextCall(ref SplitMix64 random) => random.Below(20) switch
+    private KvmCall NextCall(ref SplitMix64 random) => random.Below(!_facts.MovesThroughProcessor ? 20 : _facts.SetsXss ? 24 : 22) switch
     {
         0 or 1 => SetCpuid2(ref random),
         2 => new GetCpuid2Call(_facts.ComparedLeaf),
@@ -62,7 +65,10 @@ public sealed class KvmSequenceGenerator
         15 or 16 => SetXcrs(ref random),
         17 => new GetXcrsCall(),
         18 => SetFpu(ref random),
-        _ => new GetFpuCall(),
+        19 => new GetFpuCall(),
+        20 or 21 => new RunImmediateExitCall(),
+        22 => new SetMsrCall(Xss, random.OneIn(2) ? 0 : Mask(ref random)),
+        _ => new GetMsrCall(Xss),
     };
 
     private SetCpuid2Call SetCpuid2(ref SplitMix64 random)

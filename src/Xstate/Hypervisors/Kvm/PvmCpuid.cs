@@ -11,6 +11,7 @@ namespace Xstate.Hypervisors.Kvm;
 public static class PvmCpuid
 {
     private const int MaxSubleaf = 63;
+    private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
 
     /// <summary>The table that the guest gets when user space asks for <paramref name="asked"/>.</summary>
     public static ImmutableArray<CpuidEntry> Rewrite(ImmutableArray<CpuidEntry> asked, LinuxHost host)
@@ -55,13 +56,17 @@ public static class PvmCpuid
         CpuidRegisters native = host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, (uint)subleaf);
         if (subleaf == StateComponent.X87)
         {
-            return native;
+            StateComponentSet all = new(native.EdxEax);
+
+            // It has no tiles to give (measured on 6.18 with AMX).
+            StateComponentSet shown = all.Except(Tiles);
+            return shown == all ? native : native with { Eax = (uint)shown.Bits, Ecx = (uint)host.Layout.StandardLengthFor(shown) };
         }
 
         if (subleaf == StateComponent.Sse)
         {
-            // XSAVES and the supervisor components are taken away.
-            return native with { Eax = native.Eax & ~(1u << 3), Ecx = 0, Edx = 0 };
+            // XSAVES, XFD and the supervisor components are taken away.
+            return native with { Eax = native.Eax & ~(0b11u << 3), Ecx = 0, Edx = 0 };
         }
 
         int leaf0 = Find(entries, 0);

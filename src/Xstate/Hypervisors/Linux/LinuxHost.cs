@@ -123,6 +123,12 @@ public sealed class LinuxHost
             supported = supported.Except(Mpx);
         }
 
+        // kvm_pvm has no tiles to give: KVM_SET_XSAVE refuses even bit 17 (measured on 6.18 with AMX).
+        if (Record.Flavour == KvmFlavour.Pvm)
+        {
+            supported = supported.Except(Tiles);
+        }
+
         // What KVM itself reported wins; it hides tiles until permission is given.
         return Record.SupportedCpuid is { } reported ? supported & (reported.UserComponents | Tiles) : supported;
     }

@@ -6,7 +6,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>A thread of an ordinary process: its state as a debugger reads and writes it, and as signals carry it.</summary>
-public sealed class LinuxTask : IThreadRegsets
+public sealed class LinuxTask : ILinuxTask
 {
     private readonly LinuxHost _host;
     private readonly FpState _state;
@@ -21,6 +21,7 @@ public sealed class LinuxTask : IThreadRegsets
         _state = new FpState(host);
         _processor = new HostProcessor(host);
         _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
+        KeepMxcsrMask();
         Run();
     }
 
@@ -42,9 +43,8 @@ public sealed class LinuxTask : IThreadRegsets
     /// <summary>The thread runs without touching its state, and stops again: XSTATE_BV becomes what the processor says is in use.</summary>
     public void Run()
     {
-        _processor.Load(_state);
-        _processor.Pkru = _pkru;
-        _processor.Save(_state);
+        LoadAll();
+        SaveAll();
     }
 
     /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE: ENODEV on hosts without XSAVE.</summary>
@@ -90,6 +90,7 @@ public sealed class LinuxTask : IThreadRegsets
         if (refusal is not null && Behavior.Has(KernelDifference.PtraceLenient))
         {
             _state.Reset();
+            KeepMxcsrMask();
             _pkru = 0;
         }
 
@@ -130,6 +131,65 @@ public sealed class LinuxTask : IThreadRegsets
         image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
         _state.Xfeatures |= StateComponentSet.Legacy;
         return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public SignalReturn RoundtripSignal(Action<SignalFrame> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        SignalFrame frame = BuildSignalFrame();
+        change(frame);
+        SignalReturn back = Sigreturn(frame);
+        if (back.Killed)
+        {
+            // Its signal held back, the thread goes on with the state that a failed sigreturn leaves.
+            Run();
+        }
+
+        return back;
+    }
+
+    /// <inheritdoc/>
+    public Fault Restore(ReadOnlySpan<byte> area, StateComponentSet components)
+    {
+        if (new Pkru(_pkru).AccessDisabled(0))
+        {
+            return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
+        }
+
+        LoadAll();
+        Fault fault = Instructions.Xrstor(_processor.Cpu, area, 0, components.Bits);
+        SaveAll();
+        return fault;
+    }
+
+    /// <inheritdoc/>
+    public Fault View(out ThreadView? view)
+    {
+        view = null;
+        if (new Pkru(_pkru).AccessDisabled(0) || new Pkru(_pkru).WriteDisabled(0))
+        {
+            return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.Write | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
+        }
+
+        LoadAll();
+        byte[] area = new byte[_host.Layout.StandardLengthFor(_state.UserXfeatures)];
+        ulong? inUse = null;
+        Fault fault = Instructions.Xsave(_processor.Cpu, area, 0, _state.UserXfeatures.Bits);
+        if (_processor.Cpu.Profile.HasXgetbv1)
+        {
+            Instructions.Xgetbv(_processor.Cpu, 1, out ulong value);
+            inUse = value;
+        }
+
+        SaveAll();
+        view = new ThreadView(area, _processor.Cpu.Xcr0, inUse is { } bits ? new StateComponentSet(bits) : null, _processor.Cpu.Profile.HasProtectionKeys ? _pkru : null);
+        return fault;
+    }
+
+    /// <summary>The model has nothing to end.</summary>
+    public void Dispose()
+    {
     }
 
     /// <summary>Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers.</summary>
@@ -176,9 +236,23 @@ public sealed class LinuxTask : IThreadRegsets
             return new SignalReturn(Killed: false, fxOnly, null);
         }
 
-        _state.Reset();
-        _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
+        ResetRegisters();
         return new SignalReturn(Killed: true, fxOnly, why);
+    }
+
+    // A process starts with a copy of the kernel's own initial image, which the processor wrote: unlike a virtual CPU's, with MXCSR_MASK.
+    private void KeepMxcsrMask() => BinaryPrimitives.WriteUInt32LittleEndian(_state.Legacy[XsaveFormat.MxcsrMaskOffset..], _host.MxcsrMask);
+
+    private void LoadAll()
+    {
+        _processor.Load(_state);
+        _processor.Pkru = _pkru;
+    }
+
+    private void SaveAll()
+    {
+        _processor.Save(_state);
+        _pkru = _processor.Pkru;
     }
 
     // Components of the task that the frame does not list become initial, PKRU among them.
@@ -195,10 +269,45 @@ public sealed class LinuxTask : IThreadRegsets
             return $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}";
         }
 
-        _processor.Cpu.Registers.Initialize(_state.UserXfeatures.Except(loaded));
+        LoadInitial(_state.UserXfeatures.Except(loaded));
         _processor.Save(_state);
         _pkru = _processor.Pkru;
         return null;
+    }
+
+    // What a failed sigreturn leaves: the registers are initial, the buffer is as the next save leaves it. So an MXCSR from before can be read beside AVX in use, as
+    // components that are initial are not written (measured on 6.18).
+    private void ResetRegisters()
+    {
+        _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
+        if (!_host.HasXsave)
+        {
+            _state.Reset();
+            KeepMxcsrMask();
+            return;
+        }
+
+        LoadInitial(_state.UserXfeatures.Without(StateComponent.Pkru));
+        _processor.Pkru = _pkru;
+        _processor.Save(_state);
+    }
+
+    // After the frame, and by XRSTOR of the kernel's own initial image: in the standard format AVX alone brings the initial MXCSR along, in the compacted one it does not.
+    private void LoadInitial(StateComponentSet components)
+    {
+        if (!_host.HasXsave || components.IsEmpty)
+        {
+            return;
+        }
+
+        byte[] image = new byte[XstateLength];
+        _host.InitialLegacy.CopyTo(image);
+        if (_host.UsesCompactedBuffers)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | _host.UserFeatures.Bits);
+        }
+
+        Instructions.Xrstor(_processor.Cpu, image, 0, components.Bits);
     }
 
     private string? Copy(SignalFrame frame, bool fxOnly, StateComponentSet listed)

@@ -37,6 +37,16 @@ public sealed class SignalFrame
         }
     }
 
+    /// <summary>A frame as it lies in the memory of a process.</summary>
+    /// <param name="bytes">512 bytes, and what they say follows.</param>
+    public SignalFrame(byte[] bytes)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes.Length, XsaveFormat.LegacyLength, nameof(bytes));
+        Bytes = bytes;
+        _length = bytes.Length - sizeof(uint);
+    }
+
     /// <summary>The bytes.</summary>
     public byte[] Bytes { get; }
 

@@ -1,0 +1,83 @@
+using System.Globalization;
+using Xstate.Scenarios.Conformance;
+
+namespace Xstate.Reports;
+
+/// <summary>A comparison of a model with the running kernel.</summary>
+/// <param name="Kernel">The running kernel.</param>
+/// <param name="Model">The modelled one.</param>
+/// <param name="Seed">The first seed.</param>
+/// <param name="Result">What was found.</param>
+public sealed record ConformAnswer(string Kernel, string Model, ulong Seed, ConformanceResult Result);
+
+/// <summary>Tells what a comparison found.</summary>
+public static class ConformReport
+{
+    /// <summary>Writes the JSON answer.</summary>
+    public static void WriteJson(Stream output, ConformAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        JsonAnswer.Write(output, "conform", json =>
+        {
+            ConformanceResult result = answer.Result;
+            json.WriteString("kernel", answer.Kernel);
+            json.WriteString("model", answer.Model);
+            json.WriteString("seed", $"0x{answer.Seed:x}");
+            json.WriteBoolean("complete", result.IsComplete);
+            json.WriteNumber("calls", result.Total);
+            json.WriteNumber("sequences", result.Sequences);
+            json.WriteNumber("refusals", result.Refusals);
+            json.WriteNumber("bytes", result.Bytes);
+            json.WriteNumber("undecided", result.Undecided);
+            json.WriteStartObject("byCall");
+            foreach ((string name, long count) in result.Calls)
+            {
+                json.WriteNumber(name, count);
+            }
+
+            json.WriteEndObject();
+            json.WriteStartArray("disagreements");
+            foreach (ScenarioDisagreement found in result.Disagreements)
+            {
+                json.WriteStartObject();
+                json.WriteString("seed", $"0x{found.Seed:x}");
+                json.WriteString("call", found.Op);
+                json.WriteString("model", found.Model);
+                json.WriteString("kernel", found.Kernel);
+                json.WriteString("scenario", found.Scenario);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        });
+    }
+
+    /// <summary>Writes text for people.</summary>
+    public static void WriteText(TextWriter output, ConformAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(answer);
+        ConformanceResult result = answer.Result;
+        output.WriteLine($"{answer.Model} as a model against {answer.Kernel}, from seed 0x{answer.Seed:x}");
+        foreach ((string name, long count) in result.Calls)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-18} {count,12:N0}"));
+        }
+
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{result.Total:N0} calls in {result.Sequences:N0} sequences ({result.Refusals:N0} refused by both, {result.Bytes:N0} bytes of answers){(result.IsComplete ? "" : ", ended early")}"));
+        if (result.Undecided > 0)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Undecided:N0} answers differ in XSTATE_BV[9] alone while PKRU is 0, which depends on what else ran on the processor"));
+        }
+
+        foreach (ScenarioDisagreement found in result.Disagreements)
+        {
+            output.WriteLine();
+            output.WriteLine(found);
+        }
+
+        output.WriteLine(result.Disagreements.Count == 0 ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}");
+    }
+}

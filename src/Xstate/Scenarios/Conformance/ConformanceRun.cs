@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using Xstate.Hypervisors.Conformance;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Scenarios.Conformance;
+
+/// <summary>How much a comparison does.</summary>
+public sealed record ConformanceOptions
+{
+    /// <summary>Calls to compare, at least; the last sequence is finished.</summary>
+    public long Count { get; init; } = 100_000;
+
+    /// <summary>The first seed; each sequence takes the next one.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Ends it before all calls are made, or null.</summary>
+    public TimeSpan? Limit { get; init; }
+
+    /// <summary>Disagreements after which it ends: one wrong rule shows in every other sequence.</summary>
+    public int MaxDisagreements { get; init; } = 5;
+}
+
+/// <summary>What a comparison found.</summary>
+/// <param name="Calls">Calls compared, by request or step.</param>
+/// <param name="Sequences">Sequences of calls.</param>
+/// <param name="Refusals">Calls that both sides refused, or that faulted or killed on both.</param>
+/// <param name="Bytes">Length of the answers compared.</param>
+/// <param name="Undecided">Answers that differ where neither is wrong (<see cref="ScenarioDifferential.Undecided"/>).</param>
+/// <param name="Disagreements">Where the two differ, minimized.</param>
+/// <param name="IsComplete">Whether the asked number of calls was reached.</param>
+public sealed record ConformanceResult(
+    IReadOnlyDictionary<string, long> Calls, long Sequences, long Refusals, long Bytes, long Undecided, IReadOnlyList<ScenarioDisagreement> Disagreements, bool IsComplete)
+{
+    /// <summary>All calls.</summary>
+    public long Total => Calls.Values.Sum();
+}
+
+/// <summary>Compares a model with a kernel over seeded random sequences of KVM's calls on a virtual CPU, and of ptrace, signals and instructions on a child.</summary>
+public static class ConformanceRun
+{
+    /// <summary>Performs it.</summary>
+    /// <param name="host">The model.</param>
+    /// <param name="facts">What sequences of KVM's calls are built around; null to leave KVM out.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="options">How much.</param>
+    /// <param name="progress">Told how many calls were compared, after each pair of sequences; or null.</param>
+    public static ConformanceResult Perform(LinuxHost host, KvmSequenceFacts? facts, ScenarioBackend kernel, ConformanceOptions options, IProgress<long>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(kernel);
+        ArgumentNullException.ThrowIfNull(options);
+        using KvmDifferential virtualCpus = new(() => new KvmModelMachine(host), () => kernel.CreateMachine(hasInterruptController: false)!);
+        ScenarioDifferential children = new(new ModelBackend(host), kernel);
+        KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
+        ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
+        List<ScenarioDisagreement> found = [];
+        long start = Stopwatch.GetTimestamp();
+        ulong seed = options.Seed;
+        long compared = 0;
+        while (compared < options.Count && found.Count < options.MaxDisagreements && (options.Limit is not { } limit || Stopwatch.GetElapsedTime(start) < limit))
+        {
+            if (calls is not null && virtualCpus.Compare(calls.Make(seed)) is { } difference)
+            {
+                found.Add(Describe(difference, host));
+            }
+
+            if (children.Compare(seed, steps.Make(seed)) is { } other)
+            {
+                found.Add(other);
+            }
+
+            seed++;
+            compared = virtualCpus.Calls + children.Calls.Values.Sum();
+            progress?.Report(compared);
+        }
+
+        SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
+        foreach ((string name, long count) in virtualCpus.ByRequest.Concat(children.Calls))
+        {
+            counts[name] = count;
+        }
+
+        return new ConformanceResult(
+            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, children.Undecided, found, compared >= options.Count);
+    }
+
+    private static ScenarioDisagreement Describe(KvmDisagreement difference, LinuxHost host)
+    {
+        using KvmModelMachine machine = new(host);
+        string scenario = KvmScenarioText.Write(difference.Sequence, machine);
+        return new ScenarioDisagreement(difference.Sequence.Seed, scenario, difference.Sequence.Calls[^1].Request, Text(difference.Left), Text(difference.Right));
+    }
+
+    private static string Text(KvmAnswer answer) =>
+        answer.Errno != Hypervisors.Errno.None ? $"{{\"errno\":\"{answer.Errno}\"}}" : $"{{\"errno\":0,\"hex\":\"{Convert.ToHexStringLower(answer.Bytes.Span)}\"}}";
+}

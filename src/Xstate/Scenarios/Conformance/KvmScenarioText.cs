@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Conformance;
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Scenarios.Conformance;
+
+/// <summary>Writes a sequence of KVM calls as a scenario that <c>xstate run</c> performs.</summary>
+public static class KvmScenarioText
+{
+    /// <summary>The scenario, one line of JSON.</summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="machine">A fresh machine: what a sequence sets back is what this one returned before.</param>
+    public static string Write(KvmSequence sequence, IKvmMachine machine)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        ArgumentNullException.ThrowIfNull(machine);
+        using MemoryStream output = new();
+        using (Utf8JsonWriter json = new(output, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("name", string.Create(CultureInfo.InvariantCulture, $"kvm-0x{sequence.Seed:x}"));
+            json.WriteStartArray("steps");
+            machine.CreateVcpu(0, out IKvmVcpu? vcpu);
+            byte[] lastArea = [];
+            foreach (KvmCall call in sequence.Calls)
+            {
+                json.WriteStartObject();
+                Write(json, call, lastArea);
+                json.WriteEndObject();
+                if (vcpu is not null)
+                {
+                    call.Perform(vcpu, ref lastArea);
+                }
+            }
+
+            vcpu?.Dispose();
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(output.ToArray());
+    }
+
+    private static void Write(Utf8JsonWriter json, KvmCall call, byte[] lastArea)
+    {
+        // The requests' names without KVM_ are the steps' names, in lower case; a list of MSRs has one.
+        string op = call.Request["KVM_".Length..].ToLowerInvariant();
+        json.WriteString("op", op switch { "run" => "run_immediate_exit", "set_msrs" => "set_msr", "get_msrs" => "get_msr", _ => op });
+        switch (call)
+        {
+            case SetCpuid2Call set:
+                WriteCpuid(json, set.Entries);
+                break;
+            case SetXsaveCall set:
+                json.WriteString("hex", Convert.ToHexStringLower(set.Image.Span));
+                break;
+            case SetXsaveBackCall:
+                json.WriteString("hex", Convert.ToHexStringLower(lastArea));
+                break;
+            case SetXcrsCall set:
+                json.WriteNumber("count", set.Count);
+                json.WriteString("flags", Hex(set.Flags));
+                json.WriteStartArray("entries");
+                foreach (XcrEntry entry in set.Entries)
+                {
+                    json.WriteStartObject();
+                    json.WriteString("xcr", Hex(entry.Index));
+                    json.WriteString("value", Hex(entry.Value));
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+                break;
+            case SetFpuCall set:
+                WriteFpu(json, KvmFpu.Parse(set.Fpu.Span));
+                break;
+            case SetMsrCall set:
+                json.WriteString("index", Hex(set.Index));
+                json.WriteString("value", Hex(set.Value));
+                break;
+            case GetMsrCall get:
+                json.WriteString("index", Hex(get.Index));
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static void WriteCpuid(Utf8JsonWriter json, ImmutableArray<CpuidEntry> entries)
+    {
+        json.WriteStartArray("cpuid");
+        foreach (CpuidEntry entry in entries)
+        {
+            json.WriteStartObject();
+            json.WriteString("leaf", Hex(entry.Leaf));
+            json.WriteString("subleaf", Hex(entry.Subleaf));
+            json.WriteString("flags", Hex(entry.SubleafSignificant ? 1u : 0));
+            KvmSteps.WriteRegisters(json, entry.Registers);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteFpu(Utf8JsonWriter json, KvmFpu fpu) => KvmSteps.WriteFpu(json, fpu);
+
+    private static string Hex(ulong value) => $"0x{value:x}";
+}

@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Xstate.Tests.Support;
+
+namespace Xstate.Cli.Tests;
+
+public class ConformCommandTests
+{
+    [Fact]
+    public async Task This_kernel_agrees_with_its_model_and_the_answer_counts_what_was_compared()
+    {
+        XstateProcess run = await Conform("conform", "--count", "3000", "--seed", "0x77", "--json");
+        Assert.True(run.ExitCode == 0, run.Output);
+        Assert.Empty(new JsonSchema("conform.answer.schema.json").Errors(run.Json));
+        JsonElement byCall = run.Json.GetProperty("byCall");
+        Assert.Equal(run.Json.GetProperty("calls").GetInt64(), byCall.EnumerateObject().Sum(call => call.Value.GetInt64()));
+        Assert.InRange(run.Json.GetProperty("calls").GetInt64(), 3000, 3100);
+        Assert.All(["child", "ptrace_get", "ptrace_set", "signal_roundtrip"], step => Assert.True(byCall.GetProperty(step).GetInt64() > 0));
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public async Task A_kernel_of_another_era_disagrees_and_each_reproducer_runs()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"xstate-conform-{Environment.ProcessId}.jsonl");
+        try
+        {
+            XstateProcess run = await Conform("conform", "--as", "linux-5.10", "--count", "20000", "--output", path, "--json");
+            Assert.Equal(1, run.ExitCode);
+            JsonElement found = run.Json.GetProperty("disagreements");
+            string[] lines = await File.ReadAllLinesAsync(path);
+            Assert.Equal(found.GetArrayLength(), lines.Length);
+            Assert.Equal(found.EnumerateArray().Select(disagreement => disagreement.GetProperty("scenario").GetString()), lines);
+
+            XstateProcess modelled = await XstateProcess.Run("run", path, "--backend", "model", "--host", "local@linux-5.10");
+            Assert.Equal(0, modelled.ExitCode);
+            Assert.Equal(lines.Length, modelled.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Theory]
+    [InlineData("--count", "0", "--count takes a number above 0")]
+    [InlineData("--seconds", "-1", "--seconds takes a number above 0")]
+    public async Task What_makes_no_sense_is_a_usage_error(string option, string value, string message)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "only a Linux kernel can be compared with");
+        XstateProcess run = await XstateProcess.Run("conform", option, value);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+
+    private static async Task<XstateProcess> Conform(params string[] arguments)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "only a Linux kernel can be compared with");
+        XstateProcess run = await XstateProcess.Run(arguments);
+        Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), $"this machine does not allow ptrace: {run.Error.Trim()}");
+        return run;
+    }
+}
