@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Xstate.Findings;
 using Xstate.Hypervisors;
@@ -161,7 +162,10 @@ public static class CheckReport
     {
         foreach (RegisterDifference difference in outcome.Differences.Take(TextDifferences))
         {
-            output.WriteLine($"  {UnitOf(outcome)} {difference.Vcpu} {difference.Register}: {Shorten(difference.Before)} becomes {Shorten(difference.After)}");
+            // Of a long register the first byte that changes and what follows it.
+            int same = difference.Before.Length <= MaxRegister ? 0 : difference.Before.AsSpan().CommonPrefixLength(difference.After) & -2;
+            string from = same == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" from byte {same / 2}");
+            output.WriteLine($"  {UnitOf(outcome)} {difference.Vcpu} {difference.Register}{from}: {Shorten(difference.Before[same..])} becomes {Shorten(difference.After[same..])}");
         }
 
         if (outcome.Differences.Length > TextDifferences)
