@@ -6,6 +6,7 @@ using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 using Xstate.Tests.Artifacts.QemuStream;
 using Xstate.Tests.Support;
+using Xstate.Transforms;
 
 namespace Xstate.Tests.Rehearsal;
 
@@ -86,12 +87,15 @@ public class StoredRegistersRehearsalTests
         Assert.Contains(dropped.Repairs, step => step.LosesState);
     }
 
-    [Fact]
-    public void Groups_of_xcr0_are_dropped_together()
+    [Theory]
+    [InlineData(0x67UL, 0x7UL)]
+    [InlineData(0xE3UL, 0x3UL)]
+    [InlineData(0xE7UL, 0xE7UL)]
+    public void What_depends_on_a_dropped_component_of_xcr0_is_dropped_with_it(ulong destination, ulong left)
     {
-        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0x7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]);
-        TargetOutcome outcome = RestoreRehearsal.Perform(Open(stream), Host("intel-haswell", "6.12"), new RehearsalOptions { Force = true });
-        Assert.Equal(7UL, outcome.Repaired!.States[0].Xcr0!.Value.Bits);
+        CapturedState state = Open(StreamBuilder.Kvm()).States[0];
+        RepairTarget target = new(state.Layout!.Value, new StateComponentSet(destination), Mxcsr.IntelMask, 4096);
+        Assert.Equal(left, RestoreRepair.Apply(state, target, new StateComponentSet(0xE7), force: true).Value.Xcr0!.Value.Bits);
     }
 
     [Fact]
