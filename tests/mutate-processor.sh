@@ -20,6 +20,8 @@ cp ../Xstate.Linux.Tests/Processor/ProcessorComparisonTests.cs Native/
 dotnet add reference ../../src/Xstate.Linux/Xstate.Linux.csproj
 dotnet restore -p:RestoreLockedMode=false --force-evaluate
 
+# Patterns add up, so the room is the default only where none is given.
+case " $* " in *" --mutate "* | *" -m "*) ;; *) set -- --mutate '**/Processor/**/*.cs' "$@" ;; esac
 export XSTATE_TEST_SCALE=${XSTATE_TEST_SCALE:-0.001} CI=
-exec "$folder/tools/dotnet-stryker" --project Xstate.csproj --test-runner mtp --mutate '**/Processor/**/*.cs' --reporter json --reporter cleartext \
+exec "$folder/tools/dotnet-stryker" --project Xstate.csproj --test-runner mtp --reporter json --reporter cleartext \
     --skip-version-check "$@"
