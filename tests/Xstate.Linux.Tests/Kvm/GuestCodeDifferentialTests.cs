@@ -12,7 +12,7 @@ namespace Xstate.Linux.Tests.Kvm;
 public sealed class GuestCodeDifferentialTests(ITestOutputHelper output)
 {
     private const ulong Seed = 20261121;
-    private const int FullCount = 4_000;
+    private const int FullCount = 800;
     private const int MaxRepetitions = 3;
 
     // Data, an area for the XSAVE family in the page with key 0 (QEMU reads the header before it writes, so that another key gives another error code), one for FXSAVE.
