@@ -22,6 +22,9 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
     // e_phnum has 16 bits. Cores of processes with more mappings store this value and the real number in sh_info of section header 0 (Linux 2.6.34).
     private const ushort ExtendedNumbering = 0xFFFF;
 
+    /// <summary>Whether the number of program headers is known only from where the notes are, so that these may not move.</summary>
+    public bool IsCountedByNotes { get; private init; }
+
     public int Length => Is64 ? 64 : 52;
 
     public int ProgramHeaderLength => Is64 ? 56 : 32;
@@ -109,7 +112,8 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         ElfHeader result = this;
         if (ProgramHeaderCount == ExtendedNumbering)
         {
-            result = result with { ProgramHeaderCount = SectionHeaders > 0 && SectionHeaders <= source.Length - SectionHeaderLength ? ExtendedCount(source) : CountUpToNotes(source) };
+            bool told = SectionHeaders > 0 && SectionHeaders <= source.Length - SectionHeaderLength;
+            result = result with { ProgramHeaderCount = told ? ExtendedCount(source) : CountUpToNotes(source), IsCountedByNotes = !told };
         }
 
         // The same for sections: e_shnum 0 with a table means that sh_size of section header 0 has the number.

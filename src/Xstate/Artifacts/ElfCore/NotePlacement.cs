@@ -39,6 +39,11 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
             throw new NotSupportedException("the core is truncated: a note behind its end would be read as memory, and there is no room before the memory");
         }
 
+        if (_header.IsCountedByNotes)
+        {
+            throw new NotSupportedException("the core has lost its section header 0: the number of its program headers is known from where its notes are, so these cannot move");
+        }
+
         int length = (int)Math.Min(_from - _segment.Offset, int.MaxValue);
         if (length + (long)padded.Length > limits.MaxNoteBytes)
         {

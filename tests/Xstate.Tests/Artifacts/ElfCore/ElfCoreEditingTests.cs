@@ -123,6 +123,24 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Notes_that_tell_the_number_of_program_headers_do_not_move()
+    {
+        byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 8);
+        foreach (int room in new[] { 0, 300 })
+        {
+            byte[] core = new CoreBuilder { ExtendedNumbering = true, Memories = 40, MemoryLength = 3, Room = room }.Thread(1).Area(area).Build();
+            core.AsSpan(40, 8).Clear();
+            if (room == 0)
+            {
+                Assert.Contains("section header 0", Assert.Throws<NotSupportedException>(() => AddNote(core)).Message, StringComparison.Ordinal);
+                continue;
+            }
+
+            Assert.Equal(FactSource.Note, CoreSamples.Open(AddNote(core)).Capture!.States[0].Layout!.Provenance.Source);
+        }
+    }
+
+    [Fact]
     public void A_segment_with_a_few_bytes_behind_its_last_note_takes_the_new_one_where_readers_look_for_it()
     {
         byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 6);
