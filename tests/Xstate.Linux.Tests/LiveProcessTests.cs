@@ -108,8 +108,8 @@ public class LiveProcessTests
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/status");
         string state = "";
 
-        // Right after it is let go a thread still runs for a moment before it sleeps again.
-        for (int i = 0; i < 1000 && state is "" or "R"; i++)
+        // Right after it is let go a thread is still stopped or runs for a moment before it sleeps again.
+        for (int i = 0; i < 1000 && state is "" or "R" or "t"; i++)
         {
             state = Field("State:")[..1];
             Thread.Sleep(1);
