@@ -27,7 +27,7 @@ public class ConformCommandTests
             XstateProcess run = await Conform("conform", "--as", "linux-5.10", "--count", "20000", "--output", path, "--json");
             Assert.Equal(1, run.ExitCode);
             JsonElement found = run.Json.GetProperty("disagreements");
-            string[] lines = await File.ReadAllLinesAsync(path);
+            string[] lines = await File.ReadAllLinesAsync(path, TestContext.Current.CancellationToken);
             Assert.Equal(found.GetArrayLength(), lines.Length);
             Assert.Equal(found.EnumerateArray().Select(disagreement => disagreement.GetProperty("scenario").GetString()), lines);
 

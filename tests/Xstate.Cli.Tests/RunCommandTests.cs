@@ -6,7 +6,7 @@ public class RunCommandTests
     public async Task Every_ready_scenario_runs_on_a_model_with_one_line_each()
     {
         XstateProcess run = await XstateProcess.Run("run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after");
-        Assert.Equal((0, 4), (run.ExitCode, run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Equal((0, 5), (run.ExitCode, run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
         Assert.Contains("\"ebx\":\"0x240\",\"ecx\":\"0x9c0\"", run.Output, StringComparison.Ordinal);
     }
 

@@ -68,7 +68,7 @@ public class SnapshotCommandTests
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("restored by CRIU", run.Output, StringComparison.Ordinal);
         Assert.Contains("XS1005 error", run.Output, StringComparison.Ordinal);
-        Assert.Contains("thread 0 zmm0: ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("thread 0 zmm0 from byte 32: ", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -5,7 +5,6 @@ using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
-using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Reports;
 using Xstate.Scenarios.Conformance;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Linux.Kvm;
@@ -164,9 +165,12 @@ public sealed class KvmVcpuTests : IDisposable
     [Fact]
     public void CPUID_comes_back_with_the_entries_that_were_set()
     {
-        CpuidEntry[] supported = [.. _device.GetSupportedCpuid().Entries];
-        CpuidTable back = _vcpu.GetCpuid2();
-        Assert.Equal(supported.Select(e => (e.Leaf, e.Subleaf)), back.Entries.Select(e => (e.Leaf, e.Subleaf)));
+        (uint, uint)[] supported = [.. _device.GetSupportedCpuid().Entries.Select(e => (e.Leaf, e.Subleaf))];
+        (uint, uint)[] back = [.. _vcpu.GetCpuid2().Entries.Select(e => (e.Leaf, e.Subleaf))];
+
+        // kvm_pvm leaves out some that it says it supports: those of tiles (0x1D, 0x1E) and of AVX10 (0x24), measured on 6.18.
+        Assert.Equal(LocalKvm.Host.Record.Flavour == KvmFlavour.Pvm ? supported.Intersect(back) : supported, back);
+        Assert.Contains((CpuidTable.XsaveLeaf, 1u), back);
     }
 
     private static byte[] Image(ulong components)

@@ -1,3 +1,4 @@
+using Xstate.Architecture;
 using Xstate.Cli.GuestCode;
 using Xstate.Linux.Kvm;
 using Xstate.Scenarios;
@@ -33,7 +34,7 @@ public class ScenarioTests
                     break;
                 }
 
-                Assert.True(WithoutWhy(modelled[i]) == real[i], $"{scenario.Name}\nmodel  {modelled[i]}\nkernel {real[i]}");
+                Assert.True(WithoutMxcsrMask(WithoutWhy(modelled[i])) == WithoutMxcsrMask(real[i]), $"{scenario.Name}\nmodel  {modelled[i]}\nkernel {real[i]}");
                 compared++;
             }
         }
@@ -54,5 +55,17 @@ public class ScenarioTests
     {
         int why = step.IndexOf(",\"why\":", StringComparison.Ordinal);
         return why < 0 ? step : step[..why] + "}";
+    }
+
+    // Whether a save after a load writes MXCSR_MASK is up to the processor: XSAVES may leave out what was not modified in between (SDM Vol. 1, 13.11), and Intel's do.
+    private static string WithoutMxcsrMask(string step)
+    {
+        const string Area = "\"hex\":\"";
+        const int MaskDigit = 2 * XsaveFormat.MxcsrMaskOffset;
+        const int MaskDigits = 2 * sizeof(uint);
+        int area = step.IndexOf(Area, StringComparison.Ordinal) + Area.Length;
+        return step.Contains("\"op\":\"get_xsave", StringComparison.Ordinal) && area >= Area.Length && step.Length > area + MaskDigit + MaskDigits
+            ? step.Remove(area + MaskDigit, MaskDigits)
+            : step;
     }
 }
