@@ -55,7 +55,7 @@ internal sealed unsafe class SleepingChild : IDisposable
         do
         {
             // Stops that a tracer has not seen come before the end.
-            found = TraceCalls.waitpid(Id, out int status, TraceCalls.__WALL);
+            found = TraceCalls.waitpid(Id, out int status, TraceCalls.WALL);
             if (found == Id && !new ThreadStop(status).IsStopped)
             {
                 return;

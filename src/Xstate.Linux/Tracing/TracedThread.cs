@@ -80,7 +80,7 @@ internal sealed unsafe class TracedThread
         long start = Stopwatch.GetTimestamp();
         for (int attempt = 0; ; attempt++)
         {
-            int found = TraceCalls.waitpid(Id, out int status, TraceCalls.WNOHANG | TraceCalls.__WALL);
+            int found = TraceCalls.waitpid(Id, out int status, TraceCalls.WNOHANG | TraceCalls.WALL);
             if (found == Id)
             {
                 _stop = new ThreadStop(status);
@@ -111,7 +111,7 @@ internal sealed unsafe class TracedThread
         int status;
         do
         {
-            found = TraceCalls.waitpid(Id, out status, TraceCalls.__WALL);
+            found = TraceCalls.waitpid(Id, out status, TraceCalls.WALL);
         }
         while (found < 0 && LastError() == Errno.EINTR);
         if (found != Id)

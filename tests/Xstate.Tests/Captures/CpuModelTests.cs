@@ -112,6 +112,9 @@ public class CpuModelTests
 
     private static CpuModel Model(string features) => new()
     {
-        Name = "X", ListsFeatures = true, Features = [.. features.Split(' ')], Provenance = new Provenance(FactSource.Given, "a test"),
+        Name = "X",
+        ListsFeatures = true,
+        Features = [.. features.Split(' ')],
+        Provenance = new Provenance(FactSource.Given, "a test"),
     };
 }

@@ -94,7 +94,14 @@ internal sealed record VcpuPlaces
 
         return new VcpuPlaces
         {
-            Start = start, End = cursor.Offset, CpuidEntries = cpuid, MsrEntries = msrs, Xcrs = xcrs, Xsave = xsave, XsaveExtra = extra, XsaveExtraLength = extraLength,
+            Start = start,
+            End = cursor.Offset,
+            CpuidEntries = cpuid,
+            MsrEntries = msrs,
+            Xcrs = xcrs,
+            Xsave = xsave,
+            XsaveExtra = extra,
+            XsaveExtraLength = extraLength,
         };
     }
 
