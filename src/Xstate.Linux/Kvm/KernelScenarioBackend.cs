@@ -53,9 +53,11 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
 
         try
         {
-            // The events only mark INIT as pending; asking for the state lets the local APIC act on it, without running the guest.
+            // The events only mark INIT as pending; asking for the state lets the local APIC act on it, without running the guest. KVM_RUN with immediate_exit then moves the
+            // state through the processor, as an INIT inside KVM_RUN does.
             native.SetEvents(new KvmVcpuEvents { HasSystemManagementState = true, IsInitPending = true });
             native.GetMpState();
+            native.RunImmediateExit();
             return true;
         }
         catch (KvmException)
