@@ -39,26 +39,11 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Changes bytes of a file where they are, after all of them were found to be what they should be. Only for changes that keep every length.</summary>
+    /// <summary>Changes bytes of a file where they are, and sees them on the disk.</summary>
     public static void PatchInPlace(string path, IReadOnlyList<ArtifactPatch> patches)
     {
         using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-        foreach (ArtifactPatch patch in patches)
-        {
-            byte[] found = new byte[patch.Found.Length];
-            file.Position = patch.Offset;
-            if (file.ReadAtLeast(found, found.Length, throwOnEndOfStream: false) != found.Length || !found.AsSpan().SequenceEqual(patch.Found.Span))
-            {
-                throw new MalformedArtifactException("artifact", patch.Offset, "other bytes than were decoded", "the file as it was when it was read");
-            }
-        }
-
-        foreach (ArtifactPatch patch in patches)
-        {
-            file.Position = patch.Offset;
-            file.Write(patch.Replacement.Span);
-        }
-
+        PatchedCopy.InPlace(file, patches);
         file.Flush(flushToDisk: true);
     }
 }

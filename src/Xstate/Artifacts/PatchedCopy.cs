@@ -33,6 +33,33 @@ public static class PatchedCopy
         Copy(original, output, original.Length - original.Position, chunk);
     }
 
+    /// <summary>Changes bytes of a file where they are, after all of them were found to be what they should be. Only for changes that keep every length.</summary>
+    /// <param name="file">The file, seekable and writable.</param>
+    /// <param name="patches">The changes.</param>
+    /// <exception cref="ArgumentException">A patch changes the length.</exception>
+    /// <exception cref="MalformedArtifactException">The file does not have the bytes that a patch expects; nothing was written.</exception>
+    public static void InPlace(Stream file, IReadOnlyList<ArtifactPatch> patches)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(patches);
+        foreach (ArtifactPatch patch in patches)
+        {
+            if (patch.Found.Length != patch.Replacement.Length)
+            {
+                throw new ArgumentException($"the patch at {patch.Offset} puts {patch.Replacement.Length} bytes in place of {patch.Found.Length}", nameof(patches));
+            }
+
+            file.Position = patch.Offset;
+            Expect(file, patch);
+        }
+
+        foreach (ArtifactPatch patch in patches)
+        {
+            file.Position = patch.Offset;
+            file.Write(patch.Replacement.Span);
+        }
+    }
+
     private static void Expect(Stream original, ArtifactPatch patch)
     {
         byte[] found = new byte[patch.Found.Length];

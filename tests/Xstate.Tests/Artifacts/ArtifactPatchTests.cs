@@ -48,6 +48,20 @@ public class ArtifactPatchTests
     }
 
     [Fact]
+    public void Bytes_change_in_place_only_when_all_of_them_are_what_was_decoded()
+    {
+        ArtifactPatch first = new(1, new byte[] { 1 }, new byte[] { 8 });
+        ArtifactPatch second = new(3, new byte[] { 7 }, new byte[] { 9 });
+        byte[] other = [0, 1, 2, 6];
+        Assert.Throws<MalformedArtifactException>(() => PatchedCopy.InPlace(new MemoryStream(other), [first, second]));
+        Assert.Equal(new byte[] { 0, 1, 2, 6 }, other);
+        byte[] file = [0, 1, 2, 7];
+        PatchedCopy.InPlace(new MemoryStream(file), [first, second]);
+        Assert.Equal(new byte[] { 0, 8, 2, 9 }, file);
+        Assert.Throws<ArgumentException>(() => PatchedCopy.InPlace(new MemoryStream(file), [new ArtifactPatch(0, new byte[1], default)]));
+    }
+
+    [Fact]
     public void An_image_and_a_capture_file_are_written_back_changed_and_stay_byte_for_byte_when_unchanged()
     {
         byte[] image = new byte[4096];
