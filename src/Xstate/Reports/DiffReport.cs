@@ -94,31 +94,26 @@ public static class DiffReport
         json.WriteStartObject();
         json.WriteNumber("a", state.LeftId);
         json.WriteNumber("b", state.RightId);
-        json.WriteStartArray("differences");
-        foreach (RegisterContrast register in state.Registers)
-        {
-            json.WriteStartObject();
-            json.WriteString("register", register.Register);
-            json.WriteString("a", register.Left);
-            json.WriteString("b", register.Right);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("noise");
-        foreach (NoiseContrast noise in state.Noise)
-        {
-            json.WriteStartObject();
-            json.WriteString("what", noise.What);
-            json.WriteString("a", noise.Left);
-            json.WriteString("b", noise.Right);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
+        WriteContrasts(json, "differences", "register", state.Registers.Select(register => (register.Register, register.Left, register.Right)));
+        WriteContrasts(json, "noise", "what", state.Noise.Select(noise => (noise.What, noise.Left, noise.Right)));
         WriteNames(json, "knownOnlyInA", state.OnlyLeft);
         WriteNames(json, "knownOnlyInB", state.OnlyRight);
         json.WriteEndObject();
+    }
+
+    private static void WriteContrasts(Utf8JsonWriter json, string name, string subject, IEnumerable<(string Subject, string Left, string Right)> contrasts)
+    {
+        json.WriteStartArray(name);
+        foreach ((string what, string left, string right) in contrasts)
+        {
+            json.WriteStartObject();
+            json.WriteString(subject, what);
+            json.WriteString("a", left);
+            json.WriteString("b", right);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteNames(Utf8JsonWriter json, string name, IEnumerable<string> facts)
