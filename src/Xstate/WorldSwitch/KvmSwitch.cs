@@ -2,61 +2,6 @@ using System.Collections.Immutable;
 
 namespace Xstate.WorldSwitch;
 
-/// <summary>Which virtualization extension a protocol uses.</summary>
-public enum Virtualization
-{
-    /// <summary>Intel VMX: NMIs stay open between VM exit and VM entry.</summary>
-    Vmx,
-
-    /// <summary>AMD SVM: #VMEXIT leaves GIF at 0 until STGI.</summary>
-    Svm,
-}
-
-/// <summary>Where KVM exchanges XCR0, IA32_XSS and PKRU.</summary>
-internal enum XcrPlace
-{
-    /// <summary>XCR0 in vcpu_enter_guest(), given back only after the vendor's run function with its #MC handling; PKRU next to the entry (before 1811d979c716).</summary>
-    AroundRun,
-
-    /// <summary>All in the vendor's run function, next to the entry (5.1 to 6.18, commits 1811d979c716 and 37486135d3a7).</summary>
-    InsideRun,
-
-    /// <summary>All in vcpu_enter_guest(), around the loop of the fast path (6.19, commits 75c69c82f211 and 7649412af3ea).</summary>
-    AroundFastpath,
-}
-
-/// <summary>Where the per-CPU flag against user access in NMI handlers is written.</summary>
-internal enum UserAccessFlag
-{
-    /// <summary>There is no such flag.</summary>
-    None,
-
-    /// <summary>Before the guest's PKRU is loaded, and after the host's is back.</summary>
-    AroundSwitch,
-
-    /// <summary>After the guest's PKRU is loaded, and before the host's is back: the wrong way round.</summary>
-    InsideSwitch,
-}
-
-/// <summary>When KVM exchanges PKRU at all.</summary>
-internal enum PkruTest
-{
-    /// <summary>Never: guests of this kernel have no protection keys.</summary>
-    Never,
-
-    /// <summary>If the guest's CR4.PKE is 1 (4.6 to 5.7).</summary>
-    Cr4Pke,
-
-    /// <summary>If CR4.PKE or XCR0[9] is 1 (5.8, commit 37486135d3a7).</summary>
-    Cr4PkeOrXcr0,
-
-    /// <summary>The same, XCR0[9] tested first and every test a step of its own (5.19, commit 945024d764a1; case 2's patch).</summary>
-    Xcr0OrCr4PkeStepwise,
-
-    /// <summary>Whatever the guest has enabled.</summary>
-    Always,
-}
-
 /// <summary>A KVM, described by what distinguishes its switch from others.</summary>
 internal sealed record KvmSwitch(Virtualization Virtualization)
 {
@@ -110,6 +55,12 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
 
     private bool IsVmx => Virtualization == Virtualization.Vmx;
 
+    private XcrExchange XcrExchange => new(HasXss, RestoresXcr0, RestoresXss);
+
+    private PkruExchange PkruExchange => new(Test, Flag, RestoresPkru, SkipsHiddenRdpkru);
+
+    private XfdExchange XfdExchange => new(ClearsXfdErr);
+
     /// <summary>The protocol.</summary>
     public SwitchProtocol Build(string id, ProtocolKind kind, string summary)
     {
@@ -146,7 +97,7 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
         return (ref vcpu) =>
         {
             int location = vcpu.Location;
-            if (pkru && location >= entry && location <= savePkru && IsNeeded(vcpu, test))
+            if (pkru && location >= entry && location <= savePkru && PkruExchange.IsNeeded(vcpu, test))
             {
                 vcpu.SavedPkru = PkruValue.Initial;
             }
@@ -215,11 +166,7 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             });
         if (HasXfd)
         {
-            protocol.Then("load-xfd-err", "if (guest_fpu.xfd_err) wrmsrl(XFD_ERR, guest)", "The guest finds its own IA32_XFD_ERR.", static (ref c) =>
-            {
-                c.Cpu.XfdErr |= c.Vcpu.SavedXfdErr;
-                return true;
-            });
+            XfdExchange.WriteGuest(protocol);
         }
 
         if (Xcr == XcrPlace.InsideRun)
@@ -227,13 +174,13 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             WriteClgi(protocol);
         }
 
-        WriteGuestXcrs(protocol);
+        XcrExchange.WriteGuest(protocol);
         if (Xcr == XcrPlace.AroundRun)
         {
             WriteClgi(protocol);
         }
 
-        WriteGuestPkru(protocol);
+        PkruExchange.WriteGuest(protocol);
         if (Xcr == XcrPlace.AroundFastpath)
         {
             WriteClgi(protocol);
@@ -263,180 +210,6 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             });
         }
     }
-
-    private void WriteGuestXcrs(ProtocolBuilder protocol)
-    {
-        protocol.Then("guest-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(guest)", "The guest's XCR0, unless it cannot execute XSAVE anyway.", static (ref c) =>
-        {
-            if (c.Vcpu.Cr4Osxsave)
-            {
-                c.Cpu.Xcr0 = c.Vcpu.Xcr0;
-            }
-
-            return true;
-        });
-        if (HasXss)
-        {
-            protocol.Then("guest-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, guest)", "The guest's IA32_XSS under the same condition.", static (ref c) =>
-            {
-                if (c.Vcpu.Cr4Osxsave)
-                {
-                    c.Cpu.Xss = c.Vcpu.Xss;
-                }
-
-                return true;
-            });
-        }
-    }
-
-    private void WriteHostXcrs(ProtocolBuilder protocol)
-    {
-        if (RestoresXcr0)
-        {
-            protocol.Then("host-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(host)", "The same test as on entry, on KVM's copy of the guest's XCR0.", static (ref c) =>
-            {
-                if (c.Vcpu.Cr4Osxsave && c.Vcpu.Xcr0 != Xcr0Value.Host)
-                {
-                    c.Cpu.Xcr0 = Xcr0Value.Host;
-                }
-
-                return true;
-            });
-        }
-
-        if (HasXss && RestoresXss)
-        {
-            protocol.Then("host-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, host)", "The same test as on entry.", static (ref c) =>
-            {
-                if (c.Vcpu.Cr4Osxsave)
-                {
-                    c.Cpu.Xss = XssValue.Host;
-                }
-
-                return true;
-            });
-        }
-    }
-
-    private void WriteGuestPkru(ProtocolBuilder protocol)
-    {
-        if (Flag == UserAccessFlag.AroundSwitch)
-        {
-            WriteFlag(protocol, "flag-on", forbidden: true);
-        }
-
-        if (Test == PkruTest.Xcr0OrCr4PkeStepwise)
-        {
-            protocol
-                .Then("test-value", "test = pkru != host_pkru", "The test of two variables goes first.", static (ref c) =>
-                {
-                    c.Vcpu.TestOutcome = c.Vcpu.SavedPkru != c.Vcpu.HostPkru;
-                    return true;
-                })
-                .Then("test-guest", "test &&= xcr0[9] || CR4.PKE", "Then what the guest has enabled, XCR0 before CR4.", static (ref c) =>
-                {
-                    c.Vcpu.TestOutcome &= IsNeeded(c.Vcpu, PkruTest.Xcr0OrCr4PkeStepwise);
-                    return true;
-                })
-                .Then("guest-pkru", "if (test) wrpkru(guest)", "The guest's PKRU is live from here.", static (ref c) =>
-                {
-                    if (c.Vcpu.TestOutcome && c.Cpu.Pkru != c.Vcpu.SavedPkru)
-                    {
-                        c.HostWrpkru(c.Vcpu.SavedPkru);
-                    }
-
-                    c.Vcpu.TestOutcome = false;
-                    return true;
-                });
-        }
-        else if (Test != PkruTest.Never)
-        {
-            PkruTest test = Test;
-            protocol.Then("guest-pkru", $"if ({Conjunct} && pkru != host_pkru) wrpkru(guest)", "The guest's PKRU is live from here.", (ref c) =>
-            {
-                // write_pkru() reads the register before it writes: an equal value costs no WRPKRU and leaves XINUSE alone.
-                if (IsNeeded(c.Vcpu, test) && c.Vcpu.SavedPkru != c.Vcpu.HostPkru && c.Cpu.Pkru != c.Vcpu.SavedPkru)
-                {
-                    c.HostWrpkru(c.Vcpu.SavedPkru);
-                }
-
-                return true;
-            });
-        }
-
-        if (Flag == UserAccessFlag.InsideSwitch)
-        {
-            WriteFlag(protocol, "flag-on", forbidden: true);
-        }
-    }
-
-    private void WriteHostPkru(ProtocolBuilder protocol)
-    {
-        if (Flag == UserAccessFlag.InsideSwitch)
-        {
-            WriteFlag(protocol, "flag-off", forbidden: false);
-        }
-
-        if (Test != PkruTest.Never)
-        {
-            PkruTest test = Test;
-            protocol.Then("save-pkru", $"if ({TestText}) pkru = rdpkru()", "What the guest has written since it was entered.", (ref c) =>
-            {
-                if (IsNeeded(c.Vcpu, test))
-                {
-                    c.Vcpu.SavedPkru = c.Cpu.Pkru;
-                }
-
-                return true;
-            });
-            if (RestoresPkru)
-            {
-                bool hidden = !SkipsHiddenRdpkru;
-                string how = hidden ? "write_pkru(host_pkru)" : "__write_pkru(host_pkru, skip_rdpkru)";
-                protocol.Then("host-pkru", $"if ({Conjunct} && pkru != host_pkru) {how}", "The host's PKRU is back.", (ref c) =>
-                {
-                    if (IsNeeded(c.Vcpu, test) && c.Vcpu.SavedPkru != c.Vcpu.HostPkru && !(hidden && c.Cpu.Pkru == c.Vcpu.HostPkru))
-                    {
-                        c.HostWrpkru(c.Vcpu.HostPkru);
-                    }
-
-                    return true;
-                });
-            }
-        }
-
-        if (Flag == UserAccessFlag.AroundSwitch)
-        {
-            WriteFlag(protocol, "flag-off", forbidden: false);
-        }
-    }
-
-    private static bool IsNeeded(VcpuState vcpu, PkruTest test) => test switch
-    {
-        PkruTest.Cr4Pke => vcpu.Cr4Pke,
-        PkruTest.Always => true,
-        _ => vcpu.Cr4Pke || vcpu.Xcr0 == Xcr0Value.Host,
-    };
-
-    private string TestText => Test switch
-    {
-        PkruTest.Cr4Pke => "CR4.PKE",
-        PkruTest.Always => "true",
-        PkruTest.Xcr0OrCr4PkeStepwise => "xcr0[9] || CR4.PKE",
-        _ => "CR4.PKE || xcr0[9]",
-    };
-
-    private string Conjunct => Test is PkruTest.Cr4Pke or PkruTest.Always ? TestText : $"({TestText})";
-
-    private static void WriteFlag(ProtocolBuilder protocol, string location, bool forbidden) => protocol.Then(
-        location,
-        forbidden ? "this_cpu_write(guest_pkru_loaded, true)" : "this_cpu_write(guest_pkru_loaded, false)",
-        "nmi_uaccess_okay() is false while this flag is set.",
-        (ref c) =>
-        {
-            c.Cpu.UserAccessForbidden = forbidden;
-            return true;
-        });
 
     private void WriteGuest(ProtocolBuilder protocol)
     {
@@ -495,22 +268,22 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
                 "An exit that the fast path handles goes back without a switch.",
                 static (ref c) => c.Vcpu.ExitReason == ExitReason.Ordinary);
             protocol.Step("leave the fast path", "Everything else goes on to the switch back.", static (ref c) => true);
-            WriteHostPkru(protocol);
-            WriteHostXcrs(protocol);
+            PkruExchange.WriteHost(protocol);
+            XcrExchange.WriteHost(protocol);
             WriteMachineCheck(protocol);
         }
         else
         {
-            WriteHostPkru(protocol);
+            PkruExchange.WriteHost(protocol);
             if (Xcr == XcrPlace.AroundRun)
             {
                 WriteStgi(protocol);
                 WriteMachineCheck(protocol);
-                WriteHostXcrs(protocol);
+                XcrExchange.WriteHost(protocol);
             }
             else
             {
-                WriteHostXcrs(protocol);
+                XcrExchange.WriteHost(protocol);
                 WriteStgi(protocol);
                 WriteMachineCheck(protocol);
             }
@@ -518,7 +291,7 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
 
         if (HasXfd)
         {
-            WriteXfdAfterExit(protocol);
+            XfdExchange.WriteHost(protocol);
         }
 
         protocol.Then("irq-on", "local_irq_enable(); preempt_enable()", "The processor is open again: everything of the guest must be saved by now.", static (ref c) =>
@@ -550,35 +323,6 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
                 return true;
             });
         }
-    }
-
-    private void WriteXfdAfterExit(ProtocolBuilder protocol)
-    {
-        bool clears = ClearsXfdErr;
-        protocol
-            .Then("sync-xfd", "fpu_sync_guest_vmexit_xfd_state()", "The guest writes IA32_XFD without an exit, so the software copy is read back.", static (ref c) =>
-            {
-                c.Vcpu.XfdArmed = c.Cpu.XfdArmed;
-                return true;
-            })
-            .Then("save-xfd-err", "if (#NM) rdmsrl(XFD_ERR)", "handle_nm_fault_irqoff() keeps what the processor reported.", static (ref c) =>
-            {
-                if (c.Vcpu.ExitReason == ExitReason.DeviceNotAvailable)
-                {
-                    c.Vcpu.SavedXfdErr = c.Cpu.XfdErr;
-                }
-
-                return true;
-            })
-            .Then("clear-xfd-err", clears ? "if (guest_fpu.xfd_err) wrmsrl(XFD_ERR, 0)" : "(IA32_XFD_ERR is left as it is)", "No #NM of the host may see the guest's value.", (ref c) =>
-            {
-                if (clears && c.Vcpu.SavedXfdErr)
-                {
-                    c.Cpu.XfdErr = false;
-                }
-
-                return true;
-            });
     }
 
     private void WriteExitHandling(ProtocolBuilder protocol)
