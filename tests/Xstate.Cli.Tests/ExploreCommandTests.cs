@@ -75,5 +75,6 @@ public class ExploreCommandTests
         Assert.Equal(2, code);
         Assert.Empty(output);
         Assert.StartsWith("xstate: ", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Parameter", error, StringComparison.Ordinal);
     }
 }

@@ -71,7 +71,7 @@ internal static class CheckCommand
         Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
         if (artifact.Capture is not { Kind: CaptureKind.Process } capture)
         {
-            throw new UsageException("check needs --on HOST: only a process says something without one");
+            throw new UsageException("check needs --on HOST, such as --on samples/hosts/amd-genoa.json@linux-6.12; only the core or the image of a process can be checked without");
         }
 
         Finding[] findings = [.. artifact.Findings, .. ShowReport.Complete(ArtifactInput.WithContext(capture, parsed, options)).Findings];

@@ -77,26 +77,35 @@ internal static class ExploreCommand
         return result.Violations.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
     }
 
-    private static ExplorationResult Explore(string protocol, Request request)
+    private static ExplorationResult Explore(string id, Request request)
     {
-        try
+        SwitchProtocol protocol = SwitchProtocols.All.FirstOrDefault(protocol => protocol.Id == id)
+            ?? throw new UsageException($"there is no protocol '{id}'; xstate explore --list lists them");
+        ExplorationOptions options = new()
         {
-            ExplorationOptions options = new() { Vcpus = request.Vcpus, Cpus = request.Cpus, Events = HostEventCatalogue.Parse(request.Events) };
-            options = request.MaxStates is { } bound ? options with { MaxStates = bound } : options;
-            if (Console.IsErrorRedirected)
-            {
-                return Explorer.Explore(SwitchProtocols.Find(protocol), options);
-            }
+            Vcpus = Actors("--vcpus", request.Vcpus),
+            Cpus = Actors("--cpus", request.Cpus),
+            Events = HostEventCatalogue.TryParse(request.Events, out HostEvents events, out string? unknown)
+                ? events
+                : throw new UsageException($"there is no event '{unknown}'; --events takes {HostEventCatalogue.Known}"),
+        };
+        if (request.MaxStates is { } bound)
+        {
+            options = options with { MaxStates = bound > 0 ? bound : throw new UsageException($"--max-states takes a number above 0, not {bound}") };
+        }
 
-            ExplorationResult result = Explorer.Explore(SwitchProtocols.Find(protocol), options with { Progress = new ProgressLine() });
-            ProgressLine.Erase();
-            return result;
-        }
-        catch (ArgumentException error)
+        if (Console.IsErrorRedirected)
         {
-            throw new UsageException(error.Message);
+            return Explorer.Explore(protocol, options);
         }
+
+        ExplorationResult result = Explorer.Explore(protocol, options with { Progress = new ProgressLine() });
+        ProgressLine.Erase();
+        return result;
     }
+
+    private static int Actors(string option, int value) =>
+        value is >= 1 and <= MachineState.MaxActors ? value : throw new UsageException($"{option} takes 1 to {MachineState.MaxActors}, not {value}");
 
     private sealed record Request(int Vcpus, int Cpus, string Events, long? MaxStates);
 

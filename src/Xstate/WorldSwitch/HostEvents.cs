@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Xstate.WorldSwitch;
 
@@ -66,25 +67,40 @@ public static class HostEventCatalogue
         new(HostEvents.SetXsaveKeep, "set-xsave-keep", "user space writes an XSAVE image without PKRU (XSTATE_BV[9] = 0)"),
     ];
 
+    /// <summary>What a list may name.</summary>
+    public static string Known { get; } = string.Join(", ", [.. All.Select(entry => entry.Id), "default", "all", "none"]);
+
     /// <summary>Reads a comma-separated list of ids; <c>default</c> and <c>all</c> stand for their sets.</summary>
     /// <exception cref="ArgumentException">A name is unknown.</exception>
-    public static HostEvents Parse(string list)
+    public static HostEvents Parse(string list) => TryParse(list, out HostEvents events, out string? unknown)
+        ? events
+        : throw new ArgumentException($"unknown event '{unknown}'; known: {Known}", nameof(list));
+
+    /// <summary>Reads such a list; if a name is unknown, says which.</summary>
+    public static bool TryParse(string list, out HostEvents events, [NotNullWhen(false)] out string? unknown)
     {
         ArgumentNullException.ThrowIfNull(list);
-        HostEvents events = HostEvents.None;
+        events = HostEvents.None;
+        unknown = null;
         foreach (string name in list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
-            events |= name switch
+            HostEvents? named = name switch
             {
                 "default" => HostEvents.Default,
                 "all" => HostEvents.All,
                 "none" => HostEvents.None,
-                _ => All.FirstOrDefault(entry => entry.Id == name)?.Event
-                    ?? throw new ArgumentException($"unknown event '{name}'; known: {string.Join(", ", All.Select(entry => entry.Id))}, default, all, none", nameof(list)),
+                _ => All.FirstOrDefault(entry => entry.Id == name)?.Event,
             };
+            if (named is null)
+            {
+                unknown = name;
+                return false;
+            }
+
+            events |= named.Value;
         }
 
-        return events;
+        return true;
     }
 
     /// <summary>The ids of a set, comma-separated.</summary>
