@@ -20,7 +20,7 @@ public sealed partial class KvmModelVcpu
             return KvmReply.Success;
         }
 
-        StateComponentSet disabled = _state.Xfeatures & _state.Xfd;
+        StateComponentSet disabled = State.Xfeatures & State.Xfd;
         MoveThroughProcessor();
         return disabled.IsEmpty
             ? KvmReply.Success
@@ -37,17 +37,17 @@ public sealed partial class KvmModelVcpu
         foreach (StateComponent component in InitializedByInit())
         {
             // The kernel clears the bytes and not XSTATE_BV; whether the zeros count as in use is for the next save to say.
-            _state.Component(component).Clear();
+            State.Component(component).Clear();
             foreach (StateMsr msr in StateMsrs.Of(component))
             {
-                _cet.Remove(msr.Address);
+                _msrs.Cet.Remove(msr.Address);
             }
         }
 
         // CD and NW survive INIT (SDM Vol. 3A, note to the table of reset values).
         const Cr0 Kept = Cr0.CacheDisable | Cr0.NotWriteThrough;
         _control = new KvmControlRegisters((ulong)(Cr0.ExtensionType | ((Cr0)_control.Cr0 & Kept)), 0, 0, 0);
-        Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
+        _msrs.Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
         MoveThroughProcessor();
     }
 
@@ -66,7 +66,7 @@ public sealed partial class KvmModelVcpu
         // With immediate_exit the guest is never entered, and KVM does not count that as having run.
         _hasRun = true;
         _processor ??= new HostProcessor(_host);
-        _processor.Load(_state);
+        _processor.Load(State);
         LoadPkru();
         ProcessorState cpu = _processor.Cpu;
         cpu.Xcr0 = Xcr0;
@@ -91,17 +91,17 @@ public sealed partial class KvmModelVcpu
     // KVM exchanges PKRU only for a guest that it knows to be able to see it; another finds the value of the thread.
     private bool KvmExchangesPkru => Xcr0.Contains(StateComponent.Pkru) || ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None;
 
-    private void LoadPkru() => _processor!.Pkru = KvmExchangesPkru ? _pkru : _machine.HostThreadPkru;
+    private void LoadPkru() => _processor!.Pkru = KvmExchangesPkru ? _xsave.Pkru : _machine.HostThreadPkru;
 
-    private void SavePkru() => _pkru = KvmExchangesPkru ? _processor!.Pkru : _pkru;
+    private void SavePkru() => _xsave.Pkru = KvmExchangesPkru ? _processor!.Pkru : _xsave.Pkru;
 
     /// <summary>Gives a processor that executes the guest the registers that only MSRs reach, as they are now.</summary>
     internal void LoadSupervisorState(ProcessorState cpu)
     {
         cpu.Xss = Xss & cpu.Profile.SupervisorComponents;
-        cpu.Xfd = _state.Xfd;
-        cpu.XfdErr = new StateComponentSet(_xfdErr);
-        foreach ((uint index, ulong value) in _cet)
+        cpu.Xfd = State.Xfd;
+        cpu.XfdErr = new StateComponentSet(_msrs.XfdErr);
+        foreach ((uint index, ulong value) in _msrs.Cet)
         {
             Instructions.Wrmsr(cpu, index, value);
         }
@@ -114,19 +114,19 @@ public sealed partial class KvmModelVcpu
         ProcessorState cpu = _processor!.Cpu;
         SavePkru();
         _control = new KvmControlRegisters((ulong)cpu.Cr0, cr3, (ulong)cpu.Cr4, cpu.Efer);
-        _state.Xfd = cpu.Xfd;
+        State.Xfd = cpu.Xfd;
 
         // KVM intercepts #NM while the guest may use IA32_XFD and keeps what the processor wrote down (ec5be88ab29f, 5.17).
-        _xfdErr = cpu.XfdErr.Bits;
+        _msrs.XfdErr = cpu.XfdErr.Bits;
         cpu.Cpl = 0;
-        foreach (uint index in _cet.Keys.ToArray())
+        foreach (uint index in _msrs.Cet.Keys.ToArray())
         {
-            _cet[index] = Instructions.Rdmsr(cpu, index, out ulong value).IsFault ? _cet[index] : value;
+            _msrs.Cet[index] = Instructions.Rdmsr(cpu, index, out ulong value).IsFault ? _msrs.Cet[index] : value;
         }
 
         _processor.BecomeHost();
         _processor.Pkru = _machine.HostThreadPkru;
-        _processor.Save(_state);
+        _processor.Save(State);
     }
 
     /// <summary>
@@ -149,14 +149,13 @@ public sealed partial class KvmModelVcpu
     /// <returns>Whether the guest goes on without #GP; null for MSRs that are not modelled.</returns>
     internal bool? AccessMsrAsGuest(uint index, ref ulong value, bool write)
     {
-        bool known = index is MsrXss or MsrXfd or MsrXfdErr || IsCet(index);
-        if (!known)
+        if (!GuestMsrs.IsModelled(index))
         {
             return null;
         }
 
         // The register may have changed since the guest was entered: every #NM that IA32_XFD causes writes it.
-        _xfdErr = _processor?.Cpu.XfdErr.Bits ?? _xfdErr;
+        _msrs.XfdErr = _processor?.Cpu.XfdErr.Bits ?? _msrs.XfdErr;
         uint features = _cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
         bool offered = index switch
         {
@@ -186,8 +185,8 @@ public sealed partial class KvmModelVcpu
     {
         // Guest PKRU is not part of this: the register holds the thread's own value while the buffer moves.
         _processor ??= new HostProcessor(_host);
-        _processor.Load(_state);
+        _processor.Load(State);
         _processor.Pkru = _machine.HostThreadPkru;
-        _processor.Save(_state);
+        _processor.Save(State);
     }
 }

@@ -1,0 +1,47 @@
+using Xstate.Architecture;
+using Xstate.Hypervisors.Linux;
+using Xstate.Processor;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>What KVM_SET_SREGS demands of CR4 and EFER where extended state depends on them (<c>kvm_is_valid_sregs</c>). All other bits pass unchecked.</summary>
+internal static class ControlRegisterRules
+{
+    private const ulong LongModeBits = 1 << 8 | 1 << 10;
+
+    /// <summary>Why the registers are refused, or null.</summary>
+    /// <param name="registers">The registers.</param>
+    /// <param name="host">The host.</param>
+    /// <param name="cpuid">The guest's CPUID; null before KVM_SET_CPUID2.</param>
+    public static Refusal? Check(KvmControlRegisters registers, LinuxHost host, CpuidTable? cpuid)
+    {
+        KernelBehavior behavior = host.Behavior;
+        CpuidTable guest = cpuid ?? CpuidTable.Empty;
+        Cr4 cr4 = (Cr4)registers.Cr4;
+        CpuidTable offered = (cpuid is null && behavior.Has(KernelDifference.KvmCr4NoCpuid)) || behavior.Has(KernelDifference.KvmPvmHostCpuid) ? host.Record.Cpuid : guest;
+        bool xsave = (offered.Read(1).Ecx >> 26 & 1) != 0 && host.HasXsave;
+        bool keys = (offered.Read(7).Ecx >> 3 & 1) != 0 && host.UserFeatures.Contains(StateComponent.Pkru);
+        Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys);
+        if (foreign != Cr4.None)
+        {
+            return new Refusal("XS0306", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
+            {
+                Found = $"0x{registers.Cr4:x}",
+                Expected = $"no bit of 0x{(ulong)foreign:x}",
+            };
+        }
+
+        // A record of a host without the extended leaves says nothing of LM.
+        bool hidden = HasLongMode(host.Record.Cpuid) && !HasLongMode(guest) && !behavior.Has(KernelDifference.KvmPvmHostCpuid);
+        return hidden && (registers.Efer & LongModeBits) != 0 && behavior.Has(KernelDifference.KvmEferNeedsCpuid)
+            ? new Refusal("XS0306", KernelDifferences.Get(KernelDifference.KvmEferNeedsCpuid).Id, $"EFER 0x{registers.Efer:x} asks for long mode, which the guest's CPUID does not offer")
+            {
+                Found = $"0x{registers.Efer:x}",
+                Expected = "bits 8 and 10 clear, or LM in leaf 0x80000001",
+                Since = "6.12",
+            }
+            : null;
+    }
+
+    private static bool HasLongMode(CpuidTable cpuid) => (cpuid.Read(0x8000_0001).Edx >> 29 & 1) != 0;
+}

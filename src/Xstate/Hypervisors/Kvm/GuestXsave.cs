@@ -1,0 +1,243 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>KVM_SET_XSAVE and KVM_GET_XSAVE of one virtual CPU: what the kernel lets through between user space and its buffer, in its own order of tests.</summary>
+internal sealed class GuestXsave
+{
+    private readonly LinuxHost _host;
+    private readonly GuestProtection _protection;
+    private StateComponentSet _enabled;
+    private uint _pkru;
+
+    internal GuestXsave(LinuxHost host, GuestProtection protection)
+    {
+        _host = host;
+        _protection = protection;
+        State = new FpState(host);
+        _enabled = host.DefaultUserFeatures;
+        UabiLength = KvmModelMachine.XsaveLength;
+    }
+
+    /// <summary>The kernel's buffer.</summary>
+    internal FpState State { get; }
+
+    /// <summary>The guest's PKRU, which KVM keeps outside the buffer.</summary>
+    internal uint Pkru
+    {
+        get => _pkru;
+        set => _pkru = value;
+    }
+
+    /// <summary>Components that the guest's CPUID and the host allow in XCR0 (<c>guest_supported_xcr0</c>).</summary>
+    internal StateComponentSet GuestXcr0 { get; private set; }
+
+    /// <summary>Bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads (<c>uabi_size</c>).</summary>
+    internal int UabiLength { get; private set; }
+
+    private KernelBehavior Behavior => _host.Behavior;
+
+    /// <summary>Enlarges the buffer for dynamic components that a new CPUID has, or says why not.</summary>
+    internal KvmReply? EnableDynamic(CpuidTable asked, StateComponentSet permitted)
+    {
+        if (!Behavior.Has(KernelDifference.KvmXsaveDynamic) || !asked.UserComponents.Contains(StateComponent.TileData) || _enabled.Contains(StateComponent.TileData))
+        {
+            return null;
+        }
+
+        if (!permitted.Contains(StateComponent.TileData))
+        {
+            return new KvmReply(Errno.EPERM, new Refusal("XS0301", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
+            {
+                Leaf = "0xd.0.eax",
+                Found = asked.UserComponents.ToString(),
+                Expected = "no bit 18, or ARCH_REQ_XCOMP_GUEST_PERM before the first vCPU",
+                Since = "5.17",
+            });
+        }
+
+        // The kernel allocates a larger buffer and does not copy the old one: whatever was set before is initial again.
+        State.Reset();
+        State.Legacy.Clear();
+        _enabled = _enabled.With(StateComponent.TileData);
+        State.UserXfeatures = State.UserXfeatures.With(StateComponent.TileData);
+        UabiLength = Math.Max(KvmModelMachine.XsaveLength, _host.Layout.StandardLengthFor(_enabled));
+        return null;
+    }
+
+    /// <summary>Takes over what a new CPUID of the guest allows.</summary>
+    internal void Limit(CpuidTable cpuid)
+    {
+        GuestXcr0 = cpuid.UserComponents & _host.KvmXcr0;
+        if (Behavior.Has(KernelDifference.KvmSetStrictCpuid))
+        {
+            // 5.17 to 6.5: what the guest's CPUID hides can no longer be set, and is trimmed because user_xfeatures shrank.
+            State.UserXfeatures = Behavior.Has(KernelDifference.KvmSetFpSseReject) ? GuestXcr0 : GuestXcr0 | StateComponentSet.Legacy;
+        }
+    }
+
+    /// <summary>KVM_SET_XSAVE.</summary>
+    internal KvmReply Set(ReadOnlySpan<byte> image)
+    {
+        if (ProtectedReply() is { } reply)
+        {
+            return reply;
+        }
+
+        Span<byte> padded = UabiLength <= KvmModelMachine.XsaveLength ? stackalloc byte[KvmModelMachine.XsaveLength] : new byte[UabiLength];
+        image[..Math.Min(image.Length, padded.Length)].CopyTo(padded);
+        padded[Math.Min(image.Length, padded.Length)..].Clear();
+        StateComponentSet xfeatures = new XsaveArea(padded).XstateBv;
+        if (!_host.HasXsave)
+        {
+            return SetLegacyOnly(padded, xfeatures);
+        }
+
+        if (Behavior.Has(KernelDifference.KvmXsaveDynamic) && !Behavior.Has(KernelDifference.KvmSetXfdNm))
+        {
+            // b45f72177594 (6.19): bits that IA32_XFD disables are dropped before anything is checked.
+            xfeatures = xfeatures.Except(State.Xfd);
+        }
+
+        StateComponentSet foreign = xfeatures.Except(_host.KvmXcr0);
+        if (!foreign.IsEmpty)
+        {
+            return ForeignToHost(xfeatures, foreign);
+        }
+
+        Refusal? refusal = Behavior.Has(KernelDifference.KvmGetRaw)
+            ? RawXsave.CopyFromUser(State, padded, ref _pkru, xfeatures)
+            : UabiXstate.CopyFromUser(State, padded, PkruRule.RegisterOrKeep, ref _pkru, xfeatures);
+        return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
+    }
+
+    /// <summary>KVM_GET_XSAVE.</summary>
+    internal KvmReply Get(out byte[] area)
+    {
+        area = [];
+        if (UabiLength > KvmModelMachine.XsaveLength)
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0108", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
+            {
+                Found = $"{UabiLength}",
+                Expected = $"at most {KvmModelMachine.XsaveLength}",
+                Since = "5.17",
+            });
+        }
+
+        return CopyOut(KvmModelMachine.XsaveLength, ref area);
+    }
+
+    /// <summary>KVM_GET_XSAVE2.</summary>
+    internal KvmReply Get2(out byte[] area)
+    {
+        area = [];
+        return Behavior.Has(KernelDifference.KvmXsaveDynamic)
+            ? CopyOut(UabiLength, ref area)
+            : new KvmReply(Errno.EINVAL, new Refusal("XS0111", null, "this kernel has no KVM_GET_XSAVE2") { Since = "5.17" });
+    }
+
+    /// <summary>KVM_SET_FPU.</summary>
+    internal KvmReply SetFpu(KvmFpu fpu)
+    {
+        if (ProtectedReply() is { } reply)
+        {
+            return reply;
+        }
+
+        fpu.StoreTo(State.Legacy);
+        return KvmReply.Success;
+    }
+
+    /// <summary>KVM_GET_FPU.</summary>
+    internal KvmReply GetFpu(out KvmFpu fpu)
+    {
+        fpu = new KvmFpu();
+        if (ProtectedReply() is { } reply)
+        {
+            return reply;
+        }
+
+        fpu = KvmFpu.LoadFrom(State.Legacy);
+        return KvmReply.Success;
+    }
+
+    private KvmReply? ProtectedReply()
+    {
+        if (_protection == GuestProtection.None)
+        {
+            return null;
+        }
+
+        return _protection == GuestProtection.ProtectedState && Behavior.Has(KernelDifference.KvmProtectedEinval)
+            ? new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" })
+            : KvmReply.Success;
+    }
+
+    private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
+        new(Errno.EINVAL, new Refusal("XS0102", null, $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
+        {
+            Offset = XsaveFormat.XstateBvOffset,
+            Found = xfeatures.ToString(),
+            Expected = $"no bit outside {_host.KvmXcr0}",
+            Since = "all kernels",
+        });
+
+    // Hosts without XSAVE take the FXSAVE image; the header may name x87 and SSE only.
+    private KvmReply SetLegacyOnly(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    {
+        if (!StateComponentSet.Legacy.ContainsAll(xfeatures))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0204", null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
+            {
+                Offset = XsaveFormat.XstateBvOffset,
+                Found = xfeatures.ToString(),
+                Expected = "no bit outside 0x3",
+            });
+        }
+
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
+        {
+            return new KvmReply(Errno.EINVAL, refusal);
+        }
+
+        image[..XsaveFormat.LegacyLength].CopyTo(State.Legacy);
+        State.Xfeatures = StateComponentSet.Legacy;
+        return KvmReply.Success;
+    }
+
+    private KvmReply CopyOut(int length, ref byte[] area)
+    {
+        if (ProtectedReply() is { } reply)
+        {
+            area = reply.IsSuccess ? new byte[length] : [];
+            return reply;
+        }
+
+        area = new byte[length];
+        if (!_host.HasXsave)
+        {
+            State.Legacy.CopyTo(area);
+            BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
+        }
+        else if (Behavior.Has(KernelDifference.KvmGetRaw))
+        {
+            RawXsave.CopyToUser(State, area, GuestXcr0 | StateComponentSet.Legacy, _pkru);
+        }
+        else
+        {
+            UabiXstate.CopyToUser(State, area, AllowedOut(), _pkru);
+        }
+
+        return KvmReply.Success;
+    }
+
+    // 6.6: trimming happens here. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures.
+    private StateComponentSet AllowedOut() =>
+        Behavior.Has(KernelDifference.KvmGetNoTrim) || Behavior.Has(KernelDifference.KvmSetStrictCpuid)
+            ? new StateComponentSet(ulong.MaxValue)
+            : GuestXcr0 | StateComponentSet.Legacy;
+}
