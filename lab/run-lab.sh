@@ -183,7 +183,7 @@ build_tree() {
 
     # Tests find the repository by this file.
     install -m 644 "$root/Xstate.slnx" "$tree/opt/Xstate.slnx"
-    guest_path=/bin
+    guest_path=/bin:/usr/bin
     for folder in "${published[@]}"; do
         name=$(basename "$folder")
         cp -r "$folder" "$tree/opt/$name"

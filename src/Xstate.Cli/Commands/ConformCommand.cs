@@ -73,7 +73,10 @@ internal static class ConformCommand
         LinuxHost host = LocalHost.Probed(kernel);
         KvmSequenceFacts? facts = LocalHost.SequenceFacts(host);
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
-        ProgressLine? progress = Console.IsErrorRedirected ? null : new ProgressLine(options.Count);
+
+        // Written over only where the terminal can do that.
+        bool showsProgress = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+        ProgressLine? progress = showsProgress ? new ProgressLine(options.Count) : null;
         ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, progress);
         progress?.Erase();
         return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result);

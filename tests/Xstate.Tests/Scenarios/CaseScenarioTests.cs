@@ -100,14 +100,19 @@ public class CaseScenarioTests
     }
 
     [Theory]
-    [InlineData("5.13", "0x2a", "0x0")]
+    [InlineData("5.13", "0x28", "0x0")]
+    [InlineData("5.14", "0x55555554", "0x55555554")]
+    [InlineData("5.15.87", "0x55555554", "0x55555554")]
+    [InlineData("5.15.88", "0x28", "0x0")]
     [InlineData("6.1.5", "0x55555554", "0x55555554")]
-    [InlineData("6.1.6", "0x2a", "0x0")]
-    [InlineData("6.12", "0x2a", "0x0")]
+    [InlineData("6.1.6", "0x28", "0x0")]
+    [InlineData("6.12", "0x28", "0x0")]
     public void Case_3_ignores_or_honours_a_ptrace_write_by_era(string kernel, string written, string cleared)
     {
         Assert.Equal(written, Pkru(Linux("case-3-ptrace-pkru", "ptrace-write", "intel-icelake", kernel), 2, "intel-icelake"));
+        Assert.Equal(written, Result(Linux("case-3-ptrace-pkru", "ptrace-write", "intel-icelake", kernel), 3, "pkru"));
         Assert.Equal(cleared, Pkru(Linux("case-3-ptrace-pkru", "ptrace-bit-9-clear", "intel-icelake", kernel), 1, "intel-icelake"));
+        Assert.Equal(cleared, Result(Linux("case-3-ptrace-pkru", "ptrace-bit-9-clear", "intel-icelake", kernel), 2, "pkru"));
 
         JsonElement kvm = Linux("case-3-ptrace-pkru", "kvm-keeps", "intel-icelake", kernel);
         Assert.Equal("0x4", kvm.GetProperty("steps")[4].GetProperty("result").GetProperty("regs").GetProperty("rax").GetString());
