@@ -1,6 +1,9 @@
+using System.Text.RegularExpressions;
+using Xstate.Tests.Support;
+
 namespace Xstate.Cli.Tests;
 
-public class RunCommandTests
+public partial class RunCommandTests
 {
     [Fact]
     public async Task Every_ready_scenario_runs_on_a_model_with_one_line_each()
@@ -37,4 +40,22 @@ public class RunCommandTests
         XstateProcess run = await XstateProcess.Run(["run", "samples/scenarios/case-5-trim.json", "--backend", .. backend]);
         Assert.Equal(2, run.ExitCode);
     }
+
+    [Fact]
+    public async Task Each_scenario_on_the_kernel_starts_with_the_permissions_of_a_fresh_process()
+    {
+        string why = "this is not Linux";
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Linux.HostProbe.IsKvmUsable(out why), $"/dev/kvm cannot be used: {why}");
+
+        // Twice: what the first run of them was given or lost must not show in the second.
+        byte[] scenarios = await File.ReadAllBytesAsync(Repository.PathOf("samples", "scenarios", "guest-permission.json"), TestContext.Current.CancellationToken);
+        byte[] input = [.. scenarios, .. scenarios];
+        XstateProcess kernel = await XstateProcess.Run(input, "run", "-", "--backend", "kvm");
+        XstateProcess model = await XstateProcess.Run(input, "run", "-", "--backend", "model", "--host", "local");
+        Assert.Equal((0, 6), (kernel.ExitCode, kernel.Output.Count(letter => letter == '\n')));
+        Assert.Equal(WhyMember().Replace(model.Output, ""), kernel.Output);
+    }
+
+    [GeneratedRegex(",\"why\":{[^}]*}")]
+    private static partial Regex WhyMember();
 }

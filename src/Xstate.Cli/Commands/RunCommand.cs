@@ -17,16 +17,17 @@ internal static class RunCommand
         backend.AcceptOnlyFromAmong("model", "kvm");
         Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
         Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
-        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported };
-        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported)));
+        Option<bool> here = new(ScenarioProcess.Option) { Description = "Perform all scenarios in this process, also those that ask for a permission.", Hidden = true };
+        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported, here };
+        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported), parsed.GetValue(here)));
         return command;
     }
 
-    private static int Run(string file, string backend, string? host, string? supported)
+    private static int Run(string file, string backend, string? host, string? supported, bool here)
     {
         if (backend == "model")
         {
-            return Perform(file, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()));
+            return Perform(file, static _ => false, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()));
         }
 
         if (host is not null || supported is not null)
@@ -40,16 +41,23 @@ internal static class RunCommand
         }
 
         using KvmDevice device = KvmDevice.Open();
-        return Perform(file, new KernelScenarioBackend(device));
+        return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device));
     }
 
-    private static int Perform(string file, ScenarioBackend backend)
+    private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend)
     {
         using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
         using Stream output = Console.OpenStandardOutput();
         foreach (Scenario scenario in ScenarioReader.Read(input, new IcedAssembler()))
         {
-            ScenarioRunner.Run(scenario, backend, output);
+            if (needsProcess(scenario))
+            {
+                ScenarioProcess.Run(scenario, output);
+            }
+            else
+            {
+                ScenarioRunner.Run(scenario, backend, output);
+            }
         }
 
         return ExitCode.Fine;

@@ -11,7 +11,8 @@ using Xstate.Scenarios;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>
-/// The running kernel's KVM as what scenarios run on. Guest permissions belong to the process, so a scenario that asks for one should be alone in its file.
+/// The running kernel's KVM as what scenarios run on, in this process. Guest permissions belong to the process: one that asks for them (<see cref="Scenario.AsksForPermission"/>) should be the only
+/// one that a process performs, as <c>xstate run</c> does it.
 /// </summary>
 /// <param name="device">The open device; not disposed. Without one, steps of KVM answer that they are not supported.</param>
 [SupportedOSPlatform("linux")]

@@ -8,11 +8,13 @@ namespace Xstate.Scenarios;
 /// <summary>The steps that are calls of KVM.</summary>
 internal static class KvmSteps
 {
+    public const string RequestPermissionOp = "req_guest_perm";
+
     private const int MaxVcpu = 4096;
 
     public static ScenarioStep? Parse(string op, ScenarioValue step) => op switch
     {
-        "req_guest_perm" => Machine(op, RequestPermission(step.Require("component").Integer(0, 63))),
+        RequestPermissionOp => Machine(op, RequestPermission(step.Require("component").Integer(0, 63))),
         "create_vcpu" => CreateVcpu(op, step.Require("vcpu").Integer(0, int.MaxValue)),
         "xsave2_size" => Machine(op, static machine => StepAnswer.Done with { Result = json => json.WriteNumber("value", machine.Xsave2Size) }),
         "host_pkru" => HostPkru(op, (uint)step.Require("value").Number(uint.MaxValue)),

@@ -7,7 +7,17 @@ namespace Xstate.Scenarios;
 /// <param name="Note">What it shows.</param>
 /// <param name="Needs">CPU features without which it is skipped.</param>
 /// <param name="Steps">The steps.</param>
-public sealed record Scenario(string Name, string? Note, ImmutableArray<string> Needs, ImmutableArray<ScenarioStep> Steps);
+public sealed record Scenario(string Name, string? Note, ImmutableArray<string> Needs, ImmutableArray<ScenarioStep> Steps)
+{
+    /// <summary>The scenario as it was read, from which another process can read it again.</summary>
+    public string Text { get; init; } = "";
+
+    /// <summary>
+    /// Whether it asks for a guest permission. The kernel gives that to a process for good, and only before the first virtual CPU: on a real kernel such a scenario needs a process that has
+    /// performed none before it and performs none after it.
+    /// </summary>
+    public bool AsksForPermission => Steps.Any(step => step.Op == KvmSteps.RequestPermissionOp);
+}
 
 /// <summary>One step.</summary>
 /// <param name="Op">Its operation, as in the file.</param>

@@ -35,7 +35,7 @@ public static class ScenarioReader
 
             first = false;
             yield return line.Length <= MaxLength
-                ? Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start), assembler)
+                ? Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start), assembler) with { Text = line }
                 : throw new ScenarioException(start, "", $"a scenario has at most {MaxLength} characters");
         }
     }

@@ -152,6 +152,20 @@ public class CaseScenarioTests
         Assert.Equal(cpuidFirst == "EINVAL", answer.GetProperty("steps")[1].TryGetProperty("why", out _));
     }
 
+    [Theory]
+    [InlineData("intel-sapphire-rapids", "5.16", "EINVAL", 0, 0, "EINVAL")]
+    [InlineData("intel-sapphire-rapids", "6.12", "0", 11008, 4096, "EBUSY")]
+    [InlineData("intel-icelake", "6.12", "EOPNOTSUPP", 4096, 4096, "EOPNOTSUPP")]
+    public void A_guest_permission_is_for_one_process_and_before_its_first_virtual_CPU(string host, string kernel, string inTime, int size, int otherSize, string late)
+    {
+        JsonElement asks = Linux("guest-permission", "asks-in-time", host, kernel);
+        Assert.Equal((inTime, size), (asks.GetProperty("steps")[1].GetProperty("errno").ToString(), asks.GetProperty("steps")[2].GetProperty("result").GetProperty("value").GetInt32()));
+
+        JsonElement other = Linux("guest-permission", "does-not-ask", host, kernel);
+        Assert.Equal(otherSize, other.GetProperty("steps")[0].GetProperty("result").GetProperty("value").GetInt32());
+        Assert.Equal(late, Linux("guest-permission", "asks-too-late", host, kernel).GetProperty("steps")[1].GetProperty("errno").ToString());
+    }
+
     [Fact]
     public void A_scenario_is_skipped_for_the_feature_that_the_host_lacks()
     {
