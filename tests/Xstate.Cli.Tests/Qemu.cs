@@ -29,50 +29,87 @@ internal sealed partial record QemuRegisters(IReadOnlyDictionary<string, uint> W
     private static partial Regex Vector();
 }
 
-/// <summary>The real qemu-system-x86_64, where it is installed: loads a stream and says what the guest's registers are then.</summary>
-internal static partial class Qemu
+/// <summary>A real qemu-system-x86_64: loads a stream and says what the guest's registers are then.</summary>
+internal sealed partial class Qemu
 {
-    private const string Program = "qemu-system-x86_64";
+    private const string Variable = "XSTATE_QEMU";
 
-    /// <summary>The version, such as 7.2.22; skips the test where QEMU is not installed.</summary>
-    public static async Task<string> Require()
+    private readonly string _program;
+
+    private Qemu(string program, Version version)
     {
-        string? version = null;
-        try
+        _program = program;
+        Version = version;
+    }
+
+    /// <summary>The programs to test with: the one on the PATH, and those that XSTATE_QEMU names, separated as in PATH.</summary>
+    public static TheoryData<string> Programs =>
+        [.. new[] { "qemu-system-x86_64" }.Concat((Environment.GetEnvironmentVariable(Variable) ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))];
+
+    /// <summary>Such as 7.2.22.</summary>
+    public Version Version { get; }
+
+    /// <summary>Its monitor profile on the command line of check.</summary>
+    public string Profile => Version < new Version(8, 2) ? "qemu-7.2" : Version.Major == 10 ? "qemu-10.0" : "qemu";
+
+    /// <summary>The program; skips the test where it is not installed.</summary>
+    public static async Task<Qemu> Require(string program)
+    {
+        Qemu? found = await Find(program);
+        Assert.SkipWhen(found is null, $"{program} is not installed");
+        return found!;
+    }
+
+    /// <summary>All programs that are installed.</summary>
+    public static async Task<IReadOnlyList<Qemu>> Installed()
+    {
+        List<Qemu> all = [];
+        foreach (string program in Programs.Select(row => row.Data))
         {
-            version = VersionNumber().Match(await Run([Program, "--version"])).Groups[1].Value;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            // Not installed.
+            if (await Find(program) is { } found)
+            {
+                all.Add(found);
+            }
         }
 
-        Assert.SkipWhen(string.IsNullOrEmpty(version), $"{Program} is not installed");
-        return version!;
+        return all;
     }
 
     /// <summary>Loads a stream into a stopped machine and reads its registers.</summary>
     /// <param name="arguments">Accelerator, machine, CPU and memory.</param>
     /// <param name="stream">The stream.</param>
-    public static async Task<QemuRegisters> Load(string[] arguments, string stream)
-    {
-        string output = await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info status\n", "info registers\n", "quit\n");
-        return QemuRegisters.Parse(output.Replace("\r", "", StringComparison.Ordinal));
-    }
+    public async Task<QemuRegisters> Load(string[] arguments, string stream) =>
+        Registers(await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", "info registers\n", "quit\n"));
 
     /// <summary>Starts a stopped machine from an internal snapshot of a disk image and reads its registers.</summary>
-    public static async Task<QemuRegisters> LoadSnapshot(string[] arguments, string image, string snapshot)
-    {
-        string output = await Run(Command(arguments, "-drive", $"if=none,id=disk,format=qcow2,file={image}", "-loadvm", snapshot), "info registers\n", "quit\n");
-        return QemuRegisters.Parse(output.Replace("\r", "", StringComparison.Ordinal));
-    }
+    public async Task<QemuRegisters> LoadSnapshot(string[] arguments, string image, string snapshot) =>
+        Registers(await Run(Command(arguments, "-drive", $"if=none,id=disk,format=qcow2,file={image}", "-loadvm", snapshot), "info registers\n", "quit\n"));
 
     /// <summary>Starts a machine, stops it before its first instruction and saves it.</summary>
-    public static async Task Save(string[] arguments, string stream) =>
+    public async Task Save(string[] arguments, string stream) =>
         await Run(Command(arguments), $"migrate \"exec:cat > {stream}\"\n", "info migrate\n", "quit\n");
 
-    private static string[] Command(string[] arguments, params string[] more) =>
-        [Program, .. arguments, "-display", "none", "-nodefaults", "-net", "none", "-monitor", "stdio", "-S", .. more];
+    /// <summary>Loads a stream into a stopped machine and saves it again as this version does.</summary>
+    public async Task Resave(string[] arguments, string stream, string saved) =>
+        await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", $"migrate \"exec:cat > {saved}\"\n", "info migrate\n", "quit\n");
+
+    private static async Task<Qemu?> Find(string program)
+    {
+        try
+        {
+            return Version.TryParse(VersionNumber().Match(await Run([program, "--version"])).Groups[1].Value, out Version? version) ? new Qemu(program, version) : null;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            // Not installed.
+            return null;
+        }
+    }
+
+    private static QemuRegisters Registers(string output) => QemuRegisters.Parse(output.Replace("\r", "", StringComparison.Ordinal));
+
+    private string[] Command(string[] arguments, params string[] more) =>
+        [_program, .. arguments, "-display", "none", "-nodefaults", "-net", "none", "-monitor", "stdio", "-S", .. more];
 
     private static async Task<string> Run(string[] command, params string[] lines)
     {
@@ -91,7 +128,11 @@ internal static partial class Qemu
             Conversation monitor = new(process);
             foreach (string line in lines)
             {
-                await monitor.Ask(line, limit.Token);
+                if (!await monitor.Ask(line, limit.Token))
+                {
+                    await monitor.Ask("quit\n", limit.Token);
+                    break;
+                }
             }
 
             await monitor.ReadToEnd(limit.Token);
@@ -120,22 +161,39 @@ internal static partial class Qemu
 
         public string Output => _output.ToString();
 
-        /// <summary>Types a line; a status is asked for until no migration is under way any more.</summary>
-        public async Task Ask(string line, CancellationToken cancellation)
+        /// <summary>Types a line; a status is asked for until the migration is over. False when it failed or the program ended.</summary>
+        public async Task<bool> Ask(string line, CancellationToken cancellation)
         {
-            bool isStatus = line.StartsWith("info status", StringComparison.Ordinal) || line.StartsWith("info migrate", StringComparison.Ordinal);
             while (await ReadToPrompt(cancellation))
             {
-                await process.StandardInput.WriteAsync(line.AsMemory(), cancellation);
-                await process.StandardInput.FlushAsync(cancellation);
                 int before = _output.Length;
-                if (!isStatus || !await PeekToPrompt(cancellation) || !Output[before..].Contains(line.Contains("status", StringComparison.Ordinal) ? "inmigrate" : "active", StringComparison.Ordinal))
+                try
                 {
-                    return;
+                    await process.StandardInput.WriteAsync(line.AsMemory(), cancellation);
+                    await process.StandardInput.FlushAsync(cancellation);
+                }
+                catch (IOException)
+                {
+                    // It ended after its last prompt, as QEMU 7.2 does when a load fails; later ones wait for another.
+                    return false;
+                }
+
+                if (!line.StartsWith("info ", StringComparison.Ordinal) || !await PeekToPrompt(cancellation))
+                {
+                    return true;
+                }
+
+                string answer = Output[before..];
+                bool over = line.StartsWith("info migrate", StringComparison.Ordinal) ? answer.Contains("completed", StringComparison.Ordinal) : !answer.Contains("inmigrate)", StringComparison.Ordinal);
+                if (over || answer.Contains("failed", StringComparison.Ordinal))
+                {
+                    return over;
                 }
 
                 await Task.Delay(50, cancellation);
             }
+
+            return false;
         }
 
         public async Task ReadToEnd(CancellationToken cancellation)

@@ -120,7 +120,7 @@ internal static class CheckCommand
         using KernelKvmMachine machine = new(device);
         PerformedRestore real = RestorePlan.Perform(
             machine,
-            StoredImage.ForKvm(RestoreRehearsal.WithLayouts(capture, host), host),
+            StoredImage.ForKvm(RestoreRehearsal.WithLayouts(capture, host), host, options.Vmm),
             RestoreRehearsal.FallbackCpuid(host, options),
             options.Vmm,
             options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null);

@@ -245,6 +245,11 @@ public static class RuleCatalog
             "QEMU refuses a stream with a section that the new virtual machine does not have. The clock device kvmclock exists only under KVM, so a stream from KVM with it does not load under TCG, before any register is looked at.",
             "Load it under KVM, or save it from a guest with kvmclock disabled.",
             "Measured with QEMU 7.2.22"),
+        new("XS0910", "An old QEMU leaves out registers that KVM does not announce", Severity.Warning,
+            "QEMU 7.2 fills an image for KVM_SET_XSAVE only with components whose feature KVM_GET_SUPPORTED_CPUID announces, and sets XSTATE_BV as the stream has it all the same: the guest finds zeros in the others. Its "
+            + "monitor still prints the values, because that is what QEMU remembers. Ordinary KVM announces what its guests have; kvm_pvm hides AVX and what builds on it.",
+            "Load it with a newer QEMU (10.0 sends every component of the processor).",
+            "Measured: the calls of QEMU 7.2.22, 10.0.2 and 11.1.3 on kvm_pvm with one stream"),
         new("XS1001", "The C library of the process has too little room for this processor's registers", Severity.Error,
             "glibc's dynamic linker saves vector registers on the stack around the lookup of a function that is bound when it is first called, and around TLS descriptors. How many bytes that takes is computed "
             + "from CPUID once, when the process starts; which components the instruction writes is decided by the processor that runs it. A process that was started where the area is smaller and "

@@ -60,6 +60,11 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
         }
 
+        if (options.Vmm.SendsAnnouncedOnly)
+        {
+            FindLeftOut(known, host, options.Vmm, findings);
+        }
+
         if (host.Record.Provenance.Source is FactSource.Inferred or FactSource.Guess)
         {
             findings.Add(OfRule("XS1217", $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}", new FindingLocation()));
@@ -151,6 +156,24 @@ public static class RestoreRehearsal
         return FallbackCpuid(host, options);
     }
 
+    private static void FindLeftOut(Capture capture, LinuxHost host, VmmProfile vmm, ImmutableArray<Finding>.Builder findings)
+    {
+        StateComponentSet hidden = StoredImage.Hidden(host);
+        foreach (CapturedState state in capture.States.Where(state => state.Stored is not null))
+        {
+            StateComponentSet lost = StateComponentSet.Empty;
+            foreach (XsaveSlot slot in state.Layout!.Value.Slots.Where(slot => hidden.Contains(slot.Component) && state.Stored!.XstateBv.Value.Contains(slot.Component)))
+            {
+                lost = state.Area.Span.Slice(slot.Offset, slot.Size).ContainsAnyExcept((byte)0) ? lost.With(slot.Component) : lost;
+            }
+
+            if (!lost.IsEmpty)
+            {
+                findings.Add(OfRule("XS0910", $"KVM of {host.Record.Name} does not announce {lost.Describe()}: {vmm.Title} leaves the values out and the guest finds zeros", new FindingLocation(state.Id)));
+            }
+        }
+    }
+
     private static int ImageLength(LinuxHost host, StateComponentSet guest) =>
         guest.Contains(StateComponent.TileData) && host.KvmXcr0.Contains(StateComponent.TileData)
             ? Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | TileData))
@@ -160,7 +183,7 @@ public static class RestoreRehearsal
     {
         using KvmModelMachine machine = new(host, options.Protection);
         UsedVcpus? used = options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null;
-        PerformedRestore performed = RestorePlan.Perform(machine, StoredImage.ForKvm(capture, host), fallback, options.Vmm, used);
+        PerformedRestore performed = RestorePlan.Perform(machine, StoredImage.ForKvm(capture, host, options.Vmm), fallback, options.Vmm, used);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         Verdict verdict = Verdict.Same;

@@ -17,11 +17,27 @@ public static class StoredImage
     private const int TopShift = 11;
 
     /// <summary>The capture that QEMU hands to KVM; states with an area of their own stay as they are.</summary>
-    public static Capture ForKvm(Capture capture, LinuxHost host)
+    public static Capture ForKvm(Capture capture, LinuxHost host, VmmProfile vmm)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
-        return capture with { States = [.. capture.States.Select(state => state.Stored is null ? state : ForKvm(state, host))] };
+        ArgumentNullException.ThrowIfNull(vmm);
+        StateComponentSet hidden = vmm.SendsAnnouncedOnly ? Hidden(host) : StateComponentSet.Empty;
+        return capture with { States = [.. capture.States.Select(state => state.Stored is null ? state : ForKvm(state, host, hidden))] };
+    }
+
+    /// <summary>Components of the processor whose feature the host's KVM was seen not to announce.</summary>
+    public static StateComponentSet Hidden(LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        StateComponentSet hidden = StateComponentSet.Empty;
+        foreach (XsaveSlot slot in host.Layout.Slots.Where(slot => !slot.IsSupervisor))
+        {
+            bool announced = host.Record.SupportedCpuid is not { } supported || StateComponents.Find(slot.Component) is not { } component || component.Features.Any(feature => feature.IsIn(supported));
+            hidden = announced ? hidden : hidden.With(slot.Component);
+        }
+
+        return hidden;
     }
 
     /// <summary>
@@ -56,10 +72,18 @@ public static class StoredImage
         return !turned.AsSpan().SequenceEqual(state.Area.Span);
     }
 
-    private static CapturedState ForKvm(CapturedState state, LinuxHost host)
+    private static CapturedState ForKvm(CapturedState state, LinuxHost host, StateComponentSet hidden)
     {
         CapturedState moved = Moved(state, host, state.Stored!.XstateBv.Value);
         byte[] area = moved.Area.ToArray();
+        foreach (XsaveSlot slot in host.Layout.Slots)
+        {
+            if (hidden.Contains(slot.Component) && slot.Offset < area.Length)
+            {
+                area.AsSpan(slot.Offset, Math.Min(slot.Size, area.Length - slot.Offset)).Clear();
+            }
+        }
+
         if (state.Stored.X87Order.Value == X87Order.Physical)
         {
             Turn(area, X87Registers - Top(area));

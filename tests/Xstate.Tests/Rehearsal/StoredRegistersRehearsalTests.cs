@@ -77,6 +77,21 @@ public class StoredRegistersRehearsalTests
     }
 
     [Fact]
+    public void Qemu_7_leaves_out_what_kvm_hides_and_later_versions_do_not()
+    {
+        // kvm_pvm announces neither AVX nor what builds on it, and its guests have both.
+        TargetOutcome seven = Rehearse(StreamBuilder.Kvm(), "amd-zen4-pvm", "qemu-7.2");
+        Assert.Contains(seven.Findings, finding => finding is { Rule: "XS0910", Where.Vcpu: 0 });
+        Assert.Equal(Verdict.Differs, seven.Verdict);
+        Assert.Equal(40, seven.Differences.Length);
+        RegisterDifference zmm3 = seven.Differences.Single(difference => difference.Register == "zmm3");
+        Assert.Equal(zmm3.Before[..32] + new string('0', 96), zmm3.After);
+        TargetOutcome ten = Rehearse(StreamBuilder.Kvm(), "amd-zen4-pvm", "qemu-10.0");
+        Assert.Equal(Verdict.Same, ten.Verdict);
+        Assert.DoesNotContain(ten.Findings, finding => finding.Rule == "XS0910");
+    }
+
+    [Fact]
     public void What_the_guest_had_enabled_is_dropped_with_force_only()
     {
         TargetOutcome kept = Rehearse(StreamBuilder.Tcg(), "intel-haswell");
