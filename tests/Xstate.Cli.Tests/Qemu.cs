@@ -93,6 +93,15 @@ internal sealed partial class Qemu
     public async Task Resave(string[] arguments, string stream, string saved) =>
         await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", $"migrate \"exec:cat > {saved}\"\n", "info migrate\n", "quit\n");
 
+    /// <summary>Loads a stream and saves it with RAM at fixed places, from an offset of a file on, as libvirt's sparse saves have it (QEMU 9.0 and later).</summary>
+    public async Task SaveMapped(string[] arguments, string stream, string file, int offset) =>
+        await Run(
+            Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", "migrate_set_capability mapped-ram on\n", $"migrate file:{file},offset={offset}\n", "info migrate\n", "quit\n");
+
+    /// <summary>Loads what <see cref="SaveMapped"/> wrote and reads the registers.</summary>
+    public async Task<QemuRegisters> LoadMapped(string[] arguments, string file, int offset) =>
+        Registers(await Run(Command(arguments, "-incoming", "defer"), "migrate_set_capability mapped-ram on\n", $"migrate_incoming file:{file},offset={offset}\n", "info migrate\n", "info status\n", "info registers\n", "quit\n"));
+
     private static async Task<Qemu?> Find(string program)
     {
         try

@@ -159,6 +159,48 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
 
     [Theory]
     [MemberData(nameof(Programs))]
+    public async Task A_sparse_save_with_ram_at_fixed_places_is_read_and_repaired_in_place(string program)
+    {
+        const int Offset = 65536;
+        Qemu qemu = await Qemu.Require(program);
+        Assert.SkipUnless(qemu.Version.Major >= 9, $"QEMU {qemu.Version} has no mapped-ram");
+        string sample = Sample("q72-pc-tcg-max-s5.mig.gz");
+        string[] tcg = ["-accel", "tcg", "-machine", "pc-i440fx-7.2", "-cpu", "max", "-m", "4", "-bios", Bios()];
+        byte[] head = new byte[Offset];
+        "LibvirtQemudSave"u8.CopyTo(head);
+        BitConverter.TryWriteBytes(head.AsSpan(16), 2);
+        BitConverter.TryWriteBytes(head.AsSpan(20), Offset - 92);
+        BitConverter.TryWriteBytes(head.AsSpan(28), 6);
+        "<domain type='qemu'><name>sparse</name><cpu mode='maximum'/></domain>"u8.CopyTo(head.AsSpan(92));
+        string save = Path.Combine(_folder, "sparse.save");
+        await File.WriteAllBytesAsync(save, head, TestContext.Current.CancellationToken);
+        await qemu.SaveMapped(tcg, sample, save, Offset);
+        XstateProcess show = await XstateProcess.Run("show", save, "--json");
+        Assert.True(show.ExitCode == 0, show.Output + show.Error);
+        Assert.Equal((await XstateProcess.Run("show", sample, "--json")).Json.GetProperty("vcpus").ToString(), show.Json.GetProperty("vcpus").ToString());
+        QemuRegisters original = await qemu.LoadMapped(tcg, save, Offset);
+        Assert.Equal(0x5F80u, original.Words["MXCSR"]);
+
+        string set = Path.Combine(_folder, "set.save");
+        XstateProcess written = await XstateProcess.Run("set", save, "mxcsr=0x1fa0", "-o", set);
+        Assert.True(written.ExitCode == 0, written.Output + written.Error);
+        Assert.Equal(0x1FA0u, (await qemu.LoadMapped(tcg, set, Offset)).Words["MXCSR"]);
+        output.WriteLine($"QEMU {qemu.Version}: {new FileInfo(save).Length} bytes, MXCSR changed in place");
+
+        string[] kvm = ["-accel", "kvm", .. tcg[2..4], "-cpu", "host", .. tcg[6..]];
+        Assert.SkipUnless(File.Exists("/dev/kvm") && (await qemu.Load(kvm, sample)).Words.Count == 4, "no machine under KVM here");
+        string repaired = Path.Combine(_folder, "repaired.save");
+        XstateProcess fix = await XstateProcess.Run("fix", save, "--on", "local", "-o", repaired);
+        Assert.SkipUnless(fix.ExitCode == 0, $"this host has not all that the guest had: {fix.Output}");
+        QemuRegisters kept = await qemu.LoadMapped(kvm, repaired, Offset);
+        Assert.Equal(original.Words, kept.Words);
+        Assert.Equal([St0, St1], kept.X87.Take(2));
+        Assert.Equal(Ymm0, kept.Vectors["YMM00"]);
+        Assert.NotEqual(original.Words, (await qemu.LoadMapped(kvm, save, Offset)).Words);
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs))]
     public async Task A_component_in_xcr0_that_the_host_lacks_stops_qemu_from_8_2_on_and_not_before(string program)
     {
         Qemu qemu = await Qemu.Require(program);

@@ -26,8 +26,11 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
 
     public static ReadOnlySpan<byte> Partial => "LibvirtQemudPart"u8;
 
+    /// <summary>Whether RAM has fixed places in the stream (QEMU's mapped-ram, libvirt 11.2); the devices lie behind it as in any stream.</summary>
+    public bool IsSparse { get; private init; }
+
     /// <summary>Reads the header and the XML behind it.</summary>
-    /// <exception cref="MalformedArtifactException">It is not a whole save of version 2 from a little-endian host with a plain or compressed stream.</exception>
+    /// <exception cref="MalformedArtifactException">It is not a whole save of version 2 from a little-endian host.</exception>
     public static LibvirtSaveHeader Read(ArtifactSource source, ArtifactLimits limits)
     {
         const string Format = LibvirtSaveReader.Format;
@@ -56,15 +59,10 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
         }
 
         uint kind = Word(header, 3);
-        if (kind == Sparse)
+        bool sparse = kind == Sparse;
+        if (kind > Compressions.Length && !sparse)
         {
-            throw new MalformedArtifactException(
-                Format, CompressionOffset, "the sparse format (mapped-ram), in which RAM has fixed places between the parts of the stream", "raw or compressed; save again with 'virsh save --image-format raw', or set save_image_format in qemu.conf");
-        }
-
-        if (kind > Compressions.Length)
-        {
-            throw new MalformedArtifactException(Format, CompressionOffset, $"compression {kind}", $"0 to {Compressions.Length}");
+            throw new MalformedArtifactException(Format, CompressionOffset, $"compression {kind}", $"0 to {Sparse}");
         }
 
         byte[] xml = source.Bytes(Format, Length, (int)xmlLength, "the domain's XML");
@@ -74,7 +72,7 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
             throw new MalformedArtifactException(Format, MagicLength + (4 * sizeof(uint)), $"a cookie at {cookie}", $"an offset within {xmlLength} bytes, or 0");
         }
 
-        return new LibvirtSaveHeader(TextOf(xml), cookie == 0 ? null : TextOf(xml.AsSpan((int)cookie)), Word(header, 2) != 0, kind == 0 ? null : Compressions[kind - 1], Length + xmlLength);
+        return new LibvirtSaveHeader(TextOf(xml), cookie == 0 ? null : TextOf(xml.AsSpan((int)cookie)), Word(header, 2) != 0, kind == 0 || sparse ? null : Compressions[kind - 1], Length + xmlLength) { IsSparse = sparse };
     }
 
     private static uint Word(byte[] header, int index) => BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(MagicLength + (index * sizeof(uint))));

@@ -19,7 +19,7 @@ public static class LibvirtSaveReader
         SavedDomain domain = SavedDomain.Read(header);
         using ArtifactSource stream = OpenStream(source, header);
         QemuStreamContent content = ReadContent(stream, limits, header, domain);
-        string compression = header.Compression is { } kind ? $", {kind} compression" : "";
+        string compression = header.Compression is { } kind ? $", {kind} compression" : header.IsSparse ? ", sparse" : "";
         string prefix = $"domain {domain.Name ?? "without a name"}, saved {(header.WasRunning ? "running" : "paused")}{compression}; CPU {domain.Cpu ?? "not named"}; ";
         return Artifact.Of(content.ToCapture(Format, prefix), Format, new LibvirtSaveEncoder(limits), [.. content.Findings, .. OfCompression(header)]);
     }
