@@ -39,6 +39,13 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, st
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(host);
         XsaveArea area = state.ReadArea();
+
+        // Every x86-64 processor has FXSAVE, and CRIU runs on no other; a dump that denies it is one of an older processor, or damaged.
+        if (!host.HasFxsave)
+        {
+            return new CriuFrame(null, StateComponentSet.Empty, "the processor has no FXSAVE, so no 64-bit kernel runs there");
+        }
+
         StateComponentSet target = host.HasXsave ? ComponentsOf(host.Record.Cpuid) : StateComponentSet.Legacy;
         StateComponentSet restored = StateComponentSet.Legacy;
         StateComponentSet dropped = (area.XstateBv & Carried).Except(target | StateComponentSet.Legacy);

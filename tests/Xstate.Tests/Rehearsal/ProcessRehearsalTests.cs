@@ -76,6 +76,17 @@ public class ProcessRehearsalTests
     }
 
     [Fact]
+    public void A_processor_without_FXSAVE_is_no_target()
+    {
+        HostRecord genoa = SampleHosts.Open("amd-genoa");
+        CpuidRegisters leaf = genoa.Cpuid.Read(1);
+        LinuxHost old = new(genoa with { Cpuid = genoa.Cpuid.With(1, 0, leaf with { Edx = leaf.Edx & ~(1u << 24), Ecx = leaf.Ecx & ~(1u << 26) }) }, Host("amd-genoa").Behavior);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Sample("core-2539.img").Capture!, old);
+        Assert.Equal(Verdict.Refused, outcome.Verdict);
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS1006" && finding.Message.Contains("FXSAVE", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void PKRU_comes_back_and_without_its_bit_becomes_zero()
     {
         Capture capture = Open(new CoreImageBuilder { XstateBv = 0x203 }.With(StateComponent.Pkru, 0x5555_5554, 0).Build()).Capture!;

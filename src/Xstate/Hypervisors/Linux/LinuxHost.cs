@@ -24,6 +24,7 @@ public sealed class LinuxHost
         Record = record;
         Behavior = behavior;
         Layout = XsaveLayout.FromCpuid(record.Cpuid);
+        HasFxsave = (record.Cpuid.Read(1).Edx >> 24 & 1) != 0;
         HasXsave = (record.Cpuid.Read(1).Ecx >> 26 & 1) != 0 && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
         UserFeatures = HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
         MxcsrMask = record.MxcsrMask ?? Mxcsr.MaskOf(record.Processor);
@@ -43,6 +44,9 @@ public sealed class LinuxHost
 
     /// <summary>The processor's layout: every buffer of the user ABI uses its standard offsets.</summary>
     public XsaveLayout Layout { get; }
+
+    /// <summary>Whether the processor has FXSAVE, without which no 64-bit kernel runs there.</summary>
+    public bool HasFxsave { get; }
 
     /// <summary>Whether the processor has XSAVE at all.</summary>
     public bool HasXsave { get; }
