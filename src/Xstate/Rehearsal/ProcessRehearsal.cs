@@ -51,8 +51,8 @@ public static class ProcessRehearsal
         bool helps = false;
         if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
         {
-            Verdict after = Try(repaired, host).Verdict;
-            helps = after == Verdict.Same || (options is { Force: true } && after == Verdict.Differs);
+            Attempt after = Try(repaired, host);
+            helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length, options is { Force: true });
         }
 
         return outcome with

@@ -93,7 +93,7 @@ public static class RestoreRehearsal
 
         Attempt second = Try(repaired, host, fallback, options);
         findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
-        bool helps = second.Verdict == Verdict.Same || (options.Force && second.Verdict == Verdict.Differs);
+        bool helps = Helps(attempt.Verdict, attempt.Differences.Length, second.Verdict, second.Differences.Length, options.Force);
         return Outcome(attempt, host, options, findings, steps, helps ? repaired : null);
     }
 
@@ -145,6 +145,10 @@ public static class RestoreRehearsal
     /// <summary>What the guest could use: the components in its CPUID and, where that is only assumed, those that it had enabled in XCR0.</summary>
     internal static StateComponentSet GuestComponents(CapturedState state, CpuidTable fallback) =>
         RestorePlan.CpuidOf(state, fallback).UserComponents | (state.GuestCpuid is null && state.Xcr0 is { } enabled ? enabled.Value & StateComponents.UserComponents : StateComponentSet.Empty);
+
+    /// <summary>Whether a repair was worth making: nothing differs any more or, with force, it loads where it did not, or fewer registers differ than before.</summary>
+    internal static bool Helps(Verdict before, int differencesBefore, Verdict after, int differencesAfter, bool force) =>
+        after == Verdict.Same || (force && after == Verdict.Differs && (before != Verdict.Differs || differencesAfter < differencesBefore));
 
     private static CpuidTable GuestCpuid(Capture capture, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings)
     {
