@@ -89,7 +89,7 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
 
         if (thread.Fsave is { } fsave && !SameX87(area.Bytes, state.Area.Span))
         {
-            patches.AddRange(FromArea(fsave, state.Area.Span));
+            patches.AddRange(ArtifactPatch.Between(fsave.Bytes, FromArea(fsave, state.Area.Span), fsave.Offset));
         }
     }
 
@@ -113,7 +113,15 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
             CheckLegacy(thread, state, expected, XsaveFormat.XmmOffset);
             if (!SameX87(expected, state.Area.Span))
             {
-                patches.AddRange(FromArea(fsave, state.Area.Span));
+                byte[] image = FromArea(fsave, state.Area.Span);
+                byte[] read = new byte[XsaveFormat.ExtendedOffset];
+                FsaveImage.ToArea(image, read);
+                if (!SameX87(read, state.Area.Span))
+                {
+                    throw new NotSupportedException($"thread {thread.Id} has no NT_X86_XSTATE: its NT_FPREGSET holds 32 bits of each x87 pointer and ten bytes of each register");
+                }
+
+                patches.AddRange(ArtifactPatch.Between(fsave.Bytes, image, fsave.Offset));
             }
         }
     }
@@ -146,11 +154,11 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
         patches.AddRange(ArtifactPatch.Between(note.Bytes, pointer, note.Offset));
     }
 
-    private static ImmutableArray<ArtifactPatch> FromArea(Description fsave, ReadOnlySpan<byte> area)
+    private static byte[] FromArea(Description fsave, ReadOnlySpan<byte> area)
     {
         byte[] image = [.. fsave.Bytes];
         FsaveImage.FromArea(area, image);
-        return ArtifactPatch.Between(fsave.Bytes, image, fsave.Offset);
+        return image;
     }
 
     private static bool SameX87(ReadOnlySpan<byte> before, ReadOnlySpan<byte> after) =>

@@ -45,6 +45,7 @@ internal static class FsaveImage
         area.Slice(XsaveFormat.FcwOffset, 2).CopyTo(image);
         area.Slice(XsaveFormat.FswOffset, 2).CopyTo(image[4..]);
         BinaryPrimitives.WriteUInt16LittleEndian(image[TagOffset..], Tags(area));
+        area.Slice(XsaveFormat.FopOffset, 2).CopyTo(image[FopOffset..]);
         area.Slice(XsaveFormat.FipOffset, 4).CopyTo(image[FipOffset..]);
         area.Slice(XsaveFormat.FdpOffset, 4).CopyTo(image[FdpOffset..]);
         for (int i = 0; i < Registers; i++)

@@ -53,6 +53,29 @@ public class ElfCoreEncoderTests
     }
 
     [Theory]
+    [InlineData(XsaveFormat.FopOffset, true)]
+    [InlineData(XsaveFormat.FipOffset + 3, true)]
+    [InlineData(XsaveFormat.FipOffset + 4, false)]
+    [InlineData(XsaveFormat.StOffset + 9, true)]
+    [InlineData(XsaveFormat.StOffset + 10, false)]
+    public void An_FSAVE_image_alone_takes_what_it_has_bits_for(int offset, bool fits)
+    {
+        using MemoryStream content = new(new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(2).FpRegisters(new byte[108]).Build());
+        Artifact artifact = Artifact.Open(content);
+        byte[] area = artifact.Capture!.States[0].Area.ToArray();
+        area[offset] = 1;
+        Capture changed = With(artifact.Capture, 0, area);
+        if (fits)
+        {
+            Assert.Equal(area, CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(changed, content))).Capture!.States[0].Area.ToArray());
+        }
+        else
+        {
+            Assert.Contains("NT_FPREGSET holds", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
     [InlineData(CoreSamples.Zen4, 2)]
     [InlineData(CoreSamples.Zen4I386, 3)]
     public void Legacy_registers_are_changed_in_every_note_that_has_them(string name, int notes)
