@@ -31,11 +31,6 @@ public static class ElfCoreEditing
             return present.Equals(chosen) ? [] : throw new NotSupportedException("the core has a layout note already, and it says something else");
         }
 
-        if (notes.MissingNotes > 0)
-        {
-            throw new NotSupportedException("the core is truncated among its notes");
-        }
-
         NotePlacement placement = new(source, notes, options.Limits);
         return placement.Append(CoreNote.Write(LayoutNote.Owner, NoteType.X86XsaveLayout, LayoutNote.Write(chosen), notes.Segment.NotePadding));
     }

@@ -21,6 +21,12 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
     /// <exception cref="NotSupportedException">There is no place.</exception>
     public ImmutableArray<ArtifactPatch> Append(byte[] note, IReadOnlyCollection<ArtifactPatch>? changes = null)
     {
+        // A note at the end of what is left would make the missing ones look as if they had never been.
+        if (notes.MissingNotes > 0 || _from > source.Length)
+        {
+            throw new NotSupportedException("the core is truncated among its notes");
+        }
+
         byte[] padded = [.. new byte[notes.SegmentNotesEnd - _from], .. note];
         return Sorted(IsFree(_from, padded.Length) ? [.. changes ?? [], .. InPlace(padded)] : AtEnd(padded, changes ?? []));
     }

@@ -102,6 +102,18 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Assert.NotEmpty(artifact.Encode(changed with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) }, content));
     }
 
+    [Fact]
+    public void A_core_that_ends_among_its_notes_is_not_given_one_that_would_hide_the_end()
+    {
+        byte[] area = AsGdbWrites(Avx512, 11, out _);
+        byte[] whole = new CoreBuilder().Auxv((16, 0x178B_FBFF), (51, 3376)).Thread(1).Area(area).Gdb().Thread(2).Area(area).Build();
+        using MemoryStream content = new(whole[..^100]);
+        Artifact artifact = Artifact.Open(content);
+        Assert.Contains(artifact.Findings, finding => finding.Rule == "XS0805");
+        Assert.NotNull(artifact.Repaired);
+        Assert.Contains("truncated", Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Repaired!, content)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(832, 0)]
     [InlineData(832, 0x7FFF_FFFF)]
@@ -206,7 +218,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
         return capture.States.Count(state => expected.Count(thread => thread.Differences(CoreSamples.Registers(state), lostIsRight: true).Count == 0) == 1);
     }
 
-    private static byte[] AsGdbWrites(ulong components, ulong seed, out XsaveLayout real)
+    internal static byte[] AsGdbWrites(ulong components, ulong seed, out XsaveLayout real)
     {
         real = CoreSamples.LayoutOf(Amd, components);
         XsaveLayout assumed = CoreSamples.LayoutOf(Intel, components);
