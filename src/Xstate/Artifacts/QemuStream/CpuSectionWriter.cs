@@ -15,6 +15,13 @@ internal static class CpuSectionWriter
     /// <exception cref="NotSupportedException">The section has no place for the change.</exception>
     public static byte[] Write(CpuSection section, CapturedState before, CapturedState after)
     {
+        // What was lost is recognised by the zeros in its place; with one of them changed the others would read as values.
+        bool sameLayout = after.Layout is null || after.Layout.Value.Equals(before.Layout!.Value);
+        if (!after.Lost.SequenceEqual(before.Lost) || (sameLayout && before.Lost.Any(range => range.End <= after.Area.Length && after.Area.Span.Slice(range.Offset, range.Length).ContainsAnyExcept((byte)0))))
+        {
+            throw new NotSupportedException($"virtual CPU {section.Id}: a register of which bytes were lost when the guest was saved cannot be given a value in this stream");
+        }
+
         XsaveLayout layout = after.Layout?.Value ?? before.Layout!.Value;
         byte[] area = AreaOf(after, layout);
         XsaveArea view = new(area);

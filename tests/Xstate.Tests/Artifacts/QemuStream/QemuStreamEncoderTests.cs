@@ -55,6 +55,20 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
         Assert.Equal(SeededGuest.Of(before, new StateComponentSet(0x207)), SeededGuest.Of(after, new StateComponentSet(0x207)));
     }
 
+    [Fact]
+    public void A_lost_register_cannot_be_given_a_value_that_would_make_the_others_look_known()
+    {
+        byte[] stream = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { VectorBytes = 16 }).Device("kvmclock", 0, 8).Build([]);
+        CapturedState damaged = Open(stream).Capture!.States[0];
+        Assert.NotEmpty(damaged.Lost);
+        int lost = damaged.Lost[0].Offset;
+        Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(state, lost, [1])));
+        Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(state, lost, [1]) with { Lost = [] }));
+        CapturedState after = Open(Apply(stream, state => WithBytes(state, XsaveFormat.XmmOffset, [0xA5]))).Capture!.States[0];
+        Assert.Equal(damaged.Lost, after.Lost);
+        Assert.Equal(0xA5, after.Area.Span[XsaveFormat.XmmOffset]);
+    }
+
     [Theory]
     [InlineData("mxcsr", 24, 4)]
     [InlineData("fcw", 0, 2)]
