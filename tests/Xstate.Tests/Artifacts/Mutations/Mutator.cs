@@ -1,15 +1,24 @@
 using System.Buffers.Binary;
 
-namespace Xstate.Tests.Artifacts;
+namespace Xstate.Tests.Artifacts.Mutations;
 
 /// <summary>Damages a file in one of the ways that files get damaged, or attacked.</summary>
 internal static class Mutator
 {
-    private const int Kinds = 10;
+    private const int Kinds = 13;
+
+    // Where headers of files, segments and notes are.
+    private const int FileHeader = 0x100;
+    private const int Headers = 0x3800;
 
     /// <summary>A damaged copy. <paramref name="donor"/> is another file, of whatever format, to splice from.</summary>
     public static byte[] Mutate(ref SplitMix64 random, byte[] file, byte[] donor)
     {
+        if (file.Length == 0 || donor.Length == 0)
+        {
+            return [.. donor];
+        }
+
         byte[] copy = [.. file];
         switch (random.Below(Kinds))
         {
@@ -54,6 +63,12 @@ internal static class Mutator
             case 8:
                 Range cut = Block(ref random, copy.Length);
                 return [.. copy[..cut.Start], .. copy[cut.End..]];
+            case 9:
+                return ChangeHeaderWords(ref random, copy);
+            case 10:
+                return TextEdits.Apply(ref random, copy);
+            case 11:
+                return MessageEdits.ApplyToImage(ref random, copy);
             default:
                 Range again = Block(ref random, copy.Length);
                 return random.OneIn(200) ? [] : [.. copy[..again.End], .. copy[again], .. copy[again.End..]];
@@ -70,16 +85,39 @@ internal static class Mutator
 
         int at = random.OneIn(2) ? 0 : random.Below(copy.Length - sizeof(ulong) + 1) & ~3;
         ulong value = random.Pick<ulong>(uint.MaxValue, int.MaxValue, 0x8000_0000, ulong.MaxValue, 0x1_0000_0000, 4097, (ulong)copy.Length, random.Next());
-        if (random.OneIn(2))
+        WriteWord(ref random, copy.AsSpan(at), value);
+        return copy;
+    }
+
+    // One to three words among the headers: lengths and offsets that are small, huge, or those of something else in the file.
+    private static byte[] ChangeHeaderWords(ref SplitMix64 random, byte[] copy)
+    {
+        int head = Math.Min(copy.Length, random.OneIn(2) ? FileHeader : Headers) - sizeof(ulong);
+        for (int changes = head <= 0 ? 0 : 1 + random.Below(3); changes > 0; changes--)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(copy.AsSpan(at), (uint)value);
-        }
-        else
-        {
-            BinaryPrimitives.WriteUInt64LittleEndian(copy.AsSpan(at), value);
+            ulong value = random.Pick<ulong>(0, 1, 2, 4, 0xFFFF, uint.MaxValue, ulong.MaxValue, long.MaxValue, (ulong)copy.Length, (ulong)random.Below(copy.Length), 0x205, 0x202);
+            Span<byte> word = copy.AsSpan(random.Below(head) & ~3);
+            if (random.OneIn(2))
+            {
+                value = BinaryPrimitives.ReverseEndianness(value);
+            }
+
+            WriteWord(ref random, word, value);
         }
 
         return copy;
+    }
+
+    private static void WriteWord(ref SplitMix64 random, Span<byte> at, ulong value)
+    {
+        if (random.OneIn(2))
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(at, (uint)value);
+        }
+        else
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(at, value);
+        }
     }
 
     // The next run of decimal digits becomes another number.
