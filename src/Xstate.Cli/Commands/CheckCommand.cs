@@ -18,7 +18,7 @@ internal static class CheckCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a running process." };
+        Argument<string> file = new("FILE") { Description = "A state, a directory that criu dump wrote, - for standard input, or --pid N for a running process." };
         Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
         Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
         RestoreOptions restore = new();

@@ -11,7 +11,7 @@ internal static class ShowCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "An artifact, - for standard input, or --pid N for all threads of a running process." };
+        Argument<string> file = new("FILE") { Description = "An artifact, a directory that criu dump wrote, - for standard input, or --pid N for all threads of a running process." };
         Option<bool> all = new("--all") { Description = "List registers with their initial value too." };
         CommonOptions options = new();
         Command command = new("show", "Show what is in a state, a CPUID dump or a host record.") { file, all };

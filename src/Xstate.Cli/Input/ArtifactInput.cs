@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Xstate.Architecture;
 using Xstate.Artifacts;
+using Xstate.Artifacts.Criu;
 using Xstate.Captures;
 using Xstate.Linux;
 using Xstate.Transforms;
@@ -23,8 +24,28 @@ internal static class ArtifactInput
             return Artifact.FromCpuid(CpuidDevice.Read(path));
         }
 
+        if (OpenDirectory(path, format) is { } images)
+        {
+            return images;
+        }
+
         using Stream stream = OpenStream(path);
         return Artifact.Open(stream, Options(format));
+    }
+
+    /// <summary>Reads a directory with the images of CRIU; null when the path is not a directory.</summary>
+    /// <exception cref="UsageException">There is no core image in it.</exception>
+    public static Artifact? OpenDirectory(string path, string? format)
+    {
+        if (!Directory.Exists(path))
+        {
+            return null;
+        }
+
+        string[] names = [.. Directory.EnumerateFiles(path).Select(file => Path.GetFileName(file)!)];
+        return format is null && CriuImages.Recognizes(names)
+            ? CriuImages.Read(names, name => File.OpenRead(Path.Combine(path, name)), Options(null))
+            : throw new UsageException($"{path} is a directory; only one with CRIU's images (core-N.img) is read as a whole, and without --format");
     }
 
     /// <summary>The bytes of a file, or of standard input.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Artifacts;
+using Xstate.Artifacts.Criu;
 using Xstate.Captures;
 
 namespace Xstate.Cli.Input;
@@ -41,6 +42,11 @@ internal sealed class OpenedArtifact : IDisposable
             return new OpenedArtifact(path, live, Stream.Null, null, options);
         }
 
+        if (ArtifactInput.OpenDirectory(path, format) is { } images)
+        {
+            return new OpenedArtifact(path, images, Stream.Null, null, options);
+        }
+
         Stream file = ArtifactInput.OpenStream(path);
         Stream? content = null;
         try
@@ -68,6 +74,11 @@ internal sealed class OpenedArtifact : IDisposable
     /// <exception cref="UsageException">The format cannot take them.</exception>
     public ImmutableArray<ArtifactPatch> Encode(Capture changed)
     {
+        if (Artifact.Format == CriuImages.Format)
+        {
+            throw new UsageException($"{_path} is a directory: change the image of one thread, {Path.Combine(_path, "core-N.img")}");
+        }
+
         try
         {
             return Artifact.Encode(changed, Content, _options);

@@ -292,6 +292,10 @@ public static class RuleCatalog
             + "the rehearsed restore says.",
             "Where the restore is the same and XS1001 is not found, restore without --cpu-cap fpu.",
             "CRIU criu/arch/x86/cpu.c, cpu_validate_features"),
+        new("XS1010", "The core image of a thread is missing", Severity.Error,
+            "pstree.img lists the threads of every process of a dump, and each has a core image of its own. Without it CRIU restores nothing.",
+            "Copy the whole directory that criu dump wrote.",
+            "CRIU images/pstree.proto, criu/cr-restore.c"),
         new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
             "A Firecracker snapshot ends with the CRC64 of everything before it. Firecracker computes it before it looks at anything else and refuses the file when it differs, so the file was "
             + "damaged, or changed by something that did not know of it. What was decoded may be damaged too.",

@@ -60,11 +60,14 @@ internal sealed class CoreEntry
     /// <summary>Whether the thread runs 32-bit code.</summary>
     public bool IsCompat { get; private set; }
 
+    /// <summary>Whether there are registers: not in the image of a dead process.</summary>
+    public bool HasRegisters => Legacy.Count > 0;
+
     /// <summary>The thread's name.</summary>
     public string? Name { get; private set; }
 
     /// <summary>Reads an image.</summary>
-    /// <exception cref="MalformedArtifactException">The bytes are not the core image of an x86 thread with its registers.</exception>
+    /// <exception cref="MalformedArtifactException">The bytes are not the core image of an x86 thread.</exception>
     public static CoreEntry Read(ReadOnlySpan<byte> file)
     {
         CoreEntry core = new();
@@ -98,9 +101,7 @@ internal sealed class CoreEntry
             }
         }
 
-        return core.Legacy.Count > 0
-            ? core
-            : throw new MalformedArtifactException(CriuCoreReader.Format, CriuImage.EntryOffset, "no floating-point registers", "thread_info with fpregs: the image of a thread, not of a dead process");
+        return core;
     }
 
     private void ReadThread(ReadOnlySpan<byte> file, WireMessage message)

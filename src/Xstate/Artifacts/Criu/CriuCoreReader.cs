@@ -7,6 +7,13 @@ using Xstate.Findings;
 
 namespace Xstate.Artifacts.Criu;
 
+/// <summary>One thread as its image has it.</summary>
+/// <param name="State">Its registers.</param>
+/// <param name="Name">Its name, if the image has one.</param>
+/// <param name="Note">What it is, for people.</param>
+/// <param name="Findings">What is remarkable.</param>
+internal sealed record CriuThread(CapturedState State, string? Name, string Note, ImmutableArray<Finding> Findings);
+
 /// <summary>
 /// Reads a core image of CRIU (core-N.img): the registers of one thread, by name and without offsets. The area is put together from them, at the offsets of a processor family with the image's MXCSR_MASK.
 /// </summary>
@@ -19,22 +26,34 @@ public static class CriuCoreReader
 
     internal static Artifact Read(ArtifactSource source, ArtifactLimits limits)
     {
-        ReadOnlyMemory<byte> file = source.Whole(limits.MaxWholeFile);
-        CoreEntry core = CoreEntry.Read(file.Span);
+        CriuThread thread = ReadThread(source.Whole(limits.MaxWholeFile).Span, 0)
+            ?? throw new MalformedArtifactException(Format, CriuImage.EntryOffset, "no floating-point registers", "thread_info with fpregs: the image of a thread, not of a dead process");
+        Capture capture = new() { Format = Format, Kind = CaptureKind.Process, States = [thread.State], Note = thread.Note };
+        return Artifact.Of(capture, Format, new CriuCoreEncoder(capture), thread.Findings);
+    }
+
+    /// <summary>Reads an image as the thread of a number; null for one without registers, which CRIU writes of a dead process.</summary>
+    internal static CriuThread? ReadThread(ReadOnlySpan<byte> file, int id)
+    {
+        CoreEntry core = CoreEntry.Read(file);
+        if (!core.HasRegisters)
+        {
+            return null;
+        }
+
         StateComponentSet present = ComponentsOf(core);
         LayoutFamily family = FamilyOf(core, present);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         CapturedState state = new()
         {
-            Id = 0,
+            Id = id,
             Area = AreaOf(core, family.Layout, present),
             Layout = new Fact<XsaveLayout>(family.Layout, FactSource.Inferred, $"the image has components by name; they are put where processors of the kind {family.Family} have them"),
             Xcr0 = new Fact<StateComponentSet>(present, FactSource.Inferred, "CRIU writes the fields of every component that the processor has"),
             Is32Bit = core.IsCompat,
         };
         AddFindings(findings, core, state);
-        Capture capture = new() { Format = Format, Kind = CaptureKind.Process, States = [state], Note = NoteOf(core) };
-        return Artifact.Of(capture, Format, new CriuCoreEncoder(capture), findings.ToImmutable());
+        return new CriuThread(state, core.Name, NoteOf(core), findings.ToImmutable());
     }
 
     /// <summary>The components that the image has fields for.</summary>
