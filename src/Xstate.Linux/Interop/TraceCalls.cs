@@ -9,6 +9,7 @@ internal static unsafe partial class TraceCalls
 {
     internal const nint PTRACE_CONT = 7;
     internal const nint PTRACE_DETACH = 17;
+    internal const nint PTRACE_GETSIGINFO = 0x4202;
     internal const nint PTRACE_GETREGSET = 0x4204;
     internal const nint PTRACE_SETREGSET = 0x4205;
     internal const nint PTRACE_SEIZE = 0x4206;
@@ -28,6 +29,9 @@ internal static unsafe partial class TraceCalls
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint ptrace(nint request, int pid, nint address, IoVector* data);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint ptrace(nint request, int pid, nint address, byte* data);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int waitpid(int pid, out int status, int options);

@@ -21,6 +21,7 @@ public sealed class TracedChild : ILinuxTask
     private const int SIGSEGV = 11;
     private const int SIGILL = 4;
     private const int SIGBUS = 7;
+    private const int SEGV_PKUERR = 4;
     private const ulong RtSigaction = 13;
     private const ulong SigInfoRestorerNoDefer = 0x4400_0004;
 
@@ -103,7 +104,7 @@ public sealed class TracedChild : ILinuxTask
         return Perform(() =>
         {
             WriteMemory(ChildProgram.Data, bytes);
-            return FaultOf(Run(ChildProgram.Xrstor, _stack, rdi: ChildProgram.Data, edxEax: rfbm));
+            return FaultOf(Run(ChildProgram.Xrstor, _stack, rdi: ChildProgram.Data, edxEax: rfbm), PageFaultErrors.None);
         });
     }
 
@@ -114,7 +115,7 @@ public sealed class TracedChild : ILinuxTask
         {
             byte[] area = new byte[_areaLength];
             WriteMemory(ChildProgram.Data, area);
-            Fault fault = FaultOf(Run(ChildProgram.Xsave, _stack, rdi: ChildProgram.Data, edxEax: _components.Bits));
+            Fault fault = FaultOf(Run(ChildProgram.Xsave, _stack, rdi: ChildProgram.Data, edxEax: _components.Bits), PageFaultErrors.Write);
             if (fault.IsFault)
             {
                 return (fault, null);
@@ -163,11 +164,13 @@ public sealed class TracedChild : ILinuxTask
         }
     }
 
-    private static Fault FaultOf(ThreadStop stop) => stop.Signal switch
+    // The kernel does not tell a page fault's error code, but what the instruction wanted is known; and the program may access all its memory, unless a protection key says otherwise.
+    private Fault FaultOf(ThreadStop stop, PageFaultErrors access) => stop.Signal switch
     {
         SIGTRAP => Fault.None,
         SIGILL => Fault.InvalidOpcode,
         SIGBUS => Fault.AlignmentCheck,
+        SIGSEGV when _thread.SignalCode() == SEGV_PKUERR => Fault.PageFault(access | PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, ChildProgram.Data),
         _ => Fault.GeneralProtection,
     };
 

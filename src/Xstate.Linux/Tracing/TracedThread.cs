@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
@@ -149,6 +150,19 @@ internal sealed unsafe class TracedThread
             TraceCalls.IoVector vector = new() { Base = bytes is null ? &nothing : bytes, Length = (nuint)image.Length };
             return TraceCalls.ptrace(TraceCalls.PTRACE_SETREGSET, Id, NoteOf(set), &vector) < 0 ? LastError() : Errno.None;
         }
+    }
+
+    /// <summary>si_code of the signal that the thread stopped for: why it was sent.</summary>
+    /// <exception cref="LinuxException">It did not stop for a signal.</exception>
+    public int SignalCode()
+    {
+        // siginfo_t: si_signo, si_errno, si_code.
+        const int SiginfoLength = 128;
+        const int CodeOffset = 8;
+        byte* siginfo = stackalloc byte[SiginfoLength];
+        return TraceCalls.ptrace(TraceCalls.PTRACE_GETSIGINFO, Id, 0, siginfo) < 0
+            ? throw new LinuxException($"ptrace(PTRACE_GETSIGINFO, {Id})", LastError())
+            : BinaryPrimitives.ReadInt32LittleEndian(new ReadOnlySpan<byte>(siginfo + CodeOffset, sizeof(int)));
     }
 
     /// <summary>Lets the thread run, with a signal or 0.</summary>

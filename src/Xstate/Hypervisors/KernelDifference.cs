@@ -99,6 +99,9 @@ public enum KernelDifference
     /// <summary>SIG-PKRU-FORCED: a signal frame always has bit 9.</summary>
     SignalPkruForced,
 
+    /// <summary>SIG-KEYS-OPEN: signals are delivered and returned from with all protection keys open.</summary>
+    SignalKeysOpen,
+
     /// <summary>SIG-PKU-NO-XCR0: signals fail when PKU is there without 0xD bit 9.</summary>
     SignalPkuWithoutXcr0,
 

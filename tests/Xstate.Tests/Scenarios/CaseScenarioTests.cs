@@ -118,6 +118,19 @@ public class CaseScenarioTests
         Assert.Equal("0x4", kvm.GetProperty("steps")[4].GetProperty("result").GetProperty("regs").GetProperty("rax").GetString());
     }
 
+    [Theory]
+    [InlineData("6.11", "SIGSEGV", "0x55555556", "0x55555555")]
+    [InlineData("6.12", null, "0x55555556", "0x55555555")]
+    public void Case_3_kills_a_thread_whose_signals_meet_a_closed_key_0_up_to_6_11(string kernel, string? killedBy, string readOnly, string closed)
+    {
+        JsonElement delivered = Linux("case-3-ptrace-pkru", "signal-with-key-0-read-only", "intel-icelake", kernel);
+        Assert.Equal("#PF(0x27)", Fault(delivered.GetProperty("steps")[1]));
+        Assert.Equal((killedBy, readOnly), (KilledBy(delivered, 2), Pkru(delivered, 3, "intel-icelake")));
+
+        JsonElement returned = Linux("case-3-ptrace-pkru", "sigreturn-closes-key-0", "intel-icelake", kernel);
+        Assert.Equal((null, killedBy, closed), (KilledBy(returned, 0), KilledBy(returned, 2), Pkru(returned, 3, "intel-icelake")));
+    }
+
     [Fact]
     public void Case_4_zeroes_MPX_on_INIT_and_leaves_AVX_and_XCR0()
     {
@@ -185,6 +198,9 @@ public class CaseScenarioTests
     }
 
     private static string? Fault(JsonElement step) => step.TryGetProperty("fault", out JsonElement fault) ? fault.GetString() : null;
+
+    private static string? KilledBy(JsonElement answer, int step) =>
+        answer.GetProperty("steps")[step].GetProperty("result").TryGetProperty("killedBy", out JsonElement signal) ? signal.GetString() : null;
 
     private static string Result(JsonElement answer, int step, string name) => answer.GetProperty("steps")[step].GetProperty("result").GetProperty(name).GetString()!;
 

@@ -38,6 +38,8 @@ public sealed class LinuxTask : ILinuxTask
 
     private bool HasPkru => _host.UserFeatures.Contains(StateComponent.Pkru);
 
+    private bool OpensKeysForSignals => Behavior.Has(KernelDifference.SignalKeysOpen);
+
     private PkruRule PkruRule => Behavior.Has(KernelDifference.PtracePkruIgnored) ? PkruRule.Ignore : PkruRule.RegisterOrInitial;
 
     /// <summary>The thread runs without touching its state, and stops again: XSTATE_BV becomes what the processor says is in use.</summary>
@@ -137,12 +139,21 @@ public sealed class LinuxTask : ILinuxTask
     public SignalReturn RoundtripSignal(Action<SignalFrame> change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        SignalFrame frame = BuildSignalFrame();
-        change(frame);
-        SignalReturn back = Sigreturn(frame);
+        SignalReturn back;
+        if (!OpensKeysForSignals && (new Pkru(_pkru).AccessDisabled(0) || new Pkru(_pkru).WriteDisabled(0)))
+        {
+            back = new SignalReturn(Killed: true, FxOnly: false, $"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it");
+        }
+        else
+        {
+            SignalFrame frame = BuildSignalFrame();
+            change(frame);
+            back = Sigreturn(frame);
+        }
+
         if (back.Killed)
         {
-            // Its signal held back, the thread goes on with the state that a failed sigreturn leaves.
+            // Its signal held back, the thread goes on with the state that the failure leaves.
             Run();
         }
 
@@ -154,6 +165,8 @@ public sealed class LinuxTask : ILinuxTask
     {
         if (new Pkru(_pkru).AccessDisabled(0))
         {
+            // It has run as far as the instruction, and stops there.
+            Run();
             return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
         }
 
@@ -169,6 +182,7 @@ public sealed class LinuxTask : ILinuxTask
         view = null;
         if (new Pkru(_pkru).AccessDisabled(0) || new Pkru(_pkru).WriteDisabled(0))
         {
+            Run();
             return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.Write | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
         }
 
@@ -192,21 +206,27 @@ public sealed class LinuxTask : ILinuxTask
     {
     }
 
-    /// <summary>Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers.</summary>
+    /// <summary>Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers. The stack counts as writable, whatever PKRU is.</summary>
     public SignalFrame BuildSignalFrame()
     {
         StateComponentSet features = _state.UserXfeatures;
         int length = _host.HasXsave ? _host.Layout.StandardLengthFor(features) : XsaveFormat.LegacyLength;
         SignalFrame frame = new(length, features, _host.HasXsave);
         _processor.Load(_state);
-        _processor.Pkru = _pkru;
+        _processor.Pkru = OpensKeysForSignals ? 0 : _pkru;
         if (!_host.HasXsave)
         {
             Instructions.Fxsave(_processor.Cpu, frame.Bytes, 0);
             return frame;
         }
 
+        // Where the keys are opened, XSTATE_BV[9] is what the processor makes of a PKRU of 0: a value-tracking one clears it, and sigreturn does not see the value stored below (until 6.12.5).
         Instructions.Xsave(_processor.Cpu, frame.Bytes, 0, features.Bits);
+        if (HasPkru && OpensKeysForSignals && _host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(frame.Bytes.AsSpan(slot.Offset), _pkru);
+        }
+
         StateComponentSet stored = new XsaveArea(frame.Bytes).XstateBv | StateComponentSet.Legacy;
         if (HasPkru && Behavior.Has(KernelDifference.SignalPkruForced))
         {
@@ -231,13 +251,19 @@ public sealed class LinuxTask : ILinuxTask
         bool fxOnly = !_host.HasXsave || frame.IsFxOnly(allowed);
         StateComponentSet listed = fxOnly ? StateComponentSet.Legacy : frame.Xfeatures;
         string? why = ia32 ? Copy(frame, fxOnly, listed) : Restore(frame, fxOnly, listed);
-        if (why is null)
+        if (why is not null)
         {
-            return new SignalReturn(Killed: false, fxOnly, null);
+            ResetRegisters();
+            return new SignalReturn(Killed: true, fxOnly, why);
         }
 
-        ResetRegisters();
-        return new SignalReturn(Killed: true, fxOnly, why);
+        if (!ia32 && !OpensKeysForSignals && new Pkru(_pkru).AccessDisabled(0))
+        {
+            // The alternate stack is read last, with the PKRU of the frame in force. All registers have the frame's values then.
+            return new SignalReturn(Killed: true, fxOnly, $"the rest of the frame cannot be read: its PKRU 0x{_pkru:x} forbids it");
+        }
+
+        return new SignalReturn(Killed: false, fxOnly, null);
     }
 
     // A process starts with a copy of the kernel's own initial image, which the processor wrote: unlike a virtual CPU's, with MXCSR_MASK.

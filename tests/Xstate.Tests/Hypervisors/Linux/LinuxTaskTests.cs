@@ -223,6 +223,61 @@ public class LinuxTaskTests
         Assert.Equal(listed, task.BuildSignalFrame().XstateBv.Contains(StateComponent.Pkru));
     }
 
+    [Theory]
+    [InlineData("6.11", 0x5555_5556u, true)]
+    [InlineData("6.11", 0x5555_5555u, true)]
+    [InlineData("6.11", 0x5555_5558u, false)]
+    [InlineData("6.12", 0x5555_5556u, false)]
+    [InlineData("6.12", 0x5555_5555u, false)]
+    public void A_signal_kills_a_thread_that_may_not_write_its_stack_up_to_6_11(string kernel, uint pkru, bool killed)
+    {
+        LinuxTask task = WithPkru(kernel, "intel-icelake", pkru);
+
+        Assert.Equal(killed, task.RoundtripSignal(static _ => { }).Killed);
+        Assert.Equal(pkru, task.Pkru);
+    }
+
+    [Theory]
+    [InlineData("6.11", 0x5555_5555u, true)]
+    [InlineData("6.11", 0x5555_5556u, false)]
+    [InlineData("6.12", 0x5555_5555u, false)]
+    public void A_frame_that_closes_key_0_for_reading_is_loaded_and_kills_the_thread_up_to_6_11(string kernel, uint pkru, bool killed)
+    {
+        LinuxTask task = Task(kernel);
+        Assert.Equal(killed, task.RoundtripSignal(frame =>
+        {
+            SetPkru(task, frame.Bytes, pkru);
+            frame.Bytes[160] = 0x77;
+        }).Killed);
+
+        Assert.Equal((pkru, 0x77), (task.Pkru, Get(task)[160]));
+    }
+
+    [Theory]
+    [InlineData("6.11", 0x10u)]
+    [InlineData("6.12.4", 0u)]
+    [InlineData("6.12.5", 0x10u)]
+    public void A_value_tracking_processor_loses_PKRU_to_a_signal_from_6_12_to_6_12_4(string kernel, uint after)
+    {
+        LinuxTask amd = WithPkru(kernel, "amd-genoa", 0x10);
+        Assert.False(amd.RoundtripSignal(static _ => { }).Killed);
+        Assert.Equal(after, amd.Pkru);
+
+        LinuxTask intel = WithPkru(kernel, "intel-icelake", 0x10);
+        Assert.False(intel.RoundtripSignal(static _ => { }).Killed);
+        Assert.Equal(0x10u, intel.Pkru);
+    }
+
+    private static LinuxTask WithPkru(string kernel, string host, uint pkru)
+    {
+        LinuxTask task = new(Host(kernel, host));
+        byte[] image = Get(task);
+        SetPkru(task, image, pkru);
+        Assert.True(task.SetXstate(image).IsSuccess);
+        Assert.Equal(pkru, task.Pkru);
+        return task;
+    }
+
     private static LinuxTask Task(string kernel) => new(Host(kernel));
 
     private static LinuxHost Host(string kernel, string host = "intel-icelake")
