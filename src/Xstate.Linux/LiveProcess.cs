@@ -99,6 +99,11 @@ public sealed class LiveProcess
     public WriteOutcome Set(IReadOnlyCollection<RegisterEdit> edits, int? thread = null)
     {
         int id = thread ?? Id;
+        if (!Threads().Contains(id))
+        {
+            throw new LinuxException($"ptrace of {id}, which is no thread of {Id}", Errno.ESRCH);
+        }
+
         KernelBehavior? behavior = KernelBehavior.Of(_host.Value);
         LinuxHost? host = behavior is null ? null : new LinuxHost(_host.Value, behavior);
         using TracerThread tracer = new("tracer");

@@ -51,6 +51,16 @@ public class LiveProcessTests
     }
 
     [Fact]
+    public void A_thread_of_another_process_is_not_changed()
+    {
+        using SleepingChild child = new();
+        using SleepingChild other = new();
+        LinuxException refusal = Assert.Throws<LinuxException>(() => new LiveProcess(child.Id).Set([RegisterEdit.Parse("mxcsr=0x3f80")], other.Id));
+        Assert.Equal(Errno.ESRCH, refusal.Errno);
+        Assert.Equal(0x1f80u, new XsaveArea(Assert.Single(new LiveProcess(other.Id).Read().Capture.States).Area.Span).Mxcsr);
+    }
+
+    [Fact]
     public void No_process_traces_itself()
     {
         LinuxException refusal = Assert.Throws<LinuxException>(() => new LiveProcess(Environment.ProcessId).Read());

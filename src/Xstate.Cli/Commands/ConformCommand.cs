@@ -5,6 +5,7 @@ using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
+using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Reports;
 using Xstate.Scenarios.Conformance;
@@ -70,8 +71,18 @@ internal static class ConformCommand
     [SupportedOSPlatform("linux")]
     private static ConformAnswer Perform(string? kernel, ConformanceOptions options)
     {
+        if (kernel is not null && !HostArgument.IsLinux(kernel))
+        {
+            throw new UsageException($"--as takes a kernel such as linux-6.12 or linux-6.1.40, not '{kernel}'");
+        }
+
         LinuxHost host = LocalHost.Probed(kernel);
         KvmSequenceFacts? facts = LocalHost.SequenceFacts(host);
+        if (facts is null && !HostProbe.IsKvmUsable(out string why))
+        {
+            Console.Error.WriteLine($"xstate: KVM is left out: {why}");
+        }
+
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
 
         // Written over only where the terminal can do that.

@@ -13,7 +13,7 @@ internal static class RunCommand
     public static Command Create()
     {
         Argument<string> file = new("FILE") { Description = "Scenarios as JSON Lines or one JSON object, or - for standard input." };
-        Option<string> backend = new("--backend") { Description = "model, or kvm for this machine's kernel.", Required = true };
+        Option<string> backend = new("--backend") { Description = "model, or kvm for this machine's kernel: its KVM, ptrace and signals.", Required = true };
         backend.AcceptOnlyFromAmong("model", "kvm");
         Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
         Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
@@ -40,7 +40,8 @@ internal static class RunCommand
             throw new UsageException("only Linux has /dev/kvm");
         }
 
-        using KvmDevice device = KvmDevice.Open();
+        // Steps of a process need no KVM; on a machine without one those of KVM answer that they are not supported.
+        using KvmDevice? device = File.Exists(KvmDevice.DefaultPath) ? KvmDevice.Open() : null;
         return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device));
     }
 

@@ -51,6 +51,15 @@ internal static class HostArgument
         return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
     }
 
+    /// <summary>Whether a name is a Linux release, as <c>linux-6.12</c>.</summary>
+    public static bool IsLinux(string name) => TryParseLinux(name, out _);
+
+    private static bool TryParseLinux(string name, out KernelRelease release)
+    {
+        release = default;
+        return name.StartsWith(LinuxPrefix, StringComparison.Ordinal) && KernelRelease.TryParse(name[LinuxPrefix.Length..], out release);
+    }
+
     private static (string Path, string? Kernel) Split(string text)
     {
         int at = text.LastIndexOf('@');
@@ -119,7 +128,7 @@ internal static class HostArgument
             throw new UsageException($"@{name} is an OpenBSD hypervisor; this verb restores with KVM");
         }
 
-        return name.StartsWith(LinuxPrefix, StringComparison.Ordinal) && KernelRelease.TryParse(name[LinuxPrefix.Length..], out KernelRelease release)
+        return TryParseLinux(name, out KernelRelease release)
             ? release
             : throw new UsageException($"@{name} is not a kernel; use @linux-6.12 or @linux-6.1.40");
     }
