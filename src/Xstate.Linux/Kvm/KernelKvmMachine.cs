@@ -104,6 +104,16 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
 
     public KvmReply GetMsr(uint index, out int count, out ulong value) => new(_vcpu.TryGetMsr(index, out count, out value));
 
+    public KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count) => new(_vcpu.TrySetMsrs(entries, out count));
+
+    public KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values) => new(_vcpu.TryGetMsrs(indices, out values));
+
+    public KvmReply SetOneRegister(ulong id, ulong value) => new(_vcpu.TrySetOneRegister(id, value));
+
+    public KvmReply GetOneRegister(ulong id, out ulong value) => new(_vcpu.TryGetOneRegister(id, out value));
+
+    public KvmReply GetRegisterList(out ImmutableArray<ulong> ids) => new(_vcpu.TryGetRegisterList(out ids));
+
     public KvmReply SetFpu(KvmFpu fpu) => new(_vcpu.TrySetFpu(fpu));
 
     public KvmReply GetFpu(out KvmFpu fpu) => new(_vcpu.TryGetFpu(out fpu));

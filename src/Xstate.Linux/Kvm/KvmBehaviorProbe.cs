@@ -183,17 +183,16 @@ internal sealed class KvmBehaviorProbe
     {
         const uint MsrXss = 0xDA0;
         StateComponentSet supported = _supported.SupervisorComponents;
-        if (!_layout.SupervisorComponents.Overlaps(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS)))
-        {
-            return;
-        }
+        using Guest guest = new(_device);
+        guest.Vcpu.TrySetMsr(MsrXss, supported.Bits, out int count);
+        Add(KernelDifference.KvmXssNeedsCpuid, count == 0, $"no CPUID, KVM_SET_MSRS of IA32_XSS {supported} processes {count}");
+        Errno listed = guest.Vcpu.TryGetRegisterList(out ImmutableArray<ulong> ids);
+        Add(KernelDifference.KvmOneRegister, listed == Errno.None, $"KVM_GET_REG_LIST: {listed}, {ids.Length} registers");
 
-        Add(KernelDifference.KvmXssZero, supported.IsEmpty, $"KVM_GET_SUPPORTED_CPUID 0xD.1 has {supported}");
-        if (!supported.IsEmpty)
+        // Where the processor has no CET, or kvm_pvm no way to give it, nothing tells whether KVM would.
+        if (_layout.SupervisorComponents.Overlaps(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS)) && _host.Flavour != KvmFlavour.Pvm)
         {
-            using Guest guest = new(_device);
-            guest.Vcpu.TrySetMsr(MsrXss, supported.Bits, out int count);
-            Add(KernelDifference.KvmXssNeedsCpuid, count == 0, $"no CPUID, KVM_SET_MSRS of IA32_XSS {supported} processes {count}");
+            Add(KernelDifference.KvmXssZero, supported.IsEmpty, $"KVM_GET_SUPPORTED_CPUID 0xD.1 has {supported}");
         }
     }
 

@@ -30,6 +30,9 @@ internal static class KvmRequest
     internal const uint SetXsave = 0x5000AEA5;
     internal const uint GetXcrs = 0x8188AEA6;
     internal const uint SetXcrs = 0x4188AEA7;
+    internal const uint GetOneRegister = 0x4010AEAB;
+    internal const uint SetOneRegister = 0x4010AEAC;
+    internal const uint GetRegisterList = 0xC008AEB0;
     internal const uint GetXsave2 = 0x9000AECF;
     internal const uint GetSupportedCpuid = 0xC008AE05;
     internal const uint GetDeviceAttribute = 0x4018AEE2;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 using Xstate.Architecture;
@@ -18,7 +19,13 @@ public sealed class KvmVcpu : IDisposable
     private const int XcrsHeaderLength = 8;
     private const int XcrEntryLength = 16;
     private const int MaxXcrs = 16;
-    private const int MsrsLength = 24;
+    private const int MsrsHeaderLength = 8;
+    private const int MsrEntryLength = 16;
+    private const int MsrsLength = MsrsHeaderLength + MsrEntryLength;
+    private const int OneRegisterLength = 16;
+
+    // KVM defines one register of its own for x86 so far.
+    private const int ListedRegisters = 64;
 
     private readonly SafeFileHandle _file;
     private readonly int _xsaveLength;
@@ -267,6 +274,60 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
+    internal Errno TrySetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
+    {
+        byte[] msrs = new byte[MsrsHeaderLength + (entries.Length * MsrEntryLength)];
+        BinaryPrimitives.WriteInt32LittleEndian(msrs, entries.Length);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            Span<byte> entry = msrs.AsSpan(MsrsHeaderLength + (i * MsrEntryLength), MsrEntryLength);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry, entries[i].Index);
+            BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], entries[i].Value);
+        }
+
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.SetMsrs, msrs, out count);
+        count = Math.Max(count, 0);
+        return errno;
+    }
+
+    internal Errno TryGetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
+    {
+        byte[] msrs = new byte[MsrsHeaderLength + (indices.Length * MsrEntryLength)];
+        BinaryPrimitives.WriteInt32LittleEndian(msrs, indices.Length);
+        for (int i = 0; i < indices.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(msrs.AsSpan(MsrsHeaderLength + (i * MsrEntryLength)), indices[i]);
+        }
+
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetMsrs, msrs, out int count);
+        ImmutableArray<ulong>.Builder read = ImmutableArray.CreateBuilder<ulong>();
+        for (int i = 0; errno == Errno.None && i < count; i++)
+        {
+            read.Add(BinaryPrimitives.ReadUInt64LittleEndian(msrs.AsSpan(MsrsHeaderLength + (i * MsrEntryLength) + 8)));
+        }
+
+        values = read.ToImmutable();
+        return errno;
+    }
+
+    internal Errno TrySetOneRegister(ulong id, ulong value) => OneRegister(KvmRequest.SetOneRegister, id, ref value);
+
+    internal Errno TryGetOneRegister(ulong id, out ulong value)
+    {
+        value = 0;
+        return OneRegister(KvmRequest.GetOneRegister, id, ref value);
+    }
+
+    internal Errno TryGetRegisterList(out ImmutableArray<ulong> ids)
+    {
+        byte[] list = new byte[sizeof(ulong) * (1 + ListedRegisters)];
+        BinaryPrimitives.WriteUInt64LittleEndian(list, ListedRegisters);
+        Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetRegisterList, list);
+        int count = errno == Errno.None ? (int)Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(list), ListedRegisters) : 0;
+        ids = [.. MemoryMarshal.Cast<byte, ulong>(list.AsSpan(sizeof(ulong), count * sizeof(ulong)))];
+        return errno;
+    }
+
     internal Errno TrySetFpu(KvmFpu fpu)
     {
         ArgumentNullException.ThrowIfNull(fpu);
@@ -306,6 +367,25 @@ public sealed class KvmVcpu : IDisposable
         }
 
         return errno;
+    }
+
+    // struct kvm_one_reg: the number, and where the value lies.
+    private Errno OneRegister(uint request, ulong id, ref ulong value)
+    {
+        GCHandle place = GCHandle.Alloc(new[] { value }, GCHandleType.Pinned);
+        try
+        {
+            Span<byte> register = stackalloc byte[OneRegisterLength];
+            BinaryPrimitives.WriteUInt64LittleEndian(register, id);
+            BinaryPrimitives.WriteUInt64LittleEndian(register[8..], (ulong)place.AddrOfPinnedObject());
+            Errno errno = KvmIoctl.Issue(_file, request, register);
+            value = ((ulong[])place.Target!)[0];
+            return errno;
+        }
+        finally
+        {
+            place.Free();
+        }
     }
 
     // struct kvm_msrs: count, padding, then index, reserved, value.

@@ -54,6 +54,9 @@ public enum KernelDifference
     /// <summary>KVM-XSS-NEEDS-CPUID: IA32_XSS needs XSAVES in the guest's CPUID first.</summary>
     KvmXssNeedsCpuid,
 
+    /// <summary>KVM-ONE-REG: KVM_GET_ONE_REG and KVM_SET_ONE_REG reach MSRs and the guest's SSP.</summary>
+    KvmOneRegister,
+
     /// <summary>KVM-INIT-XSS-ZERO: INIT zeroes IA32_XSS.</summary>
     KvmInitXssZero,
 

@@ -4,7 +4,10 @@ using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Kvm;
 
-/// <summary>What KVM_SET_SREGS demands of CR4 and EFER where extended state depends on them (<c>kvm_is_valid_sregs</c>). All other bits pass unchecked.</summary>
+/// <summary>
+/// What KVM_SET_SREGS demands of CR4 and EFER where extended state depends on them (<c>kvm_is_valid_sregs</c>). All other bits pass unchecked, and so does CR4.CET without CR0.WP: that is #GP for the guest's
+/// own MOV only (read in 7.2).
+/// </summary>
 internal static class ControlRegisterRules
 {
     private const ulong LongModeBits = 1 << 8 | 1 << 10;
@@ -21,7 +24,8 @@ internal static class ControlRegisterRules
         CpuidTable offered = (cpuid is null && behavior.Has(KernelDifference.KvmCr4NoCpuid)) || behavior.Has(KernelDifference.KvmPvmHostCpuid) ? host.Record.Cpuid : guest;
         bool xsave = (offered.Read(1).Ecx >> 26 & 1) != 0 && host.HasXsave;
         bool keys = (offered.Read(7).Ecx >> 3 & 1) != 0 && host.UserFeatures.Contains(StateComponent.Pkru);
-        Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys);
+        bool cet = (host.KvmShadowStack && LinuxHost.HasShadowStack(offered)) || (host.KvmBranchTracking && LinuxHost.HasBranchTracking(offered));
+        Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys) | (cet ? Cr4.None : cr4 & Cr4.ControlFlowEnforcement);
         if (foreign != Cr4.None)
         {
             return new Refusal("XS0306", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
@@ -38,10 +42,11 @@ internal static class ControlRegisterRules
             {
                 Found = $"0x{registers.Efer:x}",
                 Expected = "bits 8 and 10 clear, or LM in leaf 0x80000001",
-                Since = "6.12",
+                Since = KernelDifferences.Get(KernelDifference.KvmEferNeedsCpuid).Affected,
             }
             : null;
     }
 
-    private static bool HasLongMode(CpuidTable cpuid) => (cpuid.Read(0x8000_0001).Edx >> 29 & 1) != 0;
+    /// <summary>LM in leaf 0x80000001.</summary>
+    internal static bool HasLongMode(CpuidTable cpuid) => (cpuid.Read(0x8000_0001).Edx >> 29 & 1) != 0;
 }

@@ -11,6 +11,7 @@ internal sealed class GuestXsave
     private readonly GuestProtection _protection;
     private StateComponentSet _enabled;
     private uint _pkru;
+    private bool _isLimited;
 
     internal GuestXsave(LinuxHost host, GuestProtection protection)
     {
@@ -70,6 +71,7 @@ internal sealed class GuestXsave
     /// <summary>Takes over what a new CPUID of the guest allows.</summary>
     internal void Limit(CpuidTable cpuid)
     {
+        _isLimited = true;
         GuestXcr0 = cpuid.UserComponents & _host.KvmXcr0;
         if (Behavior.Has(KernelDifference.KvmSetStrictCpuid))
         {
@@ -107,10 +109,7 @@ internal sealed class GuestXsave
             return ForeignToHost(xfeatures, foreign);
         }
 
-        Refusal? refusal = Behavior.Has(KernelDifference.KvmGetRaw)
-            ? RawXsave.CopyFromUser(State, padded, ref _pkru, xfeatures)
-            : UabiXstate.CopyFromUser(State, padded, PkruRule.RegisterOrKeep, ref _pkru, xfeatures);
-        return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
+        return XsaveBorder.CopyFromUser(State, padded, ref _pkru, xfeatures) is { } refusal ? new KvmReply(Errno.EINVAL, refusal) : KvmReply.Success;
     }
 
     /// <summary>KVM_GET_XSAVE.</summary>
@@ -171,9 +170,13 @@ internal sealed class GuestXsave
             return null;
         }
 
-        return _protection == GuestProtection.ProtectedState && Behavior.Has(KernelDifference.KvmProtectedEinval)
-            ? new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" })
-            : KvmReply.Success;
+        if (_protection == GuestProtection.ProtectedState && Behavior.Has(KernelDifference.KvmProtectedEinval))
+        {
+            return new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" });
+        }
+
+        // A kernel without either answer has no protected guests: the state is an ordinary one there.
+        return Behavior.Has(KernelDifference.KvmProtectedZero) ? KvmReply.Success : null;
     }
 
     private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
@@ -223,21 +226,20 @@ internal sealed class GuestXsave
             State.Legacy.CopyTo(area);
             BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
         }
-        else if (Behavior.Has(KernelDifference.KvmGetRaw))
-        {
-            RawXsave.CopyToUser(State, area, GuestXcr0 | StateComponentSet.Legacy, _pkru);
-        }
         else
         {
-            UabiXstate.CopyToUser(State, area, AllowedOut(), _pkru);
+            XsaveBorder.CopyToUser(State, area, AllowedOut(), _pkru);
         }
 
         return KvmReply.Success;
     }
 
-    // 6.6: trimming happens here. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures.
-    private StateComponentSet AllowedOut() =>
-        Behavior.Has(KernelDifference.KvmGetNoTrim) || Behavior.Has(KernelDifference.KvmSetStrictCpuid)
-            ? new StateComponentSet(ulong.MaxValue)
-            : GuestXcr0 | StateComponentSet.Legacy;
+    // 6.6: trimming happens here, as up to 5.15. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures, which a vCPU without CPUID has whole.
+    private StateComponentSet AllowedOut()
+    {
+        bool all = _isLimited
+            ? Behavior.Has(KernelDifference.KvmGetNoTrim) || Behavior.Has(KernelDifference.KvmSetStrictCpuid)
+            : Behavior.Has(KernelDifference.KvmGetNoCpuid);
+        return all ? new StateComponentSet(ulong.MaxValue) : GuestXcr0 | StateComponentSet.Legacy;
+    }
 }

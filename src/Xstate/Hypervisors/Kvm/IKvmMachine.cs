@@ -8,6 +8,11 @@ namespace Xstate.Hypervisors.Kvm;
 /// <param name="Value">Its value.</param>
 public readonly record struct XcrEntry(uint Index, ulong Value);
 
+/// <summary>One entry of struct kvm_msrs.</summary>
+/// <param name="Index">MSR number.</param>
+/// <param name="Value">Its value.</param>
+public readonly record struct MsrEntry(uint Index, ulong Value);
+
 /// <summary>The control registers of struct kvm_sregs.</summary>
 /// <param name="Cr0">CR0.</param>
 /// <param name="Cr3">CR3.</param>
@@ -63,6 +68,21 @@ public interface IKvmVcpu : IDisposable
 
     /// <summary>KVM_GET_MSRS with one MSR.</summary>
     KvmReply GetMsr(uint index, out int count, out ulong value);
+
+    /// <summary>KVM_SET_MSRS; <paramref name="count"/> is how many the kernel processed: it stops at the first that it refuses, and those before it stay written.</summary>
+    KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count);
+
+    /// <summary>KVM_GET_MSRS; <paramref name="values"/> has as many as the kernel processed.</summary>
+    KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values);
+
+    /// <summary>KVM_SET_ONE_REG (6.18 on x86), of a register that <see cref="KvmRegisterId"/> numbers.</summary>
+    KvmReply SetOneRegister(ulong id, ulong value);
+
+    /// <summary>KVM_GET_ONE_REG (6.18 on x86).</summary>
+    KvmReply GetOneRegister(ulong id, out ulong value);
+
+    /// <summary>KVM_GET_REG_LIST (6.18 on x86): the registers that no other call reaches.</summary>
+    KvmReply GetRegisterList(out ImmutableArray<ulong> ids);
 
     /// <summary>KVM_SET_FPU.</summary>
     KvmReply SetFpu(KvmFpu fpu);

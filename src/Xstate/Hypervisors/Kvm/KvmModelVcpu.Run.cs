@@ -8,8 +8,6 @@ namespace Xstate.Hypervisors.Kvm;
 /// <content>KVM_RUN and what happens inside it: the state goes into a processor, the guest executes, an INIT arrives.</content>
 public sealed partial class KvmModelVcpu
 {
-    private const int XsavesBit = 3;
-    private const int XfdBit = 4;
     private const uint FirstHypervisorLeaf = 0x4000_0000;
 
     /// <inheritdoc/>
@@ -38,9 +36,9 @@ public sealed partial class KvmModelVcpu
         {
             // The kernel clears the bytes and not XSTATE_BV; whether the zeros count as in use is for the next save to say.
             State.Component(component).Clear();
-            foreach (StateMsr msr in StateMsrs.Of(component))
+            if (component is StateComponent.CetU or StateComponent.CetS)
             {
-                _msrs.Cet.Remove(msr.Address);
+                _msrs.ClearCet();
             }
         }
 
@@ -91,6 +89,9 @@ public sealed partial class KvmModelVcpu
     // KVM exchanges PKRU only for a guest that it knows to be able to see it; another finds the value of the thread.
     private bool KvmExchangesPkru => Xcr0.Contains(StateComponent.Pkru) || ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None;
 
+    // Guest PKRU is not part of the buffer: the register holds the thread's own value while the buffer moves, and its being in use is what bit 9 says.
+    private uint PkruWhileSaved => Behavior.Has(KernelDifference.KvmGetPkruXinuse) ? _machine.HostThreadPkru : _xsave.Pkru;
+
     private void LoadPkru() => _processor!.Pkru = KvmExchangesPkru ? _xsave.Pkru : _machine.HostThreadPkru;
 
     private void SavePkru() => _xsave.Pkru = KvmExchangesPkru ? _processor!.Pkru : _xsave.Pkru;
@@ -101,10 +102,7 @@ public sealed partial class KvmModelVcpu
         cpu.Xss = Xss & cpu.Profile.SupervisorComponents;
         cpu.Xfd = State.Xfd;
         cpu.XfdErr = new StateComponentSet(_msrs.XfdErr);
-        foreach ((uint index, ulong value) in _msrs.Cet)
-        {
-            Instructions.Wrmsr(cpu, index, value);
-        }
+        _msrs.LoadInto(cpu);
     }
 
     /// <summary>The end of KVM_RUN: the state goes back into the buffer, PKRU beside it, and the processor is the host's again.</summary>
@@ -119,13 +117,9 @@ public sealed partial class KvmModelVcpu
         // KVM intercepts #NM while the guest may use IA32_XFD and keeps what the processor wrote down (ec5be88ab29f, 5.17).
         _msrs.XfdErr = cpu.XfdErr.Bits;
         cpu.Cpl = 0;
-        foreach (uint index in _msrs.Cet.Keys.ToArray())
-        {
-            _msrs.Cet[index] = Instructions.Rdmsr(cpu, index, out ulong value).IsFault ? _msrs.Cet[index] : value;
-        }
-
+        _msrs.TakeFrom(cpu);
         _processor.BecomeHost();
-        _processor.Pkru = _machine.HostThreadPkru;
+        _processor.Pkru = PkruWhileSaved;
         _processor.Save(State);
     }
 
@@ -154,39 +148,21 @@ public sealed partial class KvmModelVcpu
             return null;
         }
 
-        // The register may have changed since the guest was entered: every #NM that IA32_XFD causes writes it.
-        _msrs.XfdErr = _processor?.Cpu.XfdErr.Bits ?? _msrs.XfdErr;
-        uint features = _cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
-        bool offered = index switch
+        if (_processor is { } processor)
         {
-            MsrXss => (features >> XsavesBit & 1) != 0,
-            MsrXfd or MsrXfdErr => (features >> XfdBit & 1) != 0,
-            _ => true,
-        };
-        if (!offered)
-        {
-            return false;
+            // The registers may have changed since the guest was entered: every #NM that IA32_XFD causes writes one, and XRSTORS others.
+            _msrs.XfdErr = processor.Cpu.XfdErr.Bits;
+            _msrs.TakeFrom(processor.Cpu);
         }
 
-        int count;
-        if (write)
-        {
-            SetMsr(index, value, out count);
-        }
-        else
-        {
-            GetMsr(index, out count, out value);
-        }
-
-        return count == 1;
+        return _msrs.AccessAsGuest(index, ref value, write);
     }
 
     private void MoveThroughProcessor()
     {
-        // Guest PKRU is not part of this: the register holds the thread's own value while the buffer moves.
         _processor ??= new HostProcessor(_host);
         _processor.Load(State);
-        _processor.Pkru = _machine.HostThreadPkru;
+        _processor.Pkru = PkruWhileSaved;
         _processor.Save(State);
     }
 }

@@ -23,6 +23,21 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_XSS.</summary>
     public const uint MsrXss = 0xDA0;
 
+    /// <summary>IA32_U_CET.</summary>
+    public const uint MsrUserCet = 0x6A0;
+
+    /// <summary>IA32_S_CET, which is no part of the component CET_S.</summary>
+    public const uint MsrSupervisorCet = 0x6A2;
+
+    /// <summary>IA32_INTERRUPT_SSP_TABLE_ADDR.</summary>
+    public const uint MsrSspTable = 0x6A8;
+
+    /// <summary>The number under which KVM keeps the guest's SSP, which no processor has as an MSR (MSR_KVM_INTERNAL_GUEST_SSP, 6.18).</summary>
+    public const uint GuestSsp = 0x4B56_4DFF;
+
+    /// <summary>MAX_IO_MSRS: KVM_SET_MSRS and KVM_GET_MSRS take fewer.</summary>
+    public const int MaxMsrs = 256;
+
     private const Cr0 PowerUpCr0 = Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType;
 
     private readonly KvmModelMachine _machine;
@@ -170,6 +185,64 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     public KvmReply GetMsr(uint index, out int count, out ulong value) => _msrs.Get(index, out count, out value);
 
     /// <inheritdoc/>
+    public KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
+    {
+        count = 0;
+        if (TooMany(entries.Length) is { } refused)
+        {
+            return refused;
+        }
+
+        foreach (MsrEntry entry in entries)
+        {
+            // What came before the first refused one stays written.
+            KvmReply reply = _msrs.Set(entry.Index, entry.Value, out int taken);
+            if (taken == 0)
+            {
+                return reply;
+            }
+
+            count++;
+        }
+
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
+    {
+        values = [];
+        if (TooMany(indices.Length) is { } refused)
+        {
+            return refused;
+        }
+
+        ImmutableArray<ulong>.Builder read = ImmutableArray.CreateBuilder<ulong>(indices.Length);
+        foreach (uint index in indices)
+        {
+            _msrs.Get(index, out int taken, out ulong value);
+            if (taken == 0)
+            {
+                break;
+            }
+
+            read.Add(value);
+        }
+
+        values = read.ToImmutable();
+        return KvmReply.Success;
+    }
+
+    /// <inheritdoc/>
+    public KvmReply SetOneRegister(ulong id, ulong value) => OneRegister.Set(_host, _msrs, id, value);
+
+    /// <inheritdoc/>
+    public KvmReply GetOneRegister(ulong id, out ulong value) => OneRegister.Get(_host, _msrs, id, out value);
+
+    /// <inheritdoc/>
+    public KvmReply GetRegisterList(out ImmutableArray<ulong> ids) => OneRegister.List(_host, _msrs, out ids);
+
+    /// <inheritdoc/>
     /// <remarks>Of CR4 the bits of extended state are checked against the guest's CPUID; all other bits are stored as given.</remarks>
     public KvmReply SetControlRegisters(KvmControlRegisters registers)
     {
@@ -213,6 +286,9 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             ? KvmReply.Success
             : new KvmReply(Errno.EINVAL, new Refusal("XS0302", KernelDifferences.Get(difference).Id, "the guest has run, so that its CPUID is fixed") { Since = "5.16" });
     }
+
+    private static KvmReply? TooMany(int count) =>
+        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG, new Refusal("XS0404", null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
 
     private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
 

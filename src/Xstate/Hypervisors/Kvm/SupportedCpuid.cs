@@ -11,8 +11,8 @@ public static class SupportedCpuid
     private const uint KnownXsaveFeatures = 0b11111;
 
     /// <summary>
-    /// The host's CPUID with leaf 0xD as KVM filters it: components that the process is permitted to use, sizes for all of them, supervisor components of this kernel. What a host record says KVM
-    /// answered there wins for every other leaf.
+    /// The host's CPUID with leaf 0xD as KVM filters it: components that the process is permitted to use, sizes for all of them, supervisor components of this kernel, and without them no CET in leaf 7.
+    /// What a host record says KVM answered there wins for every other leaf.
     /// </summary>
     public static CpuidTable Of(LinuxHost host, StateComponentSet permitted)
     {
@@ -33,7 +33,12 @@ public static class SupportedCpuid
         bool written = false;
         foreach (CpuidEntry entry in basis.Entries)
         {
-            if (entry.Leaf != CpuidTable.XsaveLeaf)
+            if (entry.Answers(7, 0))
+            {
+                // What a record of the same host under a later kernel has of CET, this one does not offer.
+                entries.Add(entry with { Registers = WithoutForeignCet(entry.Registers, host) });
+            }
+            else if (entry.Leaf != CpuidTable.XsaveLeaf)
             {
                 entries.Add(entry);
             }
@@ -46,6 +51,12 @@ public static class SupportedCpuid
 
         return new CpuidTable(entries.ToImmutable());
     }
+
+    private static CpuidRegisters WithoutForeignCet(CpuidRegisters features, LinuxHost host) => features with
+    {
+        Ecx = host.KvmShadowStack ? features.Ecx : features.Ecx & ~(1u << 7),
+        Edx = host.KvmBranchTracking ? features.Edx : features.Edx & ~(1u << 20),
+    };
 
     private static void AddXsaveLeaf(ImmutableArray<CpuidEntry>.Builder entries, LinuxHost host, StateComponentSet user)
     {

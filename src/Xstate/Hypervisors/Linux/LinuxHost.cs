@@ -10,7 +10,11 @@ namespace Xstate.Hypervisors.Linux;
 public sealed class LinuxHost
 {
     private static readonly StateComponentSet Mpx = StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr);
+    private static readonly StateComponentSet Cet = StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
     private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
+
+    // CPUID.7.0:ECX[4], which follows CR4.PKE of the processor that was asked.
+    private const uint OsProtectionKeys = 1u << 4;
 
     private readonly byte[] _initialLegacy = new byte[XsaveFormat.LegacyLength];
 
@@ -29,6 +33,7 @@ public sealed class LinuxHost
         UserFeatures = HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
         MxcsrMask = record.MxcsrMask ?? Mxcsr.MaskOf(record.Processor);
         KvmXcr0 = HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
+        KvmXss = HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
         uint features = record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
         UsesCompactedBuffers = HasXsave && (features & 0b1010) != 0;
         BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
@@ -61,9 +66,13 @@ public sealed class LinuxHost
     public StateComponentSet KvmXcr0 { get; }
 
     /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself reported.</summary>
-    public StateComponentSet KvmXss => Behavior.Has(KernelDifference.KvmXssZero)
-        ? StateComponentSet.Empty
-        : Layout.SupervisorComponents & (Record.SupportedCpuid?.SupervisorComponents ?? new StateComponentSet(ulong.MaxValue)) & StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
+    public StateComponentSet KvmXss { get; }
+
+    /// <summary>Whether KVM offers shadow stacks to guests (<c>kvm_cpu_cap_has</c>): with both CET components or not at all.</summary>
+    public bool KvmShadowStack => !KvmXss.IsEmpty && HasShadowStack(Record.SupportedCpuid ?? Record.Cpuid);
+
+    /// <summary>Whether KVM offers indirect branch tracking to guests.</summary>
+    public bool KvmBranchTracking => !KvmXss.IsEmpty && HasBranchTracking(Record.SupportedCpuid ?? Record.Cpuid);
 
     /// <summary>MXCSR bits that exist on the processor.</summary>
     public uint MxcsrMask { get; }
@@ -77,12 +86,31 @@ public sealed class LinuxHost
     /// <summary>Whether its KVM is kvm_amd.</summary>
     public bool UsesSvm => Record.Flavour == KvmFlavour.Amd || (Record.Flavour == KvmFlavour.Unknown && Record.Processor.IsAmdLike);
 
+    /// <summary>CET_SS in a CPUID table.</summary>
+    internal static bool HasShadowStack(CpuidTable cpuid) => (cpuid.Read(7).Ecx >> 7 & 1) != 0;
+
+    /// <summary>CET_IBT in a CPUID table.</summary>
+    internal static bool HasBranchTracking(CpuidTable cpuid) => (cpuid.Read(7).Edx >> 20 & 1) != 0;
+
+    // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both components, or nothing.
+    private StateComponentSet SupervisorSupportedByKvm()
+    {
+        CpuidTable offered = Record.SupportedCpuid ?? Record.Cpuid;
+        bool hasXsaves = (offered.Read(CpuidTable.XsaveLeaf, 1).Eax >> 3 & 1) != 0;
+        bool isWhole = (Layout.SupervisorComponents & offered.SupervisorComponents).ContainsAll(Cet);
+        return hasXsaves && isWhole && (HasShadowStack(offered) || HasBranchTracking(offered)) && !Behavior.Has(KernelDifference.KvmXssZero) && Record.Flavour != KvmFlavour.Pvm
+            ? Cet
+            : StateComponentSet.Empty;
+    }
+
     private StateComponentSet EnabledUserFeatures()
     {
         StateComponentSet known = KnownToLinux(Record.Kernel is null ? Behavior.Release : Behavior.Release ?? Record.Kernel);
         if (Record.Xcr0 is { } recorded)
         {
-            return recorded & known;
+            // XCR0 bit 9 without OSPKE is what only "nopku" on a kernel before 6.6 leaves behind: a later kernel with that command line clears the bit.
+            bool keysOff = recorded.Contains(StateComponent.Pkru) && (Record.Cpuid.Read(7).Ecx & OsProtectionKeys) == 0;
+            return keysOff && !Behavior.Has(KernelDifference.X86FpuNoPku) ? (recorded & known).Without(StateComponent.Pkru) : recorded & known;
         }
 
         StateComponentSet enabled = StateComponentSet.Legacy;

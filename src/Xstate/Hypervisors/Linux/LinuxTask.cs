@@ -40,7 +40,10 @@ public sealed class LinuxTask : ILinuxTask
 
     private bool OpensKeysForSignals => Behavior.Has(KernelDifference.SignalKeysOpen);
 
-    private PkruRule PkruRule => Behavior.Has(KernelDifference.PtracePkruIgnored) ? PkruRule.Ignore : PkruRule.RegisterOrInitial;
+    private PkruRule PkruRule =>
+        Behavior.Has(KernelDifference.PtracePkruIgnored) ? PkruRule.Ignore
+        : Behavior.Has(KernelDifference.PtracePkruInit) ? PkruRule.RegisterOrInitial
+        : PkruRule.RegisterOrKeep;
 
     /// <summary>The thread runs without touching its state, and stops again: XSTATE_BV becomes what the processor says is in use.</summary>
     public void Run()
@@ -76,12 +79,15 @@ public sealed class LinuxTask : ILinuxTask
             return Refuse(Errno.EINVAL, null, $"{image.Length} bytes are no multiple of 8");
         }
 
-        if (image.Length < XstateLength)
+        if (image.Length < XstateLength && Behavior.Has(KernelDifference.PtraceSizeEfault))
         {
             return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, $"{image.Length} bytes; the regset has {XstateLength}");
         }
 
-        byte[] taken = image[..XstateLength].ToArray();
+        // What a short image leaves out stays as it is.
+        byte[] taken = new byte[XstateLength];
+        UabiXstate.CopyToUser(_state, taken, _state.UserXfeatures, _pkru);
+        image[..Math.Min(image.Length, taken.Length)].CopyTo(taken);
         if (Behavior.Has(KernelDifference.PtraceLenient))
         {
             Span<byte> mxcsr = taken.AsSpan(XsaveFormat.MxcsrOffset, sizeof(uint));

@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Hypervisors.Kvm;
+
+/// <summary>KVM_GET_ONE_REG, KVM_SET_ONE_REG and KVM_GET_REG_LIST (6.18): MSRs one by one, and the guest's SSP.</summary>
+internal static class OneRegister
+{
+    /// <summary>KVM_SET_ONE_REG.</summary>
+    public static KvmReply Set(LinuxHost host, GuestMsrs msrs, ulong id, ulong value)
+    {
+        if (Locate(host, msrs, id, out uint index) is { } refused)
+        {
+            return refused;
+        }
+
+        KvmReply reply = msrs.Set(index, value, out int count);
+        return count == 1 ? KvmReply.Success : new KvmReply(Errno.EINVAL, reply.Why);
+    }
+
+    /// <summary>KVM_GET_ONE_REG.</summary>
+    public static KvmReply Get(LinuxHost host, GuestMsrs msrs, ulong id, out ulong value)
+    {
+        value = 0;
+        if (Locate(host, msrs, id, out uint index) is { } refused)
+        {
+            return refused;
+        }
+
+        msrs.Get(index, out int count, out value);
+        return count == 1 ? KvmReply.Success : Refuse($"this vCPU does not have MSR 0x{index:x}");
+    }
+
+    /// <summary>KVM_GET_REG_LIST: only what KVM itself defines, and only what this guest has.</summary>
+    public static KvmReply List(LinuxHost host, GuestMsrs msrs, out ImmutableArray<ulong> ids)
+    {
+        ids = [];
+        if (Missing(host) is { } refused)
+        {
+            return refused;
+        }
+
+        ids = msrs.HasShadowStack ? [KvmRegisterId.GuestSsp] : [];
+        return KvmReply.Success;
+    }
+
+    private static KvmReply? Locate(LinuxHost host, GuestMsrs msrs, ulong id, out uint index)
+    {
+        bool isRegister = KvmRegisterId.TryParse(id, out uint type, out index);
+        if (Missing(host) is { } refused)
+        {
+            return refused;
+        }
+
+        if (!isRegister || type is not (KvmRegisterId.MsrType or KvmRegisterId.KvmType))
+        {
+            return Refuse($"0x{id:x} names no 64-bit register of x86");
+        }
+
+        if (type == KvmRegisterId.MsrType)
+        {
+            return null;
+        }
+
+        if (index != 0 || !msrs.HasShadowStack)
+        {
+            return Refuse(index != 0 ? $"KVM defines no register {index}" : "the guest has no shadow stacks, and so no SSP");
+        }
+
+        index = KvmModelVcpu.GuestSsp;
+        return null;
+    }
+
+    private static KvmReply? Missing(LinuxHost host) =>
+        host.Behavior.Has(KernelDifference.KvmOneRegister) ? null : Refuse("this kernel has no such call for x86");
+
+    private static KvmReply Refuse(string message) =>
+        new(Errno.EINVAL, new Refusal("XS0403", KernelDifferences.Get(KernelDifference.KvmOneRegister).Id, message) { Since = "6.18" });
+}

@@ -1,0 +1,146 @@
+using System.Text;
+using System.Text.Json;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Guests;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Scenarios;
+using Xstate.Tests.Support;
+using Xstate.WorldSwitch;
+
+namespace Xstate.Tests.Hypervisors;
+
+/// <summary>
+/// Every named difference steers the model on its own: turned round in a kernel that is otherwise left alone, it changes an answer that a caller sees. So a host whose probe of one differs from its
+/// neighbours' is followed.
+/// </summary>
+public class DifferenceSteeringTests
+{
+    private static readonly string[] Hosts = ["intel-haswell", "intel-skylake-sp", "intel-sapphire-rapids", "amd-genoa", "amd-zen4-pvm"];
+    private static readonly string[] Kernels = ["5.10", "5.14.0", "5.15.100", "5.16.0", "5.18", "6.1.0", "6.12", "6.18", "7.2"];
+
+    // Calls that between them see what differs. Guest code is one HLT, which is enough to have run.
+    private static readonly string[] Scripts =
+    [
+        """{"name":"header","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","bytes":{"530":"01"}},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","xcompBv":"0x8000000000000003"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x0","mxcsr":"0xffff0000"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x1","mxcsr":"0x1f80","bytes":{"480":"5a"}},{"op":"get_xsave","vcpu":0},{"op":"get_xsave2","vcpu":0},{"op":"xsave2_size"}]}""",
+        """{"name":"no-cpuid","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x800"},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"set_sregs","vcpu":0,"cr4":"0x40000"},{"op":"set_sregs","vcpu":0,"efer":"0x100"}]}""",
+        """{"name":"xss-zero","steps":[{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x0"}]}""",
+        """{"name":"narrow","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported","and":{"0xd.0.eax":"0x3"}},{"op":"get_cpuid2","vcpu":0},{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0}]}""",
+        """{"name":"no-xsave","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"empty"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80"}]}""",
+        """{"name":"pkru","steps":[{"op":"host_pkru","value":"0x0"},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0},{"op":"host_pkru","value":"0x55555554"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80"},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0}]}""",
+        """{"name":"tiles","steps":[{"op":"guest_cpuid","vcpu":0,"leaf":"0xd","subleaf":"0x0"},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"guest_cpuid","vcpu":0,"leaf":"0xd","subleaf":"0x0"}]}""",
+        """{"name":"xfd","steps":[{"op":"req_guest_perm","component":18},{"op":"create_vcpu","vcpu":0},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_msr","vcpu":0,"index":"0x1c4","value":"0x40000"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x40000","mxcsr":"0x1f80"},{"op":"get_xsave2","vcpu":0}]}""",
+        """{"name":"cet","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x1800"},{"op":"set_msr","vcpu":0,"index":"0x6a0","value":"0x1"},{"op":"init","vcpu":0},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"get_msr","vcpu":0,"index":"0x6a0"}]}""",
+        """{"name":"after-run","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"guest","vcpu":0,"mode":"real","code":{"hex":"f4"}},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported","and":{"0xd.0.eax":"0x3"}}]}""",
+        """{"name":"ptrace","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},{"op":"ptrace_get","regset":"xstate"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80"},{"op":"child","get":["pkru"]},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0xffff0000"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80","length":576}]}""",
+        """{"name":"signal","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"00000000"}},{"op":"signal_roundtrip","components":{"pkru":"04000000"}},{"op":"ptrace_get","regset":"xstate"}]}""",
+        """{"name":"closed-key","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"02000000"}},{"op":"signal_roundtrip"}]}""",
+    ];
+
+    public static TheoryData<string> Names => [.. KernelDifferences.All.Select(info => info.Id)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_difference_turned_round_changes_an_answer(string id)
+    {
+        KernelDifference difference = KernelDifferences.Find(id)!.Difference;
+        string? seen = Seen(difference);
+
+        Assert.True(seen is not null, $"{id} can be turned round on {Hosts.Length} hosts under {Kernels.Length} kernels, and no answer changes");
+        TestContext.Current.TestOutputHelper?.WriteLine(seen);
+    }
+
+    private static string? Seen(KernelDifference difference) => difference switch
+    {
+        // Where the exchange lies in time is the explorer's matter; no call returns anything else.
+        KernelDifference.KvmPkruWide => Protocols(),
+        KernelDifference.SignalPkuWithoutXcr0 => Turned(difference, "6.12", KeysWithoutXcr0),
+        KernelDifference.KvmProtectedZero => Turned(difference, "6.6", kernel => Protected(kernel, GuestProtection.SevEs)),
+        KernelDifference.KvmProtectedEinval => Turned(difference, "6.12", kernel => Protected(kernel, GuestProtection.ProtectedState)),
+        KernelDifference.KvmOneRegister => Turned(difference, "6.18", RegisterList),
+        KernelDifference.X86FpuNoPku => Turned(difference, "6.1.0", WithoutKeys),
+        _ => Hosts.SelectMany(host => Kernels, (host, kernel) => Turned(difference, kernel, behavior => Answers(new LinuxHost(Record(host), behavior)), host)).FirstOrDefault(found => found is not null),
+    };
+
+    private static string? Turned(KernelDifference difference, string kernel, Func<KernelBehavior, string> answers, string host = "")
+    {
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        KernelBehavior behavior = KernelBehavior.Of(release);
+        string with = answers(behavior.Set(difference, true));
+        string without = answers(behavior.Set(difference, false));
+        if (with == without)
+        {
+            return null;
+        }
+
+        (string first, string second) = with.Split('\n').Zip(without.Split('\n')).First(pair => pair.First != pair.Second);
+        return $"{host} {behavior}: with {Short(first)}, without {Short(second)}";
+    }
+
+    private static string Short(string text) => text.Length <= 160 ? text : text[..160] + "…";
+
+    // Each step is a line; what only a model can say is left out, because it is not what a caller of the kernel sees.
+    private static string Answers(LinuxHost host)
+    {
+        StringBuilder answers = new();
+        ModelBackend backend = new(host, new HaltDecoder());
+        foreach (Scenario scenario in ScenarioReader.Read(new StringReader(string.Join('\n', Scripts))))
+        {
+            using MemoryStream output = new();
+            ScenarioRunner.Run(scenario, backend, output);
+            using JsonDocument json = JsonDocument.Parse(output.ToArray());
+            foreach (JsonElement step in json.RootElement.GetProperty("steps").EnumerateArray())
+            {
+                IEnumerable<string> fields = step.EnumerateObject().Where(field => !field.NameEquals("why")).Select(field => $"{field.Name}={field.Value.GetRawText()}");
+                answers.Append(scenario.Name).Append(' ').AppendJoin(' ', fields).Append('\n');
+            }
+        }
+
+        return answers.ToString();
+    }
+
+    private static string KeysWithoutXcr0(KernelBehavior kernel)
+    {
+        CpuidTable cpuid = Record("amd-genoa").Cpuid;
+        CpuidRegisters leaf = cpuid.Read(CpuidTable.XsaveLeaf);
+        cpuid = cpuid.With(CpuidTable.XsaveLeaf, 0, leaf with { Eax = leaf.Eax & ~(1u << (int)StateComponent.Pkru) });
+        return LinuxGuest.DeliverSignal(kernel, (number, subleaf) => cpuid.Read(number, subleaf)).Delivered.ToString();
+    }
+
+    private static string Protected(KernelBehavior kernel, GuestProtection protection)
+    {
+        KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(new LinuxHost(Record("amd-genoa"), kernel), protection);
+        KvmReply set = vcpu.SetXsave(new byte[KvmModelMachine.XsaveLength]);
+        KvmReply get = vcpu.GetXsave(out byte[] area);
+        return $"{set.Errno} {get.Errno} {area.AsSpan().IndexOfAnyExcept((byte)0)}";
+    }
+
+    private static string RegisterList(KernelBehavior kernel) => KvmModelMachine.CreateVcpu(new LinuxHost(Record("amd-genoa"), kernel)).GetRegisterList(out _).Errno.ToString();
+
+    private static string WithoutKeys(KernelBehavior kernel)
+    {
+        CpuidTable cpuid = Record("amd-genoa").Cpuid;
+        CpuidRegisters leaf = cpuid.Read(7);
+        HostRecord record = Record("amd-genoa") with { Cpuid = cpuid.With(7, 0, leaf with { Ecx = leaf.Ecx & ~(1u << 4) }), Xcr0 = new StateComponentSet(0x2E7) };
+        return new LinuxHost(record, kernel).UserFeatures.ToString();
+    }
+
+    private static string? Protocols()
+    {
+        string before = Order("kvm-svm-5.8");
+        string wide = Order("kvm-svm-6.19");
+        return before == wide ? null : $"steps before: {before}\nsteps since: {wide}";
+
+        static string Order(string id) => string.Join(", ", SwitchProtocols.All.Single(protocol => protocol.Id == id).Locations.Select(location => location.Name));
+    }
+
+    private static HostRecord Record(string name) => SampleHosts.Open(name);
+
+    private sealed class HaltDecoder : IGuestDecoder
+    {
+        public GuestInstruction Decode(ReadOnlyMemory<byte> code, ulong address, GuestMode mode) =>
+            code.Span[0] == 0xF4 ? new GuestInstruction("hlt", 1, [], "hlt") : new GuestInstruction("", 1, [], "(bad)");
+    }
+}
