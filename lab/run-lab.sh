@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$(realpath -m "${XSTATE_LAB_CACHE:-$root/artifacts/lab}")
 kernel=6.12
-deb=
+debs=()
 timeout=300
 memory=1536
 processors=1
@@ -21,7 +21,8 @@ usage() {
     cat <<'TEXT'
 usage: lab/run-lab.sh [options] -- COMMAND [ARGUMENT…]
   --kernel SERIES      Debian kernel series of the apt sources, such as 6.1 or 6.12 (default 6.12)
-  --deb FILE|URL       a linux-image-…-amd64 package instead
+  --deb FILE|URL       a linux-image-…-amd64 package instead; from 7.2 on Debian has it in two, linux-binary-… and
+                       linux-modules-… (repeatable)
   --publish PROJECT    publishes a project for the guest; its folder is on PATH there (repeatable)
   --published FOLDER   takes a folder that was published before, under its own name (repeatable)
   --copy PATH          copies a file or folder: inside the repository to the same place below /opt, elsewhere to its
@@ -43,7 +44,7 @@ fail() {
 while [ $# -gt 0 ]; do
     case $1 in
         --kernel) kernel=$2; shift 2 ;;
-        --deb) deb=$2; shift 2 ;;
+        --deb) debs+=("$2"); shift 2 ;;
         --publish) publish+=("$2"); shift 2 ;;
         --published) published+=("$2"); shift 2 ;;
         --copy) copies+=("$2"); shift 2 ;;
@@ -82,9 +83,9 @@ newest_package() {
     apt-cache search --names-only "$pattern" | cut -d' ' -f1 | sort -V | tail -1
 }
 
-# Sets $deb to the package file of the series.
+# Sets $debs to the package file of the series.
 download_kernel() {
-    local package
+    local package deb
     package=$(newest_package "$kernel")
     if [ -z "$package" ]; then
         apt-get update > "$cache/apt.log" 2>&1 || true
@@ -97,28 +98,35 @@ download_kernel() {
         (cd "$cache/deb" && apt-get download "$package" > "$cache/apt.log" 2>&1) || { tail -5 "$cache/apt.log" >&2; fail "apt-get could not download $package"; }
         deb=$(find "$cache/deb" -name "${package}_*.deb" | sort -V | tail -1)
     fi
+    debs=("$deb")
 }
 
-# Sets $unpacked to the folder of the unpacked package.
+# Sets $unpacked to the folder of the unpacked packages, and $image to the kernel in it.
 unpack_kernel() {
-    case $deb in
-        http://* | https://*)
-            mkdir -p "$cache/deb"
-            local file="$cache/deb/${deb##*/}"
-            [ -s "$file" ] || curl -fsSL -o "$file" "$deb" || fail "could not download $deb"
-            deb=$file
-            ;;
-    esac
-    [ -f "$deb" ] || fail "no package $deb"
-    unpacked=$cache/kernel/$(basename "$deb" .deb)
+    local deb file files=()
+    for deb in "${debs[@]}"; do
+        case $deb in
+            http://* | https://*)
+                mkdir -p "$cache/deb"
+                file="$cache/deb/${deb##*/}"
+                [ -s "$file" ] || curl -fsSL -o "$file" "$deb" || fail "could not download $deb"
+                deb=$file
+                ;;
+        esac
+        [ -f "$deb" ] || fail "no package $deb"
+        files+=("$deb")
+    done
+    unpacked=$cache/kernel/$(basename "${files[0]}" .deb)
     if [ ! -d "$unpacked" ]; then
         mkdir -p "$cache/kernel"
         rm -rf "$unpacked.part"
-        dpkg-deb -x "$deb" "$unpacked.part" || fail "$deb is not a package"
+        for deb in "${files[@]}"; do
+            dpkg-deb -x "$deb" "$unpacked.part" || fail "$deb is not a package"
+        done
         mv "$unpacked.part" "$unpacked"
     fi
-    image=$(find "$unpacked/boot" -name 'vmlinuz-*' | head -1)
-    [ -n "$image" ] || fail "$deb has no kernel image"
+    image=$(find "$unpacked" -name 'vmlinuz*' -type f | head -1)
+    [ -n "$image" ] || fail "${debs[*]} has no kernel image"
 }
 
 # Adds a module after those it depends on; one that the kernel has built in is not there.
@@ -238,7 +246,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/xstate-lab.XXXXXX")
 trap 'stop_machine; rm -rf "$work"' EXIT
 tree=$work/tree
 install_tools
-[ -n "$deb" ] || download_kernel
+[ ${#debs[@]} -gt 0 ] || download_kernel
 unpack_kernel
 for project in "${publish[@]}"; do
     publish_project "${project%/}"
@@ -246,7 +254,7 @@ done
 build_tree "$@"
 
 mkdir -p "$cache/console"
-console=${console:-$cache/console/$(basename "$deb" .deb)-$$.log}
+console=${console:-$cache/console/$(basename "$unpacked")-$$.log}
 output=$work/output
 results=$work/results.tar
 : > "$console"
