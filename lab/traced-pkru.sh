@@ -1,6 +1,6 @@
 #!/bin/sh
-# PKRU of a running process: what xstate writes, gdb reads and the other way round, and the ready scenarios answer on the kernel what they answer on its model. For a guest of the lab,
-# or any machine with protection keys where xstate and gdb are on PATH. Prints a line for each check; the exit code is 1 when one failed.
+# PKRU of a running process: what xstate writes, gdb reads and the other way round, and the ready scenarios answer on the kernel what they answer on its model. For a guest of the lab, with
+# xstate and gdb on PATH. Prints a line for each check; the exit code is 1 when one failed.
 # usage: traced-pkru.sh SCENARIOS   (case-3-ptrace-pkru.json)
 scenarios=$1
 results=$(mktemp -d)

@@ -156,7 +156,7 @@ public static class KernelDifferences
             "up to 5.13", "PTRACE_SETREGSET with MXCSR=0xffff0000 succeeds", "xstateregs_set before 'x86/fpu: Sanitize xstateregs_set()' (June 2021, 5.14) masked MXCSR and reset the state on failure",
             r => !r.IsAtLeast(5, 14)),
         new(KernelDifference.SignalPkruForced, "SIG-PKRU-FORCED",
-            "A signal frame has bit 9 in XSTATE_BV whatever PKRU holds, so that sigreturn restores a PKRU of 0 as such.",
+            "A signal frame has bit 9 in XSTATE_BV whatever PKRU holds. 6.12 without it writes frames with all keys open (SIG-KEYS-OPEN), and on processors that track values, AMD's, bit 9 tells of that PKRU of 0: every sigreturn loses the thread's own.",
             "6.13 and later, 6.12.5 and later", "PKRU 0 in a thread, signal, XSTATE_BV of the frame", "ae6012d72fa6 (6.13, 6.12.5)",
             r => r.IsAtLeast(6, 13) || r.IsStableAtLeast(6, 12, 5)),
         new(KernelDifference.SignalKeysOpen, "SIG-KEYS-OPEN",
