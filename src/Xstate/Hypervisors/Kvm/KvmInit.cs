@@ -33,13 +33,10 @@ public static class KvmInit
     public static KvmInitEffect EffectOn(LinuxHost host, StateComponent component)
     {
         ArgumentNullException.ThrowIfNull(host);
-        using KvmModelMachine machine = new(host);
-        machine.RequestGuestPermission(StateComponent.TileData);
-        machine.CreateVcpu(0, out IKvmVcpu? made);
-        KvmModelVcpu vcpu = (KvmModelVcpu)made!;
-        machine.GetSupportedCpuid(out ImmutableArray<CpuidEntry> supported);
-        vcpu.SetCpuid2(supported.AsSpan());
-        return host.Layout.SupervisorComponents.Contains(component) ? OnMsr(vcpu, component) : OnImage(vcpu, host, component);
+        KvmModelVcpu vcpu = Vcpu(host);
+        return !host.Layout.SupervisorComponents.Contains(component) ? OnImage(vcpu, host, component)
+            : StateMsrs.Of(component) is [StateMsr first, ..] ? OnMsr(vcpu, first.Address, MsrMark)
+            : KvmInitEffect.NotOffered;
     }
 
     /// <summary>What INIT does to IA32_XSS.</summary>
@@ -48,9 +45,24 @@ public static class KvmInit
         ArgumentNullException.ThrowIfNull(host);
 
         // Before 6.18 only 0 can be in it, so that its zeroing until 5.17 could not be seen.
-        return host.KvmXss.IsEmpty ? KvmInitEffect.NotOffered
-            : host.Behavior.Has(KernelDifference.KvmInitXssZero) ? KvmInitEffect.Cleared
-            : KvmInitEffect.Unchanged;
+        return host.KvmXss.IsEmpty ? KvmInitEffect.NotOffered : OnMsr(Vcpu(host), KvmModelVcpu.MsrXss, host.KvmXss.Bits);
+    }
+
+    /// <summary>What INIT does to a CET register that no component holds: IA32_S_CET, IA32_INTERRUPT_SSP_TABLE_ADDR or SSP.</summary>
+    public static KvmInitEffect EffectOnCet(LinuxHost host, uint index)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        return OnMsr(Vcpu(host), index, MsrMark);
+    }
+
+    private static KvmModelVcpu Vcpu(LinuxHost host)
+    {
+        KvmModelMachine machine = new(host);
+        machine.RequestGuestPermission(StateComponent.TileData);
+        machine.CreateVcpu(0, out IKvmVcpu? made);
+        machine.GetSupportedCpuid(out ImmutableArray<CpuidEntry> supported);
+        made!.SetCpuid2(supported.AsSpan());
+        return (KvmModelVcpu)made;
     }
 
     private static KvmInitEffect OnImage(KvmModelVcpu vcpu, LinuxHost host, StateComponent component)
@@ -76,17 +88,11 @@ public static class KvmInit
         return read.IsSuccess && area[at] == Mark ? KvmInitEffect.Unchanged : KvmInitEffect.Cleared;
     }
 
-    private static KvmInitEffect OnMsr(KvmModelVcpu vcpu, StateComponent component)
+    private static KvmInitEffect OnMsr(KvmModelVcpu vcpu, uint index, ulong mark)
     {
-        StateMsr? msr = StateMsrs.Of(component).FirstOrDefault();
-        if (msr is null)
-        {
-            return KvmInitEffect.NotOffered;
-        }
-
-        vcpu.SetMsr(msr.Address, MsrMark, out int taken);
+        vcpu.SetMsr(index, mark, out int taken);
         vcpu.Init();
-        vcpu.GetMsr(msr.Address, out _, out ulong left);
+        vcpu.GetMsr(index, out _, out ulong left);
         return taken == 0 ? KvmInitEffect.NotOffered : left == 0 ? KvmInitEffect.Cleared : KvmInitEffect.Unchanged;
     }
 

@@ -66,6 +66,11 @@ public class InitTableTests
         }
 
         page.AppendLine($"| IA32_XSS | 0 | kept | {string.Join(" | ", Columns().Select(column => Cell(KvmInit.EffectOnXss(Host("intel-sapphire-rapids", column.Kernel)))))} |");
+        foreach ((string name, uint index) in CetRegisters)
+        {
+            page.AppendLine($"| {name} | 0 | 0 | {string.Join(" | ", Columns().Select(column => Cell(KvmInit.EffectOnCet(Host("intel-sapphire-rapids", column.Kernel), index))))} |");
+        }
+
         page.AppendLine();
         page.AppendLine("XCR0 and PKRU survive INIT on every kernel; CR0 keeps CD and NW, CR3, CR4 and EFER become 0. IA32_XSS was zeroed before 5.17 (be4f3b3f8227), when only 0 could be in it.");
         page.AppendLine("CET: 6.18. MPX: cleared since 2014, only on INIT since 6.10. On kernels 6.1 and 6.12 of the lab INIT is delivered to a virtual CPU and compared with this table, component by component.");
@@ -89,6 +94,12 @@ public class InitTableTests
             first = last + 1;
         }
     }
+
+    // No component holds them: KVM has them in the VMCS or VMCB.
+    private static readonly (string Name, uint Index)[] CetRegisters =
+    [
+        ("IA32_S_CET", KvmModelVcpu.MsrSupervisorCet), ("IA32_INTERRUPT_SSP_TABLE_ADDR", KvmModelVcpu.MsrSspTable), ("SSP", KvmModelVcpu.GuestSsp),
+    ];
 
     private static string Cell(KvmInitEffect effect) => effect switch
     {
