@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -197,6 +198,61 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         Assert.Equal([St0, St1], kept.X87.Take(2));
         Assert.Equal(Ymm0, kept.Vectors["YMM00"]);
         Assert.NotEqual(original.Words, (await qemu.LoadMapped(kvm, save, Offset)).Words);
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public async Task Registers_that_need_a_subsection_which_the_stream_lacks_are_loaded_and_saved_again(string program)
+    {
+        Qemu qemu = await Qemu.Require(program);
+        string sample = Sample("q72-pc-tcg-max-s5.mig.gz");
+
+        // The guest had enabled neither MPX nor AVX-512; TCG does not ask.
+        byte[] stream = await File.ReadAllBytesAsync(sample, TestContext.Current.CancellationToken);
+        byte[] both = [0, 0, 0, 0, 0, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0];
+        stream[stream.AsSpan().IndexOf(both) + 7] = 0xFF;
+        await File.WriteAllBytesAsync(sample, stream, TestContext.Current.CancellationToken);
+        string changed = Path.Combine(_folder, "changed.mig");
+        string zmm17 = string.Concat(Enumerable.Range(1, 64).Select(i => i.ToString("x2", CultureInfo.InvariantCulture)));
+        string[] values = ["k3=0x123456789abcdef", $"zmm17={zmm17}", "bnd1=08070605040302018877665544332211", "bndcfgu=0x3"];
+        XstateProcess set = await XstateProcess.Run(["set", sample, .. values, "-o", changed]);
+        Assert.True(set.ExitCode == 0, set.Output + set.Error);
+        Assert.Equal(stream.Length, new FileInfo(changed).Length);
+        string[] machine = ["-accel", "tcg", "-machine", "pc-i440fx-7.2", "-cpu", "max", "-m", "4", "-bios", Bios()];
+        QemuRegisters loaded = await qemu.Load(machine, changed);
+        Assert.True(loaded.Words.Count == 4, loaded.Output);
+        Assert.Equal(0x5F80u, loaded.Words["MXCSR"]);
+        string saved = Path.Combine(_folder, "saved.mig");
+        await qemu.Resave(machine, changed, saved);
+        JsonElement registers = (await XstateProcess.Run("show", saved, "--json")).Json.GetProperty("vcpus")[0].GetProperty("registers");
+        Assert.All(values, value => Assert.Equal(value, $"{value.Split('=')[0]}={registers.GetProperty(value.Split('=')[0]).GetString()}"));
+        Assert.Equal([St0, St1], loaded.X87.Skip(6));
+        output.WriteLine($"QEMU {qemu.Version}: {values.Length} registers in two subsections that the stream did not have");
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public async Task Without_its_clock_device_a_stream_of_kvm_is_loaded_by_tcg(string program)
+    {
+        Qemu qemu = await Qemu.Require(program);
+        string stream = Sample("q72-pc-kvm-host-s5.mig.gz");
+        string cut = Path.Combine(_folder, "cut.mig");
+        string[] target = ["--on", "samples/hosts/qemu-tcg-max.json@linux-6.12", "--vmm", "qemu-tcg"];
+        XstateProcess check = await XstateProcess.Run(["check", stream, .. target]);
+        Assert.Contains("REFUSED before any register is loaded; no repair without loss helps", check.Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await XstateProcess.Run(["fix", stream, .. target, "-o", cut])).ExitCode);
+        Assert.False(File.Exists(cut));
+        XstateProcess fix = await XstateProcess.Run(["fix", stream, .. target, "-o", cut, "--force"]);
+        Assert.Equal(1, fix.ExitCode);
+        Assert.Contains("kvmclock", fix.Output, StringComparison.Ordinal);
+        Assert.Equal(new FileInfo(stream).Length, new FileInfo(cut).Length);
+        string[] machine = ["-accel", "tcg", "-machine", "pc-i440fx-7.2", "-cpu", "max", "-m", "4", "-bios", Bios()];
+        QemuRegisters refused = await qemu.Load(machine, stream);
+        Assert.True(refused.Words.Count == 0 && refused.Output.Contains("kvmclock", StringComparison.Ordinal), refused.Output);
+        QemuRegisters loaded = await qemu.Load(machine, cut);
+        Assert.True(loaded.Words.Count == 4, loaded.Output);
+        Assert.Equal(0x5F80u, loaded.Words["MXCSR"]);
+        Assert.Equal([St0, St1], loaded.X87.Skip(6));
     }
 
     [Theory]

@@ -49,7 +49,7 @@ public static class RestoreRehearsal
         options ??= new RehearsalOptions();
         if (options.Vmm.Emulates)
         {
-            return TcgLoad.Perform(capture, host, options.Vmm);
+            return TcgLoad.Perform(capture, host, options.Vmm, options.Force);
         }
 
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();

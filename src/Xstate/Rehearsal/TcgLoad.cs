@@ -9,7 +9,7 @@ namespace Xstate.Rehearsal;
 /// <summary>Loads a capture into QEMU with TCG: no kernel is asked, every register arrives as it is stored, and nothing checks whether the emulated processor has it.</summary>
 internal static class TcgLoad
 {
-    public static TargetOutcome Perform(Capture capture, LinuxHost host, VmmProfile vmm)
+    public static TargetOutcome Perform(Capture capture, LinuxHost host, VmmProfile vmm, bool force)
     {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
@@ -17,7 +17,9 @@ internal static class TcgLoad
         {
             string why = refused.Stored is null ? "only QEMU streams can be loaded by TCG" : $"TCG refuses the stream before it looks at registers: {refused.Stored.Writer.Provenance.Detail}";
             findings.Add(RestoreRehearsal.OfRule("XS0909", why, new FindingLocation(refused.Id)));
-            return Outcome(Verdict.Refused, [], [], null);
+            ImmutableArray<RepairStep>.Builder cuts = ImmutableArray.CreateBuilder<RepairStep>();
+            Capture? cut = force && known.States.All(state => state.Stored is not null) ? known with { States = [.. known.States.Select(state => StoredRepair.ForTcg(state, cuts))] } : null;
+            return Outcome(cut is null ? Verdict.Refused : Verdict.Repairable, [], cuts.ToImmutable(), cut);
         }
 
         ImmutableArray<RegisterDifference> differences = Differences(known, findings);

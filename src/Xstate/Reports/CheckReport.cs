@@ -97,7 +97,7 @@ public static class CheckReport
     {
         string who = outcome.Vmm.RestoresProcesses ? "process" : "guest";
         string answer = outcome.RefusedCall is null
-            ? outcome.Verdict == Verdict.Refused ? "REFUSED before any register is loaded" : $"loads, but the {who} would see something else"
+            ? outcome.Verdict == Verdict.Refused || (outcome.Verdict == Verdict.Repairable && outcome.Differences.IsEmpty) ? "REFUSED before any register is loaded" : $"loads, but the {who} would see something else"
             : outcome.Errno == Errno.None ? $"REFUSED by {outcome.RefusedCall}" : $"REFUSED: {outcome.RefusedCall} answers {outcome.Errno}";
         return outcome.Verdict switch
         {

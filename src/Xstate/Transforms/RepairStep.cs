@@ -35,6 +35,9 @@ public enum RepairKind
     /// <summary>The x87 registers of an artifact that stores them by number, turned from one accelerator's order into the other's.</summary>
     X87Order,
 
+    /// <summary>A device left out that the destination does not have.</summary>
+    Device,
+
     /// <summary>A register given a value.</summary>
     Register,
 }

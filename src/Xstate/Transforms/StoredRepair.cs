@@ -26,14 +26,28 @@ public static class StoredRepair
         return state with { Stored = Ordered(state, stored, X87Order.StackTop, "the x87 registers now begin with ST(0), as KVM takes them", steps) };
     }
 
-    /// <summary>For TCG: physical register R0 comes first.</summary>
+    /// <summary>For TCG: physical register R0 comes first, and the device that only KVM has goes, which the guest loses with it.</summary>
     public static CapturedState ForTcg(CapturedState state, ICollection<RepairStep> steps)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(steps);
-        return state.Stored is { } stored
-            ? state with { Stored = Ordered(state, stored, X87Order.Physical, "the x87 registers now begin with physical register R0, as TCG takes them", steps) }
-            : state;
+        if (state.Stored is not { } stored)
+        {
+            return state;
+        }
+
+        if (stored.NeedsKvm)
+        {
+            // There is one for all virtual CPUs.
+            if (!steps.Any(step => step.Kind == RepairKind.Device))
+            {
+                steps.Add(new RepairStep(RepairKind.Device, state.Id, "left out the device kvmclock, which TCG does not have: a guest that keeps time by it loses its clock", LosesState: true));
+            }
+
+            stored = stored with { NeedsKvm = false };
+        }
+
+        return state with { Stored = Ordered(state, stored, X87Order.Physical, "the x87 registers now begin with physical register R0, as TCG takes them", steps) };
     }
 
     private static StoredRegisters Ordered(CapturedState state, StoredRegisters stored, X87Order order, string message, ICollection<RepairStep> steps)

@@ -146,6 +146,15 @@ public class StoredRegistersRehearsalTests
         Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0909");
     }
 
+    [Fact]
+    public void With_force_the_clock_device_is_left_out_and_tcg_loads_the_rest()
+    {
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Kvm()), Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")!, Force = true });
+        Assert.Equal(Verdict.Repairable, outcome.Verdict);
+        Assert.True(Assert.Single(outcome.Repairs, step => step.Kind == RepairKind.Device).LosesState);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")! }).Verdict);
+    }
+
     private static TargetOutcome Rehearse(byte[] stream, string host, string vmm = "qemu") =>
         RestoreRehearsal.Perform(Open(stream), Host(host, "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find(vmm)! });
 

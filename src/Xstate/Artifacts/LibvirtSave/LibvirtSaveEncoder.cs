@@ -12,7 +12,7 @@ internal sealed class LibvirtSaveEncoder(ArtifactLimits limits) : ICaptureEncode
         LibvirtSaveHeader header = LibvirtSaveHeader.Read(original, limits);
         using ArtifactSource stream = LibvirtSaveReader.OpenStream(original, header);
         QemuStreamContent content = QemuStreamReader.ReadContent(stream, limits, SavedDomain.Read(header).Writer);
-        ImmutableArray<ArtifactPatch> patches = QemuStreamEncoder.Encode(changed, content);
+        ImmutableArray<ArtifactPatch> patches = QemuStreamEncoder.Encode(changed, content, stream, limits);
         if (patches.IsEmpty)
         {
             return patches;
@@ -32,11 +32,9 @@ internal sealed class LibvirtSaveEncoder(ArtifactLimits limits) : ICaptureEncode
                 $"the save is compressed and its stream has {stream.Length} bytes; up to {limits.MaxWholeFile} are rewritten uncompressed. Restore it paused and save it again with 'virsh save --image-format raw'");
         }
 
-        byte[] plain = stream.Whole(limits.MaxWholeFile).ToArray();
-        foreach (ArtifactPatch patch in patches)
-        {
-            patch.Replacement.CopyTo(plain.AsMemory((int)patch.Offset));
-        }
+        using MemoryStream written = new();
+        PatchedCopy.Write(new MemoryStream(stream.Whole(limits.MaxWholeFile).ToArray(), writable: false), patches, written);
+        byte[] plain = written.ToArray();
 
         byte[] field = original.Bytes(LibvirtSaveReader.Format, LibvirtSaveHeader.CompressionOffset, sizeof(uint), "the compression");
         byte[] found = original.Bytes(LibvirtSaveReader.Format, header.StreamOffset, (int)compressed, "the compressed stream");

@@ -13,7 +13,7 @@ internal sealed class QemuSnapshotEncoder(ArtifactLimits limits) : ICaptureEncod
         SnapshotState state = new(original, image, QemuSnapshotReader.Choose(image));
         using ArtifactSource stream = state.Open();
         ImmutableArray<ArtifactPatch>.Builder patches = ImmutableArray.CreateBuilder<ArtifactPatch>();
-        foreach (ArtifactPatch patch in QemuStreamEncoder.Encode(changed, QemuStreamReader.ReadContent(stream, limits)))
+        foreach (ArtifactPatch patch in SameLength(QemuStreamEncoder.Encode(changed, QemuStreamReader.ReadContent(stream, limits), stream, limits), stream))
         {
             for (int done = 0; done < patch.Found.Length;)
             {
@@ -27,6 +27,27 @@ internal sealed class QemuSnapshotEncoder(ArtifactLimits limits) : ICaptureEncod
         // Clusters that follow each other in the state can lie in any order in the image.
         patches.Sort((left, right) => left.Offset.CompareTo(right.Offset));
         return patches.ToImmutable();
+    }
+
+    // A state has its length in the image's header. Patches that move what lies between them become one over all of it.
+    private static ImmutableArray<ArtifactPatch> SameLength(ImmutableArray<ArtifactPatch> patches, ArtifactSource stream)
+    {
+        if (patches.All(patch => patch.Found.Length == patch.Replacement.Length))
+        {
+            return patches;
+        }
+
+        int growth = patches.Sum(patch => patch.Replacement.Length - patch.Found.Length);
+        if (growth != 0)
+        {
+            throw new NotSupportedException($"the state would become {growth} bytes longer, for which a snapshot has no place: the blanks of its description do not suffice");
+        }
+
+        long start = patches[0].Offset;
+        byte[] found = stream.Bytes(QemuSnapshotReader.Format, start, (int)(patches[^1].Offset + patches[^1].Found.Length - start), "the devices");
+        using MemoryStream replacement = new(found.Length);
+        PatchedCopy.Write(new MemoryStream(found, writable: false), patches.Select(patch => patch with { Offset = patch.Offset - start }), replacement);
+        return ArtifactPatch.Between(found, replacement.ToArray(), start);
     }
 
     private static long Place(Qcow2Image image, long? offset, long inState)

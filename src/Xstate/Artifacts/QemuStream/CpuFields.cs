@@ -15,7 +15,8 @@ internal readonly record struct FieldPlace(int Offset, int Size, int Count)
 /// <summary>The fields of one virtual CPU by subsection and name, at the offsets that the description adds up to.</summary>
 internal sealed class CpuFields
 {
-    private const byte TypeSubsection = 5;
+    /// <summary>What a subsection begins with.</summary>
+    public const byte TypeSubsection = 5;
 
     private readonly Dictionary<(string Subsection, string Field), FieldPlace> _places = [];
     private readonly HashSet<string> _subsections = [];

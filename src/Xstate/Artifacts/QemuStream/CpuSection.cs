@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Text;
 using Xstate.Architecture;
 using Xstate.Captures;
 
@@ -10,7 +12,18 @@ internal sealed class CpuSection
     private const int XstateSize = sizeof(ulong);
     private const int TopShift = 11;
 
+    private readonly CpuPlace _place;
     private readonly byte[] _bytes;
+
+    private CpuSection(CpuSection before, VmDevice device, byte[] bytes)
+    {
+        Id = before.Id;
+        _place = before._place with { Device = device };
+        _bytes = bytes;
+        Fields = new CpuFields(device, bytes, Offset);
+        Xcr0 = before.Xcr0;
+        XstateBv = before.XstateBv;
+    }
 
     /// <summary>Reads a section and checks that its fields are what they should be.</summary>
     /// <exception cref="MalformedArtifactException">The section is too long, or its fields are not those of a virtual CPU.</exception>
@@ -24,8 +37,7 @@ internal sealed class CpuSection
             throw new MalformedArtifactException(QemuStreamReader.Format, place.BodyOffset, $"{place.Device.BodyLength} bytes for virtual CPU {Id}", $"at most {limits.MaxCpuSection}");
         }
 
-        Offset = place.BodyOffset;
-        Searched = place.Searched;
+        _place = place;
         _bytes = source.Bytes(QemuStreamReader.Format, Offset, (int)place.Device.BodyLength, $"virtual CPU {Id}");
         Fields = new CpuFields(place.Device, _bytes, Offset);
         Xcr0 = Fields.Get(RegisterMoves.Main, "env.xcr0", XstateSize);
@@ -41,10 +53,10 @@ internal sealed class CpuSection
     public int Id { get; }
 
     /// <summary>Where the fields begin in the stream.</summary>
-    public long Offset { get; }
+    public long Offset => _place.BodyOffset;
 
     /// <summary>Whether the section had to be searched for.</summary>
-    public bool Searched { get; }
+    public bool Searched => _place.Searched;
 
     /// <summary>The fields.</summary>
     public CpuFields Fields { get; }
@@ -72,6 +84,23 @@ internal sealed class CpuSection
 
     /// <summary>TOP of a status word.</summary>
     public static int TopOf(ushort fsw) => fsw >> TopShift & 7;
+
+    /// <summary>The section with further subsections behind the others, all zeros.</summary>
+    public CpuSection With(ImmutableArray<VmSubsection> added)
+    {
+        List<byte> bytes = [.. _bytes];
+        foreach (VmSubsection subsection in added)
+        {
+            bytes.Add(CpuFields.TypeSubsection);
+            bytes.Add((byte)subsection.Name.Length);
+            bytes.AddRange(Encoding.ASCII.GetBytes(subsection.Name));
+            bytes.AddRange([(byte)(subsection.Version >> 24), (byte)(subsection.Version >> 16), (byte)(subsection.Version >> 8), (byte)subsection.Version]);
+            bytes.AddRange(new byte[subsection.Fields.Sum(field => field.Length)]);
+        }
+
+        VmDevice device = _place.Device with { BodyLength = bytes.Count, Subsections = [.. _place.Device.Subsections, .. added] };
+        return added.IsEmpty ? this : new CpuSection(this, device, [.. bytes]);
+    }
 
     /// <summary>A value of eight bytes.</summary>
     public ulong ReadUInt64(FieldPlace place) => BinaryPrimitives.ReadUInt64BigEndian(_bytes.AsSpan(place.Offset, sizeof(ulong)));

@@ -8,12 +8,12 @@ namespace Xstate.Artifacts.QemuStream;
 /// <summary>The bytes of a virtual CPU's section with changed registers in it.</summary>
 internal static class CpuSectionWriter
 {
-    /// <summary>The section for a changed state; for an unchanged one the same bytes.</summary>
+    /// <summary>The section for a changed state, and the subsections that it got for it, which are behind the others; for an unchanged one the same bytes.</summary>
     /// <param name="section">The section as read.</param>
     /// <param name="before">The state that it was read as.</param>
     /// <param name="after">The changed state.</param>
     /// <exception cref="NotSupportedException">The section has no place for the change.</exception>
-    public static byte[] Write(CpuSection section, CapturedState before, CapturedState after)
+    public static (byte[] Bytes, ImmutableArray<VmSubsection> Added) Write(CpuSection section, CapturedState before, CapturedState after)
     {
         // What was lost is recognised by the zeros in its place; with one of them changed the others would read as values.
         bool sameLayout = after.Layout is null || after.Layout.Value.Equals(before.Layout!.Value);
@@ -24,6 +24,8 @@ internal static class CpuSectionWriter
 
         XsaveLayout layout = after.Layout?.Value ?? before.Layout!.Value;
         byte[] area = AreaOf(after, layout);
+        ImmutableArray<VmSubsection> added = SubsectionTemplate.MissingFrom(section, area, layout, Comes(before.Xss, after.Xss), Comes(before.Xfd, after.Xfd));
+        section = section.With(added);
         XsaveArea view = new(area);
         X87Order order = (after.Stored ?? before.Stored)!.X87Order.Value;
         ImmutableArray<RegisterMove> moves = RegisterMoves.Of(section.Fields, layout, order, CpuSection.TopOf(view.Fsw));
@@ -39,8 +41,10 @@ internal static class CpuSectionWriter
             throw new NotSupportedException("model-specific registers are not written back into a stream");
         }
 
-        return bytes;
+        return (bytes, added);
     }
+
+    private static bool Comes(Fact<StateComponentSet>? before, Fact<StateComponentSet>? after) => after is { Value.IsEmpty: false } && before?.Value != after.Value;
 
     private static byte[] AreaOf(CapturedState state, XsaveLayout layout)
     {

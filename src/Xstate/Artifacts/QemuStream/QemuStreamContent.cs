@@ -12,8 +12,9 @@ internal sealed class QemuStreamContent
     private static readonly LayoutFamily Offsets = LayoutFamily.All.First(family => family.Layout.UserComponents.Contains(StateComponent.BndRegs));
     private static readonly LayoutFamily OffsetsWithApx = LayoutFamily.All.First(family => family.Layout.UserComponents.Contains(StateComponent.Apx));
 
-    public QemuStreamContent(string? machine, WriterEvidence writer, ImmutableArray<CpuSection> cpus)
+    public QemuStreamContent(VmDescription description, string? machine, WriterEvidence writer, ImmutableArray<CpuSection> cpus)
     {
+        Description = description;
         Machine = machine;
         Writer = writer;
         Sections = cpus;
@@ -29,6 +30,9 @@ internal sealed class QemuStreamContent
         States = states.MoveToImmutable();
         Findings = findings.ToImmutable();
     }
+
+    /// <summary>The description that led to them.</summary>
+    public VmDescription Description { get; }
 
     /// <summary>The machine type, if the stream names one.</summary>
     public string? Machine { get; }

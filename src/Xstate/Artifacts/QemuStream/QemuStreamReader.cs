@@ -51,7 +51,7 @@ public static class QemuStreamReader
         VmDescription description = VmDescriptionReader.Read(source, limits);
         ImmutableArray<CpuSection> cpus = ReadSections(source, limits, description);
         WriterEvidence writer = WriterEvidence.Of(description, cpus, told);
-        return new QemuStreamContent(MachineName(source), writer, cpus);
+        return new QemuStreamContent(description, MachineName(source), writer, cpus);
     }
 
     /// <summary>The virtual CPUs' sections, once for each.</summary>

@@ -69,6 +69,27 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
         return [.. places];
     }
 
+    /// <summary>Where the section of a device is, header and footer included; null when the sizes do not lead to it.</summary>
+    public (long Start, long End)? Locate(VmDescription description, string name)
+    {
+        ImmutableArray<CpuPlace> cpus = Find(description);
+        int cpu = cpus.Length;
+        long end = description.Offset - 1;
+        for (int i = description.Devices.Length - 1; i >= 0; i--)
+        {
+            VmDevice device = description.Devices[i];
+            long? start = device.Name == VmDevice.VirtualCpu ? cpus[--cpu].BodyOffset - device.HeaderLength : StartOf(device, end);
+            if (start is null || device.Name == name)
+            {
+                return start is { } found ? (found, end) : null;
+            }
+
+            end = start.Value;
+        }
+
+        return null;
+    }
+
     // Where the device's section starts if it ends here, with a footer (QEMU 2.4, machine types of then and later) or without one.
     private long? StartOf(VmDevice device, long end)
     {

@@ -38,5 +38,10 @@ internal sealed record VmDevice(string Name, uint InstanceId, uint? Version, lon
 /// does not need QEMU's own tables.
 /// </summary>
 /// <param name="Offset">Where its type byte is; the devices end just before.</param>
+/// <param name="TextLength">Bytes of its text.</param>
 /// <param name="Devices">The devices.</param>
-internal sealed record VmDescription(long Offset, ImmutableArray<VmDevice> Devices);
+internal sealed record VmDescription(long Offset, int TextLength, ImmutableArray<VmDevice> Devices)
+{
+    /// <summary>Where the text is.</summary>
+    public long TextOffset => Offset + VmDescriptionReader.TextOffset;
+}

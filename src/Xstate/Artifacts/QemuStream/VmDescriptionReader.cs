@@ -8,14 +8,18 @@ namespace Xstate.Artifacts.QemuStream;
 /// <summary>Finds the description at the end of a stream and reads it.</summary>
 internal sealed class VmDescriptionReader
 {
+    /// <summary>From the type byte to the text: the text's length is between them.</summary>
+    public const int TextOffset = LengthOffset + sizeof(uint);
+
+    /// <summary>How deep the text may be nested.</summary>
+    public const int MaxNesting = 128;
+
     private const byte TypeDescription = 6;
     private const int LengthOffset = sizeof(byte);
-    private const int TextOffset = LengthOffset + sizeof(uint);
 
     // Files written in whole blocks have zeros behind the stream; the largest block known is libvirt's, of 1 MiB.
     private const int MaxPadding = 1 << 20;
     private const int FirstWindow = 1 << 18;
-    private const int MaxNesting = 128;
 
     private readonly ArtifactLimits _limits;
     private readonly long _length;
@@ -43,7 +47,7 @@ internal sealed class VmDescriptionReader
             {
                 long offset = end - length + start;
                 VmDescriptionReader reader = new(limits, source.Length, offset + TextOffset);
-                return new VmDescription(offset, reader.ReadDocument(tail.AsSpan(start + TextOffset)));
+                return new VmDescription(offset, length - start - TextOffset, reader.ReadDocument(tail.AsSpan(start + TextOffset)));
             }
 
             if (length == end || length == limits.MaxVmDescription)

@@ -9,7 +9,8 @@ namespace Xstate.Artifacts.QemuStream;
 /// <param name="Detail">The traces.</param>
 internal sealed record WriterEvidence(Accelerator Accelerator, bool IsCertain, string Detail)
 {
-    private const string KvmClock = "kvmclock";
+    /// <summary>The device that only KVM has.</summary>
+    public const string KvmClock = "kvmclock";
 
     /// <summary>Whether the stream has the device that only KVM has.</summary>
     public bool HasClock { get; private init; }

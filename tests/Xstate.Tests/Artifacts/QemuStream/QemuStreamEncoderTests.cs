@@ -89,16 +89,76 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
         Assert.True(stream.Length == changed.Length, register);
     }
 
-    [Fact]
-    public void What_has_no_subsection_has_no_place()
+    [Theory]
+    [InlineData("cpu/pkru", 2688, 9)]
+    [InlineData("cpu/avx512", 1088, 5)]
+    [InlineData("cpu/avx512", 1664 + 1023, 7)]
+    [InlineData("cpu/mpx", 960 + 63, 3)]
+    [InlineData("cpu/fpop_ip_dp", 6, 0)]
+    public void A_value_whose_subsection_is_missing_gets_one_and_the_stream_keeps_its_length(string subsection, int offset, int component)
     {
-        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0x2E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]);
-        NotSupportedException error = Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(WithBytes(state, 2688, [4]), 513, [2])));
-        Assert.Contains("pkru 0x4", error.Message, StringComparison.Ordinal);
-        Assert.Contains("cpu/pkru", error.Message, StringComparison.Ordinal);
-        Assert.Contains("cpu/fpop_ip_dp", Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(state, 6, [4]))).Message, StringComparison.Ordinal);
-        Assert.Contains("cpu/msr_xfd", Assert.Throws<NotSupportedException>(() => Encode(stream, state => state with { Xfd = state.Xfd! with { Value = new StateComponentSet(1) } })).Message, StringComparison.Ordinal);
+        // Two virtual CPUs, the first of which has no subsections and the second other ones; devices before, between and behind them.
+        StreamBuilder builder = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0x2FF, 7) { VectorBytes = 32 });
+        builder = builder.Device("between", 1, 64).Cpu(new BuiltCpu(6, 0x2FF, 7) { VectorBytes = 32, Xss = 0x800, InstanceId = 1 }).Device("kvmclock", 0, 8);
+
+        // As many as a machine has: it is their blanks that make room.
+        for (int i = 0; i < 300; i++)
+        {
+            builder = builder.Device("device", (uint)i, 4);
+        }
+
+        for (int i = 0; i < 2; i++)
+        {
+            byte[] stream = WithBlanks(builder.Build(new byte[5000]));
+            Artifact before = Open(stream);
+            CapturedState[] wanted = [.. before.Capture!.States];
+            wanted[i] = WithBytes(WithBytes(wanted[i], offset, [0x5A]), 512 + (component / 8), [(byte)(new XsaveArea(wanted[i].Area.Span).XstateBv.Bits >> (component / 8 * 8) | 1UL << (component % 8))]);
+            using MemoryStream output = new();
+            PatchedCopy.Write(new MemoryStream(stream), before.Encode(before.Capture with { States = [.. wanted] }, new MemoryStream(stream)), output);
+            Artifact after = Open(output.ToArray());
+            Assert.Equal(stream.Length, output.Length);
+            Assert.Equal(0x5A, after.Capture!.States[i].Area.Span[offset]);
+            Assert.Equal(before.Capture.States[1 - i].Area.ToArray(), after.Capture.States[1 - i].Area.ToArray());
+            Assert.Equal(before.Capture.States[1].Xss!.Value, after.Capture.States[1].Xss!.Value);
+            Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0906");
+            Assert.Contains(subsection, System.Text.Encoding.Latin1.GetString(output.ToArray()), StringComparison.Ordinal);
+            Assert.Empty(after.Encode(after.Capture, output));
+        }
+    }
+
+    [Fact]
+    public void Xss_and_xfd_get_their_subsections_and_other_msrs_are_refused()
+    {
+        byte[] stream = StreamBuilder.Kvm();
+        byte[] changed = Apply(stream, state => state with { Xfd = state.Xfd! with { Value = new StateComponentSet(0x40000) }, Xss = state.Xss! with { Value = new StateComponentSet(0x800) } });
+        CapturedState after = Open(changed).Capture!.States[0];
+        Assert.Equal((0x40000UL, 0x800UL), (after.Xfd!.Value.Bits, after.Xss!.Value.Bits));
+
+        // The description had no blanks to give away.
+        Assert.True(changed.Length > stream.Length);
         Assert.Throws<NotSupportedException>(() => Encode(stream, state => state with { Msrs = state.Msrs.SetItem(0x277, 1) }));
+    }
+
+    [Fact]
+    public void Tiles_without_their_subsection_have_no_place()
+    {
+        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0x602E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]);
+        NotSupportedException error = Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(WithBytes(state, 2752, [1]), 514, [6])));
+        Assert.Contains("cpu/intel_amx_xtile", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_clock_device_is_cut_out_with_its_entry_and_nothing_else()
+    {
+        byte[] stream = new StreamBuilder().Timer().Device("kvmclock", 0, 8).Cpu(new BuiltCpu(5, 7, 7) { VectorBytes = 32 }).Device("other", 0, 8).Build([]);
+        byte[] changed = Apply(stream, state => state with { Stored = state.Stored! with { NeedsKvm = false } });
+        Assert.Equal(stream.Length, changed.Length);
+        Assert.DoesNotContain("kvmclock", System.Text.Encoding.Latin1.GetString(changed), StringComparison.Ordinal);
+        Artifact after = Open(changed);
+        Assert.False(after.Capture!.States[0].Stored!.NeedsKvm);
+        Assert.Equal(Open(stream).Capture!.States[0].Area.ToArray(), after.Capture.States[0].Area.ToArray());
+        Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0906");
+        Assert.Contains("other", System.Text.Encoding.Latin1.GetString(changed), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -137,6 +197,16 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{count} random states of {Open(stream).Capture!.States[0].Area.Length} bytes");
+    }
+
+    // The description as QEMU writes it: with a blank behind every comma and colon.
+    private static byte[] WithBlanks(byte[] stream)
+    {
+        int text = stream.AsSpan().LastIndexOf("{\"page_size"u8);
+        string spaced = System.Text.Encoding.ASCII.GetString(stream[text..]).Replace(",\"", ", \"", StringComparison.Ordinal).Replace(":", ": ", StringComparison.Ordinal).Replace("},{", "}, {", StringComparison.Ordinal);
+        byte[] length = BitConverter.GetBytes(spaced.Length);
+        Array.Reverse(length);
+        return [.. stream[..(text - 4)], .. length, .. System.Text.Encoding.ASCII.GetBytes(spaced)];
     }
 
     private static CapturedState WithBytes(CapturedState state, int offset, byte[] bytes)
