@@ -40,7 +40,7 @@ public sealed record Artifact
     /// </summary>
     public static ImmutableArray<ArtifactFormat> Formats { get; } =
     [
-        Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder())),
+        Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder(limits))),
         Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
         new(ElfCoreReader.Format, "ELF core of an x86 process", ElfCoreReader.Recognizes, ElfCoreReader.Read),
         new(QemuStreamReader.Format, "QEMU migration stream", source => QemuStreamReader.Recognizes(source.Head), QemuStreamReader.Read),
@@ -61,7 +61,7 @@ public sealed record Artifact
         Whole(CpuTemplateReader.Format, "Firecracker's CPU template", source => CpuTemplateReader.Recognizes(source.Head), (bytes, limits) => Of(CpuTemplateReader.Read(bytes.Span, limits))),
         Whole(KvmCpuid2Reader.Format, "struct kvm_cpuid2", source => KvmCpuid2Reader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
         Whole(KvmXcrsReader.Format, "struct kvm_xcrs", source => KvmXcrsReader.Recognizes(source.Length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
-        Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder())),
+        Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder(limits))),
         new(FirecrackerBitcodeReader.Format, "vmstate file of Firecracker 1.15 and later: recognised, not read", FirecrackerBitcodeReader.Recognizes, FirecrackerBitcodeReader.Read),
     ];
 

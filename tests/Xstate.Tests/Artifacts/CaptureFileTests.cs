@@ -37,6 +37,18 @@ public class CaptureFileTests
     }
 
     [Fact]
+    public void What_was_opened_with_a_wider_limit_is_written_back_with_it()
+    {
+        byte[] padded = new byte[ArtifactLimits.Default.MaxWholeFile + 1];
+        padded.AsSpan().Fill((byte)' ');
+        CaptureFileWriter.Write(SampleCaptures.Small).CopyTo(padded, 0);
+        ArtifactOptions wide = new() { Limits = new ArtifactLimits { MaxWholeFile = padded.Length } };
+        Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(padded)));
+        Artifact artifact = Artifact.Open(new MemoryStream(padded), wide);
+        Assert.Empty(artifact.Encode(artifact.Capture!, new MemoryStream(padded), wide));
+    }
+
+    [Fact]
     public void Random_captures_are_written_back_identical()
     {
         SplitMix64 random = new(0xCAB);

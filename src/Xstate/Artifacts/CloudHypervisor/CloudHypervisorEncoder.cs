@@ -12,16 +12,16 @@ namespace Xstate.Artifacts.CloudHypervisor;
 /// <summary>
 /// Writes changed numbers where they stand, inside the text that is inside the document, and touches nothing else. <c>fpu</c> follows <c>xsave.region</c>, because it is set after it and wins.
 /// </summary>
-internal sealed class CloudHypervisorEncoder(Capture decoded) : ICaptureEncoder
+internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits limits) : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {
-        ReadOnlyMemory<byte> document = original.Whole(ArtifactLimits.Default.MaxWholeFile);
-        List<EmbeddedVcpu> vcpus = StateDocument.ReadVcpus(document, ArtifactLimits.Default);
+        ReadOnlyMemory<byte> document = original.Whole(limits.MaxWholeFile);
+        List<EmbeddedVcpu> vcpus = StateDocument.ReadVcpus(document, limits);
         ImmutableArray<ArtifactPatch>.Builder patches = ImmutableArray.CreateBuilder<ArtifactPatch>();
         for (int i = 0; i < vcpus.Count; i++)
         {
-            VcpuText vcpu = VcpuText.Read(vcpus[i].Text, ArtifactLimits.Default);
+            VcpuText vcpu = VcpuText.Read(vcpus[i].Text, limits);
             foreach ((Number number, ulong value) in Changes(vcpu, decoded.States[i], changed.States[i]).OrderBy(change => change.Number.Start))
             {
                 if (number.Value != value)

@@ -36,7 +36,7 @@ public static class CloudHypervisorReader
         SnapshotFindings.AddForeignLayouts(findings, states);
         SnapshotFindings.AddShortAreas(findings, states);
         Capture capture = new() { Format = Format, Kind = CaptureKind.VirtualMachine, States = states.ToImmutable(), Note = "Cloud Hypervisor" };
-        return Artifact.Of(capture, Format, new CloudHypervisorEncoder(capture), findings.ToImmutable());
+        return Artifact.Of(capture, Format, new CloudHypervisorEncoder(capture, limits), findings.ToImmutable());
     }
 
     private static CapturedState StateOf(int id, VcpuText vcpu)

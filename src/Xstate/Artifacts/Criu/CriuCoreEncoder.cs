@@ -8,11 +8,11 @@ namespace Xstate.Artifacts.Criu;
 /// <summary>
 /// Writes changed numbers anew and the lengths of the messages around them; every other byte stays, fields that are not known included. A component's registers can be changed where the image has its field.
 /// </summary>
-internal sealed class CriuCoreEncoder(Capture decoded) : ICaptureEncoder
+internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {
-        ReadOnlyMemory<byte> file = original.Whole(ArtifactLimits.Default.MaxWholeFile);
+        ReadOnlyMemory<byte> file = original.Whole(limits.MaxWholeFile);
         CoreEntry core = CoreEntry.Read(file.Span);
         CapturedState state = changed.States[0];
         SortedDictionary<int, (int End, byte[] Bytes)> writes = [];

@@ -29,7 +29,7 @@ public static class CriuCoreReader
         CriuThread thread = ReadThread(source.Whole(limits.MaxWholeFile).Span, 0)
             ?? throw new MalformedArtifactException(Format, CriuImage.EntryOffset, "no floating-point registers", "thread_info with fpregs: the image of a thread, not of a dead process");
         Capture capture = new() { Format = Format, Kind = CaptureKind.Process, States = [thread.State], Note = thread.Note };
-        return Artifact.Of(capture, Format, new CriuCoreEncoder(capture), thread.Findings);
+        return Artifact.Of(capture, Format, new CriuCoreEncoder(capture, limits), thread.Findings);
     }
 
     /// <summary>Reads an image as the thread of a number; null for one without registers, which CRIU writes of a dead process.</summary>

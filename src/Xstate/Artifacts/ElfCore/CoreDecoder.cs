@@ -47,7 +47,7 @@ internal sealed class CoreDecoder
         FindGcoreMarks();
         FindMendedDamage();
         _findings.AddRange(_layout.Findings(capture));
-        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost), [.. _findings], _layout.Damage?.Repair(capture));
+        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost, _notes.Limits), [.. _findings], _layout.Damage?.Repair(capture));
     }
 
     private static bool HasRegisters(CoreThread thread) => thread.Area is not null || thread.Fxsave is not null || thread.Fsave is not null;

@@ -15,7 +15,6 @@ internal sealed class CoreNotes
     private const int CommandLength = 16;
 
     private readonly ArtifactSource _source;
-    private readonly ArtifactLimits _limits;
     private readonly List<CoreThread> _threads = [];
     private string? _process;
     private int _signal;
@@ -23,11 +22,14 @@ internal sealed class CoreNotes
     private CoreNotes(ArtifactSource source, ArtifactLimits limits, ElfHeader header)
     {
         _source = source;
-        _limits = limits;
+        Limits = limits;
         Header = header;
     }
 
     public ElfHeader Header { get; }
+
+    /// <summary>What the core was opened with.</summary>
+    public ArtifactLimits Limits { get; }
 
     /// <summary>Threads in the order of their NT_PRSTATUS; on Linux the first is the one that the signal hit.</summary>
     public IReadOnlyList<CoreThread> Threads => _threads;
@@ -76,7 +78,7 @@ internal sealed class CoreNotes
     private void ReadSegments()
     {
         // Segments that share bytes would let a small file ask for much memory; those of real cores never do.
-        long allowed = Math.Min(_source.Length, _limits.MaxNoteBytes);
+        long allowed = Math.Min(_source.Length, Limits.MaxNoteBytes);
         long total = 0;
         foreach (ElfSegment segment in ElfSegment.ReadAll(_source, Header))
         {
@@ -95,7 +97,7 @@ internal sealed class CoreNotes
             MissingNotes += Math.Max(0, segment.End - Math.Max(segment.Offset, _source.Length));
             int before = _threads.Count;
             long end = segment.Offset;
-            foreach (CoreNote note in CoreNote.ReadAll(_source, segment, _limits))
+            foreach (CoreNote note in CoreNote.ReadAll(_source, segment, Limits))
             {
                 Take(note);
                 end = note.DescriptionOffset + CoreNote.Padded(note.DescriptionLength, segment.NotePadding);
@@ -161,9 +163,9 @@ internal sealed class CoreNotes
             throw ElfHeader.Malformed(note.Offset, $"NT_PRSTATUS of {note.DescriptionLength} bytes", $"at least {idAt + sizeof(int)}, with the thread id in it");
         }
 
-        if (_threads.Count == _limits.MaxStates)
+        if (_threads.Count == Limits.MaxStates)
         {
-            throw ElfHeader.Malformed(note.Offset, "one more thread", $"at most {_limits.MaxStates}");
+            throw ElfHeader.Malformed(note.Offset, "one more thread", $"at most {Limits.MaxStates}");
         }
 
         byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, idAt + sizeof(int), "NT_PRSTATUS");
@@ -189,9 +191,9 @@ internal sealed class CoreNotes
 
     private void CheckArea(CoreNote note)
     {
-        if (note.DescriptionLength < XsaveFormat.ExtendedOffset || note.DescriptionLength > _limits.MaxArea)
+        if (note.DescriptionLength < XsaveFormat.ExtendedOffset || note.DescriptionLength > Limits.MaxArea)
         {
-            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSTATE of {note.DescriptionLength} bytes", $"{XsaveFormat.ExtendedOffset} to {_limits.MaxArea}");
+            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSTATE of {note.DescriptionLength} bytes", $"{XsaveFormat.ExtendedOffset} to {Limits.MaxArea}");
         }
     }
 

@@ -31,7 +31,7 @@ public static class ElfCoreEditing
             return present.Equals(chosen) ? [] : throw new NotSupportedException("the core has a layout note already, and it says something else");
         }
 
-        NotePlacement placement = new(source, notes, options.Limits);
+        NotePlacement placement = new(source, notes);
         return placement.Append(CoreNote.Write(LayoutNote.Owner, NoteType.X86XsaveLayout, LayoutNote.Write(chosen), notes.Segment.NotePadding));
     }
 

@@ -11,7 +11,8 @@ namespace Xstate.Artifacts.ElfCore;
 /// </summary>
 /// <param name="threads">The threads, with the places of their notes.</param>
 /// <param name="lost">Bytes of every area that were lost when the core was read.</param>
-internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, ImmutableArray<AreaRange> lost) : ICaptureEncoder
+/// <param name="limits">What the core was opened with.</param>
+internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, ImmutableArray<AreaRange> lost, ArtifactLimits limits) : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {
@@ -58,14 +59,14 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
             return patches;
         }
 
-        CoreNotes notes = CoreNotes.Read(original, ArtifactLimits.Default);
+        CoreNotes notes = CoreNotes.Read(original, limits);
         if (!notes.Lost.IsEmpty || !states.All(state => state.Lost.SequenceEqual(states[0].Lost)) || states[0].Lost.IsEmpty)
         {
             throw new NotSupportedException("a core marks the same bytes as lost in all of its threads, once");
         }
 
         byte[] note = CoreNote.Write(LostNote.Owner, NoteType.XstateLost, LostNote.Write(states[0].Lost), notes.Segment.NotePadding);
-        return new NotePlacement(original, notes, ArtifactLimits.Default).Append(note, patches);
+        return new NotePlacement(original, notes).Append(note, patches);
     }
 
     private static void PatchArea(List<ArtifactPatch> patches, CoreThread thread, Description area, CapturedState state)

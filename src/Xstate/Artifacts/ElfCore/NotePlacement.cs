@@ -4,7 +4,7 @@ using System.Collections.Immutable;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>Finds a place for one more note in a core, and changes what points at the notes.</summary>
-internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, ArtifactLimits limits)
+internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes)
 {
     private const uint NoteSection = 7;
     private const uint NoBits = 8;
@@ -51,9 +51,9 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes, Arti
         }
 
         int length = (int)Math.Min(_from - _segment.Offset, int.MaxValue);
-        if (length + (long)padded.Length > limits.MaxNoteBytes)
+        if (length + (long)padded.Length > notes.Limits.MaxNoteBytes)
         {
-            throw new NotSupportedException($"more than {limits.MaxNoteBytes} bytes of notes");
+            throw new NotSupportedException($"more than {notes.Limits.MaxNoteBytes} bytes of notes");
         }
 
         long offset = CoreNote.Padded(source.Length, sizeof(ulong));

@@ -53,7 +53,7 @@ public static class FirecrackerReader
             States = states.MoveToImmutable(),
             Note = $"Firecracker {(header.Releases.Length > 0 ? header.Releases : "(no known release)")}, snapshot version {header.Version}",
         };
-        return Artifact.Of(capture, Format, new FirecrackerEncoder(capture, [.. vcpus], isWhole), findings.ToImmutable());
+        return Artifact.Of(capture, Format, new FirecrackerEncoder(capture, [.. vcpus], isWhole, limits), findings.ToImmutable());
     }
 
     private static List<VcpuPlaces> Locate(ReadOnlySpan<byte> state, SnapshotHeader header, ArtifactLimits limits, ImmutableArray<Finding>.Builder findings)
