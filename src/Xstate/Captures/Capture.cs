@@ -108,6 +108,34 @@ public sealed record CapturedState
         }
     }
 
+    /// <summary>The components in use of which bytes are lost, for the layout that is known: what can be said of the others does not hold for them.</summary>
+    public StateComponentSet LostComponents
+    {
+        get
+        {
+            if (Lost.IsEmpty)
+            {
+                return StateComponentSet.Empty;
+            }
+
+            XsaveArea area = ReadArea();
+            XsaveLayout layout = Layout?.Value ?? XsaveLayout.LegacyOnly;
+            StateComponentSet lost = StateComponentSet.Empty;
+            foreach (StateComponent component in area.XstateBv)
+            {
+                bool isLost = component switch
+                {
+                    StateComponent.X87 => IsLost(0, XsaveFormat.MxcsrOffset) || IsLost(XsaveFormat.StOffset, XsaveFormat.XmmOffset - XsaveFormat.StOffset),
+                    StateComponent.Sse => IsLost(XsaveFormat.MxcsrOffset, sizeof(uint)) || IsLost(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset),
+                    _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size) && IsLost(offset, size),
+                };
+                lost = isLost ? lost.With(component) : lost;
+            }
+
+            return lost;
+        }
+    }
+
     /// <summary>A view of the area; one that is too short for a header reads as if zeros followed it.</summary>
     public XsaveArea ReadArea()
     {
@@ -120,6 +148,8 @@ public sealed record CapturedState
         Area.Span.CopyTo(padded);
         return new XsaveArea(padded);
     }
+
+    private bool IsLost(int offset, int length) => Lost.Any(range => range.Offset < offset + length && range.End > offset);
 }
 
 /// <summary>Some bytes of an XSAVE area.</summary>

@@ -11,7 +11,26 @@ namespace Xstate.Captures;
 /// <param name="Text">
 /// <c>0x1f80</c> for values; for vectors, x87 registers and tiles their bytes in memory order, lowest byte first, in hexadecimal without prefix.
 /// </param>
-public readonly record struct RegisterValue(string Name, StateComponent Component, string Text);
+public readonly record struct RegisterValue(string Name, StateComponent Component, string Text)
+{
+    /// <summary>Whether the register can have held this value, as far as its bytes are known: what was lost of them may have been anything.</summary>
+    public bool CanBe(string value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (Text is "?")
+        {
+            return true;
+        }
+
+        bool can = Text.Length == value.Length;
+        for (int i = 0; can && i < value.Length; i++)
+        {
+            can = Text[i] == value[i] || Text[i] == '?';
+        }
+
+        return can;
+    }
+}
 
 /// <summary>
 /// The registers that an XSAVE area stands for: what a program sees after the area is loaded. Components whose XSTATE_BV bit is clear read as initial, whatever stale bytes the area has.
@@ -26,14 +45,15 @@ public static class RegisterDump
     /// </summary>
     /// <param name="state">The state.</param>
     /// <param name="components">The components that the state has.</param>
+    /// <param name="mask">IA32_XFD or any set whose components read as initial.</param>
     /// <exception cref="ArgumentException">The layout of the state is not known.</exception>
-    public static ImmutableArray<RegisterValue> Of(CapturedState state, StateComponentSet components)
+    public static ImmutableArray<RegisterValue> Of(CapturedState state, StateComponentSet components, StateComponentSet mask = default)
     {
         ArgumentNullException.ThrowIfNull(state);
         XsaveLayout layout = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
         byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
         state.Area.Span.CopyTo(area);
-        ImmutableArray<RegisterValue> registers = Read(area, layout, components);
+        ImmutableArray<RegisterValue> registers = Read(area, layout, components, mask);
         if (!state.Lost.IsEmpty)
         {
             foreach (AreaRange range in state.Lost)
@@ -45,7 +65,7 @@ public static class RegisterDump
                 }
             }
 
-            registers = [.. registers.Zip(Read(area, layout, components), WithoutLost)];
+            registers = [.. registers.Zip(Read(area, layout, components, mask), WithoutLost)];
         }
 
         return state.Is32Bit ? [.. registers.Where(register => !NeedsLongMode(register.Name))] : registers;

@@ -177,6 +177,11 @@ public static class RuleCatalog
             "The standard format has no supervisor components, and a processor's layout only those that it has: a conversion would drop state that is in use.",
             "Convert to xstate-capture, which keeps the area as it is, or give --force.",
             "SDM Vol. 1, 13.4.2"),
+        new("XS0706", "Lost registers are not judged", Severity.Warning,
+            "Bytes of the capture were destroyed by whoever wrote it (XS0802, XS0809, XS0902). What the program had in them is not known, so a rehearsal compares every other byte and says neither that these survive "
+            + "nor that they do not. A component with lost bytes counts as in use: it is not dropped as if it were initial.",
+            "Mend what the file itself can tell (fix without --on), or take the capture again.",
+            "Rehearsal"),
         new("XS0801", "The core does not tell which processor's layout it has", Severity.Warning,
             "Offsets of components from 2 up belong to one processor. Linux 6.12 and later write them into the core (NT_X86_XSAVE_LAYOUT), older kernels and gdb do not. The enabled components, the length "
             + "of the area, MXCSR_MASK, AT_HWCAP and AT_MINSIGSTKSZ leave more than one known processor, or none.",

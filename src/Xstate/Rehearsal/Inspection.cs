@@ -160,13 +160,13 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     private void FindDifferences(ICollection<Finding> findings, ICollection<RegisterDifference> differences)
     {
         StateComponentSet xfd = state.Xfd?.Value ?? StateComponentSet.Empty;
-        ImmutableArray<RegisterValue> before = RegisterDump.Read(Padded(), state.Layout!.Value, _guest, xfd);
+        ImmutableArray<RegisterValue> before = RegisterDump.Of(state, _guest, xfd);
         ImmutableArray<RegisterValue> after = RegisterDump.Read(GuestView.Of(vcpu), host.Layout, _guest, xfd);
         Dictionary<string, string> found = after.ToDictionary(register => register.Name, register => register.Text);
         foreach (RegisterValue register in before)
         {
             string now = found.GetValueOrDefault(register.Name, "absent");
-            if (now != register.Text)
+            if (!register.CanBe(now))
             {
                 differences.Add(new RegisterDifference(state.Id, register.Name, register.Text, now));
                 Verdict = Verdict > Verdict.Differs ? Verdict : Verdict.Differs;

@@ -28,6 +28,7 @@ public static class ProcessRehearsal
         ArgumentNullException.ThrowIfNull(host);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
+        RestoreRehearsal.AddLost(findings, known);
         Attempt attempt = Try(known, host);
         findings.AddRange(attempt.Findings);
         AddHazards(findings, known, host);
@@ -170,12 +171,12 @@ public static class ProcessRehearsal
         }
 
         // The kernel's signature of its own mask would read as the thread's; the components are asked for by name.
-        CapturedState after = state with { Area = image, Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's") };
+        CapturedState after = state with { Area = image, Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's"), Lost = [] };
         Dictionary<string, string> found = RegisterDump.Of(after, components).ToDictionary(register => register.Name, register => register.Text);
         foreach (RegisterValue register in RegisterDump.Of(state, components))
         {
             string now = found.GetValueOrDefault(register.Name, "absent");
-            if (now != register.Text)
+            if (!register.CanBe(now))
             {
                 differences.Add(new RegisterDifference(state.Id, register.Name, register.Text, now));
             }
@@ -191,7 +192,7 @@ public static class ProcessRehearsal
         {
             // CRIU places components by name on the target, so an image keeps the offsets that it has.
             RepairTarget target = new(state.Layout!.Value, host.UserFeatures, host.MxcsrMask, state.Area.Length);
-            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, state.Components, force);
+            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, state.Components, force, CaptureKind.Process);
             states.Add(transformed.Value);
             steps.AddRange(transformed.Steps);
             obstacles.AddRange(transformed.Obstacles);

@@ -54,6 +54,7 @@ public static class RestoreRehearsal
 
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Capture known = StoredImage.AtHostOffsets(WithLayouts(capture, host, findings), host);
+        AddLost(findings, known);
         CpuidTable fallback = GuestCpuid(capture, host, options, findings);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
@@ -140,6 +141,18 @@ public static class RestoreRehearsal
         findings?.Add(OfRule("XS0701", $"nothing tells which processor wrote the image; the layout of {host.Record.Name} is assumed", new FindingLocation()));
         Fact<XsaveLayout> guess = new(host.Layout, FactSource.Guess, $"layout of the target {host.Record.Name}");
         return capture with { States = [.. capture.States.Select(state => state.Layout is null ? state with { Layout = guess } : state)] };
+    }
+
+    /// <summary>Says once of each set of components that lost bytes are no values: neither that they come back nor that they do not is claimed of them.</summary>
+    internal static void AddLost(ImmutableArray<Finding>.Builder findings, Capture capture)
+    {
+        string unit = capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU";
+        foreach (IGrouping<StateComponentSet, CapturedState> states in capture.States.Where(state => !state.LostComponents.IsEmpty).GroupBy(state => state.LostComponents))
+        {
+            CapturedState first = states.First();
+            string more = states.Count() == 1 ? "" : $" and {states.Count() - 1} more";
+            findings.Add(OfRule("XS0706", $"of {unit} {first.Id}{more}, {states.Key.Describe()} is not known whole: lost bytes take no part in what is said here", new FindingLocation(first.Id, first.Lost[0].Offset)));
+        }
     }
 
     /// <summary>What the guest could use: the components in its CPUID and, where that is only assumed, those that it had enabled in XCR0.</summary>

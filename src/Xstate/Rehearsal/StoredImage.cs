@@ -101,7 +101,7 @@ public static class StoredImage
         byte[] area = new byte[Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | layout.UserComponents))];
         AreaTransforms.ToStandard(all, layout, area, host.Layout);
         WriteXstateBv(area, xstateBv);
-        return state with { Area = area, Layout = state.Layout with { Value = host.Layout } };
+        return state with { Area = area, Layout = state.Layout with { Value = host.Layout }, Lost = CaptureTransforms.LostAt(state, host.Layout) };
     }
 
     private static bool Fits(CapturedState state, LinuxHost host) =>

@@ -13,6 +13,7 @@ internal static class TcgLoad
     {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
+        RestoreRehearsal.AddLost(findings, known);
         if (known.States.FirstOrDefault(state => state.Stored is not { NeedsKvm: false }) is { } refused)
         {
             string why = refused.Stored is null ? "only QEMU streams can be loaded by TCG" : $"TCG refuses the stream before it looks at registers: {refused.Stored.Writer.Provenance.Detail}";

@@ -38,12 +38,22 @@ public static class CaptureTransforms
         }
 
         ImmutableArray<Finding> obstacles = left.IsEmpty ? [] : [Obstacle(state, left)];
-        return new Transformed<CapturedState>(state with { Area = written, Layout = new Fact<XsaveLayout>(to, FactSource.Given, "converted"), Lost = Moved(state, from, to) }, steps.ToImmutable(), obstacles);
+        return new Transformed<CapturedState>(state with { Area = written, Layout = new Fact<XsaveLayout>(to, FactSource.Given, "converted"), Lost = LostAt(state, to) }, steps.ToImmutable(), obstacles);
     }
 
-    // Lost bytes stay lost wherever their component goes.
-    private static ImmutableArray<AreaRange> Moved(CapturedState state, XsaveLayout from, XsaveLayout to)
+    /// <summary>Where the lost bytes of a state are when its components move to the offsets of another layout: they stay lost wherever their component goes.</summary>
+    /// <param name="state">The state; its layout must be known.</param>
+    /// <param name="to">The other layout.</param>
+    public static ImmutableArray<AreaRange> LostAt(CapturedState state, XsaveLayout to)
     {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(to);
+        if (state.Lost.IsEmpty || state.Layout is null || (to.Equals(state.Layout.Value) && !state.ReadArea().IsCompacted))
+        {
+            return state.Lost;
+        }
+
+        XsaveLayout from = state.Layout.Value;
         XsaveArea area = state.ReadArea();
         List<AreaRange> moved = [];
         foreach (AreaRange lost in state.Lost)

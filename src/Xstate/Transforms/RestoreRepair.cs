@@ -21,9 +21,9 @@ public static class RestoreRepair
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="target">The destination.</param>
     /// <param name="guestComponents">Components in the guest's CPUID.</param>
-    /// <param name="force">Whether guest-visible state may be dropped.</param>
-    /// <exception cref="ArgumentException">The layout of the state is not known.</exception>
-    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force)
+    /// <param name="force">Whether state that can be seen may be dropped.</param>
+    /// <param name="kind">Whose state it is.</param>
+    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(target);
@@ -32,13 +32,14 @@ public static class RestoreRepair
             throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
         }
 
-        Repair repair = new(state, target, guestComponents | StateComponentSet.Legacy, force);
+        Repair repair = new(state, target, guestComponents | StateComponentSet.Legacy, force, kind);
         repair.Run();
         return repair.Result();
     }
 
-    private sealed class Repair(CapturedState state, RepairTarget target, StateComponentSet guest, bool force)
+    private sealed class Repair(CapturedState state, RepairTarget target, StateComponentSet guest, bool force, CaptureKind kind)
     {
+        private readonly string _owner = kind == CaptureKind.Process ? "thread" : "guest";
         private readonly List<RepairStep> _steps = [];
         private readonly List<Finding> _obstacles = [];
         private byte[] _area = PadToHeader(state.Area.Span);
@@ -62,7 +63,7 @@ public static class RestoreRepair
         public Transformed<CapturedState> Result()
         {
             Provenance origin = _layout.Equals(state.Layout!.Value) ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
-            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin), Xcr0 = _xcr0 };
+            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin), Xcr0 = _xcr0, Lost = CaptureTransforms.LostAt(state, _layout) };
             return new Transformed<CapturedState>(state.Fpu is { } fpu ? repaired with { Fpu = Followed(fpu) } : repaired, _steps, _obstacles);
         }
 
@@ -103,7 +104,7 @@ public static class RestoreRepair
 
             StateComponentSet left = state.Xcr0!.Value.Except(foreign);
             _xcr0 = new Fact<StateComponentSet>(left, FactSource.Inferred, "trimmed to what the destination has");
-            _steps.Add(new RepairStep(RepairKind.Trim, state.Id, $"wrote XCR0 {left} over {state.Xcr0.Value}; LOST what the guest had enabled", LosesState: true));
+            _steps.Add(new RepairStep(RepairKind.Trim, state.Id, $"wrote XCR0 {left} over {state.Xcr0.Value}; LOST what the {_owner} had enabled", LosesState: true));
         }
 
         private void Trim()
@@ -119,7 +120,7 @@ public static class RestoreRepair
 
             if (!live.IsEmpty && !force)
             {
-                _obstacles.Add(new Finding("XS0506", Severity.Error, $"the guest has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
+                _obstacles.Add(new Finding("XS0506", Severity.Error, $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
                     Found = present.ToString(),
@@ -137,8 +138,8 @@ public static class RestoreRepair
             AreaTransforms.Clear(_area, _layout, dropped);
             StateComponentSet lost = dropped & live;
             string text = lost.IsEmpty
-                ? $"trimmed {dropped.Describe()}: the guest could not have used it"
-                : $"trimmed {dropped.Describe()}; LOST guest-visible state in {lost.Describe()}";
+                ? $"trimmed {dropped.Describe()}: the {_owner} could not have used it"
+                : $"trimmed {dropped.Describe()}; LOST state that the {_owner} can see in {lost.Describe()}";
             _steps.Add(new RepairStep(RepairKind.Trim, state.Id, text, XsaveFormat.XstateBvOffset, LosesState: !lost.IsEmpty));
         }
 
@@ -147,7 +148,7 @@ public static class RestoreRepair
             state.Xcr0 is null || state.Xcr0.Value.Contains(component) || StateComponents.Find(component) is not { XsaveEnabled: true };
 
         private bool IsInitial(StateComponent component) =>
-            Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
+            !state.LostComponents.Contains(component) && Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
 
         private void DropDisabledByXfd()
         {
@@ -214,7 +215,7 @@ public static class RestoreRepair
                 bool couldBeLive = (foreign & Mxcsr.MaskFromImage(Area.MxcsrMask)) != 0 && Area.MxcsrMask != 0;
                 if (couldBeLive && !force)
                 {
-                    _obstacles.Add(new Finding("XS0105", Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the guest may rely on")
+                    _obstacles.Add(new Finding("XS0105", Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
                     {
                         Where = new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
                         Found = $"0x{mxcsr:x}",

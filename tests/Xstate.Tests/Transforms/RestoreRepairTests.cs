@@ -40,7 +40,36 @@ public class RestoreRepairTests
         Transformed<CapturedState> forced = Repair(image, guest: 0xe7, target: small, force: true);
         Assert.Empty(forced.Obstacles);
         Assert.True(Assert.Single(forced.Steps).LosesState);
-        Assert.Contains("LOST guest-visible state in 0x20 (opmask)", forced.Steps[0].Message, StringComparison.Ordinal);
+        Assert.Contains("LOST state that the guest can see in 0x20 (opmask)", forced.Steps[0].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lost_bytes_are_not_taken_for_the_initial_state_and_stay_lost_where_their_component_goes()
+    {
+        CapturedState state = State(Image(0xe7)) with { Lost = [new AreaRange(840, 8)] };
+        RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.AmdMask, 4096);
+        Assert.Contains("opmask", Assert.Single(RestoreRepair.Apply(state, small, new StateComponentSet(0xe7), force: false).Obstacles).Message, StringComparison.Ordinal);
+        XsaveLayout intel = LayoutFamily.All[0].Layout;
+        RepairTarget other = new(intel, new StateComponentSet(0xe7), Mxcsr.AmdMask, 4096);
+        Assert.Equal([new AreaRange(1096, 8)], RestoreRepair.Apply(state, other, new StateComponentSet(0xe7), force: false).Value.Lost);
+    }
+
+    [Fact]
+    public void A_thread_is_not_called_a_guest()
+    {
+        byte[] image = Image(0xe7);
+        image.AsSpan(832, 64).Fill(0x11);
+        RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.IntelMask & 0xFF, 4096);
+        BitConverter.TryWriteBytes(image.AsSpan(24), 0x1F80u);
+        BitConverter.TryWriteBytes(image.AsSpan(28), 0xFFFFu);
+        CapturedState state = State(image) with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0xe7), FactSource.Given, "test") };
+        foreach (bool force in (bool[])[false, true])
+        {
+            Transformed<CapturedState> repaired = RestoreRepair.Apply(state, small, new StateComponentSet(0xe7), force, CaptureKind.Process);
+            string[] said = [.. repaired.Obstacles.Select(obstacle => obstacle.Message), .. repaired.Steps.Select(step => step.Message)];
+            Assert.Contains(said, message => message.Contains("thread", StringComparison.Ordinal));
+            Assert.DoesNotContain(said, message => message.Contains("guest", StringComparison.Ordinal));
+        }
     }
 
     [Fact]

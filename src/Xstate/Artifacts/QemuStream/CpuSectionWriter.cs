@@ -17,7 +17,10 @@ internal static class CpuSectionWriter
     {
         // What was lost is recognised by the zeros in its place; with one of them changed the others would read as values.
         bool sameLayout = after.Layout is null || after.Layout.Value.Equals(before.Layout!.Value);
-        if (!after.Lost.SequenceEqual(before.Lost) || (sameLayout && before.Lost.Any(range => range.End <= after.Area.Length && after.Area.Span.Slice(range.Offset, range.Length).ContainsAnyExcept((byte)0))))
+        bool known = sameLayout
+            ? !after.Lost.SequenceEqual(before.Lost) || before.Lost.Any(range => range.End <= after.Area.Length && after.Area.Span.Slice(range.Offset, range.Length).ContainsAnyExcept((byte)0))
+            : after.LostComponents != before.LostComponents;
+        if (known)
         {
             throw new NotSupportedException($"virtual CPU {section.Id}: a register of which bytes were lost when the guest was saved cannot be given a value in this stream");
         }

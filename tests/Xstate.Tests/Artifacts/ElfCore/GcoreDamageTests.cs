@@ -3,6 +3,9 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts.ElfCore;
@@ -33,6 +36,24 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Assert.Equal("?", first["k3"]);
         Assert.Equal(new string('?', 64), first["zmm5"][64..]);
         Assert.DoesNotContain('?', first["zmm6"]);
+    }
+
+    [Fact]
+    public void A_check_says_what_is_not_known_and_judges_the_rest()
+    {
+        Capture damaged = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged)).Capture!;
+        TargetOutcome same = RestoreRehearsal.Perform(damaged, Host("amd-genoa"));
+        Assert.Equal(Verdict.Same, same.Verdict);
+        Finding lost = Assert.Single(same.Findings, finding => finding.Rule == "XS0706");
+        Assert.Contains("and 2 more, 0x60 (opmask, zmm_hi256) is not known whole", lost.Message, StringComparison.Ordinal);
+
+        // A processor without AVX-512: what is known of zmm0 to zmm15 is lost there, and of k0 to k7 nothing is known.
+        TargetOutcome rome = RestoreRehearsal.Perform(damaged, Host("amd-rome"));
+        Assert.Equal(Verdict.Differs, rome.Verdict);
+        Assert.Contains(rome.Findings, finding => finding.Rule == "XS0706");
+        Assert.Contains(rome.Differences, difference => difference.Register == "zmm6");
+        Assert.DoesNotContain(rome.Differences, difference => difference.Register is "k3" or "zmm0");
+        Assert.Contains(rome.Findings, finding => finding.Rule == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -209,6 +230,12 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Assert.Equal(["XS0807", "XS0804", "XS0802"], artifact.Findings.Select(finding => finding.Rule));
         Assert.Equal((576, 0), (artifact.Repaired!.States[0].Area.Length, artifact.Repaired.States[0].Lost.Length));
         Assert.Equal((2688, 1), (artifact.Repaired.States[1].Area.Length, artifact.Repaired.States[1].Lost.Length));
+    }
+
+    private static LinuxHost Host(string name)
+    {
+        HostRecord host = SampleHosts.Open(name);
+        return new LinuxHost(host, KernelBehavior.Of(host) ?? KernelBehavior.Of(new KernelRelease(6, 12)));
     }
 
     // How many of the sample's threads are there, all with the registers that their program loaded, but for those that are lost.
