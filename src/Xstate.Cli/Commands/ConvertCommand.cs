@@ -74,7 +74,7 @@ internal static class ConvertCommand
             throw new UsageException($"{file}: {error.Message}");
         }
 
-        Tell(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []), parsed, options);
+        Tell(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []) { Kind = CaptureKind.Process }, parsed, options);
         return ExitCode.Fine;
     }
 
@@ -103,7 +103,7 @@ internal static class ConvertCommand
             AtomicFile.Write(choices.Output, conversion.Bytes, choices.Force);
         }
 
-        ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles);
+        ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles) { Kind = opened.Artifact.Capture?.Kind ?? default };
         Tell(answer, parsed, options);
         return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
     }

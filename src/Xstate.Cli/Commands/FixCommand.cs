@@ -94,7 +94,7 @@ internal static class FixCommand
         }
         else
         {
-            FixReport.WriteDamageText(Console.Out, output, undoPath, opened.Artifact.Findings);
+            FixReport.WriteDamageText(Console.Out, output, undoPath, opened.Artifact.Findings, repaired.Kind);
             WarnOfCompression(opened);
         }
 

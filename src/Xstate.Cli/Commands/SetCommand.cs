@@ -53,7 +53,7 @@ internal static class SetCommand
             using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
             Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options, out ImmutableArray<Finding> findings);
             Write(opened, changed.Value, path, destination, parsed.GetValue(force));
-            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, findings);
+            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, findings) { Kind = opened.Capture.Kind };
             if (parsed.GetValue(options.Json))
             {
                 Standard.Write(stream => SetReport.WriteJson(stream, answer));

@@ -48,10 +48,7 @@ public static class CheckReport
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(findings);
         output.WriteLine(findings.Count == 0 ? $"{file}: nothing contradicts itself" : $"{file}:");
-        foreach (Finding finding in findings)
-        {
-            WriteFinding(output, finding, "thread");
-        }
+        FindingText.Write(output, findings, "thread", "  ");
     }
 
     /// <summary>Writes text for people: the verdict first, then why, then what to do.</summary>
@@ -64,11 +61,7 @@ public static class CheckReport
             TargetOutcome outcome = target.Outcome;
             output.WriteLine($"{file} on {outcome.Host} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
             output.WriteLine($"  {Headline(outcome)}");
-            foreach (Finding finding in outcome.Findings)
-            {
-                WriteFinding(output, finding, UnitOf(outcome));
-            }
-
+            FindingText.Write(output, outcome.Findings, UnitOf(outcome), "  ");
             WriteDifferences(output, outcome);
             WriteRepairs(output, outcome);
             if (target.Proof is { } proof)
@@ -91,7 +84,7 @@ public static class CheckReport
         _ => throw new ArgumentOutOfRangeException(nameof(verdict)),
     };
 
-    private static string UnitOf(TargetOutcome outcome) => outcome.Vmm.RestoresProcesses ? "thread" : "vcpu";
+    internal static string UnitOf(TargetOutcome outcome) => outcome.Vmm.RestoresProcesses ? "thread" : "vcpu";
 
     private static string Headline(TargetOutcome outcome)
     {
@@ -108,54 +101,6 @@ public static class CheckReport
             Verdict.Dangerous => "DANGER: loading it can crash the host kernel",
             _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
         };
-    }
-
-    private static void WriteFinding(TextWriter output, Finding finding, string unit)
-    {
-        output.WriteLine($"  {finding.Rule} {finding.Severity.ToString().ToLowerInvariant()}: {finding.Message}");
-        string where = string.Join(", ", Facts(finding, unit));
-        if (where.Length > 0)
-        {
-            output.WriteLine($"         {where}");
-        }
-
-        if (finding.Mend is { } mend && finding.Severity != Severity.Info)
-        {
-            output.WriteLine($"         mend: {mend}");
-        }
-    }
-
-    private static IEnumerable<string> Facts(Finding finding, string unit)
-    {
-        if (finding.Where.Vcpu is { } vcpu)
-        {
-            yield return $"{unit} {vcpu}";
-        }
-
-        if (finding.Where.Offset is { } offset)
-        {
-            yield return $"byte {offset}";
-        }
-
-        if (finding.Where.Leaf is { } leaf)
-        {
-            yield return $"CPUID {leaf}";
-        }
-
-        if (finding.Found is { } found)
-        {
-            yield return $"found {found}";
-        }
-
-        if (finding.Expected is { } expected)
-        {
-            yield return $"expected {expected}";
-        }
-
-        if (finding.Since is { } since)
-        {
-            yield return $"kernels: {since}";
-        }
     }
 
     private static void WriteDifferences(TextWriter output, TargetOutcome outcome)

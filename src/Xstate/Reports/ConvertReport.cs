@@ -1,3 +1,4 @@
+using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Transforms;
 
@@ -11,7 +12,11 @@ namespace Xstate.Reports;
 /// <param name="Length">Its bytes.</param>
 /// <param name="Steps">What changed on the way.</param>
 /// <param name="Obstacles">What was lost, or would be.</param>
-public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
+public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles)
+{
+    /// <summary>Whose states they are.</summary>
+    public CaptureKind Kind { get; init; }
+}
 
 /// <summary>Tells what a conversion did.</summary>
 public static class ConvertReport
@@ -46,10 +51,7 @@ public static class ConvertReport
             output.WriteLine($"{step.Vcpu}: {step.Message}");
         }
 
-        foreach (Finding obstacle in answer.Obstacles)
-        {
-            output.WriteLine($"{obstacle.Rule} {obstacle.Where.Vcpu}: {obstacle.Message}");
-        }
+        FindingText.Write(output, answer.Obstacles, FindingText.UnitOf(answer.Kind));
 
         output.WriteLine(answer.Output is null ? "nothing was written; --force drops what has no place" : $"wrote {answer.Output}: {answer.To}, {answer.Length} bytes");
     }

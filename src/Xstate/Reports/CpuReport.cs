@@ -87,10 +87,7 @@ public static class CpuReport
             ModelReport.WriteText(output, template);
         }
 
-        foreach (Finding finding in artifact.Findings)
-        {
-            output.WriteLine($"  {finding.Severity.ToString().ToLowerInvariant()} {finding.Rule}: {finding.Message}");
-        }
+        FindingText.Write(output, artifact.Findings, "processor", "  ");
     }
 
     /// <summary>Writes a host for people.</summary>

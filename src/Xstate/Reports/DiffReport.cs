@@ -50,7 +50,7 @@ public static class DiffReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(difference);
-        string idName = left.Capture.Kind == CaptureKind.Process ? "thread" : "vcpu";
+        string idName = FindingText.UnitOf(left.Capture.Kind);
         WriteSide(output, "a", left);
         WriteSide(output, "b", right);
         foreach (StateDifference state in difference.States)
@@ -83,10 +83,7 @@ public static class DiffReport
     private static void WriteSide(TextWriter output, string name, DiffSide side)
     {
         output.WriteLine($"{name}: {side.File}, {side.Capture.Format}");
-        foreach (Finding finding in side.Findings)
-        {
-            output.WriteLine($"   {finding.Rule} {finding.Message}");
-        }
+        FindingText.Write(output, side.Findings, FindingText.UnitOf(side.Capture.Kind), "   ");
     }
 
     private static void WriteState(Utf8JsonWriter json, StateDifference state)

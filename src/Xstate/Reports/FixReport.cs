@@ -1,3 +1,4 @@
+using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Rehearsal;
 using Xstate.Transforms;
@@ -38,7 +39,7 @@ public static class FixReport
         ArgumentNullException.ThrowIfNull(outcome);
         foreach (RepairStep step in outcome.Repairs)
         {
-            output.WriteLine($"vcpu {step.Vcpu}: {step.Message}");
+            output.WriteLine($"{CheckReport.UnitOf(outcome)} {step.Vcpu}: {step.Message}");
         }
 
         if (outcome.Repairs.IsEmpty)
@@ -54,10 +55,7 @@ public static class FixReport
         }
 
         output.WriteLine("nothing was written: no repair without loss makes it load there");
-        foreach (Finding finding in outcome.Findings.Where(f => f.Severity == Severity.Error))
-        {
-            output.WriteLine($"  {finding.Rule} {finding.Message}");
-        }
+        FindingText.Write(output, outcome.Findings.Where(finding => finding.Severity == Severity.Error), CheckReport.UnitOf(outcome), "  ");
     }
 
     /// <summary>Writes the JSON answer for a repair of what a file's own writer did to it.</summary>
@@ -71,14 +69,11 @@ public static class FixReport
         });
 
     /// <summary>Writes text for people for a repair of what a file's own writer did to it.</summary>
-    public static void WriteDamageText(TextWriter output, string written, string undo, IEnumerable<Finding> findings)
+    public static void WriteDamageText(TextWriter output, string written, string undo, IEnumerable<Finding> findings, CaptureKind kind)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(findings);
-        foreach (Finding finding in findings)
-        {
-            output.WriteLine($"{finding.Rule} {finding.Message}");
-        }
+        FindingText.Write(output, findings, FindingText.UnitOf(kind));
 
         output.WriteLine($"wrote {written}: the state with what could be recovered");
         output.WriteLine($"wrote {undo}: xstate fix {written} --undo gives the original back");

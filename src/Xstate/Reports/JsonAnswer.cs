@@ -86,7 +86,8 @@ public static class JsonAnswer
         json.WriteEndObject();
     }
 
-    private static string NameOf(Severity severity) => severity switch
+    /// <summary>A severity's name.</summary>
+    internal static string NameOf(Severity severity) => severity switch
     {
         Severity.Error => "error",
         Severity.Warning => "warning",

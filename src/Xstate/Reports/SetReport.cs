@@ -1,4 +1,5 @@
 using System.Globalization;
+using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Rehearsal;
 using Xstate.Transforms;
@@ -13,6 +14,9 @@ namespace Xstate.Reports;
 /// <param name="Findings">What has to be said of the state.</param>
 public sealed record SetAnswer(string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings)
 {
+    /// <summary>Whose state it is.</summary>
+    public CaptureKind Kind { get; init; }
+
     /// <summary>What became of a write to a thread of a running process.</summary>
     public static SetAnswer Of(int process, WriteOutcome outcome)
     {
@@ -24,7 +28,7 @@ public sealed record SetAnswer(string File, string Format, string Output, IReadO
             _ when register.Before == register.After => $"{register.Register} is {register.After}",
             _ => $"{register.Register} from {register.Before} to {register.After}",
         }));
-        return new SetAnswer(name, "process", name, [.. steps], outcome.Findings);
+        return new SetAnswer(name, "process", name, [.. steps], outcome.Findings) { Kind = CaptureKind.Process };
     }
 }
 
@@ -55,19 +59,7 @@ public static class SetReport
             output.WriteLine($"{step.Vcpu}: {step.Message}");
         }
 
-        foreach (Finding finding in answer.Findings)
-        {
-            output.WriteLine($"{finding.Rule} {finding.Message}");
-            if (finding.Since is { } since)
-            {
-                output.WriteLine($"       kernels: {since}");
-            }
-
-            if (finding.Mend is { } mend)
-            {
-                output.WriteLine($"       mend: {mend}");
-            }
-        }
+        FindingText.Write(output, answer.Findings, FindingText.UnitOf(answer.Kind));
 
         if (answer.Output != answer.File)
         {

@@ -90,17 +90,14 @@ public static class ShowReport
 
         foreach (CapturedState state in complete.States)
         {
-            WriteState(output, state, complete.Kind == CaptureKind.Process ? "thread" : "vcpu", all);
+            WriteState(output, state, FindingText.UnitOf(complete.Kind), all);
         }
 
-        foreach (Finding finding in (noticed ?? []).Concat(findings))
+        Finding[] told = [.. noticed ?? [], .. findings];
+        if (told.Length > 0)
         {
             output.WriteLine();
-            output.WriteLine($"{finding.Rule} {finding.Message}");
-            if (finding.Mend is { } mend)
-            {
-                output.WriteLine($"       mend: {mend}");
-            }
+            FindingText.Write(output, told, FindingText.UnitOf(complete.Kind));
         }
     }
 

@@ -1,0 +1,69 @@
+using Xstate.Captures;
+using Xstate.Findings;
+
+namespace Xstate.Reports;
+
+/// <summary>A finding as text for people, the same wherever one is printed: rule, severity and message; where, what was found and expected; what to do.</summary>
+internal static class FindingText
+{
+    private const string Detail = "       ";
+
+    /// <summary>Writes findings in their order.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="findings">The findings.</param>
+    /// <param name="unit">What a number of a virtual CPU stands for here: <c>vcpu</c> or <c>thread</c>.</param>
+    /// <param name="indent">What every line begins with.</param>
+    public static void Write(TextWriter output, IEnumerable<Finding> findings, string unit, string indent = "")
+    {
+        foreach (Finding finding in findings)
+        {
+            output.WriteLine($"{indent}{finding.Rule} {JsonAnswer.NameOf(finding.Severity)}: {finding.Message}");
+            string where = string.Join(", ", Facts(finding, unit));
+            if (where.Length > 0)
+            {
+                output.WriteLine($"{indent}{Detail}{where}");
+            }
+
+            if (finding.Mend is { } mend && finding.Severity != Severity.Info)
+            {
+                output.WriteLine($"{indent}{Detail}mend: {mend}");
+            }
+        }
+    }
+
+    /// <summary>What the states of a capture are called.</summary>
+    public static string UnitOf(CaptureKind kind) => kind == CaptureKind.Process ? "thread" : "vcpu";
+
+    private static IEnumerable<string> Facts(Finding finding, string unit)
+    {
+        if (finding.Where.Vcpu is { } vcpu)
+        {
+            yield return $"{unit} {vcpu}";
+        }
+
+        if (finding.Where.Offset is { } offset)
+        {
+            yield return $"byte {offset}";
+        }
+
+        if (finding.Where.Leaf is { } leaf)
+        {
+            yield return $"CPUID {leaf}";
+        }
+
+        if (finding.Found is { } found)
+        {
+            yield return $"found {found}";
+        }
+
+        if (finding.Expected is { } expected)
+        {
+            yield return $"expected {expected}";
+        }
+
+        if (finding.Since is { } since)
+        {
+            yield return $"kernels: {since}";
+        }
+    }
+}
