@@ -64,7 +64,7 @@ internal static class ConvertCommand
                 output,
                 stream =>
                 {
-                    PatchedCopy.Write(opened.Content, patches, stream);
+                    PatchedCopy.Write(opened.Content, patches, stream, opened.Stored);
                     length = stream.Length;
                 },
                 force);

@@ -106,7 +106,7 @@ internal static class FixCommand
             output,
             repaired =>
             {
-                PatchedCopy.Write(opened.Content, patches, repaired);
+                PatchedCopy.Write(opened.Content, patches, repaired, opened.Stored);
                 opened.Content.Position = 0;
                 repaired.Position = 0;
                 AtomicFile.Write(undoPath, UndoFileWriter.Write(UndoRecord.Create(opened.Content, repaired)), force);

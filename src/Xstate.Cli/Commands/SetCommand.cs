@@ -154,7 +154,7 @@ internal static class SetCommand
         ImmutableArray<ArtifactPatch> patches = opened.Encode(capture with { States = capture.States.SetItem(index, edited) });
         if (output is not null)
         {
-            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream), force);
+            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force);
         }
         else if (opened.Compression is { } compression)
         {
@@ -170,7 +170,7 @@ internal static class SetCommand
         }
         else
         {
-            AtomicFile.Write(path, stream => PatchedCopy.Write(opened.Content, patches, stream), force: true);
+            AtomicFile.Write(path, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force: true);
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Xstate.Artifacts;
 using Xstate.Artifacts.Criu;
 using Xstate.Captures;
+using Xstate.Linux;
 
 namespace Xstate.Cli.Input;
 
@@ -25,6 +26,9 @@ internal sealed class OpenedArtifact : IDisposable
 
     /// <summary>The bytes that it was decoded from: uncompressed, seekable.</summary>
     public Stream Content { get; }
+
+    /// <summary>Where the content has stored bytes; null when nothing tells.</summary>
+    public StoredRanges? Stored => OperatingSystem.IsLinux() && Content is FileStream file ? SparseFile.StoredRangesOf(file.SafeFileHandle) : null;
 
     /// <summary>How the file itself is compressed. What is written back is not.</summary>
     public Compression? Compression { get; }

@@ -1,22 +1,34 @@
 namespace Xstate.Artifacts;
 
+/// <summary>Bytes of a file that are stored; between such ranges are holes, which read as zeros.</summary>
+/// <param name="Offset">The first one.</param>
+/// <param name="End">Behind the last one.</param>
+public readonly record struct StoredRange(long Offset, long End);
+
+/// <summary>Tells where a file has stored bytes.</summary>
+/// <param name="from">An offset in the file.</param>
+/// <returns>The first range with a byte at or behind the offset, from the offset on; null when only a hole follows.</returns>
+public delegate StoredRange? StoredRanges(long from);
+
 /// <summary>Copies an artifact with patches applied, so that a change to a few bytes of a large file keeps every other byte without being held in memory.</summary>
 public static class PatchedCopy
 {
-    private const int ChunkLength = 1 << 18;
-
-    /// <summary>Writes the changed artifact.</summary>
+    /// <summary>
+    /// Writes the changed artifact. A core of 64 GB is mostly holes, and its copy shall not take 64 GB of a disk: long runs of zeros are not written into an output that can seek, and holes that the caller knows of
+    /// are not even read.
+    /// </summary>
     /// <param name="original">The original's content, seekable; read from its beginning.</param>
     /// <param name="patches">The changes, by offset, not overlapping.</param>
-    /// <param name="output">Where the changed artifact goes.</param>
+    /// <param name="output">Where the changed artifact goes: an empty stream, or the end of one.</param>
+    /// <param name="stored">Where the original has stored bytes; null reads all of it.</param>
     /// <exception cref="ArgumentException">Patches overlap, are out of order, or lie beyond the end.</exception>
     /// <exception cref="MalformedArtifactException">The original does not have the bytes that a patch expects.</exception>
-    public static void Write(Stream original, IEnumerable<ArtifactPatch> patches, Stream output)
+    public static void Write(Stream original, IEnumerable<ArtifactPatch> patches, Stream output, StoredRanges? stored = null)
     {
         ArgumentNullException.ThrowIfNull(original);
         ArgumentNullException.ThrowIfNull(patches);
         ArgumentNullException.ThrowIfNull(output);
-        byte[] chunk = new byte[ChunkLength];
+        SparseCopy copy = new(original, output, stored);
         original.Position = 0;
         foreach (ArtifactPatch patch in patches)
         {
@@ -25,12 +37,13 @@ public static class PatchedCopy
                 throw new ArgumentException($"a patch at {patch.Offset} after {original.Position} of {original.Length} bytes", nameof(patches));
             }
 
-            Copy(original, output, patch.Offset - original.Position, chunk);
+            copy.Next(patch.Offset - original.Position);
             Expect(original, patch);
             output.Write(patch.Replacement.Span);
         }
 
-        Copy(original, output, original.Length - original.Position, chunk);
+        copy.Next(original.Length - original.Position);
+        copy.Finish();
     }
 
     /// <summary>Changes bytes of a file where they are, after all of them were found to be what they should be. Only for changes that keep every length.</summary>
@@ -67,21 +80,6 @@ public static class PatchedCopy
         if (read != found.Length || !found.AsSpan().SequenceEqual(patch.Found.Span))
         {
             throw new MalformedArtifactException("artifact", patch.Offset, "other bytes than were decoded", "the file as it was when it was read");
-        }
-    }
-
-    private static void Copy(Stream from, Stream to, long length, byte[] chunk)
-    {
-        while (length > 0)
-        {
-            int read = from.Read(chunk, 0, (int)Math.Min(length, chunk.Length));
-            if (read == 0)
-            {
-                throw new EndOfStreamException("the original became shorter while it was copied");
-            }
-
-            to.Write(chunk, 0, read);
-            length -= read;
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Artifacts;
 using Xstate.Captures;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts;
 
@@ -62,6 +63,56 @@ public class ArtifactPatchTests
     }
 
     [Fact]
+    public void Zeros_are_skipped_in_a_copy_and_holes_are_not_even_read()
+    {
+        SplitMix64 random = new(0x5A45);
+        for (int round = 0; round < 200; round++)
+        {
+            byte[] original = new byte[1 + random.Below(1 << 20)];
+            List<StoredRange> ranges = [];
+            for (int at = random.Below(100_000); at < original.Length; at += random.Below(300_000))
+            {
+                int end = Math.Min(original.Length, at + 1 + random.Below(60_000));
+                random.Fill(original.AsSpan(at..end));
+                ranges.Add(new StoredRange(at, end));
+                at = end;
+            }
+
+            int changed = random.Below(original.Length);
+            byte[] inserted = random.OneIn(2) ? [1, 2, 3] : new byte[random.Below(20_000)];
+            ArtifactPatch[] patches = [new ArtifactPatch(changed, original.AsMemory(changed, 1), inserted)];
+            byte[] expected = [.. original[..changed], .. inserted, .. original[(changed + 1)..]];
+            Assert.Equal(expected, Apply(original, patches));
+
+            using CountingStream source = new(new MemoryStream(original));
+            using SkippingStream copy = new();
+            PatchedCopy.Write(source, patches, copy, from => ranges.Where(range => range.End > from).Select(range => (StoredRange?)(range with { Offset = Math.Max(from, range.Offset) })).FirstOrDefault());
+            Assert.True(expected.AsSpan().SequenceEqual(copy.ToArray()), $"round {round}");
+            Assert.InRange(source.BytesRead, 0, ranges.Sum(range => range.End - range.Offset) + 1);
+            Assert.InRange(copy.Written, 0, ranges.Sum(range => range.End - range.Offset + (2 * 4096)) + inserted.Length + (2 * 4096));
+        }
+    }
+
+    [Fact]
+    public void A_copy_into_a_stream_that_cannot_seek_or_has_an_end_is_written_whole()
+    {
+        byte[] original = [.. new byte[20_000], 1, .. new byte[20_000]];
+        using MemoryStream inner = new();
+        using (BufferedStream gate = new(new System.IO.Compression.DeflateStream(inner, System.IO.Compression.CompressionMode.Compress)))
+        {
+            PatchedCopy.Write(new MemoryStream(original), [], gate, _ => null);
+        }
+
+        using System.IO.Compression.DeflateStream back = new(new MemoryStream(inner.ToArray()), System.IO.Compression.CompressionMode.Decompress);
+        using MemoryStream read = new();
+        back.CopyTo(read);
+        Assert.Equal(original, read.ToArray());
+        using MemoryStream full = new([.. Enumerable.Repeat((byte)9, 50_000)]);
+        PatchedCopy.Write(new MemoryStream(original), [], full);
+        Assert.Equal(original, full.ToArray()[..original.Length]);
+    }
+
+    [Fact]
     public void An_image_and_a_capture_file_are_written_back_changed_and_stay_byte_for_byte_when_unchanged()
     {
         byte[] image = new byte[4096];
@@ -89,6 +140,17 @@ public class ArtifactPatchTests
         Artifact artifact = Artifact.Open(content);
         Assert.False(artifact.CanEncode);
         Assert.Throws<NotSupportedException>(() => artifact.Encode(new Capture { Format = "kvm_xcrs", States = [] }, content));
+    }
+
+    private sealed class SkippingStream : MemoryStream
+    {
+        public long Written { get; private set; }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            Written += buffer.Length;
+            base.Write(buffer);
+        }
     }
 
     private static byte[] Apply(byte[] original, IEnumerable<ArtifactPatch> patches)
