@@ -171,12 +171,24 @@ internal sealed partial class GuestMachine
         return (writes, number) switch
         {
             (false, 0 or 2 or 3 or 4) => Privileged(() => Write(general, number switch { 0 => (ulong)_cpu.Cr0, 2 => _cr2, 3 => _memory.Cr3, _ => (ulong)_cpu.Cr4 })),
-            (true, 0) when ((value ^ (ulong)_cpu.Cr0) & ModeBits) == 0 => Privileged(() => _cpu.Cr0 = (Cr0)value | Cr0.ExtensionType),
+            (true, 0) when ((value ^ (ulong)_cpu.Cr0) & ModeBits) == 0 => Privileged(() => WriteCr0((Cr0)value)),
             (true, 2) => Privileged(() => _cr2 = value),
             (true, 3) => Privileged(() => _memory.Cr3 = value),
             (true, 4) => Privileged(() => Take(_platform.WriteCr4(value), "this CR4")),
             _ => false,
         };
+    }
+
+    private void WriteCr0(Cr0 value)
+    {
+        if ((value & Cr0.WriteProtect) == Cr0.None && (_cpu.Cr4 & Cr4.ControlFlowEnforcement) != Cr4.None)
+        {
+            // SDM Vol. 1, 17.1.1: CR0.WP cannot be cleared while CR4.CET is set.
+            Raise(Fault.GeneralProtection);
+            return;
+        }
+
+        _cpu.Cr0 = value | Cr0.ExtensionType;
     }
 
     private bool Lidt(GuestOperand operand)

@@ -163,6 +163,12 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
 
     public override Intercepted WriteCr4(ulong value)
     {
+        if (((Cr4)value & Cr4.ControlFlowEnforcement) != Cr4.None && (Cpu.Cr0 & Cr0.WriteProtect) == Cr0.None)
+        {
+            // kvm_set_cr4 (6.18), as the processor. KVM_SET_SREGS does not look.
+            return new Intercepted(Fault.GeneralProtection);
+        }
+
         vcpu.GetControlRegisters(out KvmControlRegisters registers);
         KvmReply reply = default;
         vcpu.ExchangePkruAround(() => reply = vcpu.SetControlRegisters(registers with { Cr4 = value }));
