@@ -20,6 +20,20 @@ public class ScenarioReaderTests
         Assert.Equal(2, Assert.Throws<ScenarioException>(() => scenarios.MoveNext()).Line);
     }
 
+    [Fact]
+    public void A_scenario_keeps_its_text_for_a_process_of_its_own_and_knows_whether_it_asks_for_a_permission()
+    {
+        const string Asks = "{\"name\":\"a\",\n \"steps\":[{\"op\":\"xsave2_size\"},\n {\"op\":\"req_guest_perm\",\"component\":18}]}";
+        Scenario asks = Assert.Single(Read(Asks));
+        Assert.True(asks.AsksForPermission);
+        Scenario again = Assert.Single(Read(asks.Text));
+        Assert.Equal((asks.Name, asks.Steps.Length, true), (again.Name, again.Steps.Length, again.AsksForPermission));
+
+        const string Two = "{\"name\":\"a\",\"steps\":[]}\n{\"name\":\"b\",\"steps\":[{\"op\":\"xsave2_size\"}]}";
+        Assert.Equal(Two.Split('\n'), Read(Two).Select(scenario => scenario.Text));
+        Assert.All(Read(Two), scenario => Assert.False(scenario.AsksForPermission));
+    }
+
     [Theory]
     [InlineData("{\"name\":\"a\",\"steps\":[],\"extra\":1}", 1, "extra")]
     [InlineData("{\"name\":\"a\",\n\"steps\":[{\"op\":\"fly\"}]}", 2, "steps[0].op")]
