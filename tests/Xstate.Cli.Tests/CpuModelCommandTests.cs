@@ -73,6 +73,64 @@ public sealed class CpuModelCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_base_that_a_HOST_only_names_is_looked_up_in_the_cpu_map_that_is_given()
+    {
+        string host = Write("host.xml", "<cpu mode='custom'><model>Base-One</model><feature policy='require' name='pku'/></cpu>");
+        string map = Path.Combine(_folder, "map");
+        Directory.CreateDirectory(map);
+        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"), "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/><feature name='avx512f'/></model></cpus>", TestContext.Current.CancellationToken);
+        string[] check = ["check", State, "--on", $"{host}@linux-6.12", "--host-layout", Host];
+        XstateProcess open = await XstateProcess.Run(check);
+        Assert.Equal(2, open.ExitCode);
+        Assert.Contains("undecided", open.Error, StringComparison.Ordinal);
+        Assert.Contains("--cpu-map DIR", open.Error, StringComparison.Ordinal);
+        XstateProcess found = await XstateProcess.Run([.. check, "--cpu-map", map]);
+        Assert.True(found.ExitCode == 0, found.Output + found.Error);
+        Assert.Contains("on Base-One of CPU map of libvirt, x86_Base-One.xml", found.Output, StringComparison.Ordinal);
+
+        // A base without AVX-512 is another answer, and one that is not there is none.
+        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"), "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/></model></cpus>", TestContext.Current.CancellationToken);
+        Assert.Equal(1, (await XstateProcess.Run([.. check, "--cpu-map", map])).ExitCode);
+        File.Delete(Path.Combine(map, "x86_Base-One.xml"));
+        XstateProcess missing = await XstateProcess.Run([.. check, "--cpu-map", map]);
+        Assert.Equal(2, missing.ExitCode);
+        Assert.Contains("there is no x86_Base-One.xml", missing.Error, StringComparison.Ordinal);
+        string leading = Write("leading.xml", "<cpu mode='custom'><model>../../host</model></cpu>");
+        XstateProcess outside = await XstateProcess.Run("check", State, "--on", $"{leading}@linux-6.12", "--host-layout", Host, "--cpu-map", map);
+        Assert.Equal(2, outside.ExitCode);
+        Assert.Contains("'../../host' is no name of a model", outside.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_installed_cpu_map_completes_a_model()
+    {
+        const string Map = "/usr/share/libvirt/cpu_map";
+        Assert.SkipUnless(File.Exists($"{Map}/x86_Skylake-Server.xml"), "libvirt's CPU map is not installed");
+        string host = Write("host.xml", "<cpu mode='custom'><model>Skylake-Server</model><feature policy='require' name='xsaves'/><feature policy='require' name='pku'/><feature policy='disable' name='mpx'/></cpu>");
+        XstateProcess run = await XstateProcess.Run("check", State, "--on", $"{host}@linux-6.12", "--host-layout", Host, "--cpu-map", Map);
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("x86_Skylake-Server.xml", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Convert_writes_the_CPUID_that_guests_see_under_a_template()
+    {
+        string template = Write("t.json", """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");
+        string written = Path.Combine(_folder, "guest.txt");
+        XstateProcess convert = await XstateProcess.Run("convert", Host, "--to", "cpuid-r", "--cpu-template", template, "-o", written);
+        Assert.True(convert.ExitCode == 0, convert.Error);
+        string plain = Path.Combine(_folder, "plain.txt");
+        await XstateProcess.Run("convert", Host, "--to", "cpuid-r", "-o", plain);
+        string[] before = await File.ReadAllLinesAsync(plain, TestContext.Current.CancellationToken);
+        string[] after = await File.ReadAllLinesAsync(written, TestContext.Current.CancellationToken);
+        string changed = Assert.Single(after.Except(before));
+        Assert.Contains("0x0000000d 0x00: eax=0x00000007", changed, StringComparison.Ordinal);
+        XstateProcess record = await XstateProcess.Run("convert", Host, "--to", "xstate-host", "--cpu-template", template, "-o", Path.Combine(_folder, "host.json"));
+        Assert.Equal(2, record.ExitCode);
+        Assert.Contains("would say it of the processor", record.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_template_changes_the_guests_CPUID_and_needs_one()
     {
         string template = Write("t2.json", """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");

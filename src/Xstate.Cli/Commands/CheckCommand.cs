@@ -48,7 +48,7 @@ internal static class CheckCommand
         List<CheckedTarget> targets = [];
         foreach (string text in hosts)
         {
-            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options));
+            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
             TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), artifact.Capture is null ? [] : artifact.Findings);
             targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null));
         }

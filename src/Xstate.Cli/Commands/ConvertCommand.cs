@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Architecture;
 using Xstate.Artifacts;
+using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.ElfCore;
+using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -87,8 +89,8 @@ internal static class ConvertCommand
             conversion = opened.Artifact switch
             {
                 { Capture: not null } => Convert(opened, format, parsed, choices, options),
-                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(dump, Path.GetFileNameWithoutExtension(file), format), [], []),
-                { Host: { } host } => new Conversion(ArtifactConversion.Write(host, format), [], []),
+                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(Templated(dump, format, parsed, options), Path.GetFileNameWithoutExtension(file), format), [], []),
+                { Host: { } host } => new Conversion(ArtifactConversion.Write(Templated(host, format, parsed, options), format), [], []),
                 _ => throw new UsageException($"{file} is {opened.Artifact.Format}, which holds nothing to convert"),
             };
         }
@@ -107,6 +109,21 @@ internal static class ConvertCommand
         Tell(answer, parsed, options);
         return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
     }
+
+    // A template decides what guests see. That is their CPUID, and no record of the processor below.
+    private static HostRecord Templated(HostRecord host, string format, ParseResult parsed, CommonOptions options) =>
+        IsTemplated(format, parsed, options) ? host with { Cpuid = ArtifactInput.WithTemplate(host.SupportedCpuid ?? host.Cpuid, parsed, options) } : host;
+
+    private static CpuidDump Templated(CpuidDump dump, string format, ParseResult parsed, CommonOptions options) =>
+        IsTemplated(format, parsed, options)
+            ? CpuidDump.Create(dump.Format, [.. dump.Processors.Select(processor => processor with { Cpuid = ArtifactInput.WithTemplate(processor.Cpuid, parsed, options) })], dump.Remarks)
+            : dump;
+
+    private static bool IsTemplated(string format, ParseResult parsed, CommonOptions options) =>
+        parsed.GetValue(options.CpuTemplate) is not null
+        && (format is KvmCpuid2Reader.Format or CpuidRawReader.Format
+            ? true
+            : throw new UsageException($"--cpu-template gives the CPUID of a guest, which {KvmCpuid2Reader.Format} and {CpuidRawReader.Format} hold; {format} would say it of the processor"));
 
     private static void Tell(ConvertAnswer answer, ParseResult parsed, CommonOptions options)
     {

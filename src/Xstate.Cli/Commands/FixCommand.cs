@@ -56,7 +56,7 @@ internal static class FixCommand
         }
 
         Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
-        LinuxHost host = HostArgument.Parse(on, restore.HostLayout(parsed, options));
+        LinuxHost host = HostArgument.Parse(on, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
         RehearsalOptions rehearsal = restore.Read(parsed, capture) with { Force = force };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
         Capture? repaired = outcome.Verdict == Verdict.Same ? capture : outcome.Repaired;

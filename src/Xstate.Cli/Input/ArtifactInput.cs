@@ -97,6 +97,10 @@ internal static class ArtifactInput
             $"{path} is {artifact.Format}, which {(artifact.Models is null ? "holds no CPUID" : "names features and has no CPUID: sizes and offsets of components are not in it")}");
     }
 
+    /// <summary>CPUID under the template of the command line; as it is without one.</summary>
+    public static CpuidTable WithTemplate(CpuidTable cpuid, ParseResult parsed, CommonOptions options) =>
+        parsed.GetValue(options.CpuTemplate) is { } template ? Apply(OpenTemplate(template), new Fact<CpuidTable>(cpuid, FactSource.Artifact, "")).Value : cpuid;
+
     private static CpuTemplate OpenTemplate(string path)
     {
         Artifact artifact = Open(path);

@@ -1,5 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Artifacts;
+using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Captures;
 using Xstate.Guests;
 using Xstate.Hypervisors;
@@ -19,10 +20,11 @@ internal static class HostArgument
     /// <summary>The modelled host that an argument names.</summary>
     /// <param name="text">The argument.</param>
     /// <param name="layout">A CPUID artifact with what the argument's own does not tell of leaf 0xD (<c>--host-layout</c>), or null.</param>
-    public static LinuxHost Parse(string text, string? layout = null)
+    /// <param name="cpuMap">libvirt's CPU map (<c>--cpu-map</c>), in which the base of a CPU model is looked up, or null.</param>
+    public static LinuxHost Parse(string text, string? layout = null, string? cpuMap = null)
     {
         (string path, string? kernel) = Split(text);
-        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout), path, layout);
+        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path, layout);
         if (kernel is not null)
         {
             // Naming a kernel means that kernel, not what was probed under another one.
@@ -66,7 +68,7 @@ internal static class HostArgument
         return at <= 0 || File.Exists(text) ? (text, null) : (text[..at], text[(at + 1)..]);
     }
 
-    private static HostRecord OpenRecord(string path, string? layout)
+    private static HostRecord OpenRecord(string path, string? layout, string? cpuMap = null)
     {
         // The answers of one processor of this machine, with this machine's kernel.
         if (OperatingSystem.IsLinux() && CpuidDevice.IsPath(path, out int processor))
@@ -77,15 +79,22 @@ internal static class HostArgument
         Artifact artifact = ArtifactInput.Open(path);
         return artifact.Host
             ?? artifact.Cpuid?.ToHostRecord(Path.GetFileNameWithoutExtension(path), new Provenance(FactSource.Artifact, path))
-            ?? (artifact.Models is { } models ? OfModel(models, path, layout) : null)
+            ?? (artifact.Models is { } models ? OfModel(models, path, layout, cpuMap) : null)
             ?? throw new UsageException($"{path} is {artifact.Format}, which describes no host");
     }
 
     // Names of features and, from --host-layout, the places that names cannot tell.
-    private static HostRecord OfModel(CpuModelList models, string path, string? layout)
+    private static HostRecord OfModel(CpuModelList models, string path, string? layout, string? cpuMap)
     {
         CpuModel model = models.Main
             ?? throw new UsageException($"{path} has {models.Models.Length} CPU models and none that stands for the host; give the description of one, a CPUID dump or a host record");
+        if (cpuMap is not null)
+        {
+            model = CpuMap.TryComplete(model, file => Path.Combine(cpuMap, file) is var full && File.Exists(full) ? File.OpenRead(full) : null, out CpuModel? complete, out string missing)
+                ? complete
+                : throw new UsageException($"--cpu-map {cpuMap}: {missing}");
+        }
+
         if (layout is null)
         {
             throw new UsageException(
@@ -95,7 +104,7 @@ internal static class HostArgument
 
         return CpuModelHost.TryCreate(model, ArtifactInput.OpenCpuid(layout), layout, out HostRecord? host, out string obstacle)
             ? host
-            : throw new UsageException($"{path} is no host on the processor of {layout}: {obstacle}");
+            : throw new UsageException($"{path} is no host on the processor of {layout}: {obstacle}{(model.Base is null ? "" : "; --cpu-map DIR looks it up, such as --cpu-map /usr/share/libvirt/cpu_map")}");
     }
 
     // A rehearsal on a host with holes would read components where nobody said that they are.

@@ -16,8 +16,11 @@ internal sealed class RestoreOptions
 
     private readonly Option<string?> _hostLayout = new("--host-layout") { Description = "CPUID that completes a HOST which does not tell its leaf 0xD (default: --layout)." };
 
+    private readonly Option<string?> _cpuMap = new("--cpu-map") { Description = "libvirt's CPU map, such as /usr/share/libvirt/cpu_map: where the base of a HOST that is a CPU model with differences is looked up." };
+
     public void AddTo(Command command)
     {
+        command.Add(_cpuMap);
         command.Add(_hostLayout);
         command.Add(_vmm);
         command.Add(_vcpuPkru);
@@ -26,6 +29,9 @@ internal sealed class RestoreOptions
 
     /// <summary>What completes a HOST. The processor that wrote the state may, unless the user names another.</summary>
     public string? HostLayout(ParseResult parsed, CommonOptions options) => parsed.GetValue(_hostLayout) ?? parsed.GetValue(options.Layout);
+
+    /// <summary>Where the base of a CPU model is looked up; null for nowhere.</summary>
+    public string? CpuMap(ParseResult parsed) => parsed.GetValue(_cpuMap);
 
     /// <summary>What the command line says about restoring a capture.</summary>
     public RehearsalOptions Read(ParseResult parsed, Capture capture)
