@@ -183,7 +183,7 @@ internal sealed partial class GuestMachine
     {
         if ((value & Cr0.WriteProtect) == Cr0.None && (_cpu.Cr4 & Cr4.ControlFlowEnforcement) != Cr4.None)
         {
-            // SDM Vol. 1, 17.1.1: CR0.WP cannot be cleared while CR4.CET is set.
+            // SDM Vol. 3A, 2.5: CR4.CET must be clear before CR0.WP can be cleared.
             Raise(Fault.GeneralProtection);
             return;
         }
