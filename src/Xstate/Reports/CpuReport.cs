@@ -5,7 +5,6 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Captures;
-using Xstate.Findings;
 
 namespace Xstate.Reports;
 

@@ -49,6 +49,8 @@ internal static class EveryVerb
 
         if (artifact.Capture is { } capture)
         {
+            // What an image was recognised by may be the register that is changed: whoever changes it knows the format.
+            options = options with { Format = artifact.Format };
             using Stream content = ArtifactContent.Open(new MemoryStream(file), options);
             return WithCapture(ref random, artifact, capture, content, options);
         }
