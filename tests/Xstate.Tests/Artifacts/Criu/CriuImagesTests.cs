@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.Criu;

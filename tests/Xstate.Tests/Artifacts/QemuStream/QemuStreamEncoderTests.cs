@@ -113,16 +113,16 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
             Artifact before = Open(stream);
             CapturedState[] wanted = [.. before.Capture!.States];
             wanted[i] = WithBytes(WithBytes(wanted[i], offset, [0x5A]), 512 + (component / 8), [(byte)(new XsaveArea(wanted[i].Area.Span).XstateBv.Bits >> (component / 8 * 8) | 1UL << (component % 8))]);
-            using MemoryStream output = new();
-            PatchedCopy.Write(new MemoryStream(stream), before.Encode(before.Capture with { States = [.. wanted] }, new MemoryStream(stream)), output);
-            Artifact after = Open(output.ToArray());
-            Assert.Equal(stream.Length, output.Length);
+            using MemoryStream written = new();
+            PatchedCopy.Write(new MemoryStream(stream), before.Encode(before.Capture with { States = [.. wanted] }, new MemoryStream(stream)), written);
+            Artifact after = Open(written.ToArray());
+            Assert.Equal(stream.Length, written.Length);
             Assert.Equal(0x5A, after.Capture!.States[i].Area.Span[offset]);
             Assert.Equal(before.Capture.States[1 - i].Area.ToArray(), after.Capture.States[1 - i].Area.ToArray());
             Assert.Equal(before.Capture.States[1].Xss!.Value, after.Capture.States[1].Xss!.Value);
             Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0906");
-            Assert.Contains(subsection, System.Text.Encoding.Latin1.GetString(output.ToArray()), StringComparison.Ordinal);
-            Assert.Empty(after.Encode(after.Capture, output));
+            Assert.Contains(subsection, System.Text.Encoding.Latin1.GetString(written.ToArray()), StringComparison.Ordinal);
+            Assert.Empty(after.Encode(after.Capture, written));
         }
     }
 
