@@ -103,7 +103,8 @@ public class MsrDifferentialTests
                 {
                     vcpu.GetControlRegisters(out KvmControlRegisters registers);
                     return $"{vcpu.SetControlRegisters(registers with { Cr4 = cr4 }).Errno}";
-                });
+                }
+                );
         }
     }
 
