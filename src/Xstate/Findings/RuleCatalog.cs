@@ -3,14 +3,9 @@ using System.Collections.Immutable;
 namespace Xstate.Findings;
 
 /// <summary>
-/// All rules by id: XS01 what KVM_SET_XSAVE and KVM_GET_XSAVE refuse, XS02 XCR0, XS03 CPUID, XS04 MSRs, XS05 what a guest sees differently, XS06 what harms
-/// a host, XS07 what is only known by guess, XS08 ELF cores,
-/// XS10 images of CRIU, XS11 snapshots of Cloud Hypervisor and Firecracker,
-/// XS12 what CPUID dumps and CPU models lack.
-/// a host, XS07 what is only known by guess, XS09 QEMU streams and what contains them,
-/// XS11 snapshots of Cloud Hypervisor and Firecracker.
-/// a host, XS07 what is only known by guess, XS08 ELF cores.
-/// a host, XS07 what is only known by guess, XS13 threads of a running process.
+/// All rules by id: XS01 what KVM_SET_XSAVE and KVM_GET_XSAVE refuse, XS02 XCR0, XS03 CPUID, XS04 MSRs, XS05 what a guest sees differently, XS06 what harms a host, XS07 what is only
+/// known by guess or not at all, XS08 ELF cores, XS09 QEMU streams and what contains them, XS10 images of CRIU, XS11 snapshots of Cloud Hypervisor and Firecracker, XS12 what CPUID dumps
+/// and CPU models lack, XS13 threads of a running process.
 /// </summary>
 public static class RuleCatalog
 {
@@ -325,6 +320,21 @@ public static class RuleCatalog
             + "what is missing becomes initial in the guest.",
             "Hide AMX from guests that such a monitor snapshots, or use Cloud Hypervisor 50, Firecracker 1.12 or later.",
             "KVM_CAP_XSAVE2, Linux 5.17; read from the monitors' sources"),
+        new("XS1104", "The snapshot has x87 and XMM registers twice, and they differ", Severity.Error,
+            "Cloud Hypervisor saves KVM_GET_FPU beside KVM_GET_XSAVE and restores it last: KVM_SET_FPU overwrites x87 and XMM registers as far as bits 0 and 1 of XSTATE_BV are set, and never MXCSR. A "
+            + "tool that changed only one of the two changed nothing, or half.",
+            "Change fpu and xsave.region together, as xstate fix and xstate set do.",
+            "Cloud Hypervisor KvmVcpu::set_state; KVM_SET_FPU measured on seven kernels"),
+        new("XS1105", "The monitor leaves out MSRs that the kernel refuses", Severity.Error,
+            "Cloud Hypervisor sets MSRs one group after another, leaves out what the kernel refuses with a warning in its log, and resumes the guest. A guest that relies on the register finds it "
+            + "missing or zero.",
+            "Choose a destination whose kernel takes the register; see the finding beside this one.",
+            "Cloud Hypervisor KvmVcpu::set_state"),
+        new("XS1106", "The snapshot's CPUID describes another layout than its area has", Severity.Warning,
+            "The area carries the MXCSR_MASK of the processor that wrote it, and the offsets in leaf 0xD are another vendor's: the area was relocated to another processor after it was saved, and "
+            + "the guest's CPUID was kept. The area is read with the layout that fits its MXCSR_MASK.",
+            "Give the layout with --layout when it is known.",
+            "MXCSR_MASK is 2FFFF on AMD and FFFF on Intel; survey of 588 CPUID dumps"),
         new("XS1201", "A component's sub-leaf of CPUID leaf 0xD is all zero", Severity.Warning,
             "Leaf 0xD.0 or 0xD.1 announces the component and its own sub-leaf says nothing: the program that took the dump printed zeros, or a hypervisor offers the bit without the sub-leaf. Size and "
             + "offset are not known and not guessed.",
@@ -395,21 +405,6 @@ public static class RuleCatalog
             "Its CPUID is not one processor's own answer: components come from names of features or from a guest's view, places from another dump. The answer is as good as the parts fit.",
             "For certainty record the host: xstate host --probe -o FILE.",
             "Provenance of the host"),
-        new("XS1104", "The snapshot has x87 and XMM registers twice, and they differ", Severity.Error,
-            "Cloud Hypervisor saves KVM_GET_FPU beside KVM_GET_XSAVE and restores it last: KVM_SET_FPU overwrites x87 and XMM registers as far as bits 0 and 1 of XSTATE_BV are set, and never MXCSR. A "
-            + "tool that changed only one of the two changed nothing, or half.",
-            "Change fpu and xsave.region together, as xstate fix and xstate set do.",
-            "Cloud Hypervisor KvmVcpu::set_state; KVM_SET_FPU measured on seven kernels"),
-        new("XS1105", "The monitor leaves out MSRs that the kernel refuses", Severity.Error,
-            "Cloud Hypervisor sets MSRs one group after another, leaves out what the kernel refuses with a warning in its log, and resumes the guest. A guest that relies on the register finds it "
-            + "missing or zero.",
-            "Choose a destination whose kernel takes the register; see the finding beside this one.",
-            "Cloud Hypervisor KvmVcpu::set_state"),
-        new("XS1106", "The snapshot's CPUID describes another layout than its area has", Severity.Warning,
-            "The area carries the MXCSR_MASK of the processor that wrote it, and the offsets in leaf 0xD are another vendor's: the area was relocated to another processor after it was saved, and "
-            + "the guest's CPUID was kept. The area is read with the layout that fits its MXCSR_MASK.",
-            "Give the layout with --layout when it is known.",
-            "MXCSR_MASK is 2FFFF on AMD and FFFF on Intel; survey of 588 CPUID dumps"),
         new("XS1301", "The kernel ignores a PKRU that a tracer writes", Severity.Error,
             "From 5.14 PKRU is kept outside the buffer that PTRACE_SETREGSET fills, and until 6.1.6, 6.2 and 5.15.88 nothing carried it over: the call answers success, and the thread keeps its PKRU. "
             + "Debuggers, checkpoint and restore lose it without an error.",

@@ -139,39 +139,10 @@ internal sealed class VmDescriptionReader
 
     private VmDevice ReadDevice(ref Utf8JsonReader json)
     {
-        string device = "";
-        long instance = 0;
-        long? version = null;
-        ImmutableArray<VmField> fields = [];
-        ImmutableArray<VmSubsection> subsections = [];
-        while (NextProperty(ref json, out string name))
-        {
-            switch (name)
-            {
-                case "name":
-                    device = ReadName(ref json);
-                    break;
-                case "instance_id":
-                    instance = ReadInteger(ref json, uint.MaxValue);
-                    break;
-                case "version":
-                    version = ReadInteger(ref json, uint.MaxValue);
-                    break;
-                case "fields":
-                    fields = ReadFields(ref json);
-                    break;
-                case "subsections":
-                    subsections = ReadSubsections(ref json);
-                    break;
-                default:
-                    json.Skip();
-                    break;
-            }
-        }
-
-        long length = LengthOf(json, fields, subsections);
-        bool isCpu = device == VmDevice.VirtualCpu;
-        return new VmDevice(device, (uint)instance, (uint?)version, length, isCpu ? fields : [], isCpu ? subsections : []);
+        Section section = ReadSection(ref json, "name");
+        long length = LengthOf(json, section.Fields, section.Subsections);
+        bool isCpu = section.Name == VmDevice.VirtualCpu;
+        return new VmDevice(section.Name, section.Instance, section.Version, length, isCpu ? section.Fields : [], isCpu ? section.Subsections : []);
     }
 
     private ImmutableArray<VmSubsection> ReadSubsections(ref Utf8JsonReader json)
@@ -179,36 +150,46 @@ internal sealed class VmDescriptionReader
         ImmutableArray<VmSubsection>.Builder subsections = ImmutableArray.CreateBuilder<VmSubsection>();
         while (NextItem(ref json, subsections.Count))
         {
-            string subsection = "";
-            long version = 0;
-            ImmutableArray<VmField> fields = [];
-            ImmutableArray<VmSubsection> inner = [];
-            while (NextProperty(ref json, out string name))
-            {
-                switch (name)
-                {
-                    case "vmsd_name":
-                        subsection = ReadName(ref json);
-                        break;
-                    case "version":
-                        version = ReadInteger(ref json, uint.MaxValue);
-                        break;
-                    case "fields":
-                        fields = ReadFields(ref json);
-                        break;
-                    case "subsections":
-                        inner = ReadSubsections(ref json);
-                        break;
-                    default:
-                        json.Skip();
-                        break;
-                }
-            }
-
-            subsections.Add(new VmSubsection(subsection, (uint)version, fields, inner));
+            Section section = ReadSection(ref json, "vmsd_name");
+            subsections.Add(new VmSubsection(section.Name, section.Version ?? 0, section.Fields, section.Subsections));
         }
 
         return subsections.ToImmutable();
+    }
+
+    // Devices and subsections are described alike, but for the member that names them; only devices have an instance.
+    private Section ReadSection(ref Utf8JsonReader json, string nameMember)
+    {
+        Section section = new("", 0, null, [], []);
+        while (NextProperty(ref json, out string member))
+        {
+            if (member == nameMember)
+            {
+                section = section with { Name = ReadName(ref json) };
+                continue;
+            }
+
+            switch (member)
+            {
+                case "instance_id":
+                    section = section with { Instance = (uint)ReadInteger(ref json, uint.MaxValue) };
+                    break;
+                case "version":
+                    section = section with { Version = (uint)ReadInteger(ref json, uint.MaxValue) };
+                    break;
+                case "fields":
+                    section = section with { Fields = ReadFields(ref json) };
+                    break;
+                case "subsections":
+                    section = section with { Subsections = ReadSubsections(ref json) };
+                    break;
+                default:
+                    json.Skip();
+                    break;
+            }
+        }
+
+        return section;
     }
 
     private ImmutableArray<VmField> ReadFields(ref Utf8JsonReader json)
@@ -324,4 +305,6 @@ internal sealed class VmDescriptionReader
 
     private MalformedArtifactException Malformed(in Utf8JsonReader json, string found, string expected) =>
         new(QemuStreamReader.Format, _textOffset + json.TokenStartIndex, found, expected);
+
+    private readonly record struct Section(string Name, uint Instance, uint? Version, ImmutableArray<VmField> Fields, ImmutableArray<VmSubsection> Subsections);
 }
