@@ -15,7 +15,7 @@ public class MsrDifferentialTests
     private const int CallsPerSequence = 12;
 
     // Without the permission for tiles, for which nobody asks here, IA32_XFD takes 0 only.
-    private static readonly uint[] Known = [KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, 0x6A4, 0x6A5, 0x6A6, 0x6A7, KvmModelVcpu.MsrSspTable, KvmModelVcpu.GuestSsp];
+    private static readonly uint[] Known = [KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, 0x6A5, 0x6A6, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable, KvmModelVcpu.GuestSsp];
 
     [Fact]
     public void The_model_answers_every_call_as_this_kernel_does()

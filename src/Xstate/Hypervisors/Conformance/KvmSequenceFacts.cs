@@ -21,11 +21,8 @@ public sealed record KvmSequenceFacts
     /// <summary>The only leaf whose KVM_GET_CPUID2 answer is compared; null for all.</summary>
     public uint? ComparedLeaf { get; init; }
 
-    /// <summary>Whether sequences also run the virtual CPU with immediate_exit. Without it a seed makes the same calls as before there was such a call.</summary>
+    /// <summary>Whether sequences also run the virtual CPU with immediate_exit.</summary>
     public bool MovesThroughProcessor { get; init; }
-
-    /// <summary>Whether sequences that run the virtual CPU also set IA32_XSS.</summary>
-    public bool SetsXss { get; init; }
 
     private const int KvmXsaveLength = 4096;
 }

@@ -18,8 +18,12 @@ public sealed class KvmSequenceGenerator
     /// <summary>Masks that real images and snapshots have, some beyond most hosts.</summary>
     private static readonly ulong[] KnownMasks = [0, 1, 2, 3, 4, 5, 6, 7, 0x1B, 0x1F, 0xE0, 0xE7, 0x200, 0x203, 0x207, 0x21F, 0x2E7, 0x2FF, 0x602E7, 0x8_0000, 1UL << 62, 1UL << 63];
 
-    // IA32_XFD is left alone: set together with tile data it would fault in the host (KVM-SET-XFD-NM).
-    private const uint Xss = 0xDA0;
+    /// <summary>The MSRs of extended state: IA32_XSS, and those of CET, which belong to guests from 6.18 on.</summary>
+    private static readonly uint[] Msrs =
+    [
+        KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXfd,
+        KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
+    ];
 
     private readonly KvmSequenceFacts _facts;
 
@@ -54,7 +58,7 @@ public sealed class KvmSequenceGenerator
         return new KvmSequence(seed, calls.ToImmutable());
     }
 
-    private KvmCall NextCall(ref SplitMix64 random) => random.Below(!_facts.MovesThroughProcessor ? 20 : _facts.SetsXss ? 24 : 22) switch
+    private KvmCall NextCall(ref SplitMix64 random) => random.Below(_facts.MovesThroughProcessor ? 25 : 23) switch
     {
         0 or 1 => SetCpuid2(ref random),
         2 => new GetCpuid2Call(_facts.ComparedLeaf),
@@ -66,10 +70,26 @@ public sealed class KvmSequenceGenerator
         17 => new GetXcrsCall(),
         18 => SetFpu(ref random),
         19 => new GetFpuCall(),
-        20 or 21 => new RunImmediateExitCall(),
-        22 => new SetMsrCall(Xss, random.OneIn(2) ? 0 : Mask(ref random)),
-        _ => new GetMsrCall(Xss),
+        20 or 21 => SetMsr(ref random),
+        22 => new GetMsrCall(random.Pick(Msrs)),
+        _ => new RunImmediateExitCall(),
     };
+
+    private SetMsrCall SetMsr(ref SplitMix64 random)
+    {
+        uint index = random.Pick(Msrs);
+        return new SetMsrCall(index, index switch
+        {
+            // Anything else, set together with tile data, would fault in the host (KVM-SET-XFD-NM).
+            KvmModelVcpu.MsrXfd => 0,
+            _ when random.OneIn(2) => 0,
+            KvmModelVcpu.MsrXss => Mask(ref random),
+
+            // Enable bits and reserved ones; addresses that are aligned, canonical or neither.
+            KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet => (ulong)random.Below(0x1000),
+            _ => random.Pick(0x1000UL, 0x1004UL, 0x1002UL, 0x7FFF_FFFF_FFF8UL, 0x8000_0000_0000UL, 0xFFFF_8000_0000_0000UL),
+        });
+    }
 
     private SetCpuid2Call SetCpuid2(ref SplitMix64 random)
     {

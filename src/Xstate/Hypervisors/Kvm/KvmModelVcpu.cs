@@ -29,6 +29,12 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_S_CET, which is no part of the component CET_S.</summary>
     public const uint MsrSupervisorCet = 0x6A2;
 
+    /// <summary>IA32_PL0_SSP; those of CPL 1 and 2 follow.</summary>
+    public const uint MsrPl0Ssp = 0x6A4;
+
+    /// <summary>IA32_PL3_SSP.</summary>
+    public const uint MsrPl3Ssp = 0x6A7;
+
     /// <summary>IA32_INTERRUPT_SSP_TABLE_ADDR.</summary>
     public const uint MsrSspTable = 0x6A8;
 
