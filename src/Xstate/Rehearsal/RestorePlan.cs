@@ -126,6 +126,14 @@ public static class RestorePlan
         KvmReply worst = KvmReply.Success;
         Set(MsrXss, state.Xss?.Value.Bits ?? 0);
         Set(MsrXfd, state.Xfd?.Value.Bits ?? 0);
+        foreach ((uint index, ulong value) in state.Msrs)
+        {
+            if (GuestMsrs.IsCet(index))
+            {
+                Set(index, value);
+            }
+        }
+
         return wanted == 0 ? null : new PerformedCall(state.Id, "KVM_SET_MSRS", worst, (wanted, processed)) { SkippedMsrs = skipped.ToImmutable() };
 
         void Set(uint index, ulong value)

@@ -234,7 +234,7 @@ public static class RestoreRehearsal
             foreach ((uint index, ulong value) in call.SkippedMsrs)
             {
                 // The register does not exist for the guest, or stays zero as on a new virtual CPU.
-                string register = index == KvmModelVcpu.MsrXss ? "ia32_xss" : "ia32_xfd";
+                string register = GuestMsrs.NameOf(index).ToLowerInvariant();
                 verdict = Worse(verdict, Verdict.Differs);
                 findings.Add(OfRefusal(call) with { Where = new FindingLocation(call.Vcpu, Register: register) });
                 findings.Add(OfRule("XS1105", $"{options.Vmm.Title} leaves out {register} 0x{value:x}, which the kernel refuses, and resumes the guest without it", new FindingLocation(call.Vcpu, Register: register)));

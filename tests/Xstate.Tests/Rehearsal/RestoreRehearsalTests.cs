@@ -1,3 +1,4 @@
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;
@@ -41,6 +42,27 @@ public class RestoreRehearsalTests
         }
 
         Assert.Equal(repair.Length > 0 ? repair : null, outcome.Repairs.FirstOrDefault()?.Kind.ToString());
+    }
+
+    [Theory]
+    [InlineData("6.18", 1UL, Verdict.Same)]
+    [InlineData("6.18", 0x40UL, Verdict.Refused)]
+    [InlineData("6.12", 1UL, Verdict.Refused)]
+    [InlineData("6.12", 0UL, Verdict.Same)]
+    public void The_CET_registers_that_a_snapshot_carries_are_restored_as_far_as_the_kernel_has_them(string kernel, ulong value, Verdict verdict)
+    {
+        const uint UserCet = 0x6A0;
+        LinuxHost host = Host("intel-sapphire-rapids", kernel);
+        Capture capture = SampleHosts.OpenCapture("intel-for-amd");
+        CapturedState state = capture.States[0] with
+        {
+            GuestCpuid = new Fact<CpuidTable>(host.Record.Cpuid, FactSource.Artifact, "the host's"),
+            Xss = new Fact<StateComponentSet>(host.KvmXss, FactSource.Artifact, "all that the host's KVM has"),
+        };
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host);
+
+        Assert.Equal(verdict, outcome.Verdict);
+        Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule == "XS0403"));
     }
 
     [Fact]

@@ -171,7 +171,7 @@ internal sealed class GuestMsrs
 
     private static bool IsControl(uint index) => index is KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet;
 
-    private static bool IsCet(uint index) =>
+    internal static bool IsCet(uint index) =>
         IsControl(index) || index is KvmModelVcpu.MsrSspTable or KvmModelVcpu.GuestSsp || StateMsrs.Find(index)?.Component is StateComponent.CetU or StateComponent.CetS;
 
     private bool HasCet(uint index) => IsControl(index) ? HasShadowStack || HasBranchTracking : HasShadowStack;
@@ -244,16 +244,22 @@ internal sealed class GuestMsrs
 
     private Refused Cet(uint index, ulong value, string expected, bool unsupported = false)
     {
-        string name = index switch
-        {
-            KvmModelVcpu.MsrSupervisorCet => "IA32_S_CET",
-            KvmModelVcpu.MsrSspTable => "IA32_INTERRUPT_SSP_TABLE_ADDR",
-            KvmModelVcpu.GuestSsp => "SSP",
-            _ => StateMsrs.Find(index)!.Name,
-        };
+        string name = NameOf(index);
         string? difference = Behavior.Has(KernelDifference.KvmXssZero) ? KernelDifferences.Get(KernelDifference.KvmXssZero).Id : null;
         return new Refused(new Refusal("XS0403", difference, $"{name} 0x{value:x}: {(unsupported ? "this vCPU does not have it" : "not a value that KVM takes")}") { Found = $"0x{value:x}", Expected = expected, Since = "6.18" }, unsupported);
     }
+
+    // The manual's name of an MSR that is modelled.
+    internal static string NameOf(uint index) => index switch
+    {
+        KvmModelVcpu.MsrXss => "IA32_XSS",
+        KvmModelVcpu.MsrXfd => "IA32_XFD",
+        KvmModelVcpu.MsrXfdErr => "IA32_XFD_ERR",
+        KvmModelVcpu.MsrSupervisorCet => "IA32_S_CET",
+        KvmModelVcpu.MsrSspTable => "IA32_INTERRUPT_SSP_TABLE_ADDR",
+        KvmModelVcpu.GuestSsp => "SSP",
+        _ => StateMsrs.Find(index)!.Name,
+    };
 
     private Refused? CheckXfd(uint index, ulong value)
     {
