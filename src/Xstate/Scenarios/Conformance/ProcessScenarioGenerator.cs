@@ -123,7 +123,8 @@ public sealed class ProcessScenarioGenerator
     // Parts are laid over what is there; what a part does not name stays.
     private void WriteParts(Utf8JsonWriter json, ref SplitMix64 random)
     {
-        if (!random.OneIn(4))
+        bool ownBits = !random.OneIn(4);
+        if (ownBits)
         {
             ulong bits = random.Below(10) switch
             {
@@ -156,7 +157,8 @@ public sealed class ProcessScenarioGenerator
         json.WriteStartObject("components");
         foreach (StateComponent component in _components)
         {
-            if (random.OneIn(3) && Bytes(component, ref random) is { } bytes)
+            // Bit 9 as it is there may be undecided while PKRU is 0 (ScenarioDifferential.Undecided): another value goes only with a bit of its own.
+            if (random.OneIn(3) && (ownBits || component != StateComponent.Pkru) && Bytes(component, ref random) is { } bytes)
             {
                 json.WriteString(StateComponents.NameOf(component), Convert.ToHexStringLower(bytes));
             }
