@@ -116,7 +116,7 @@ public static partial class CriuImages
         using Stream file = open(name);
         try
         {
-            Stream content = ArtifactContent.Open(file, options);
+            using Stream content = ArtifactContent.Open(file, options);
             using ArtifactSource source = new(content, options);
             return read(source);
         }
