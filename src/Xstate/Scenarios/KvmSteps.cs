@@ -19,7 +19,7 @@ internal static class KvmSteps
         "xsave2_size" => Machine(op, static machine => StepAnswer.Done with { Result = json => json.WriteNumber("value", machine.Xsave2Size) }),
         "host_pkru" => HostPkru(op, (uint)step.Require("value").Number(uint.MaxValue)),
         "set_cpuid2" => SetCpuid2(op, Vcpu(step), step),
-        "get_cpuid2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries), json => WriteCpuid(json, entries))),
+        "get_cpuid2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries), json => WriteCpuid(json, "entries", entries))),
         "set_xsave" => SetXsave(op, Vcpu(step), ImageParts.Take(step)),
         "get_xsave" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave(out byte[] area), json => WriteImage(json, area))),
         "get_xsave2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave2(out byte[] area), json => WriteImage(json, area))),
@@ -199,9 +199,9 @@ internal static class KvmSteps
         json.WriteString("mxcsr", Hex(fpu.MxcsrField));
     }
 
-    private static void WriteCpuid(Utf8JsonWriter json, ImmutableArray<CpuidEntry> entries)
+    public static void WriteCpuid(Utf8JsonWriter json, string name, ImmutableArray<CpuidEntry> entries)
     {
-        json.WriteStartArray("entries");
+        json.WriteStartArray(name);
         foreach (CpuidEntry entry in entries)
         {
             json.WriteStartObject();

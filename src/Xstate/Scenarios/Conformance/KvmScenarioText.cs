@@ -1,9 +1,7 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Xstate.Architecture;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 
@@ -54,7 +52,7 @@ public static class KvmScenarioText
         switch (call)
         {
             case SetCpuid2Call set:
-                WriteCpuid(json, set.Entries);
+                KvmSteps.WriteCpuid(json, "cpuid", set.Entries);
                 break;
             case SetXsaveCall set:
                 json.WriteString("hex", Convert.ToHexStringLower(set.Image.Span));
@@ -64,50 +62,30 @@ public static class KvmScenarioText
                 break;
             case SetXcrsCall set:
                 json.WriteNumber("count", set.Count);
-                json.WriteString("flags", Hex(set.Flags));
+                json.WriteString("flags", KvmSteps.Hex(set.Flags));
                 json.WriteStartArray("entries");
                 foreach (XcrEntry entry in set.Entries)
                 {
                     json.WriteStartObject();
-                    json.WriteString("xcr", Hex(entry.Index));
-                    json.WriteString("value", Hex(entry.Value));
+                    json.WriteString("xcr", KvmSteps.Hex(entry.Index));
+                    json.WriteString("value", KvmSteps.Hex(entry.Value));
                     json.WriteEndObject();
                 }
 
                 json.WriteEndArray();
                 break;
             case SetFpuCall set:
-                WriteFpu(json, KvmFpu.Parse(set.Fpu.Span));
+                KvmSteps.WriteFpu(json, KvmFpu.Parse(set.Fpu.Span));
                 break;
             case SetMsrCall set:
-                json.WriteString("index", Hex(set.Index));
-                json.WriteString("value", Hex(set.Value));
+                json.WriteString("index", KvmSteps.Hex(set.Index));
+                json.WriteString("value", KvmSteps.Hex(set.Value));
                 break;
             case GetMsrCall get:
-                json.WriteString("index", Hex(get.Index));
+                json.WriteString("index", KvmSteps.Hex(get.Index));
                 break;
             default:
                 break;
         }
     }
-
-    private static void WriteCpuid(Utf8JsonWriter json, ImmutableArray<CpuidEntry> entries)
-    {
-        json.WriteStartArray("cpuid");
-        foreach (CpuidEntry entry in entries)
-        {
-            json.WriteStartObject();
-            json.WriteString("leaf", Hex(entry.Leaf));
-            json.WriteString("subleaf", Hex(entry.Subleaf));
-            json.WriteString("flags", Hex(entry.SubleafSignificant ? 1u : 0));
-            KvmSteps.WriteRegisters(json, entry.Registers);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteFpu(Utf8JsonWriter json, KvmFpu fpu) => KvmSteps.WriteFpu(json, fpu);
-
-    private static string Hex(ulong value) => $"0x{value:x}";
 }

@@ -134,20 +134,20 @@ public sealed class ProcessScenarioGenerator
                 8 => (random.Next() & _components.Bits) | ForeignBit(ref random),
                 _ => random.Next() & _components.Bits & 0xFF,
             };
-            json.WriteString("xstateBv", Hex(bits));
+            json.WriteString("xstateBv", KvmSteps.Hex(bits));
         }
 
         WriteMxcsr(json, ref random);
         if (random.OneIn(3))
         {
-            json.WriteString("fcw", Hex(ControlWord(ref random)));
+            json.WriteString("fcw", KvmSteps.Hex(ControlWord(ref random)));
         }
 
         if (random.OneIn(15))
         {
             // Compacted with few components: in the other format the places of all others hold other bytes, and none of them may become a configuration of bounds or tiles.
             ulong xcompBv = random.Pick(1UL, XsaveFormat.CompactedFlag, XsaveFormat.CompactedFlag | (_components.Bits & 7));
-            json.WriteString("xcompBv", Hex(xcompBv));
+            json.WriteString("xcompBv", KvmSteps.Hex(xcompBv));
         }
         else if (random.OneIn(15))
         {
@@ -209,7 +209,7 @@ public sealed class ProcessScenarioGenerator
                 < 7 => (uint)random.Next() & _mxcsrMask,
                 _ => ((uint)random.Next() & _mxcsrMask) | 1u << random.Below(32),
             };
-            json.WriteString("mxcsr", Hex(mxcsr));
+            json.WriteString("mxcsr", KvmSteps.Hex(mxcsr));
         }
     }
 
@@ -218,13 +218,13 @@ public sealed class ProcessScenarioGenerator
         switch (random.Below(10))
         {
             case 0:
-                json.WriteString("magic1", Hex(random.OneIn(2) ? 0 : (uint)random.Next()));
+                json.WriteString("magic1", KvmSteps.Hex(random.OneIn(2) ? 0 : (uint)random.Next()));
                 break;
             case 1:
-                json.WriteString("extendedSize", Hex(random.Pick(0u, 512u, 576u, (uint)_regsetLength, 0xFFFF_FFFFu)));
+                json.WriteString("extendedSize", KvmSteps.Hex(random.Pick(0u, 512u, 576u, (uint)_regsetLength, 0xFFFF_FFFFu)));
                 break;
             case 2 or 3:
-                json.WriteString("xfeatures", Hex(random.Next() & _components.Bits));
+                json.WriteString("xfeatures", KvmSteps.Hex(random.Next() & _components.Bits));
                 break;
             default:
                 break;
@@ -305,12 +305,12 @@ public sealed class ProcessScenarioGenerator
     {
         if (register == "mxcsr")
         {
-            return Hex(random.OneIn(8) ? (uint)random.Next() : (uint)random.Next() & _mxcsrMask);
+            return KvmSteps.Hex(random.OneIn(8) ? (uint)random.Next() : (uint)random.Next() & _mxcsrMask);
         }
 
         if (register is "fcw" or "fsw")
         {
-            return Hex(register == "fcw" ? ControlWord(ref random) : StatusWord(ref random));
+            return KvmSteps.Hex(register == "fcw" ? ControlWord(ref random) : StatusWord(ref random));
         }
 
         int length = register switch
@@ -337,7 +337,7 @@ public sealed class ProcessScenarioGenerator
         byte[] value = new byte[sizeof(ulong)];
         bytes.CopyTo(value, 0);
         value[0] &= register == "pkru" ? KeyMask(ref random) : (byte)0xFF;
-        return Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
+        return KvmSteps.Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
     }
 
     // Bits that no task has; tile data is left alone.
@@ -346,6 +346,4 @@ public sealed class ProcessScenarioGenerator
         StateComponent foreign = (StateComponent)random.Below(64);
         return _components.Contains(foreign) || foreign is StateComponent.TileData or StateComponent.TileCfg ? 0 : 1UL << (int)foreign;
     }
-
-    private static string Hex(ulong value) => $"0x{value:x}";
 }
