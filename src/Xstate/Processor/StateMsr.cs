@@ -23,10 +23,10 @@ public sealed record StateMsr(uint Address, string Name, StateComponent Componen
 /// <summary>The MSRs of the supervisor components that the model keeps (SDM Vol. 1, 13.5; Vol. 4).</summary>
 public static class StateMsrs
 {
-    private const ulong CetReserved = 0x3C0;
-    private const ulong CetShadowStackBits = 0x3;
-    private const ulong CetSuppress = 1UL << 10;
-    private const ulong CetTracker = 1UL << 11;
+    internal const ulong CetReserved = 0x3C0;
+    internal const ulong CetShadowStackBits = 0x3;
+    internal const ulong CetSuppress = 1UL << 10;
+    internal const ulong CetTracker = 1UL << 11;
 
     /// <summary>All of them, by component and offset.</summary>
     public static ImmutableArray<StateMsr> All { get; } =

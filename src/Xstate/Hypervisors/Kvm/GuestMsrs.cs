@@ -15,10 +15,6 @@ internal sealed class GuestMsrs
 
     // KVM takes the legacy bitmap's base in units of 16 KiB: bits 12 and 13 must be clear (IS_ALIGNED of the base in pages). The manual has no such rule.
     private const ulong BitmapMisalignment = 3UL << 12;
-    private const ulong CetReserved = 0x3C0;
-    private const ulong CetShadowStackBits = 0x3;
-    private const ulong CetSuppress = 1UL << 10;
-    private const ulong CetTracker = 1UL << 11;
 
     private readonly LinuxHost _host;
     private readonly GuestXsave _xsave;
@@ -228,12 +224,12 @@ internal sealed class GuestMsrs
 
     private Refused? CheckControl(uint index, ulong value)
     {
-        ulong branchTrackingBits = ~(CetShadowStackBits | CetReserved);
-        return (value & CetReserved) != 0 ? Cet(index, value, "bits 6 to 9 clear")
-            : !HasShadowStack && (value & CetShadowStackBits) != 0 ? Cet(index, value, "bits 0 and 1 clear: the guest has no shadow stacks")
+        ulong branchTrackingBits = ~(StateMsrs.CetShadowStackBits | StateMsrs.CetReserved);
+        return (value & StateMsrs.CetReserved) != 0 ? Cet(index, value, "bits 6 to 9 clear")
+            : !HasShadowStack && (value & StateMsrs.CetShadowStackBits) != 0 ? Cet(index, value, "bits 0 and 1 clear: the guest has no shadow stacks")
             : !HasBranchTracking && (value & branchTrackingBits) != 0 ? Cet(index, value, "bits 2 to 5 and 10 to 63 clear: the guest has no indirect branch tracking")
             : (value & BitmapMisalignment) != 0 ? Cet(index, value, "bits 12 and 13 clear")
-            : (value & (CetSuppress | CetTracker)) == (CetSuppress | CetTracker) ? Cet(index, value, "not SUPPRESS and TRACKER together")
+            : (value & (StateMsrs.CetSuppress | StateMsrs.CetTracker)) == (StateMsrs.CetSuppress | StateMsrs.CetTracker) ? Cet(index, value, "not SUPPRESS and TRACKER together")
             : null;
     }
 
