@@ -85,16 +85,12 @@ internal static class ConformCommand
 
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
 
-        // Written over only where the terminal can do that.
-        bool showsProgress = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
-        ProgressLine? progress = showsProgress ? new ProgressLine(options.Count) : null;
-        ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, progress);
-        progress?.Erase();
+        using ProgressLine? line = ProgressLine.OnTerminal();
+        ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, line is null ? null : new Progress(line, options.Count));
         return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result);
     }
 
-    /// <summary>One line on the terminal, written over and over.</summary>
-    private sealed class ProgressLine(long count) : IProgress<long>
+    private sealed class Progress(ProgressLine line, long count) : IProgress<long>
     {
         private readonly long _interval = Math.Max(1, count / 1000);
         private long _next;
@@ -104,10 +100,8 @@ internal static class ConformCommand
             if (value >= _next)
             {
                 _next = value + _interval;
-                Console.Error.Write(string.Create(CultureInfo.InvariantCulture, $"\r\e[K{value:N0} of {count:N0} calls"));
+                line.Show(string.Create(CultureInfo.InvariantCulture, $"{value:N0} of {count:N0} calls"));
             }
         }
-
-        public void Erase() => Console.Error.Write("\r\e[K");
     }
 }

@@ -94,14 +94,8 @@ internal static class ExploreCommand
             options = options with { MaxStates = bound > 0 ? bound : throw new UsageException($"--max-states takes a number above 0, not {bound}") };
         }
 
-        if (Console.IsErrorRedirected)
-        {
-            return Explorer.Explore(protocol, options);
-        }
-
-        ExplorationResult result = Explorer.Explore(protocol, options with { Progress = new ProgressLine() });
-        ProgressLine.Erase();
-        return result;
+        using ProgressLine? line = ProgressLine.OnTerminal();
+        return Explorer.Explore(protocol, line is null ? options : options with { Progress = new Progress(line) });
     }
 
     private static int Actors(string option, int value) =>
@@ -109,20 +103,17 @@ internal static class ExploreCommand
 
     private sealed record Request(int Vcpus, int Cpus, string Events, long? MaxStates);
 
-    /// <summary>One line on the terminal, written over and over.</summary>
-    private sealed class ProgressLine : IProgress<ExplorationProgress>
+    private sealed class Progress(ProgressLine line) : IProgress<ExplorationProgress>
     {
         private const int Interval = 1_000_000;
         private long _next = Interval;
-
-        public static void Erase() => Console.Error.Write("\r\e[K");
 
         public void Report(ExplorationProgress value)
         {
             if (value.States >= _next)
             {
                 _next = value.States + Interval;
-                Console.Error.Write($"\r\e[K{value.States} states, {value.Depth} steps deep, {value.MemoryBytes >> 20} MB");
+                line.Show($"{value.States} states, {value.Depth} steps deep, {value.MemoryBytes >> 20} MB");
             }
         }
     }
