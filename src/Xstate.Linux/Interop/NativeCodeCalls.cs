@@ -20,6 +20,7 @@ internal static unsafe partial class NativeCodeCalls
     internal const int SigFpe = 8;
     internal const int SigSegv = 11;
     internal const int SigUsr2 = 12;
+    internal const int SigSetMask = 2;
     internal const int SaSigInfo = 4;
     internal const int SaOnStack = 0x0800_0000;
 
@@ -35,12 +36,22 @@ internal static unsafe partial class NativeCodeCalls
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int sigaction(int signal, SignalAction* action, SignalAction* old);
 
+    [LibraryImport("libc")]
+    internal static partial int pthread_sigmask(int how, SignalSet* set, SignalSet* old);
+
+    /// <summary><c>sigset_t</c> of glibc and musl on x86-64: signal 1 is bit 0.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct SignalSet
+    {
+        internal fixed ulong Bits[16];
+    }
+
     /// <summary><c>struct sigaction</c> of glibc and musl on x86-64.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct SignalAction
     {
         internal nint Handler;
-        internal fixed ulong Mask[16];
+        internal SignalSet Mask;
         internal int Flags;
         internal nint Restorer;
     }

@@ -22,8 +22,9 @@ internal static unsafe class FaultCatcher
     private const byte Vector = 200;
     private const byte Cr2 = 216;
     private const int HandlerSlot = 256;
-    private static readonly int[] Signals =
-        [NativeCodeCalls.SigIll, NativeCodeCalls.SigBus, NativeCodeCalls.SigFpe, NativeCodeCalls.SigSegv];
+
+    /// <summary>The signals of the faults.</summary>
+    public static ReadOnlySpan<int> Signals => [NativeCodeCalls.SigIll, NativeCodeCalls.SigBus, NativeCodeCalls.SigFpe, NativeCodeCalls.SigSegv];
 
     /// <summary>Bytes of code that the handlers take.</summary>
     public static int CodeLength => Signals.Length * HandlerSlot;

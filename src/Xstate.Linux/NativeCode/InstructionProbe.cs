@@ -117,7 +117,11 @@ public sealed unsafe class InstructionProbe : IDisposable
         Write(ProbeRecord.Flags, alignmentCheck ? 1UL << 18 : 0);
         Write(ProbeRecord.Vector, 0);
         BinaryPrimitives.WriteUInt64LittleEndian(_data.Bytes(FinalOffset + XsaveFormat.XstateBvOffset, sizeof(ulong)), 0);
-        ((delegate* unmanaged<byte*, void>)(_code!.Pointer + (index * SlotLength)))(_data.Pointer);
+        using (new DeferredSignals(FaultCatcher.Signals))
+        {
+            ((delegate* unmanaged<byte*, void>)(_code!.Pointer + (index * SlotLength)))(_data.Pointer);
+        }
+
         FaultVector vector = (FaultVector)Read(ProbeRecord.Vector);
         return vector == FaultVector.None ? Fault.None
             : new Fault(vector, (uint)Read(ProbeRecord.ErrorCode), vector == FaultVector.PageFault ? Read(ProbeRecord.Cr2) : 0);

@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Linux.Interop;
 using Xstate.Linux.NativeCode;
 using Xstate.Processor;
 using Xstate.Tests.Support;
@@ -24,14 +25,39 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
         // A thread that has used tiles cannot return to where IA32_XFD disables them, so that comes first.
         bool hasTiles = NativeProcessor.Profile.XfdComponents.Contains(StateComponent.TileData);
         Compare(hasTiles ? count / 2 : count, withTiles: false, reports);
-        if (hasTiles && OperatingSystem.IsLinux() && ProcessPermission.TryRequest(StateComponent.TileData))
+        bool withTiles = hasTiles && ProcessPermission.TryRequest(StateComponent.TileData);
+        if (withTiles)
         {
             Compare(count / 2, withTiles: true, reports);
         }
 
+        CompareUnderSignals(count / 500, withTiles, reports);
         Assert.All(reports, report => Assert.Empty(report.Disagreements));
         Assert.All(reports, report => Assert.InRange(report.Repeated, 0, report.Cases / 100));
         output.WriteLine($"{reports.Sum(report => report.Cases)} cases on {NativeProcessor.Profile.UserComponents}");
+    }
+
+    // A second signal on the alternate stack of a thread with tiles would end the process.
+    private void CompareUnderSignals(int count, bool withTiles, List<ComparisonReport> all)
+    {
+        ReturnHandler.Install(NativeCodeCalls.SigUsr2);
+        nint prober = 0;
+        Thread thread = new(() =>
+        {
+            Volatile.Write(ref prober, LibC.syscall(LibC.SYS_gettid, 0, 0));
+            using ProcessorComparison comparison = new(Seed, withTiles: withTiles);
+            all.Add(comparison.Run(count));
+        });
+        thread.Start();
+        int sent = 0;
+        while (!thread.Join(TimeSpan.Zero))
+        {
+            nint target = Volatile.Read(ref prober);
+            sent += target != 0 && LibC.syscall(LibC.SYS_tgkill, Environment.ProcessId, target, NativeCodeCalls.SigUsr2) == 0 ? 1 : 0;
+        }
+
+        output.WriteLine($"{sent} signals sent during {all[^1].Cases} cases{(withTiles ? " with tiles" : "")}, {all[^1].Repeated} repeated");
+        Assert.NotEqual(0, sent);
     }
 
     private void Compare(int count, bool withTiles, List<ComparisonReport> all)
