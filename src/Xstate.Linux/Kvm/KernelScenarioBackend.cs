@@ -34,7 +34,7 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
     public override bool TrySetHostPkru(IKvmMachine machine, uint value)
     {
         // With key 0 closed this process could not even return from here.
-        if (!ThreadPkru.IsSupported || new Pkru(value).AccessDisabled(0) || new Pkru(value).WriteDisabled(0))
+        if (!ThreadPkru.IsSupported || !new Pkru(value).IsOpen(0))
         {
             return false;
         }

@@ -28,8 +28,7 @@ internal static unsafe class ThreadPkru
         get => ((delegate* unmanaged<uint>)Code.Value.Pointer)();
         set
         {
-            Pkru rights = new(value);
-            if (rights.AccessDisabled(0) || rights.WriteDisabled(0))
+            if (!new Pkru(value).IsOpen(0))
             {
                 throw new ArgumentOutOfRangeException(nameof(value), $"0x{value:x}", "key 0 must stay open");
             }

@@ -16,6 +16,9 @@ public readonly record struct Pkru(uint Value)
     /// <summary>WD: writes to pages of this key fault.</summary>
     public bool WriteDisabled(int key) => (Value >> Shift(key) & 2) != 0;
 
+    /// <summary>Whether pages of this key can be read and written.</summary>
+    public bool IsOpen(int key) => !AccessDisabled(key) && !WriteDisabled(key);
+
     /// <summary>One letter group per key, key 0 first: <c>rw</c>, <c>r-</c> or <c>--</c>.</summary>
     public string Rights(int key) => AccessDisabled(key) ? "--" : WriteDisabled(key) ? "r-" : "rw";
 

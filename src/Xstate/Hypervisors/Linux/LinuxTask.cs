@@ -146,7 +146,7 @@ public sealed class LinuxTask : ILinuxTask
     {
         ArgumentNullException.ThrowIfNull(change);
         SignalReturn back;
-        if (!OpensKeysForSignals && (new Pkru(_pkru).AccessDisabled(0) || new Pkru(_pkru).WriteDisabled(0)))
+        if (!OpensKeysForSignals && !new Pkru(_pkru).IsOpen(0))
         {
             back = new SignalReturn(Killed: true, FxOnly: false, $"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it");
         }
@@ -186,7 +186,7 @@ public sealed class LinuxTask : ILinuxTask
     public Fault View(out ThreadView? view)
     {
         view = null;
-        if (new Pkru(_pkru).AccessDisabled(0) || new Pkru(_pkru).WriteDisabled(0))
+        if (!new Pkru(_pkru).IsOpen(0))
         {
             Run();
             return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.Write | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
