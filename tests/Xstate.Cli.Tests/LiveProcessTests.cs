@@ -95,8 +95,7 @@ public sealed partial class LiveProcessTests : IDisposable
     [Fact]
     public async Task Gdb_sees_the_PKRU_that_was_set()
     {
-        XstateProcess shown = await Traced("show", "--pid", Pid, "--json");
-        Assert.SkipUnless(shown.Json.GetProperty("threads")[0].GetProperty("registers").TryGetProperty("pkru", out _), "this processor has no protection keys");
+        await SkipWithoutProtectionKeys();
         XstateProcess run = await Traced("set", "--pid", Pid, "pkru=0x5554");
         if (run.ExitCode == 1)
         {
@@ -118,6 +117,21 @@ public sealed partial class LiveProcessTests : IDisposable
         Assert.Contains("XS0105 error: MXCSR 0xffff0000 has reserved bits", run.Output, StringComparison.Ordinal);
         Assert.Contains("PTRACE_SETREGSET NT_X86_XSTATE", run.Error, StringComparison.Ordinal);
         AssertUntouched();
+    }
+
+    [Theory]
+    [InlineData("pkru=0x55555555")]
+    [InlineData("pkru=2")]
+    public async Task A_PKRU_that_would_kill_the_thread_needs_force(string edit)
+    {
+        XstateProcess run = await XstateProcess.Run("set", "--pid", Pid, "pkru=0", edit);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("closes key 0", run.Error, StringComparison.Ordinal);
+        AssertUntouched();
+
+        await SkipWithoutProtectionKeys();
+        XstateProcess forced = await Traced("set", "--pid", Pid, "--force", edit);
+        Assert.Contains(forced.ExitCode == 0 ? "XS1304 warning" : "XS1301 error", forced.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -163,6 +177,12 @@ public sealed partial class LiveProcessTests : IDisposable
         Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), $"this machine does not allow it: {run.Error.Trim()}");
         Assert.InRange(run.ExitCode, 0, 1);
         return run;
+    }
+
+    private async Task SkipWithoutProtectionKeys()
+    {
+        XstateProcess shown = await Traced("show", "--pid", Pid, "--json");
+        Assert.SkipUnless(shown.Json.GetProperty("threads")[0].GetProperty("registers").TryGetProperty("pkru", out _), "this processor has no protection keys");
     }
 
     private void AssertUntouched()

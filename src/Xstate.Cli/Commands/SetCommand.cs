@@ -24,7 +24,7 @@ internal static class SetCommand
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
         Option<string?> output = new("--output", "-o") { Description = "Where to write the changed state, in the format of FILE." };
         Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers are written." };
-        Option<bool> force = new("--force") { Description = "Replace an existing file." };
+        Option<bool> force = new("--force") { Description = "Replace an existing file, or give a running thread a PKRU that closes key 0." };
         CommonOptions options = new();
         Command command = new("set", "Give registers of a state values.") { file, registers, vcpu, output, inPlace, force };
         options.AddTo(command);
@@ -35,7 +35,7 @@ internal static class SetCommand
             if (LiveArgument.Find(path) is { } process)
             {
                 return destination is null && !parsed.GetValue(inPlace)
-                    ? SetLive(process, Parse(parsed.GetValue(registers)!), parsed.GetValue(vcpu), parsed.GetValue(options.Json))
+                    ? SetLive(process, Parse(parsed.GetValue(registers)!), parsed.GetValue(vcpu), parsed.GetValue(force), parsed.GetValue(options.Json))
                     : throw new UsageException("a running process is changed itself: -o and --in-place are for files");
             }
 
@@ -53,7 +53,9 @@ internal static class SetCommand
             using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
             Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options, out ImmutableArray<Finding> findings);
             Write(opened, changed.Value, path, destination, parsed.GetValue(force));
-            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, findings) { Kind = opened.Capture.Kind };
+            CaptureKind kind = opened.Capture.Kind;
+            ImmutableArray<Finding> told = kind == CaptureKind.Process ? [.. findings, .. DefaultKey.Check(changed.Value)] : findings;
+            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, told) { Kind = kind };
             if (parsed.GetValue(options.Json))
             {
                 Standard.Write(stream => SetReport.WriteJson(stream, answer));
@@ -68,11 +70,17 @@ internal static class SetCommand
         return command;
     }
 
-    private static int SetLive(LiveProcess process, ImmutableArray<RegisterEdit> edits, int? thread, bool asJson)
+    private static int SetLive(LiveProcess process, ImmutableArray<RegisterEdit> edits, int? thread, bool force, bool asJson)
     {
         if (!OperatingSystem.IsLinux())
         {
             throw new UsageException("a running process is changed with Linux's ptrace");
+        }
+
+        // The attach alone interrupts a sleep: the thread would be dead before the warning is read.
+        if (!force && edits.LastOrDefault(edit => edit.Register == "pkru") is { } pkru && !new Pkru(Convert.ToUInt32(pkru.Text, 16)).IsOpen(0))
+        {
+            throw new UsageException($"PKRU {pkru.Text} closes key 0, which nearly all memory of a process has: the thread would take SIGSEGV at once; --force writes it nevertheless");
         }
 
         WriteOutcome outcome = Write(process, edits, thread);
@@ -87,7 +95,7 @@ internal static class SetCommand
         }
 
         return outcome.Refused is { } request ? throw new LinuxException($"{request} of {outcome.Thread}", outcome.Errno)
-            : outcome.Findings.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
+            : outcome.Registers.All(register => register.IsTaken) ? ExitCode.Fine : ExitCode.Findings;
     }
 
     [SupportedOSPlatform("linux")]

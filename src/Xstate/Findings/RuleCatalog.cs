@@ -418,6 +418,11 @@ public static class RuleCatalog
             "A thread that sleeps uninterruptibly, usually in a file system or a driver, cannot be stopped, so its registers cannot be read. Its last user state is in the kernel until it returns.",
             "Try again later, or find out what it waits for in /proc/PID/task/TID/stack.",
             "ptrace(2), PTRACE_INTERRUPT"),
+        new("XS1304", "A thread's PKRU closes key 0", Severity.Warning,
+            "All memory of a process has protection key 0 until pkey_mprotect gives it another: stack, heap, and what the C library keeps. A thread whose PKRU has AD or WD of key 0 set takes SIGSEGV with SEGV_PKUERR "
+            + "at its next access or write there, unless it runs code written for that. Before Linux 6.12 any signal kills it, because the kernel cannot write the frame.",
+            "Unless it was meant so, clear bits 0 and 1 of PKRU; Linux gives new threads 0x55555554.",
+            "SDM Vol. 3A, 4.6.2; pkeys(7); signals measured on 6.1 and 6.12"),
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

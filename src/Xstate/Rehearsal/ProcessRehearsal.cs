@@ -32,6 +32,7 @@ public static class ProcessRehearsal
         Attempt attempt = Try(known, host);
         findings.AddRange(attempt.Findings);
         AddHazards(findings, known, host);
+        findings.AddRange(DefaultKey.Check(known));
         TargetOutcome outcome = new()
         {
             Host = host.Record.Name,
@@ -86,10 +87,10 @@ public static class ProcessRehearsal
         area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Fill(0x11);
         foreach (StateComponent component in components.Except(StateComponentSet.Legacy))
         {
-            // Registers that any value is right for; the bound configuration has reserved bits.
+            // Registers that any value is right for; the bound configuration has reserved bits, and PKRU shall leave key 0 open.
             if (layout.TryGetSlot(component, out XsaveSlot slot) && component != StateComponent.BndCsr)
             {
-                area.AsSpan(slot.Offset, component == StateComponent.Pkru ? sizeof(uint) : slot.Size).Fill(0x11);
+                area.AsSpan(slot.Offset, component == StateComponent.Pkru ? sizeof(uint) : slot.Size).Fill(component == StateComponent.Pkru ? (byte)0x44 : (byte)0x11);
             }
         }
 

@@ -66,7 +66,8 @@ public static class RegisterWrite
         CapturedState has = StateOf(id, after, layout);
         ImmutableArray<WrittenRegister> registers =
             [.. edits.Select(edit => new WrittenRegister(edit.Register, edit.ReadFrom(had), edit.ReadFrom(asked), edit.ReadFrom(has))).DistinctBy(register => register.Register)];
-        return new WriteOutcome(id, registers, null, Errno.None, [.. registers.Where(register => !register.IsTaken).Select(register => Ignored(id, register, host))]);
+        IEnumerable<Finding> ignored = registers.Where(register => !register.IsTaken).Select(register => Ignored(id, register, host));
+        return new WriteOutcome(id, registers, null, Errno.None, [.. ignored, .. DefaultKey.Check(has)]);
     }
 
     private static CapturedState StateOf(int id, byte[] area, Fact<XsaveLayout> layout) => new() { Id = id, Area = area, Layout = layout };

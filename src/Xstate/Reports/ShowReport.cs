@@ -5,6 +5,7 @@ using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
+using Xstate.Rehearsal;
 
 namespace Xstate.Reports;
 
@@ -64,7 +65,7 @@ public static class ShowReport
             }
 
             json.WriteEndArray();
-            JsonAnswer.WriteFindings(json, (noticed ?? []).Concat(findings));
+            JsonAnswer.WriteFindings(json, [.. noticed ?? [], .. findings, .. DefaultKey.Check(complete)]);
         });
     }
 
@@ -93,7 +94,7 @@ public static class ShowReport
             WriteState(output, state, FindingText.UnitOf(complete.Kind), all);
         }
 
-        Finding[] told = [.. noticed ?? [], .. findings];
+        Finding[] told = [.. noticed ?? [], .. findings, .. DefaultKey.Check(complete)];
         if (told.Length > 0)
         {
             output.WriteLine();

@@ -41,6 +41,18 @@ public class RegisterWriteTests
         Assert.Equal(7, finding.Where.Vcpu);
     }
 
+    [Theory]
+    [InlineData("0x55555554", null)]
+    [InlineData("0x55555555", "PKRU 0x55555555 closes key 0: any access to memory that has no key of its own ends in SIGSEGV (SEGV_PKUERR)")]
+    [InlineData("0x2", "PKRU 0x2 closes key 0: any write to memory that has no key of its own ends in SIGSEGV (SEGV_PKUERR)")]
+    public void A_write_that_closes_key_0_is_performed_and_warned_of(string pkru, string? warning)
+    {
+        LinuxHost host = Host("6.18");
+        WriteOutcome outcome = RegisterWrite.Perform(new LinuxTask(host), 7, Layout(host), [RegisterEdit.Parse($"pkru={pkru}")], host);
+        Assert.Equal(pkru, Assert.Single(outcome.Registers).After);
+        Assert.Equal(warning is null ? [] : [("XS1304", Severity.Warning, warning)], outcome.Findings.Select(finding => (finding.Rule, finding.Severity, finding.Message)));
+    }
+
     [Fact]
     public void A_kernel_that_ignores_PKRU_against_its_release_is_told_apart()
     {
@@ -60,11 +72,11 @@ public class RegisterWriteTests
         Assert.Equal("XS0105", Assert.Single(outcome.Findings).Rule);
     }
 
-    private static LinuxHost Host(string release)
+    internal static LinuxHost Host(string release)
     {
         Assert.True(KernelRelease.TryParse(release, out KernelRelease kernel));
         return new LinuxHost(Support.SampleHosts.Open("intel-sapphire-rapids"), KernelBehavior.Of(kernel));
     }
 
-    private static Fact<XsaveLayout> Layout(LinuxHost host) => new(host.Layout, FactSource.Given, "test");
+    internal static Fact<XsaveLayout> Layout(LinuxHost host) => new(host.Layout, FactSource.Given, "test");
 }
