@@ -255,6 +255,12 @@ public static class RestoreRepair
 
         private void FitLength()
         {
+            if (state.Stored is not null)
+            {
+                // The artifact has registers and no image; the monitor makes that at the destination's length.
+                return;
+            }
+
             int length = Math.Max(target.Length, _layout.StandardLengthFor(Area.XstateBv));
             if (_area.Length == length)
             {

@@ -48,10 +48,19 @@ public class StoredRegistersRehearsalTests
     {
         byte[] stream = StreamBuilder.Tcg();
         TargetOutcome outcome = Rehearse(stream, host);
+        Assert.Equal([RepairKind.Header, RepairKind.X87Order], outcome.Repairs.Select(step => step.Kind));
         using MemoryStream output = new();
         PatchedCopy.Write(new MemoryStream(stream), Artifact.Open(new MemoryStream(stream)).Encode(outcome.Repaired!, new MemoryStream(stream)), output);
         Assert.Equal(Verdict.Same, Rehearse(output.ToArray(), host).Verdict);
         Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0x207), 32), SeededGuest.Of(Open(output.ToArray()).States[0], new StateComponentSet(0x207)));
+    }
+
+    [Fact]
+    public void A_stream_has_no_length_to_change_for_a_guest_with_tiles()
+    {
+        RehearsalOptions options = new() { GuestCpuid = SampleHosts.Open("intel-sapphire-rapids").Cpuid };
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-sapphire-rapids", "6.12"), options);
+        Assert.Equal((Verdict.Repairable, "Header, X87Order"), (outcome.Verdict, string.Join(", ", outcome.Repairs.Select(step => step.Kind))));
     }
 
     [Fact]
