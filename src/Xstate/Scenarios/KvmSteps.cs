@@ -27,6 +27,11 @@ internal static class KvmSteps
         "get_xcrs" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries), json => WriteXcrs(json, entries))),
         "set_msr" => SetMsr(op, Vcpu(step), (uint)step.Require("index").Number(uint.MaxValue), step.Require("value").Number()),
         "get_msr" => GetMsr(op, Vcpu(step), (uint)step.Require("index").Number(uint.MaxValue)),
+        "set_msrs" => SetMsrs(op, Vcpu(step), step.Require("entries")),
+        "get_msrs" => GetMsrs(op, Vcpu(step), step.Require("indices")),
+        "set_one_reg" => SetOneRegister(op, Vcpu(step), step.Require("id").Number(), step.Require("value").Number()),
+        "get_one_reg" => GetOneRegister(op, Vcpu(step), step.Require("id").Number()),
+        "get_reg_list" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetRegisterList(out ImmutableArray<ulong> ids), json => WriteNumbers(json, "ids", ids))),
         "set_fpu" => SetFpu(op, Vcpu(step), step),
         "get_fpu" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetFpu(out KvmFpu fpu), json => WriteFpu(json, fpu))),
         "run_immediate_exit" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.RunImmediateExit())),
@@ -165,6 +170,33 @@ internal static class KvmSteps
             json.WriteString("value", Hex(value));
         }));
 
+    private static ScenarioStep SetMsrs(string op, int vcpu, ScenarioValue listed)
+    {
+        MsrEntry[] entries = [.. Few(listed).Select(ReadMsr)];
+        return OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetMsrs(entries, out int count), json => json.WriteNumber("count", count)));
+    }
+
+    private static ScenarioStep GetMsrs(string op, int vcpu, ScenarioValue listed)
+    {
+        uint[] indices = [.. Few(listed).Select(index => (uint)index.Number(uint.MaxValue))];
+        return OnVcpu(op, vcpu, made => StepAnswer.Of(made.GetMsrs(indices, out ImmutableArray<ulong> values), json => WriteNumbers(json, "values", values)));
+    }
+
+    private static IReadOnlyList<ScenarioValue> Few(ScenarioValue listed) =>
+        listed.Items is { Count: <= KvmModelVcpu.MaxMsrs } items ? items : throw listed.Error($"at most {KvmModelVcpu.MaxMsrs} MSRs are expected");
+
+    private static MsrEntry ReadMsr(ScenarioValue entry)
+    {
+        MsrEntry read = new((uint)entry.Require("index").Number(uint.MaxValue), entry.Require("value").Number());
+        entry.End();
+        return read;
+    }
+
+    private static ScenarioStep SetOneRegister(string op, int vcpu, ulong id, ulong value) => OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetOneRegister(id, value)));
+
+    private static ScenarioStep GetOneRegister(string op, int vcpu, ulong id) => OnVcpu(op, vcpu, made =>
+        StepAnswer.Of(made.GetOneRegister(id, out ulong value), json => json.WriteString("value", Hex(value))));
+
     private static ScenarioStep SetFpu(string op, int vcpu, ScenarioValue step)
     {
         ulong Field(string name, ulong max) => step.Take(name)?.Number(max) ?? 0;
@@ -210,6 +242,17 @@ internal static class KvmSteps
             json.WriteString("flags", Hex(entry.SubleafSignificant ? 1u : 0));
             WriteRegisters(json, entry.Registers);
             json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    public static void WriteNumbers(Utf8JsonWriter json, string name, ImmutableArray<ulong> numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (ulong number in numbers)
+        {
+            json.WriteStringValue(Hex(number));
         }
 
         json.WriteEndArray();

@@ -27,6 +27,7 @@ public class DifferenceSteeringTests
         """{"name":"header","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","bytes":{"530":"01"}},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","xcompBv":"0x8000000000000003"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x0","mxcsr":"0xffff0000"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x1","mxcsr":"0x1f80","bytes":{"480":"5a"}},{"op":"get_xsave","vcpu":0},{"op":"get_xsave2","vcpu":0},{"op":"xsave2_size"}]}""",
         """{"name":"no-cpuid","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x800"},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"set_sregs","vcpu":0,"cr4":"0x40000"},{"op":"set_sregs","vcpu":0,"efer":"0x100"}]}""",
         """{"name":"xss-zero","steps":[{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x0"}]}""",
+        """{"name":"one-reg","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"get_reg_list","vcpu":0},{"op":"get_one_reg","vcpu":0,"id":"0x2030000200000da0"}]}""",
         """{"name":"narrow","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported","and":{"0xd.0.eax":"0x3"}},{"op":"get_cpuid2","vcpu":0},{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0}]}""",
         """{"name":"no-xsave","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"empty"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80"}]}""",
         """{"name":"pkru","steps":[{"op":"host_pkru","value":"0x0"},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0},{"op":"host_pkru","value":"0x55555554"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80"},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0}]}""",
@@ -59,7 +60,6 @@ public class DifferenceSteeringTests
         KernelDifference.SignalPkuWithoutXcr0 => Turned(difference, "6.12", KeysWithoutXcr0),
         KernelDifference.KvmProtectedZero => Turned(difference, "6.6", kernel => Protected(kernel, GuestProtection.SevEs)),
         KernelDifference.KvmProtectedEinval => Turned(difference, "6.12", kernel => Protected(kernel, GuestProtection.ProtectedState)),
-        KernelDifference.KvmOneRegister => Turned(difference, "6.18", RegisterList),
         KernelDifference.X86FpuNoPku => Turned(difference, "6.1.0", WithoutKeys),
         _ => Hosts.SelectMany(host => Kernels, (host, kernel) => Turned(difference, kernel, behavior => Answers(new LinuxHost(Record(host), behavior)), host)).FirstOrDefault(found => found is not null),
     };
@@ -116,8 +116,6 @@ public class DifferenceSteeringTests
         KvmReply get = vcpu.GetXsave(out byte[] area);
         return $"{set.Errno} {get.Errno} {area.AsSpan().IndexOfAnyExcept((byte)0)}";
     }
-
-    private static string RegisterList(KernelBehavior kernel) => KvmModelMachine.CreateVcpu(new LinuxHost(Record("amd-genoa"), kernel)).GetRegisterList(out _).Errno.ToString();
 
     private static string WithoutKeys(KernelBehavior kernel)
     {

@@ -22,6 +22,17 @@ public abstract record KvmCall
 
     /// <summary>The call in one line.</summary>
     public abstract override string ToString();
+
+    private protected static byte[] Numbers(ImmutableArray<ulong> values)
+    {
+        byte[] bytes = new byte[values.Length * sizeof(ulong)];
+        for (int i = 0; i < values.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(i * sizeof(ulong)), values[i]);
+        }
+
+        return bytes;
+    }
 }
 
 /// <summary>KVM_SET_CPUID2.</summary>
@@ -248,8 +259,8 @@ public sealed record RunImmediateExitCall : KvmCall
     public override string ToString() => "RUN immediate_exit";
 }
 
-/// <summary>KVM_SET_MSRS with one MSR.</summary>
-public sealed record SetMsrCall(uint Index, ulong Value) : KvmCall
+/// <summary>KVM_SET_MSRS: the kernel answers how many it took before the first that it refuses.</summary>
+public sealed record SetMsrsCall(ImmutableArray<MsrEntry> Entries) : KvmCall
 {
     /// <inheritdoc/>
     public override string Request => "KVM_SET_MSRS";
@@ -258,16 +269,16 @@ public sealed record SetMsrCall(uint Index, ulong Value) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.SetMsr(Index, Value, out int count).Errno;
+        Errno errno = vcpu.SetMsrs(Entries.AsSpan(), out int count).Errno;
         return new(errno, new[] { (byte)count });
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"SET_MSRS 0x{Index:x}=0x{Value:x}";
+    public override string ToString() => $"SET_MSRS {string.Join(' ', Entries.Select(entry => $"0x{entry.Index:x}=0x{entry.Value:x}"))}";
 }
 
-/// <summary>KVM_GET_MSRS with one MSR.</summary>
-public sealed record GetMsrCall(uint Index) : KvmCall
+/// <summary>KVM_GET_MSRS.</summary>
+public sealed record GetMsrsCall(ImmutableArray<uint> Indices) : KvmCall
 {
     /// <inheritdoc/>
     public override string Request => "KVM_GET_MSRS";
@@ -276,13 +287,81 @@ public sealed record GetMsrCall(uint Index) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetMsr(Index, out int count, out ulong value).Errno;
-        byte[] bytes = new byte[1 + sizeof(ulong)];
-        bytes[0] = (byte)count;
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(1), value);
-        return new(errno, bytes);
+        Errno errno = vcpu.GetMsrs(Indices.AsSpan(), out ImmutableArray<ulong> values).Errno;
+        return new(errno, Numbers(values));
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"GET_MSRS 0x{Index:x}";
+    public override string ToString() => $"GET_MSRS {string.Join(' ', Indices.Select(index => $"0x{index:x}"))}";
+}
+
+/// <summary>KVM_SET_ONE_REG.</summary>
+public sealed record SetOneRegisterCall(ulong Id, ulong Value) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_SET_ONE_REG";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        return new(vcpu.SetOneRegister(Id, Value).Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"SET_ONE_REG 0x{Id:x}=0x{Value:x}";
+}
+
+/// <summary>KVM_GET_ONE_REG.</summary>
+public sealed record GetOneRegisterCall(ulong Id) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_GET_ONE_REG";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetOneRegister(Id, out ulong value).Errno;
+        return new(errno, Numbers([value]));
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"GET_ONE_REG 0x{Id:x}";
+}
+
+/// <summary>KVM_GET_REG_LIST.</summary>
+public sealed record GetRegisterListCall : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_GET_REG_LIST";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        Errno errno = vcpu.GetRegisterList(out ImmutableArray<ulong> ids).Errno;
+        return new(errno, Numbers(ids));
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => "GET_REG_LIST";
+}
+
+/// <summary>KVM_SET_SREGS that changes CR4 alone: OSXSAVE and PKE show in CPUID, and CET is refused by kernel.</summary>
+public sealed record SetCr4Call(ulong Cr4) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_SET_SREGS";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters registers);
+        return new(read.IsSuccess ? vcpu.SetControlRegisters(registers with { Cr4 = Cr4 }).Errno : read.Errno, default);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"SET_SREGS CR4=0x{Cr4:x}";
 }

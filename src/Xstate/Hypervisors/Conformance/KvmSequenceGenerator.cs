@@ -13,16 +13,19 @@ public sealed class KvmSequenceGenerator
 {
     private const int MinCalls = 6;
     private const int MaxCalls = 15;
+    private const int MaxMsrs = 4;
+    private const uint UnknownMsr = 0x1234_5678;
     private const uint LinearAddressLeaf = 0x8000_0008;
 
     /// <summary>Masks that real images and snapshots have, some beyond most hosts.</summary>
     private static readonly ulong[] KnownMasks = [0, 1, 2, 3, 4, 5, 6, 7, 0x1B, 0x1F, 0xE0, 0xE7, 0x200, 0x203, 0x207, 0x21F, 0x2E7, 0x2FF, 0x602E7, 0x8_0000, 1UL << 62, 1UL << 63];
 
-    /// <summary>The MSRs of extended state: IA32_XSS, and those of CET, which belong to guests from 6.18 on.</summary>
+    /// <summary>The MSRs of extended state: IA32_XSS, IA32_XFD, and those of CET, which belong to guests from 6.18 on. The number of SSP is KVM's own and no MSR for user space.</summary>
     private static readonly uint[] Msrs =
     [
-        KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXfd,
-        KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
+        KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr,
+        KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl0Ssp + 1, KvmModelVcpu.MsrPl0Ssp + 2, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
+        KvmModelVcpu.GuestSsp,
     ];
 
     private readonly KvmSequenceFacts _facts;
@@ -58,7 +61,7 @@ public sealed class KvmSequenceGenerator
         return new KvmSequence(seed, calls.ToImmutable());
     }
 
-    private KvmCall NextCall(ref SplitMix64 random) => random.Below(_facts.MovesThroughProcessor ? 25 : 23) switch
+    private KvmCall NextCall(ref SplitMix64 random) => random.Below(_facts.MovesThroughProcessor ? 28 : 26) switch
     {
         0 or 1 => SetCpuid2(ref random),
         2 => new GetCpuid2Call(_facts.ComparedLeaf),
@@ -70,26 +73,64 @@ public sealed class KvmSequenceGenerator
         17 => new GetXcrsCall(),
         18 => SetFpu(ref random),
         19 => new GetFpuCall(),
-        20 or 21 => SetMsr(ref random),
-        22 => new GetMsrCall(random.Pick(Msrs)),
+        20 or 21 => SetMsrs(ref random),
+        22 => GetMsrs(ref random),
+        23 => SetOneRegister(ref random),
+        24 => random.OneIn(4) ? new GetRegisterListCall() : new GetOneRegisterCall(RegisterId(ref random)),
+        25 => new SetCr4Call(random.Pick(0UL, 1UL << 18, 1UL << 22, 1UL << 23, 1UL << 18 | 1UL << 22, 1UL << 18 | 1UL << 23)),
         _ => new RunImmediateExitCall(),
     };
 
-    private SetMsrCall SetMsr(ref SplitMix64 random)
+    private SetMsrsCall SetMsrs(ref SplitMix64 random)
     {
-        uint index = random.Pick(Msrs);
-        return new SetMsrCall(index, index switch
+        MsrEntry[] entries = new MsrEntry[random.OneIn(2) ? 1 : 1 + random.Below(MaxMsrs)];
+        for (int i = 0; i < entries.Length; i++)
         {
-            // Anything else, set together with tile data, would fault in the host (KVM-SET-XFD-NM).
-            KvmModelVcpu.MsrXfd => 0,
-            _ when random.OneIn(2) => 0,
-            KvmModelVcpu.MsrXss => Mask(ref random),
+            uint index = Msr(ref random);
+            entries[i] = new MsrEntry(index, MsrValue(index, ref random));
+        }
 
-            // Enable bits and reserved ones; addresses that are aligned, canonical or neither.
-            KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet => (ulong)random.Below(0x1000),
-            _ => random.Pick(0x1000UL, 0x1004UL, 0x1002UL, 0x7FFF_FFFF_FFF8UL, 0x8000_0000_0000UL, 0xFFFF_8000_0000_0000UL),
-        });
+        return new SetMsrsCall([.. entries]);
     }
+
+    private static GetMsrsCall GetMsrs(ref SplitMix64 random)
+    {
+        uint[] indices = new uint[1 + random.Below(MaxMsrs)];
+        for (int i = 0; i < indices.Length; i++)
+        {
+            indices[i] = Msr(ref random);
+        }
+
+        return new GetMsrsCall([.. indices]);
+    }
+
+    private SetOneRegisterCall SetOneRegister(ref SplitMix64 random)
+    {
+        ulong id = RegisterId(ref random);
+        return new SetOneRegisterCall(id, MsrValue((uint)id, ref random));
+    }
+
+    private static uint Msr(ref SplitMix64 random) => random.OneIn(12) ? UnknownMsr : random.Pick(Msrs);
+
+    private static ulong RegisterId(ref SplitMix64 random)
+    {
+        ulong id = random.OneIn(3) ? KvmRegisterId.GuestSsp : KvmRegisterId.OfMsr(Msr(ref random));
+
+        // Another type, size or architecture. Bits below 33 would make another register of it, which the model need not know.
+        return random.OneIn(4) ? id ^ 1UL << (33 + random.Below(31)) : id;
+    }
+
+    private ulong MsrValue(uint index, ref SplitMix64 random) => index switch
+    {
+        // Anything else, set together with tile data, would fault in the host (KVM-SET-XFD-NM).
+        KvmModelVcpu.MsrXfd => 0,
+        _ when random.OneIn(2) => 0,
+        KvmModelVcpu.MsrXss => Mask(ref random),
+
+        // Enable bits and reserved ones; addresses that are aligned, canonical or neither.
+        KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet => (ulong)random.Below(0x1000),
+        _ => random.Pick(0x1000UL, 0x1004UL, 0x1002UL, 0x7FFF_FFFF_FFF8UL, 0x8000_0000_0000UL, 0xFFFF_8000_0000_0000UL),
+    };
 
     private SetCpuid2Call SetCpuid2(ref SplitMix64 random)
     {
@@ -109,7 +150,7 @@ public sealed class KvmSequenceGenerator
 
     private void Change(List<CpuidEntry> entries, ref SplitMix64 random)
     {
-        switch (random.Below(14))
+        switch (random.Below(15))
         {
             // What the guest may enable: narrower than the host, or wider.
             case 0 or 1 or 2 or 3:
@@ -158,6 +199,11 @@ public sealed class KvmSequenceGenerator
                     entries.Add(new CpuidEntry(0xC000_0000 + (uint)entries.Count, 0, SubleafSignificant: false, default));
                 }
 
+                break;
+            case 13:
+                // Shadow stacks and indirect branch tracking, which hosts without CET refuse in the MSRs and not here.
+                Replace(entries, 7, 0, registers => registers with { Ecx = registers.Ecx ^ 1u << 7, Edx = registers.Edx ^ 1u << 20 });
+                Replace(entries, CpuidTable.XsaveLeaf, 1, registers => registers with { Ecx = registers.Ecx ^ 0x1800 });
                 break;
             default:
                 Replace(entries, 1, 0, registers => registers with { Edx = registers.Edx ^ 1u << 9, Ecx = registers.Ecx ^ 1u << 27 });

@@ -46,9 +46,9 @@ public static class KvmScenarioText
 
     private static void Write(Utf8JsonWriter json, KvmCall call, byte[] lastArea)
     {
-        // The requests' names without KVM_ are the steps' names, in lower case; a list of MSRs has one.
+        // The requests' names without KVM_ are the steps' names, in lower case.
         string op = call.Request["KVM_".Length..].ToLowerInvariant();
-        json.WriteString("op", op switch { "run" => "run_immediate_exit", "set_msrs" => "set_msr", "get_msrs" => "get_msr", _ => op });
+        json.WriteString("op", op == "run" ? "run_immediate_exit" : op);
         switch (call)
         {
             case SetCpuid2Call set:
@@ -77,12 +77,30 @@ public static class KvmScenarioText
             case SetFpuCall set:
                 KvmSteps.WriteFpu(json, KvmFpu.Parse(set.Fpu.Span));
                 break;
-            case SetMsrCall set:
-                json.WriteString("index", KvmSteps.Hex(set.Index));
+            case SetMsrsCall set:
+                json.WriteStartArray("entries");
+                foreach (MsrEntry entry in set.Entries)
+                {
+                    json.WriteStartObject();
+                    json.WriteString("index", KvmSteps.Hex(entry.Index));
+                    json.WriteString("value", KvmSteps.Hex(entry.Value));
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+                break;
+            case GetMsrsCall get:
+                KvmSteps.WriteNumbers(json, "indices", [.. get.Indices]);
+                break;
+            case SetOneRegisterCall set:
+                json.WriteString("id", KvmSteps.Hex(set.Id));
                 json.WriteString("value", KvmSteps.Hex(set.Value));
                 break;
-            case GetMsrCall get:
-                json.WriteString("index", KvmSteps.Hex(get.Index));
+            case GetOneRegisterCall get:
+                json.WriteString("id", KvmSteps.Hex(get.Id));
+                break;
+            case SetCr4Call set:
+                json.WriteString("cr4", KvmSteps.Hex(set.Cr4));
                 break;
             default:
                 break;
