@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Linux.Kvm;
+using Xstate.Linux.NativeCode;
 
 namespace Xstate.Linux;
 
@@ -55,7 +56,7 @@ public static partial class HostProbe
         {
             Flavour = KvmDevice.DetectFlavour(),
             SupportedCpuid = device.GetSupportedCpuid(),
-            MxcsrMask = mask == 0 ? null : mask,
+            MxcsrMask = mask == 0 ? record.MxcsrMask : mask,
             Xsave2Size = vm.Xsave2Size == 0 ? null : vm.Xsave2Size,
         };
         return probeBehaviors ? record with { Probes = KvmBehaviorProbe.Run(device, record) } : record;
@@ -78,6 +79,7 @@ public static partial class HostProbe
             Cpuid = HostCpuid.Read(),
             Kernel = ParseRelease(release, File.ReadAllText("/proc/version"), File.Exists(SignaturePath) ? File.ReadAllText(SignaturePath) : null),
             Xcr0 = GuestPermission.HostComponents,
+            MxcsrMask = NativeProcessor.ReadMxcsrMask(),
             Provenance = new Provenance(FactSource.Measured, $"this machine, Linux {release}"),
         };
     }

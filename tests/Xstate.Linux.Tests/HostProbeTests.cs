@@ -1,6 +1,9 @@
+using System.Buffers.Binary;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Linux.Tests.Kvm;
+using Xstate.Linux.Tracing;
 
 namespace Xstate.Linux.Tests;
 
@@ -27,6 +30,15 @@ public class HostProbeTests
         Assert.Empty(record.Probes);
         Assert.Equal(FactSource.Measured, record.Provenance.Source);
         Assert.NotEqual(0u, record.Cpuid.Read(0).Eax);
+    }
+
+    // Inferred from the vendor it would be wrong on QEMU's code generator, which has AMD's name and no bit 17.
+    [Fact]
+    public void MXCSR_MASK_is_the_processor_s_own_without_KVM_too()
+    {
+        using TracedChild child = new();
+        child.GetFpregs(out byte[] fpregs);
+        Assert.Equal(BinaryPrimitives.ReadUInt32LittleEndian(fpregs.AsSpan(XsaveFormat.MxcsrMaskOffset)), HostProbe.RecordWithoutKvm().MxcsrMask);
     }
 
     [Fact]

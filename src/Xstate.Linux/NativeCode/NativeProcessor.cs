@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.ComponentModel;
 using System.Runtime.Intrinsics.X86;
+using System.Runtime.Versioning;
 using Xstate.Architecture;
 using Xstate.Processor;
 
@@ -19,6 +21,28 @@ public static class NativeProcessor
         Cr4.OsFxsr
         | ((CpuId(1, 0).Ecx >> 27 & 1) != 0 ? Cr4.OsXsave : Cr4.None)
         | ((CpuId(7, 0).Ecx >> 4 & 1) != 0 ? Cr4.ProtectionKeys : Cr4.None);
+
+    /// <summary>MXCSR_MASK as FXSAVE stores it (SDM Vol. 1, 11.6.6); null where the processor has none, and where the system forbids a process to make code.</summary>
+    [SupportedOSPlatform("linux")]
+    public static unsafe uint? ReadMxcsrMask()
+    {
+        const int Alignment = 16;
+        try
+        {
+            using LowMemory code = new(LowMemory.PageLength);
+            new CodeWriter().Emit(0x48, 0x0F, 0xAE, 0x07, 0xC3).CopyTo(code.Bytes(0, LowMemory.PageLength), code.Address); // fxsave64 [rdi]; ret
+            code.MakeExecutable();
+            byte* room = stackalloc byte[XsaveFormat.LegacyLength + Alignment];
+            byte* area = (byte*)(((nuint)room + Alignment - 1) & ~(nuint)(Alignment - 1));
+            ((delegate* unmanaged<byte*, void>)code.Pointer)(area);
+            uint mask = *(uint*)(area + XsaveFormat.MxcsrMaskOffset);
+            return mask == 0 ? null : mask;
+        }
+        catch (Win32Exception)
+        {
+            return null;
+        }
+    }
 
     private static CpuidRegisters CpuId(uint leaf, uint subleaf)
     {
