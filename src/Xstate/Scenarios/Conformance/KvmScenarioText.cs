@@ -63,31 +63,13 @@ public static class KvmScenarioText
             case SetXcrsCall set:
                 json.WriteNumber("count", set.Count);
                 json.WriteString("flags", KvmSteps.Hex(set.Flags));
-                json.WriteStartArray("entries");
-                foreach (XcrEntry entry in set.Entries)
-                {
-                    json.WriteStartObject();
-                    json.WriteString("xcr", KvmSteps.Hex(entry.Index));
-                    json.WriteString("value", KvmSteps.Hex(entry.Value));
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
+                WriteEntries(json, "xcr", set.Entries.Select(entry => (entry.Index, entry.Value)));
                 break;
             case SetFpuCall set:
                 KvmSteps.WriteFpu(json, KvmFpu.Parse(set.Fpu.Span));
                 break;
             case SetMsrsCall set:
-                json.WriteStartArray("entries");
-                foreach (MsrEntry entry in set.Entries)
-                {
-                    json.WriteStartObject();
-                    json.WriteString("index", KvmSteps.Hex(entry.Index));
-                    json.WriteString("value", KvmSteps.Hex(entry.Value));
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
+                WriteEntries(json, "index", set.Entries.Select(entry => (entry.Index, entry.Value)));
                 break;
             case GetMsrsCall get:
                 KvmSteps.WriteNumbers(json, "indices", [.. get.Indices]);
@@ -105,5 +87,19 @@ public static class KvmScenarioText
             default:
                 break;
         }
+    }
+
+    private static void WriteEntries(Utf8JsonWriter json, string number, IEnumerable<(uint Number, ulong Value)> entries)
+    {
+        json.WriteStartArray("entries");
+        foreach ((uint of, ulong value) in entries)
+        {
+            json.WriteStartObject();
+            json.WriteString(number, KvmSteps.Hex(of));
+            json.WriteString("value", KvmSteps.Hex(value));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 }
