@@ -33,7 +33,7 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
 
         CompareUnderSignals(count / 500, withTiles, reports);
         Assert.All(reports, report => Assert.Empty(report.Disagreements));
-        Assert.All(reports, report => Assert.InRange(report.Repeated, 0, report.Cases / 100));
+        Assert.All(reports, report => Assert.InRange(report.Repeated, 0, Math.Max(1, report.Cases / 100)));
         output.WriteLine($"{reports.Sum(report => report.Cases)} cases on {NativeProcessor.Profile.UserComponents}");
     }
 
@@ -42,20 +42,19 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
     {
         ReturnHandler.Install(NativeCodeCalls.SigUsr2);
         nint prober = 0;
-        Thread thread = new(() =>
+        Task<ComparisonReport> comparison = OnItsOwnThread(() =>
         {
             Volatile.Write(ref prober, LibC.syscall(LibC.SYS_gettid, 0, 0));
-            using ProcessorComparison comparison = new(Seed, withTiles: withTiles);
-            all.Add(comparison.Run(count));
+            return Run(Seed, count, withTiles);
         });
-        thread.Start();
         int sent = 0;
-        while (!thread.Join(TimeSpan.Zero))
+        while (!comparison.IsCompleted)
         {
             nint target = Volatile.Read(ref prober);
             sent += target != 0 && LibC.syscall(LibC.SYS_tgkill, Environment.ProcessId, target, NativeCodeCalls.SigUsr2) == 0 ? 1 : 0;
         }
 
+        all.Add(comparison.GetAwaiter().GetResult());
         output.WriteLine($"{sent} signals sent during {all[^1].Cases} cases{(withTiles ? " with tiles" : "")}, {all[^1].Repeated} repeated");
         Assert.NotEqual(0, sent);
     }
@@ -63,16 +62,8 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
     private void Compare(int count, bool withTiles, List<ComparisonReport> all)
     {
         int threads = Math.Min(Environment.ProcessorCount, 4);
-        ComparisonReport[] reports = new ComparisonReport[threads];
-        Parallel.For(0, threads, thread =>
-        {
-            if (OperatingSystem.IsLinux())
-            {
-                using ProcessorComparison comparison = new(Seed + (ulong)thread, withTiles: withTiles);
-                reports[thread] = comparison.Run(count / threads);
-            }
-        });
-
+        ComparisonReport[] reports =
+            [.. Enumerable.Range(0, threads).Select(thread => OnItsOwnThread(() => Run(Seed + (ulong)thread, count / threads, withTiles))).ToArray().Select(task => task.GetAwaiter().GetResult())];
         all.AddRange(reports);
         foreach (ComparisonReport report in reports)
         {
@@ -88,4 +79,14 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
             }
         }
     }
+
+    private static ComparisonReport Run(ulong seed, int count, bool withTiles)
+    {
+        using ProcessorComparison comparison = new(seed, withTiles: withTiles);
+        return comparison.Run(count);
+    }
+
+    // A thread that has used tiles has large signal frames for the rest of its life: none of the pool's shall have them.
+    private static Task<ComparisonReport> OnItsOwnThread(Func<ComparisonReport> function) =>
+        Task.Factory.StartNew(function, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }
