@@ -53,9 +53,8 @@ internal static class SetCommand
             using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
             Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options, out ImmutableArray<Finding> findings);
             Write(opened, changed.Value, path, destination, parsed.GetValue(force));
-            CaptureKind kind = opened.Capture.Kind;
-            ImmutableArray<Finding> told = kind == CaptureKind.Process ? [.. findings, .. DefaultKey.Check(changed.Value)] : findings;
-            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, told) { Kind = kind };
+            ImmutableArray<Finding> told = [.. findings, .. DefaultKey.Check(opened.Capture with { States = [changed.Value] })];
+            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, told) { Kind = opened.Capture.Kind };
             if (parsed.GetValue(options.Json))
             {
                 Standard.Write(stream => SetReport.WriteJson(stream, answer));
