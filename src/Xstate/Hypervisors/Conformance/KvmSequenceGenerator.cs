@@ -127,8 +127,9 @@ public sealed class KvmSequenceGenerator
         _ when random.OneIn(2) => 0,
         KvmModelVcpu.MsrXss => Mask(ref random),
 
-        // Enable bits and reserved ones; addresses that are aligned, canonical or neither.
-        KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet => (ulong)random.Below(0x1000),
+        // Enable bits and reserved ones, and for all of CET addresses that are aligned, canonical or neither.
+        KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet when random.OneIn(2) => (ulong)random.Below(0x1000),
+        _ when random.OneIn(8) => random.Next(),
         _ => random.Pick(0x1000UL, 0x1004UL, 0x1002UL, 0x7FFF_FFFF_FFF8UL, 0x8000_0000_0000UL, 0xFFFF_8000_0000_0000UL),
     };
 
