@@ -66,6 +66,9 @@ public sealed class ConvertAndSetCommandTests : IDisposable
         XstateProcess run = await XstateProcess.Run("set", "samples/captures/live-avx512.json", "pkru=0x5555", "k2=0xff", "-o", output);
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("k2 from", run.Output, StringComparison.Ordinal);
+
+        // This PKRU closes key 0, which is a guest's own matter.
+        Assert.DoesNotContain("XS1304", run.Output, StringComparison.Ordinal);
         XstateProcess diff = await XstateProcess.Run("diff", "samples/captures/live-avx512.json", output, "--json");
         Assert.Equal(["k2", "pkru"], diff.Json.GetProperty("states")[0].GetProperty("differences").EnumerateArray().Select(d => d.GetProperty("register").GetString()!).Order());
         Assert.Empty(diff.Json.GetProperty("states")[0].GetProperty("noise").EnumerateArray());

@@ -82,6 +82,14 @@ public sealed class ElfCoreCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Set_warns_of_a_PKRU_that_closes_key_0_for_a_thread()
+    {
+        XstateProcess run = await XstateProcess.Run("set", $"{Data}tcgmax-linux6.12.107-3threads-avx-pkru-s11.core.gz", "pkru=0x1", "--tid", "133", "-o", Path.Combine(_folder, "closed"));
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("XS1304 warning: PKRU 0x1 closes key 0", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Set_changes_one_register_of_one_thread()
     {
         string changed = Path.Combine(_folder, "changed");
