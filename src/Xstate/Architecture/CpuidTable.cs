@@ -95,6 +95,13 @@ public sealed class CpuidTable
     /// <summary>Components that IA32_XSS may enable: leaf 0xD.1 EDX:ECX.</summary>
     public StateComponentSet SupervisorComponents => new(Read(XsaveLeaf, 1).EdxEcx);
 
+    /// <summary>Whether a feature's bit is set; a missing leaf counts as zero, as on the processor.</summary>
+    public bool Has(CpuidFeature feature)
+    {
+        ArgumentNullException.ThrowIfNull(feature);
+        return feature.IsIn(this);
+    }
+
     /// <summary>The answer for a leaf and sub-leaf, or zeros when the table has none.</summary>
     public CpuidRegisters Read(uint leaf, uint subleaf = 0) => TryRead(leaf, subleaf, out CpuidRegisters found) ? found : default;
 

@@ -13,21 +13,6 @@ public enum EnabledBy
     Xss,
 }
 
-/// <summary>One CPUID feature bit, by leaf, sub-leaf, register and bit number.</summary>
-/// <param name="Name">The manual's name, such as <c>PKU</c>.</param>
-/// <param name="Leaf">CPUID leaf (EAX).</param>
-/// <param name="Subleaf">CPUID sub-leaf (ECX).</param>
-/// <param name="Register">The register that holds the bit.</param>
-/// <param name="Bit">Bit number, 0 to 31.</param>
-public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidRegister Register, int Bit)
-{
-    /// <summary>Whether a CPUID table has the bit set; a missing leaf counts as zero, as on the processor.</summary>
-    public bool IsIn(CpuidTable cpuid) => (cpuid.Read(Leaf, Subleaf)[Register] >> Bit & 1) != 0;
-
-    /// <summary>The notation of the manuals, <c>CPUID.7.0:ECX[3]</c>.</summary>
-    public override string ToString() => $"CPUID.{Leaf:X}.{Subleaf:X}:{Register.ToString().ToUpperInvariant()}[{Bit}] {Name}";
-}
-
 /// <summary>
 /// What the manuals fix about one component on every processor. Standard-format offsets are deliberately not here: they
 /// belong to one CPU model and come from CPUID leaf 0xD (<see cref="XsaveLayout"/>).
@@ -58,6 +43,20 @@ public sealed record StateComponentInfo(
     /// <summary>The component as a set of one.</summary>
     public StateComponentSet Bit => Of(Component);
 
+    /// <summary>Whether a CPUID table has a feature that brings the component.</summary>
+    public bool IsAnnouncedBy(CpuidTable cpuid)
+    {
+        foreach (CpuidFeature feature in Features)
+        {
+            if (feature.IsIn(cpuid))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>
     /// The first eight bytes of the initial configuration (SDM Vol. 1, 13.6): what a restore gives the component when the image does not have it. Everything else of
     /// every component is zero then, but for the x87 control word (<see cref="XsaveFormat.InitialFcw"/>).
@@ -73,39 +72,33 @@ public static class StateComponents
     private static readonly StateComponentSet Amx = Of(StateComponent.TileCfg, StateComponent.TileData);
     private static readonly StateComponentSet SseAvx = Of(StateComponent.Sse, StateComponent.Avx);
 
-    private static readonly CpuidFeature MpxFeature = new("MPX", 7, 0, CpuidRegister.Ebx, 14);
-    private static readonly CpuidFeature Avx512Feature = new("AVX512F", 7, 0, CpuidRegister.Ebx, 16);
-    private static readonly CpuidFeature ShadowStack = new("CET_SS", 7, 0, CpuidRegister.Ecx, 7);
-    private static readonly CpuidFeature BranchTracking = new("CET_IBT", 7, 0, CpuidRegister.Edx, 20);
-    private static readonly CpuidFeature AmxTile = new("AMX_TILE", 7, 0, CpuidRegister.Edx, 24);
-
     /// <summary>All components that the manuals name, by bit.</summary>
     public static ImmutableArray<StateComponentInfo> All { get; } =
     [
         // component, name, enabled by, size, requires, all-or-none group, excludes, features, XSAVE-enabled
-        User(StateComponent.X87, "x87", 160, Empty, Empty, Empty, false, new CpuidFeature("FPU", 1, 0, CpuidRegister.Edx, 0)),
-        User(StateComponent.Sse, "sse", 256, Empty, Empty, Empty, false, new CpuidFeature("SSE", 1, 0, CpuidRegister.Edx, 25)),
-        User(StateComponent.Avx, "avx", 256, Of(StateComponent.Sse), Empty, Empty, true, new CpuidFeature("AVX", 1, 0, CpuidRegister.Ecx, 28)),
-        User(StateComponent.BndRegs, "bndregs", 64, Empty, Mpx, Of(StateComponent.Apx), true, MpxFeature),
-        User(StateComponent.BndCsr, "bndcsr", 64, Empty, Mpx, Of(StateComponent.Apx), true, MpxFeature),
-        User(StateComponent.Opmask, "opmask", 64, SseAvx, Avx512, Empty, true, Avx512Feature),
-        User(StateComponent.ZmmHi256, "zmm_hi256", 512, SseAvx, Avx512, Empty, true, Avx512Feature),
-        User(StateComponent.Hi16Zmm, "hi16_zmm", 1024, SseAvx, Avx512, Empty, true, Avx512Feature),
-        Supervisor(StateComponent.Pt, "pt", 128, new CpuidFeature("INTEL_PT", 7, 0, CpuidRegister.Ebx, 25)),
-        User(StateComponent.Pkru, "pkru", 8, Empty, Empty, Empty, false, new CpuidFeature("PKU", 7, 0, CpuidRegister.Ecx, 3)),
-        Supervisor(StateComponent.Pasid, "pasid", 8, new CpuidFeature("ENQCMD", 7, 0, CpuidRegister.Ecx, 29)),
-        Supervisor(StateComponent.CetU, "cet_u", 16, ShadowStack, BranchTracking),
-        Supervisor(StateComponent.CetS, "cet_s", 24, ShadowStack, BranchTracking),
-        Supervisor(StateComponent.Hdc, "hdc", 8, new CpuidFeature("HDC", 6, 0, CpuidRegister.Eax, 13)) with { InitialValue = 1 },
-        Supervisor(StateComponent.Uintr, "uintr", 48, new CpuidFeature("UINTR", 7, 0, CpuidRegister.Edx, 5)),
-        Supervisor(StateComponent.Lbr, "lbr", 808, new CpuidFeature("ARCH_LBR", 7, 0, CpuidRegister.Edx, 19)),
-        Supervisor(StateComponent.Hwp, "hwp", 8, new CpuidFeature("HWP", 6, 0, CpuidRegister.Eax, 7)) with { InitialValue = 0x8000_FF01 },
-        User(StateComponent.TileCfg, "tilecfg", 64, Empty, Amx, Empty, true, AmxTile),
-        User(StateComponent.TileData, "tiledata", 8192, Empty, Amx, Empty, true, AmxTile),
+        User(StateComponent.X87, "x87", 160, Empty, Empty, Empty, false, CpuidFeatures.Fpu),
+        User(StateComponent.Sse, "sse", 256, Empty, Empty, Empty, false, CpuidFeatures.Sse),
+        User(StateComponent.Avx, "avx", 256, Of(StateComponent.Sse), Empty, Empty, true, CpuidFeatures.Avx),
+        User(StateComponent.BndRegs, "bndregs", 64, Empty, Mpx, Of(StateComponent.Apx), true, CpuidFeatures.Mpx),
+        User(StateComponent.BndCsr, "bndcsr", 64, Empty, Mpx, Of(StateComponent.Apx), true, CpuidFeatures.Mpx),
+        User(StateComponent.Opmask, "opmask", 64, SseAvx, Avx512, Empty, true, CpuidFeatures.Avx512f),
+        User(StateComponent.ZmmHi256, "zmm_hi256", 512, SseAvx, Avx512, Empty, true, CpuidFeatures.Avx512f),
+        User(StateComponent.Hi16Zmm, "hi16_zmm", 1024, SseAvx, Avx512, Empty, true, CpuidFeatures.Avx512f),
+        Supervisor(StateComponent.Pt, "pt", 128, CpuidFeatures.IntelPt),
+        User(StateComponent.Pkru, "pkru", 8, Empty, Empty, Empty, false, CpuidFeatures.Pku),
+        Supervisor(StateComponent.Pasid, "pasid", 8, CpuidFeatures.Enqcmd),
+        Supervisor(StateComponent.CetU, "cet_u", 16, CpuidFeatures.CetSs, CpuidFeatures.CetIbt),
+        Supervisor(StateComponent.CetS, "cet_s", 24, CpuidFeatures.CetSs, CpuidFeatures.CetIbt),
+        Supervisor(StateComponent.Hdc, "hdc", 8, CpuidFeatures.Hdc) with { InitialValue = 1 },
+        Supervisor(StateComponent.Uintr, "uintr", 48, CpuidFeatures.Uintr),
+        Supervisor(StateComponent.Lbr, "lbr", 808, CpuidFeatures.ArchLbr),
+        Supervisor(StateComponent.Hwp, "hwp", 8, CpuidFeatures.Hwp) with { InitialValue = 0x8000_FF01 },
+        User(StateComponent.TileCfg, "tilecfg", 64, Empty, Amx, Empty, true, CpuidFeatures.AmxTile),
+        User(StateComponent.TileData, "tiledata", 8192, Empty, Amx, Empty, true, CpuidFeatures.AmxTile),
 
         // APX reuses the 128 bytes that MPX had at 960, so the two cannot be enabled together.
-        User(StateComponent.Apx, "apx", 128, Empty, Empty, Mpx, true, new CpuidFeature("APX_F", 7, 1, CpuidRegister.Edx, 21)),
-        User(StateComponent.Lwp, "lwp", 128, SseAvx, Empty, Empty, true, new CpuidFeature("LWP", 0x8000_0001, 0, CpuidRegister.Ecx, 15)),
+        User(StateComponent.Apx, "apx", 128, Empty, Empty, Mpx, true, CpuidFeatures.ApxF),
+        User(StateComponent.Lwp, "lwp", 128, SseAvx, Empty, Empty, true, CpuidFeatures.Lwp),
     ];
 
     private static readonly StateComponentInfo?[] ByBit = IndexByBit();
