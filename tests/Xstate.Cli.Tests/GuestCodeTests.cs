@@ -99,6 +99,34 @@ public class GuestCodeTests
         Assert.True(compared >= 10_000 && mnemonics.Count > 300);
     }
 
+    [Fact]
+    public void Every_register_has_its_number_in_encodings()
+    {
+        // SDM Vol. 2A, table 3-1. MOV r, imm: the low three bits of the opcode and REX.B are the number.
+        string[][] names =
+        [
+            ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil", "r8b", "r9b", "r10b", "r11b", "r12b", "r13b", "r14b", "r15b"],
+            ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8w", "r9w", "r10w", "r11w", "r12w", "r13w", "r14w", "r15w"],
+            ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "r8d", "r9d", "r10d", "r11d", "r12d", "r13d", "r14d", "r15d"],
+            ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
+        ];
+        IcedDecoder decoder = new();
+        for (int width = 0; width < names.Length; width++)
+        {
+            for (int number = 0; number < names[width].Length; number++)
+            {
+                GuestInstruction decoded = decoder.Decode(Assembler.Assemble($"mov {names[width][number]}, 1", GuestMode.Long, 0x1000), 0x1000, GuestMode.Long);
+                Assert.Equal(new GuestRegister(GuestRegisterClass.General, number, 1 << width), decoded.Operands[0].Register);
+            }
+        }
+
+        foreach ((string name, int number) in (ReadOnlySpan<(string, int)>)[("ah", 0), ("ch", 1), ("dh", 2), ("bh", 3)])
+        {
+            GuestInstruction decoded = decoder.Decode(Assembler.Assemble($"mov {name}, 1", GuestMode.Long, 0x1000), 0x1000, GuestMode.Long);
+            Assert.Equal(new GuestRegister(GuestRegisterClass.HighByte, number, 1), decoded.Operands[0].Register);
+        }
+    }
+
     // Far pointers, jumps to numbers, other names of an instruction and operands that are shown or not shown although they are implied have no place in scenarios.
     private static bool IsWritable(GuestInstruction instruction) =>
         !instruction.Operands.Any(operand => operand.Kind == GuestOperandKind.Target || operand.HasOtherSegment)

@@ -113,16 +113,24 @@ internal sealed class IcedDecoder : IGuestDecoder
 
         GuestRegisterClass kind = register switch
         {
-            Register.AH or Register.CH or Register.DH or Register.BH => GuestRegisterClass.HighByte,
+            >= Register.AH and <= Register.BH => GuestRegisterClass.HighByte,
             _ when register.IsGPR() => GuestRegisterClass.General,
             _ when register.IsSegmentRegister() => GuestRegisterClass.Segment,
             _ when register.IsCR() => GuestRegisterClass.Control,
             _ when register.IsVectorRegister() => GuestRegisterClass.Vector,
             _ => GuestRegisterClass.Other,
         };
-        int index = kind == GuestRegisterClass.HighByte ? register - Register.AH : register.GetNumber();
-        return new GuestRegister(kind, index, register.GetSize());
+        return new GuestRegister(kind, NumberOf(register), register.GetSize());
     }
+
+    // The number in encodings (SDM Vol. 2A, table 3-1). Iced counts the byte registers through AH to BH, and AH is the second byte of register 0.
+    private static int NumberOf(Register register) => register switch
+    {
+        >= Register.AL and <= Register.BL => register - Register.AL,
+        >= Register.AH and <= Register.BH => register - Register.AH,
+        >= Register.SPL and <= Register.R15L => register - Register.SPL + (Register.SP - Register.AX),
+        _ => register.GetNumber(),
+    };
 
     private sealed class MemoryCodeReader(ReadOnlyMemory<byte> code) : CodeReader
     {

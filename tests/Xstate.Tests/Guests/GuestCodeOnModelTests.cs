@@ -24,6 +24,7 @@ public class GuestCodeOnModelTests
     [InlineData("mov ecx, 5; next: add eax, ecx; loop next; call sub; jmp end; sub: push 7; pop rbx; ret; nop; end:", 15, 7, 0, 0)]
     [InlineData("mov ecx, 3; mov edi, 0x8000; mov eax, 0x41; rep stosb; mov ebx, [0x8000]; mov esi, 0x8000; lodsw; mov edx, esi", 0x4141, 0x414141, 0, 0x8002)]
     [InlineData("mov eax, 2; cmp eax, 2; mov ebx, 9; cmove ecx, ebx; cmovne edx, ebx; lea rax, [rbx+rbx*2-1]", 26, 9, 9, 0)]
+    [InlineData("mov r8, 0; mov r12, 0; mov r8b, 0x11; mov r12b, 0x22; mov rax, r8; mov rbx, r12; mov sil, 3; movzx ecx, sil; mov r15b, cl; movzx edx, r15b", 0x11, 0x22, 3, 3)]
     [InlineData("mov rax, cr4; mov rbx, cr0; and ebx, 0x11; mov rcx, cr3", 0x440220, 0x11, 0x12000, 0)]
     public void Ordinary_instructions_compute_what_the_manual_says(string code, ulong rax, ulong rbx, ulong rcx, ulong rdx)
     {
