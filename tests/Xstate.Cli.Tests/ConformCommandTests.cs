@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Xstate.Linux;
 using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
@@ -16,7 +17,28 @@ public class ConformCommandTests
         Assert.InRange(run.Json.GetProperty("calls").GetInt64(), 3000, 3100);
         Assert.All(["child", "ptrace_get", "ptrace_set", "signal_roundtrip"], step => Assert.True(byCall.GetProperty(step).GetInt64() > 0));
         Assert.Empty(run.Error);
+
+        bool hasKvm = HostProbe.IsKvmUsable(out string why);
+        Assert.Equal(hasKvm, run.Json.GetProperty("compared").EnumerateArray().Any(part => part.GetString() == "kvm"));
+        Assert.Equal(hasKvm, byCall.EnumerateObject().Any(call => call.Name.StartsWith("KVM_", StringComparison.Ordinal)));
+        Assert.Equal(hasKvm ? [] : [why], Why(run, "kvm"));
+        bool hasKeys = (HostCpuid.Read().Read(7).Ecx >> 4 & 1) != 0;
+        Assert.Equal(hasKeys, Why(run, "pkru").Length == 0);
     }
+
+    [Fact]
+    public async Task The_text_says_what_was_left_out_and_speaks_of_KVM_only_where_it_was_compared()
+    {
+        XstateProcess run = await Conform("conform", "--as", "linux-5.10", "--count", "300");
+        Assert.Empty(run.Error);
+        bool hasKvm = HostProbe.IsKvmUsable(out string why);
+        Assert.NotEqual(hasKvm, run.Output.Contains($"left out: kvm: {why}", StringComparison.Ordinal));
+        Assert.NotEqual(hasKvm, run.Output.Contains("KVM was not compared", StringComparison.Ordinal));
+        Assert.Equal(hasKvm, run.Output.Contains("left out: kvm-run", StringComparison.Ordinal) || run.Output.Contains("KVM_RUN", StringComparison.Ordinal));
+    }
+
+    private static string[] Why(XstateProcess run, string what) =>
+        [.. run.Json.GetProperty("leftOut").EnumerateArray().Where(left => left.GetProperty("what").GetString() == what).Select(left => left.GetProperty("why").GetString()!)];
 
     [Fact]
     public async Task A_kernel_of_another_era_disagrees_and_each_reproducer_runs()

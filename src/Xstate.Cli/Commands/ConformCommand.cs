@@ -7,6 +7,7 @@ using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux;
 using Xstate.Linux.Kvm;
+using Xstate.Linux.NativeCode;
 using Xstate.Reports;
 using Xstate.Scenarios.Conformance;
 
@@ -78,16 +79,16 @@ internal static class ConformCommand
 
         LinuxHost host = LocalHost.Probed(kernel);
         KvmSequenceFacts? facts = LocalHost.SequenceFacts(host);
-        if (facts is null && !HostProbe.IsKvmUsable(out string why))
-        {
-            Console.Error.WriteLine($"xstate: KVM is left out: {why}");
-        }
-
+        HostProbe.IsKvmUsable(out string whyNoKvm);
+        options = options with { DriftingInUse = InUseDrift.Components };
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
 
         using ProgressLine? line = ProgressLine.OnTerminal();
         ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, line is null ? null : new Progress(line, options.Count));
-        return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result);
+        return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result)
+        {
+            LeftOut = ConformanceScope.LeftOut(host, facts, whyNoKvm, options.DriftingInUse),
+        };
     }
 
     private sealed class Progress(ProgressLine line, long count) : IProgress<long>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Xstate.Cli.GuestCode;
 using Xstate.Cli.Input;
+using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Scenarios;
 
@@ -41,7 +42,7 @@ internal static class RunCommand
         }
 
         // Steps of a process need no KVM; on a machine without one those of KVM answer that they are not supported.
-        using KvmDevice? device = File.Exists(KvmDevice.DefaultPath) ? KvmDevice.Open() : null;
+        using KvmDevice? device = HostProbe.IsKvmUsable(out _) ? KvmDevice.Open() : null;
         return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device));
     }
 

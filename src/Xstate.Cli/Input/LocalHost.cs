@@ -52,7 +52,7 @@ internal static class LocalHost
         ImageLength = Math.Max(KvmModelMachine.XsaveLength, host.Record.Xsave2Size ?? 0),
 
         // Where XSAVES or XSAVEOPT leaves out what was not modified since the XRSTOR, bytes that no register holds may stay or go. QEMU's translator always writes everything.
-        MovesThroughProcessor = host.Record.Flavour != KvmFlavour.Pvm && NativeProcessor.Profile.Has(ProcessorQuirks.XinuseAlwaysOne),
+        MovesThroughProcessor = host.Record.Flavour != KvmFlavour.Pvm && NativeProcessor.Enumerated.Has(ProcessorQuirks.XinuseAlwaysOne),
 
         // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled there.
         ComparedLeaf = host.Record.Flavour == KvmFlavour.Pvm ? CpuidTable.XsaveLeaf : null,

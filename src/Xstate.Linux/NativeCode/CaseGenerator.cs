@@ -35,7 +35,7 @@ internal sealed class CaseGenerator
     private SplitMix64 _random;
     private ulong _number;
 
-    public CaseGenerator(ulong seed, InstructionProbe probe)
+    public CaseGenerator(ulong seed, InstructionProbe probe, bool withCompatibilityMode)
     {
         _random = new SplitMix64(seed);
         _random.Fill(_pool);
@@ -46,7 +46,7 @@ internal sealed class CaseGenerator
         // XSETBV and the supervisor forms only fault in a process, and instructions without memory have few operands.
         _instructions =
         [
-            .. ProbedInstruction.All.SelectMany(instruction => Enumerable.Repeat(instruction, WeightOf(instruction))),
+            .. ProbedInstruction.All.Where(instruction => instruction.Is64BitMode || withCompatibilityMode).SelectMany(instruction => Enumerable.Repeat(instruction, WeightOf(instruction))),
         ];
     }
 

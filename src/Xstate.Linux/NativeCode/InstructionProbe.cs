@@ -37,14 +37,19 @@ public sealed unsafe class InstructionProbe : IDisposable
     /// <param name="withTiles">Load and save tile registers too, for which the process needs <see cref="ProcessPermission"/>.</param>
     /// <exception cref="PlatformNotSupportedException">The processor or the kernel does not offer XSAVE.</exception>
     public InstructionProbe(bool withTiles = false)
+        : this(NativeProcessor.Profile, withTiles)
     {
-        Profile = NativeProcessor.Profile;
+    }
+
+    internal InstructionProbe(ProcessorProfile profile, bool withTiles)
+    {
+        Profile = profile;
         if ((NativeProcessor.Cr4Mirror & Cr4.OsXsave) == Cr4.None)
         {
             throw new PlatformNotSupportedException("the kernel has not enabled XSAVE (CR4.OSXSAVE)");
         }
 
-        Prepare(Profile);
+        Prepare();
         _data.Forbid(GuardOffset, GuardLength);
         Write(ProbeRecord.InitialImage, _data.Address + InitialOffset);
         Write(ProbeRecord.FinalImage, _data.Address + FinalOffset);
@@ -60,7 +65,7 @@ public sealed unsafe class InstructionProbe : IDisposable
         Managed = new StateComponentSet(managed) & Enabled;
     }
 
-    /// <summary>The processor, from its CPUID.</summary>
+    /// <summary>The processor.</summary>
     public ProcessorProfile Profile { get; }
 
     /// <summary>XCR0.</summary>
@@ -94,7 +99,7 @@ public sealed unsafe class InstructionProbe : IDisposable
     public uint? Pkru => (NativeProcessor.Cr4Mirror & Cr4.ProtectionKeys) != Cr4.None ? (uint)Read(ProbeRecord.Pkru) : null;
 
     /// <summary>XINUSE after the instruction, as XGETBV with ECX=1 answers, or null where it is not offered.</summary>
-    public ulong? InUse => Profile.HasXgetbv1 ? Read(ProbeRecord.InUseHigh) << 32 | (uint)Read(ProbeRecord.InUseLow) : null;
+    public ulong? InUse => NativeProcessor.Enumerated.HasXgetbv1 ? Read(ProbeRecord.InUseHigh) << 32 | (uint)Read(ProbeRecord.InUseLow) : null;
 
     /// <summary>Whether the last fault came as SIGILL: #UD, or #NM of IA32_XFD without permission, for which the kernel leaves the vector of an earlier fault.</summary>
     public bool IsIllegal => Read(ProbeRecord.Vector) != 0 && Read(ProbeRecord.Signal) == NativeCodeCalls.SigIll;
@@ -131,7 +136,7 @@ public sealed unsafe class InstructionProbe : IDisposable
     public void Dispose() => _data.Dispose();
 
     // Handlers stay in force for the life of the process: taking them out again could cut off one that was installed later.
-    private static void Prepare(ProcessorProfile profile)
+    private static void Prepare()
     {
         lock (Once)
         {
@@ -145,7 +150,7 @@ public sealed unsafe class InstructionProbe : IDisposable
             bool hasPkru = (NativeProcessor.Cr4Mirror & Cr4.ProtectionKeys) != Cr4.None;
             for (int i = 0; i < ProbedInstruction.All.Length; i++)
             {
-                CodeWriter probe = ProbeCode.Write(ProbedInstruction.All[i], profile.HasXgetbv1, Avx.IsSupported, hasPkru);
+                CodeWriter probe = ProbeCode.Write(ProbedInstruction.All[i], NativeProcessor.Enumerated.HasXgetbv1, Avx.IsSupported, hasPkru);
                 probe.CopyTo(code.Bytes(i * SlotLength, SlotLength), code.Address + (ulong)(i * SlotLength));
             }
 

@@ -10,11 +10,17 @@ namespace Xstate.Linux.NativeCode;
 /// <summary>The processor that this process runs on, as far as the model needs to know it.</summary>
 public static class NativeProcessor
 {
-    private static readonly Lazy<ProcessorProfile> Read = new(() => ProcessorProfile.FromCpuid(ReadCpuid(), "native"));
+    private static readonly Lazy<ProcessorProfile> Described = new(() => ProcessorProfile.FromCpuid(ReadCpuid(), "native"));
 
-    /// <summary>Its profile, from CPUID.</summary>
+    private static readonly Lazy<ProcessorProfile> Asked = new(() => OperatingSystem.IsLinux() ? Enumerated.With(ProcessorMeasurement.Measure(Enumerated)) : Enumerated);
+
+    /// <summary>Its profile, from CPUID alone.</summary>
     /// <exception cref="PlatformNotSupportedException">This is not an x86 processor.</exception>
-    public static ProcessorProfile Profile => Read.Value;
+    public static ProcessorProfile Enumerated => Described.Value;
+
+    /// <summary>Its profile, from CPUID and, on Linux, from what the processor does when it is asked: a hypervisor may hide in CPUID what executes all the same.</summary>
+    /// <exception cref="PlatformNotSupportedException">This is not an x86 processor.</exception>
+    public static ProcessorProfile Profile => Asked.Value;
 
     /// <summary>Control-register bits that CPUID mirrors: CR4.OSXSAVE and CR4.PKE, and CR4.OSFXSR, which every 64-bit kernel sets.</summary>
     public static Cr4 Cr4Mirror =>

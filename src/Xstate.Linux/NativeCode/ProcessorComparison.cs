@@ -10,7 +10,7 @@ namespace Xstate.Linux.NativeCode;
 /// <param name="Cases">Cases executed on both.</param>
 /// <param name="Faults">Cases in which the real processor raised a fault.</param>
 /// <param name="Repeated">
-/// Cases that agreed only when executed again. Between two instructions of a probe the kernel or a hypervisor may save and restore the registers, after which the processor
+/// Cases that agreed, but only when executed again. Between two instructions of a probe the kernel or a hypervisor may save and restore the registers, after which the processor
 /// may report a component as in use although it is initial; nothing in the case tells when.
 /// </param>
 /// <param name="ByInstruction">Cases per instruction.</param>
@@ -40,7 +40,8 @@ public sealed class ProcessorComparison : IDisposable
     /// <param name="seed">The seed.</param>
     /// <param name="profile">The model's profile, if it is not to be the one that CPUID describes.</param>
     /// <param name="withTiles">Compare tile registers too, for which the process needs <see cref="ProcessPermission"/>; without, they are what IA32_XFD disables.</param>
-    public ProcessorComparison(ulong seed, ProcessorProfile? profile = null, bool withTiles = false)
+    /// <param name="withCompatibilityMode">Also execute in compatibility mode; null where the kernel has the segments for it.</param>
+    public ProcessorComparison(ulong seed, ProcessorProfile? profile = null, bool withTiles = false, bool? withCompatibilityMode = null)
     {
         _probe = new InstructionProbe(withTiles);
         _cpu = ProcessorState.ForUserProcess(profile ?? _probe.Profile);
@@ -48,7 +49,7 @@ public sealed class ProcessorComparison : IDisposable
         _cpu.Cr4 = NativeProcessor.Cr4Mirror;
         _cpu.Xfd = withTiles ? StateComponentSet.Empty : _cpu.Profile.XfdComponents;
         _final = new byte[_cpu.Profile.Layout.StandardLength];
-        _generator = new CaseGenerator(seed, _probe);
+        _generator = new CaseGenerator(seed, _probe, withCompatibilityMode ?? ProcessorMeasurement.HasCompatibilityMode);
     }
 
     /// <summary>Runs cases until there are enough, or enough disagreements.</summary>
@@ -72,8 +73,11 @@ public sealed class ProcessorComparison : IDisposable
                     difference = RunOne(next, out faulted);
                 }
 
-                repeated++;
-                if (difference is not null)
+                if (difference is null)
+                {
+                    repeated++;
+                }
+                else
                 {
                     _disagreements.Add($"{next}: {first}");
                 }

@@ -11,7 +11,7 @@ public sealed class ProcessorProfile
 {
     private readonly FrozenSet<ProcessorQuirk> _quirks;
 
-    private ProcessorProfile(string name, CpuidTable cpuid, ImmutableArray<ProcessorQuirk> quirks, uint mxcsrMask)
+    private ProcessorProfile(string name, CpuidTable cpuid, ImmutableArray<ProcessorQuirk> quirks, uint mxcsrMask, MeasuredProcessor measured)
     {
         Name = name;
         Cpuid = cpuid;
@@ -19,14 +19,15 @@ public sealed class ProcessorProfile
         _quirks = quirks.ToFrozenSet();
         Layout = XsaveLayout.FromCpuid(cpuid);
         MxcsrMask = mxcsrMask;
+        Measured = measured;
 
         HasFxsave = Bit(cpuid.Read(1).Edx, 24);
         HasXsave = Bit(cpuid.Read(1).Ecx, 26);
         uint extensions = HasXsave ? cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax : 0;
-        HasXsaveopt = Bit(extensions, 0);
-        HasXsavec = Bit(extensions, 1);
+        HasXsaveopt = measured.HasXsaveopt ?? Bit(extensions, 0);
+        HasXsavec = measured.HasXsavec ?? Bit(extensions, 1);
         HasXgetbv1 = Bit(extensions, 2);
-        HasXsaves = Bit(extensions, 3);
+        HasXsaves = measured.HasXsaves ?? Bit(extensions, 3);
         HasXfd = Bit(extensions, 4);
         HasProtectionKeys = Bit(cpuid.Read(7).Ecx, 3);
         HasSupervisorKeys = Bit(cpuid.Read(7).Ecx, 31);
@@ -44,7 +45,7 @@ public sealed class ProcessorProfile
         }
 
         uint linear = cpuid.Read(0x8000_0008).Eax >> 8 & 0xFF;
-        LinearAddressBits = linear is >= 32 and <= 64 ? (int)linear : DefaultLinearAddressBits;
+        LinearAddressBits = measured.LinearAddressBits ?? (linear is >= 32 and <= 64 ? (int)linear : DefaultLinearAddressBits);
 
         XinuseByValue = Has(ProcessorQuirks.XinuseByValue) ? new StateComponentSet(ulong.MaxValue)
             : Has(ProcessorQuirks.PkruXinuseByValue) ? StateComponentSet.Of(StateComponent.Pkru)
@@ -86,6 +87,9 @@ public sealed class ProcessorProfile
 
     /// <summary>Where the components lie in an area.</summary>
     public XsaveLayout Layout { get; }
+
+    /// <summary>What was measured and wins over the enumeration.</summary>
+    public MeasuredProcessor Measured { get; }
 
     /// <summary>The quirks in force.</summary>
     public ImmutableArray<ProcessorQuirk> Quirks { get; }
@@ -147,7 +151,7 @@ public sealed class ProcessorProfile
     /// <summary>7.0.EBX[13]: FCS and FDS are saved as 0 and not loaded.</summary>
     public bool DeprecatesSelectors { get; }
 
-    /// <summary>Width of a linear address (8000_0008.EAX[15:8]): 48, or 57 with five-level paging.</summary>
+    /// <summary>Width of a linear address: 48, or 57 with five-level paging. Measured, or 8000_0008.EAX[15:8].</summary>
     public int LinearAddressBits { get; }
 
     internal StateComponentSet XinuseByValue { get; }
@@ -197,7 +201,7 @@ public sealed class ProcessorProfile
         ArgumentNullException.ThrowIfNull(name);
         ProcessorModel model = ProcessorModel.From(cpuid);
         bool tcg = new ProcessorIdentity(model, cpuid).IsTcg;
-        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), tcg ? Mxcsr.IntelMask : Mxcsr.MaskOf(model));
+        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), tcg ? Mxcsr.IntelMask : Mxcsr.MaskOf(model), MeasuredProcessor.None);
     }
 
     /// <summary>Whether the profile has a quirk.</summary>
@@ -205,13 +209,20 @@ public sealed class ProcessorProfile
 
     /// <summary>The same processor with a quirk added.</summary>
     public ProcessorProfile With(ProcessorQuirk quirk) =>
-        Has(quirk) ? this : new ProcessorProfile(Name, Cpuid, Quirks.Add(quirk), MxcsrMask);
+        Has(quirk) ? this : new ProcessorProfile(Name, Cpuid, Quirks.Add(quirk), MxcsrMask, Measured);
 
     /// <summary>The same processor with a quirk taken away.</summary>
-    public ProcessorProfile Without(ProcessorQuirk quirk) => new(Name, Cpuid, Quirks.Remove(quirk), MxcsrMask);
+    public ProcessorProfile Without(ProcessorQuirk quirk) => new(Name, Cpuid, Quirks.Remove(quirk), MxcsrMask, Measured);
 
     /// <summary>The same processor with another MXCSR_MASK, such as one found in an image that it wrote.</summary>
-    public ProcessorProfile WithMxcsrMask(uint mask) => new(Name, Cpuid, Quirks, Mxcsr.MaskFromImage(mask));
+    public ProcessorProfile WithMxcsrMask(uint mask) => new(Name, Cpuid, Quirks, Mxcsr.MaskFromImage(mask), Measured);
+
+    /// <summary>The same processor with what it was seen to do, which wins over what CPUID says.</summary>
+    public ProcessorProfile With(MeasuredProcessor measured)
+    {
+        ArgumentNullException.ThrowIfNull(measured);
+        return new ProcessorProfile(Name, Cpuid, Quirks, MxcsrMask, measured);
+    }
 
     /// <summary>How the profile decides XINUSE of a component.</summary>
     public XinusePolicy XinuseOf(StateComponent component) =>

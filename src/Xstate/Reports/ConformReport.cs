@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Xstate.Scenarios.Conformance;
 
@@ -8,11 +9,21 @@ namespace Xstate.Reports;
 /// <param name="Model">The modelled one.</param>
 /// <param name="Seed">The first seed.</param>
 /// <param name="Result">What was found.</param>
-public sealed record ConformAnswer(string Kernel, string Model, ulong Seed, ConformanceResult Result);
+public sealed record ConformAnswer(string Kernel, string Model, ulong Seed, ConformanceResult Result)
+{
+    /// <summary>What was not looked at.</summary>
+    public ImmutableArray<LeftOut> LeftOut { get; init; } = [];
+
+    /// <summary>Whether KVM's calls were compared, and not only what a process sees.</summary>
+    public bool HasKvm => !LeftOut.Any(left => left.What == "kvm");
+}
 
 /// <summary>Tells what a comparison found.</summary>
 public static class ConformReport
 {
+    private static readonly ImmutableArray<string> Process = ["ptrace", "signals", "child"];
+    private static readonly ImmutableArray<string> KvmAndProcess = ["kvm", .. Process];
+
     /// <summary>Writes the JSON answer.</summary>
     public static void WriteJson(Stream output, ConformAnswer answer)
     {
@@ -23,6 +34,23 @@ public static class ConformReport
             json.WriteString("kernel", answer.Kernel);
             json.WriteString("model", answer.Model);
             json.WriteString("seed", $"0x{answer.Seed:x}");
+            json.WriteStartArray("compared");
+            foreach (string part in answer.HasKvm ? KvmAndProcess : Process)
+            {
+                json.WriteStringValue(part);
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("leftOut");
+            foreach (LeftOut left in answer.LeftOut)
+            {
+                json.WriteStartObject();
+                json.WriteString("what", left.What);
+                json.WriteString("why", left.Why);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
             json.WriteBoolean("complete", result.IsComplete);
             json.WriteNumber("calls", result.Total);
             json.WriteNumber("sequences", result.Sequences);
@@ -58,7 +86,13 @@ public static class ConformReport
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(answer);
         ConformanceResult result = answer.Result;
-        output.WriteLine($"{answer.Model} as a model against {answer.Kernel}, from seed 0x{answer.Seed:x}");
+        string scope = answer.HasKvm ? "" : " in ptrace, signals and a child's own instructions";
+        output.WriteLine($"{answer.Model} as a model against {answer.Kernel}{scope}, from seed 0x{answer.Seed:x}");
+        foreach (IGrouping<string, LeftOut> left in answer.LeftOut.GroupBy(left => left.Why))
+        {
+            output.WriteLine($"  left out: {string.Join(", ", left.Select(one => one.What))}: {left.Key}");
+        }
+
         foreach ((string name, long count) in result.Calls)
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-18} {count,12:N0}"));
@@ -69,7 +103,7 @@ public static class ConformReport
             $"{result.Total:N0} calls in {result.Sequences:N0} sequences ({result.Refusals:N0} refused by both, {result.Bytes:N0} bytes of answers){(result.IsComplete ? "" : ", ended early")}"));
         if (result.Undecided > 0)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Undecided:N0} answers differ in XSTATE_BV[9] alone while PKRU is 0, which depends on what else ran on the processor"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Undecided:N0} answers differ only in which initial components count as in use (XSTATE_BV), which depends on what else ran on the processor"));
         }
 
         foreach (ScenarioDisagreement found in result.Disagreements)
@@ -78,6 +112,7 @@ public static class ConformReport
             output.WriteLine(found);
         }
 
-        output.WriteLine(result.Disagreements.Count == 0 ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}");
+        string verdict = result.Disagreements.Count == 0 ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}";
+        output.WriteLine(answer.HasKvm ? verdict : $"{verdict}{scope}; KVM was not compared");
     }
 }

@@ -4,6 +4,7 @@ using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Kvm;
+using Xstate.Linux.NativeCode;
 using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Kvm;
@@ -20,7 +21,7 @@ public class KvmDifferentialTests
         HostRecord record = LocalKvm.Record;
         LinuxHost host = LocalKvm.Host;
         using KvmDevice device = LocalKvm.Open();
-        using KvmDifferential differential = new(() => new KvmModelMachine(host), () => new KernelKvmMachine(device));
+        using KvmDifferential differential = Differential(host, device);
         KvmSequenceGenerator generator = new(LocalKvm.Facts);
 
         int count = Math.Max(1, (int)(FullCount * Repository.Scale));
@@ -30,7 +31,7 @@ public class KvmDifferentialTests
             Assert.True(disagreement is null, $"model and kernel ({record.Provenance.Detail}) after {i} sequences, {disagreement}");
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{record.Provenance.Detail}, {record.Flavour}: {differential}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{record.Provenance.Detail}, {record.Flavour}: {differential}, {differential.Undecided} undecided");
     }
 
     /// <summary>The comparison sees every rule that such sequences can see: a model of another kernel does not pass for this one.</summary>
@@ -46,7 +47,7 @@ public class KvmDifferentialTests
         KernelBehavior behavior = KernelBehavior.Of(LocalKvm.Record)!;
         LinuxHost other = new(LocalKvm.Record, behavior.Set(difference, !behavior.Has(difference)));
         using KvmDevice device = LocalKvm.Open();
-        using KvmDifferential differential = new(() => new KvmModelMachine(other), () => new KernelKvmMachine(device));
+        using KvmDifferential differential = Differential(other, device);
         KvmSequenceGenerator generator = new(LocalKvm.Facts);
 
         KvmDisagreement? disagreement = null;
@@ -69,5 +70,11 @@ public class KvmDifferentialTests
         }
 
         static string Text(KvmSequence sequence) => string.Join('\n', sequence.Calls);
+    }
+
+    private static KvmDifferential Differential(LinuxHost host, KvmDevice device)
+    {
+        LinuxHost drifting = host.Drifting(InUseDrift.Components);
+        return new KvmDifferential(() => new KvmModelMachine(host), () => new KernelKvmMachine(device), InUseDrift.Components.IsEmpty ? null : () => new KvmModelMachine(drifting));
     }
 }

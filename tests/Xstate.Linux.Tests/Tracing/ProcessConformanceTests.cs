@@ -3,6 +3,7 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Kvm;
+using Xstate.Linux.NativeCode;
 using Xstate.Scenarios;
 using Xstate.Scenarios.Conformance;
 using Xstate.Tests.Support;
@@ -20,7 +21,7 @@ public class ProcessConformanceTests
     [Fact]
     public void The_model_answers_every_scenario_as_a_child_of_this_kernel_does()
     {
-        ScenarioDifferential differential = new(new ModelBackend(Host), new KernelScenarioBackend(null));
+        ScenarioDifferential differential = Differential(Host);
         ProcessScenarioGenerator generator = Generator();
         int count = Math.Max(1, (int)(FullCount * Repository.Scale));
         for (ulong i = 0; i < (ulong)count; i++)
@@ -42,7 +43,7 @@ public class ProcessConformanceTests
         KernelDifference difference = Enum.Parse<KernelDifference>(name);
         Assert.SkipUnless(difference == KernelDifference.PtraceLenient || Host.UserFeatures.Contains(StateComponent.Pkru), "this processor has no protection keys");
         LinuxHost other = new(Host.Record, Host.Behavior.Set(difference, !Host.Behavior.Has(difference)));
-        ScenarioDifferential differential = new(new ModelBackend(other), new KernelScenarioBackend(null));
+        ScenarioDifferential differential = Differential(other);
         ProcessScenarioGenerator generator = Generator();
         ScenarioDisagreement? found = null;
         for (ulong i = 0; i < 300 && found is null; i++)
@@ -53,6 +54,9 @@ public class ProcessConformanceTests
         Assert.NotNull(found);
         TestContext.Current.TestOutputHelper?.WriteLine($"found after {differential.Sequences} scenarios: {found.Scenario}");
     }
+
+    private static ScenarioDifferential Differential(LinuxHost host) => new(
+        new ModelBackend(host), new KernelScenarioBackend(null), InUseDrift.Components.IsEmpty ? null : new ModelBackend(host.Drifting(InUseDrift.Components)));
 
     private static ProcessScenarioGenerator Generator() => new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
 

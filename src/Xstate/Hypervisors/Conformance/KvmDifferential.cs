@@ -8,20 +8,32 @@ namespace Xstate.Hypervisors.Conformance;
 /// </summary>
 public sealed class KvmDifferential : IDisposable
 {
+    /// <summary>Tries on each of the two models, before what differs counts.</summary>
+    internal const int MaxRepeats = 8;
+
     private const int SequencesPerMachine = 50;
 
     private readonly Func<IKvmMachine> _newLeft;
     private readonly Func<IKvmMachine> _newRight;
+    private readonly Func<IKvmMachine>? _newAlternative;
     private IKvmMachine? _left;
     private IKvmMachine? _right;
+    private IKvmMachine? _alternative;
     private readonly SortedDictionary<string, long> _byRequest = new(StringComparer.Ordinal);
     private int _nextVcpu;
 
     /// <summary>A comparison of the machines that the two functions make.</summary>
-    public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight)
+    /// <param name="newLeft">Makes the model's machine.</param>
+    /// <param name="newRight">Makes the kernel's machine.</param>
+    /// <param name="newAlternative">
+    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.DriftingInUse"/>), for a processor that was seen to do so. It does it when it likes: a sequence
+    /// agrees when a run of it agrees with either model.
+    /// </param>
+    public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight, Func<IKvmMachine>? newAlternative = null)
     {
         _newLeft = newLeft;
         _newRight = newRight;
+        _newAlternative = newAlternative;
     }
 
     /// <summary>Sequences compared so far.</summary>
@@ -32,6 +44,9 @@ public sealed class KvmDifferential : IDisposable
 
     /// <summary>Calls compared so far, by request.</summary>
     public IReadOnlyDictionary<string, long> ByRequest => _byRequest;
+
+    /// <summary>Sequences that agreed only with the alternative model, or only when run again.</summary>
+    public long Undecided { get; private set; }
 
     /// <summary>Calls among them that both refused.</summary>
     public long Refusals { get; private set; }
@@ -48,7 +63,7 @@ public sealed class KvmDifferential : IDisposable
     {
         ArgumentNullException.ThrowIfNull(sequence);
         Sequences++;
-        return Run(sequence, count: true) is { } found ? Shorten(found) : null;
+        return Find(sequence, count: true) is { } found ? Shorten(found) : null;
     }
 
     /// <summary>Disposes the machines.</summary>
@@ -56,8 +71,10 @@ public sealed class KvmDifferential : IDisposable
     {
         _left?.Dispose();
         _right?.Dispose();
+        _alternative?.Dispose();
         _left = null;
         _right = null;
+        _alternative = null;
     }
 
     private KvmDisagreement Shorten(KvmDisagreement found)
@@ -66,7 +83,7 @@ public sealed class KvmDifferential : IDisposable
         for (int i = found.Sequence.Calls.Length - 2; i >= 0; i--)
         {
             KvmSequence shorter = found.Sequence with { Calls = found.Sequence.Calls.RemoveAt(i) };
-            if (Run(shorter, count: false) is { } still && still.Sequence.Calls.Length == shorter.Calls.Length)
+            if (Find(shorter, count: false) is { } still && still.Sequence.Calls.Length == shorter.Calls.Length)
             {
                 found = still;
             }
@@ -75,17 +92,33 @@ public sealed class KvmDifferential : IDisposable
         return found;
     }
 
-    private KvmDisagreement? Run(KvmSequence sequence, bool count)
+    private KvmDisagreement? Find(KvmSequence sequence, bool count)
+    {
+        KvmDisagreement? found = Run(sequence, asAlternative: false, count);
+        for (int i = 0; found is not null && _newAlternative is not null && i < MaxRepeats; i++)
+        {
+            if (Run(sequence, asAlternative: true, count: false) is null || Run(sequence, asAlternative: false, count: false) is null)
+            {
+                Undecided += count ? 1 : 0;
+                return null;
+            }
+        }
+
+        return found;
+    }
+
+    private KvmDisagreement? Run(KvmSequence sequence, bool asAlternative, bool count)
     {
         if (_left is null || _right is null || _nextVcpu == SequencesPerMachine)
         {
             Dispose();
             _left = _newLeft();
             _right = _newRight();
+            _alternative = _newAlternative?.Invoke();
             _nextVcpu = 0;
         }
 
-        using IKvmVcpu left = Vcpu(_left, _nextVcpu);
+        using IKvmVcpu left = Vcpu(asAlternative ? _alternative! : _left, _nextVcpu);
         using IKvmVcpu right = Vcpu(_right, _nextVcpu);
         _nextVcpu++;
         byte[] leftArea = [];

@@ -23,7 +23,9 @@ internal static class ControlRegisterRules
         Cr4 cr4 = (Cr4)registers.Cr4;
         CpuidTable offered = (cpuid is null && behavior.Has(KernelDifference.KvmCr4NoCpuid)) || behavior.Has(KernelDifference.KvmPvmHostCpuid) ? host.Record.Cpuid : guest;
         bool xsave = (offered.Read(1).Ecx >> 26 & 1) != 0 && host.HasXsave;
-        bool keys = (offered.Read(7).Ecx >> 3 & 1) != 0 && host.UserFeatures.Contains(StateComponent.Pkru);
+
+        // kvm_pvm takes CR4.PKE whether or not the processor has protection keys (measured on 6.18 with and without).
+        bool keys = behavior.Has(KernelDifference.KvmPvmHostCpuid) || ((offered.Read(7).Ecx >> 3 & 1) != 0 && host.UserFeatures.Contains(StateComponent.Pkru));
         bool cet = (host.KvmShadowStack && LinuxHost.HasShadowStack(offered)) || (host.KvmBranchTracking && LinuxHost.HasBranchTracking(offered));
         Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys) | (cet ? Cr4.None : cr4 & Cr4.ControlFlowEnforcement);
         if (foreign != Cr4.None)

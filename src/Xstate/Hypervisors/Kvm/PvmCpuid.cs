@@ -56,11 +56,9 @@ public static class PvmCpuid
         CpuidRegisters native = host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, (uint)subleaf);
         if (subleaf == StateComponent.X87)
         {
-            StateComponentSet all = new(native.EdxEax);
-
-            // It has no tiles to give (measured on 6.18 with AMX).
-            StateComponentSet shown = all.Except(Tiles);
-            return shown == all ? native : native with { Eax = (uint)shown.Bits, Ecx = (uint)host.Layout.StandardLengthFor(shown) };
+            // It has no tiles to give, and computes the size of what it shows: a hypervisor below may hide components and leave the processor's own size in ECX (both measured on 6.18).
+            StateComponentSet shown = new StateComponentSet(native.EdxEax).Except(Tiles);
+            return native with { Eax = (uint)shown.Bits, Ecx = (uint)host.Layout.StandardLengthFor(shown) };
         }
 
         if (subleaf == StateComponent.Sse)

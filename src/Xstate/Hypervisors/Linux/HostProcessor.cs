@@ -86,6 +86,7 @@ public sealed class HostProcessor
         }
 
         Check(Instructions.Xrstor(Cpu, area, 0, _kernelLoads.Bits));
+        Drift();
     }
 
     /// <summary>Saves everything, with the PKRU that is in the register. Bytes of components that are not in use stay as they are, as XSAVES and XSAVEOPT leave them.</summary>
@@ -100,6 +101,7 @@ public sealed class HostProcessor
             return;
         }
 
+        Drift();
         if (_host.UsesCompactedBuffers && Cpu.Profile.HasXsavec)
         {
             SaveCompacted(state);
@@ -143,6 +145,15 @@ public sealed class HostProcessor
         }
 
         state.Xfeatures = saved;
+    }
+
+    // Between a load and a save there is always room for an exit.
+    private void Drift()
+    {
+        foreach (StateComponent component in _host.DriftingInUse & Cpu.Xcr0)
+        {
+            Cpu.Registers.Write(component);
+        }
     }
 
     private static void Check(Fault fault)

@@ -74,6 +74,12 @@ public sealed class LinuxHost
     /// <summary>Whether KVM offers indirect branch tracking to guests.</summary>
     public bool KvmBranchTracking => !KvmXss.IsEmpty && HasBranchTracking(Record.SupportedCpuid ?? Record.Cpuid);
 
+    /// <summary>
+    /// Components that come to count as in use by themselves although they are initial, which the manuals permit (SDM Vol. 1, 13.6): under some hypervisors each of their exits does that to SSE.
+    /// None unless it was measured and is to be modelled.
+    /// </summary>
+    public StateComponentSet DriftingInUse { get; private init; }
+
     /// <summary>MXCSR bits that exist on the processor.</summary>
     public uint MxcsrMask { get; }
 
@@ -91,6 +97,9 @@ public sealed class LinuxHost
 
     /// <summary>CET_IBT in a CPUID table.</summary>
     internal static bool HasBranchTracking(CpuidTable cpuid) => (cpuid.Read(7).Edx >> 20 & 1) != 0;
+
+    /// <summary>The same host on a processor that comes to count components as in use by itself.</summary>
+    public LinuxHost Drifting(StateComponentSet components) => new(Record, Behavior) { DriftingInUse = components };
 
     // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both components, or nothing.
     private StateComponentSet SupervisorSupportedByKvm()

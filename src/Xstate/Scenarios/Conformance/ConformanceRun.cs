@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Xstate.Architecture;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -16,6 +17,9 @@ public sealed record ConformanceOptions
 
     /// <summary>Ends it before all calls are made, or null.</summary>
     public TimeSpan? Limit { get; init; }
+
+    /// <summary>Components that the processor here was seen to count as in use by itself (<see cref="LinuxHost.DriftingInUse"/>).</summary>
+    public StateComponentSet DriftingInUse { get; init; }
 
     /// <summary>Disagreements after which it ends: one wrong rule shows in every other sequence.</summary>
     public int MaxDisagreements { get; init; } = 5;
@@ -50,8 +54,10 @@ public static class ConformanceRun
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(options);
-        using KvmDifferential virtualCpus = new(() => new KvmModelMachine(host), () => kernel.CreateMachine(hasInterruptController: false)!);
-        ScenarioDifferential children = new(new ModelBackend(host), kernel);
+        LinuxHost? drifting = options.DriftingInUse.IsEmpty ? null : host.Drifting(options.DriftingInUse);
+        using KvmDifferential virtualCpus = new(
+            () => new KvmModelMachine(host), () => kernel.CreateMachine(hasInterruptController: false)!, drifting is null ? null : () => new KvmModelMachine(drifting));
+        ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting is null ? null : new ModelBackend(drifting));
         KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
         ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
         List<ScenarioDisagreement> found = [];
@@ -82,7 +88,7 @@ public static class ConformanceRun
         }
 
         return new ConformanceResult(
-            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, children.Undecided, found, compared >= options.Count);
+            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, virtualCpus.Undecided + children.Undecided, found, compared >= options.Count);
     }
 
     private static ScenarioDisagreement Describe(KvmDisagreement difference, LinuxHost host)
