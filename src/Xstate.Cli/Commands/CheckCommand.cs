@@ -118,12 +118,6 @@ internal static class CheckCommand
 
         using KvmDevice device = KvmDevice.Open();
         using KernelKvmMachine machine = new(device);
-        PerformedRestore real = RestorePlan.Perform(
-            machine,
-            StoredImage.ForKvm(RestoreRehearsal.WithLayouts(capture, host), host, options.Vmm),
-            RestoreRehearsal.FallbackCpuid(host, options),
-            options.Vmm,
-            options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null);
-        return RestoreProof.Compare(predicted.Performed, real);
+        return RestoreProof.Perform(RestoreRehearsal.WithLayouts(capture, host), host, options, machine);
     }
 }

@@ -8,7 +8,7 @@ namespace Xstate.Cli.Input;
 /// <summary>Options that say how a restore is performed.</summary>
 internal sealed class RestoreOptions
 {
-    private readonly Option<string?> _vmm = new("--vmm") { Description = $"Order of the restore's calls: {string.Join(", ", VmmProfile.All.Select(vmm => vmm.Id))}. Without it, the monitor whose snapshot FILE is, else {VmmProfile.Default.Id}." };
+    private readonly Option<string?> _vmm = new("--vmm") { Description = $"Whose restore is followed: {string.Join(", ", Restorers.All.Select(vmm => vmm.Id))}. Without it, the VMM whose snapshot FILE is, else {Restorers.Default.Id}." };
 
     private readonly Option<string?> _vcpuPkru = new("--vcpu-pkru") { Description = "PKRU that the virtual CPUs hold before the restore; without it they are fresh." };
 
@@ -36,10 +36,10 @@ internal sealed class RestoreOptions
     /// <summary>What the command line says about restoring a capture.</summary>
     public RehearsalOptions Read(ParseResult parsed, Capture capture)
     {
-        string vmm = parsed.GetValue(_vmm) ?? VmmProfile.OfFormat(capture.Format)?.Id ?? VmmProfile.Default.Id;
         return new RehearsalOptions
         {
-            Vmm = VmmProfile.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", VmmProfile.All.Select(v => v.Id))}, not {vmm}"),
+            Vmm = parsed.GetValue(_vmm) is not { } vmm ? Restorers.For(capture)
+                : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
             PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? checked((uint)CommonOptions.ParseNumber(pkru, _vcpuPkru.Name)) : null,
             Protection = parsed.GetValue(_protection) switch
             {

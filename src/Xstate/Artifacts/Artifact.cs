@@ -43,15 +43,15 @@ public sealed record Artifact
         Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder(limits))),
         Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
         new(ElfCoreReader.Format, "ELF core of an x86 process", ElfCoreReader.Recognizes, ElfCoreReader.Read),
-        new(QemuStreamReader.Format, "QEMU migration stream", source => QemuStreamReader.Recognizes(source.Head), QemuStreamReader.Read),
-        new(QemuSnapshotReader.Format, "qcow2 image with an internal snapshot of a running machine (savevm)", source => QemuSnapshotReader.Recognizes(source.Head), QemuSnapshotReader.Read),
-        new(LibvirtSaveReader.Format, "libvirt save (virsh save, managed save)", source => LibvirtSaveReader.Recognizes(source.Head), LibvirtSaveReader.Read),
+        new(QemuStreamReader.Format, "QEMU migration stream", source => QemuStreamReader.Recognizes(source.Head), QemuStreamReader.Read) { Vmm = Vmm.Qemu },
+        new(QemuSnapshotReader.Format, "qcow2 image with an internal snapshot of a running machine (savevm)", source => QemuSnapshotReader.Recognizes(source.Head), QemuSnapshotReader.Read) { Vmm = Vmm.Qemu },
+        new(LibvirtSaveReader.Format, "libvirt save (virsh save, managed save)", source => LibvirtSaveReader.Recognizes(source.Head), LibvirtSaveReader.Read) { Vmm = Vmm.Qemu },
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
-        new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read),
-        new(CriuCoreReader.Format, "core image of CRIU: one thread (core-N.img)", CriuCoreReader.Recognizes, CriuCoreReader.Read),
+        new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read) { Vmm = Vmm.CloudHypervisor },
+        new(CriuCoreReader.Format, "core image of CRIU: one thread (core-N.img)", CriuCoreReader.Recognizes, CriuCoreReader.Read) { Vmm = Vmm.Criu },
         new(CriuCpuinfoReader.Format, "processor image of CRIU (cpuinfo.img)", CriuCpuinfoReader.Recognizes, CriuCpuinfoReader.Read),
-        new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read),
+        new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read) { Vmm = Vmm.Firecracker },
         Whole(LibcpuidReader.Format, "libcpuid's raw dump or .test file", source => LibcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(LibcpuidReader.Read(bytes.Span, limits))),
         Whole(ProcCpuinfoReader.Format, "Linux's /proc/cpuinfo", source => ProcCpuinfoReader.Recognizes(source.Head), (bytes, limits) => Of(ProcCpuinfoReader.Read(bytes.Span, limits))),
         Whole(LibvirtCpudataReader.Format, "CPUID dump of libvirt's CPU tests, XML", source => LibvirtCpudataReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpudataReader.Read(bytes, limits))),
@@ -62,7 +62,7 @@ public sealed record Artifact
         Whole(KvmCpuid2Reader.Format, "struct kvm_cpuid2", source => KvmCpuid2Reader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
         Whole(KvmXcrsReader.Format, "struct kvm_xcrs", source => KvmXcrsReader.Recognizes(source.Length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
         Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder(limits))),
-        new(FirecrackerBitcodeReader.Format, "vmstate file of Firecracker 1.15 and later: recognised, not read", FirecrackerBitcodeReader.Recognizes, FirecrackerBitcodeReader.Read),
+        new(FirecrackerBitcodeReader.Format, "vmstate file of Firecracker 1.15 and later: recognised, not read", FirecrackerBitcodeReader.Recognizes, FirecrackerBitcodeReader.Read) { Vmm = Vmm.Firecracker },
     ];
 
     /// <summary>The format's name.</summary>
@@ -109,7 +109,7 @@ public sealed record Artifact
         try
         {
             using ArtifactSource source = new(content, options);
-            return (given ?? Recognize(source)).Read(source, options.Limits);
+            return (given ?? Recognize(source)).Read(source, options.Limits).WithVmm();
         }
         finally
         {
@@ -172,6 +172,12 @@ public sealed record Artifact
     internal static Artifact OfFingerprint(HostRecord host) => new(FingerprintReader.Format) { Host = host, Findings = CpuFindings.Of(host, FingerprintReader.Format) };
 
     internal static Artifact Of(KvmXcrsBlob xcrs) => new(KvmXcrsReader.Format) { Xcrs = xcrs };
+
+    // A capture that was converted keeps the name of the format that it came from, and with it the program that restores it.
+    private Artifact WithVmm() => this with { Capture = WithVmm(Capture), Repaired = WithVmm(Repaired) };
+
+    private static Capture? WithVmm(Capture? capture) =>
+        capture is not null && Formats.FirstOrDefault(format => format.Name == capture.Format)?.Vmm is { } vmm ? capture with { Vmm = vmm } : capture;
 
     private static ArtifactFormat Find(string name) =>
         Formats.FirstOrDefault(format => format.Name == name)

@@ -1,3 +1,5 @@
+using Xstate.Captures;
+
 namespace Xstate.Artifacts;
 
 /// <summary>Whether the bytes fit a format. Looks at the head and the length, and elsewhere only where they already do.</summary>
@@ -22,6 +24,9 @@ public sealed record ArtifactFormat
 
     /// <summary>One line for people.</summary>
     public string Description { get; }
+
+    /// <summary>The program whose own format of states it is; null when it belongs to none.</summary>
+    public Vmm? Vmm { get; internal init; }
 
     internal ArtifactRecognizer Recognizes { get; }
 

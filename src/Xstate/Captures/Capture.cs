@@ -43,6 +43,9 @@ public sealed record CapturedState
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
 
+    /// <summary>The numbers of all saved MSRs, IA32_XSS and IA32_XFD among them, in the artifact's own order: that in which its VMM sets them. Empty when the artifact has none.</summary>
+    public ImmutableArray<uint> MsrOrder { get; init; } = [];
+
     /// <summary>
     /// x87 and XMM registers that the monitor keeps a second time and sets after the area (struct kvm_fpu), at their places in a legacy region of 512 bytes; MXCSR is not part of it. Null when there
     /// is no second time.
@@ -166,6 +169,9 @@ public sealed record Capture
 {
     /// <summary>The artifact format that it was read from, such as <c>kvm_xsave</c>.</summary>
     public required string Format { get; init; }
+
+    /// <summary>The program whose own format it is, which therefore restores it; null when the format belongs to none.</summary>
+    public Vmm? Vmm { get; init; }
 
     /// <summary>Virtual CPUs or threads.</summary>
     public CaptureKind Kind { get; init; }

@@ -115,6 +115,16 @@ public static class RuleCatalog
             "KVM_SET_MSRS and KVM_GET_MSRS take at most 255 entries.",
             "Split the list.",
             "Linux MAX_IO_MSRS"),
+        new("XS0410", "The VMM does not notice that MSRs were not set", Severity.Error,
+            "KVM_SET_MSRS stops at the first MSR that it refuses and returns how many it took, which is no error. A VMM that does not look at the count resumes the guest, and the refused MSR and all behind it in the list "
+            + "are what a new virtual CPU has.",
+            "Choose a destination whose kernel takes the MSR, or a release of the VMM that ends the restore.",
+            "Linux KVM_SET_MSRS; Firecracker before 1.2, StratoVirt kvm/x86_64/mod.rs"),
+        new("XS0411", "An MSR of extended state differs after the restore", Severity.Error,
+            "The guest had the value when it was captured and finds another: the VMM has no place for the MSR, left it out, or did not notice that the kernel refused it. IA32_XSS that is 0 makes the guest's next "
+            + "XRSTORS take #GP; without its CET registers a guest with shadow stacks takes #CP.",
+            "See the finding beside this one, or take a VMM that restores the MSR (xstate check --vmm list).",
+            "Sources of the VMMs; see xstate check --vmm list"),
         new("XS0501", "A register differs after the restore", Severity.Error,
             "The calls succeed but the guest reads another value than before.",
             "See the finding's register; where a repair exists it is named.",

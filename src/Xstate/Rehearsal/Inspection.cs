@@ -16,7 +16,12 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     /// <summary>The verdict beyond register differences.</summary>
     public Verdict Verdict { get; private set; } = Verdict.Same;
 
-    private XsaveArea Area => new(Padded());
+    /// <summary>MSRs of which it is said already that they were not set.</summary>
+    public IReadOnlySet<uint> Unset { get; init; } = new HashSet<uint>();
+
+    private readonly byte[] _area = Padded(state.Area.Span);
+
+    private XsaveArea Area => new(_area);
 
     // XSTATE_BV of the image that the kernel was given.
     private StateComponentSet Loaded => state.Stored?.XstateBv.Value ?? Area.XstateBv;
@@ -67,9 +72,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindForeignLayout(ICollection<Finding> findings)
     {
-        if (state.Stored is not null)
+        if (state.Stored is not null || options.Vmm is KvmRestorer { Placement: ImagePlacement.HostOffsets })
         {
-            // The monitor builds the image itself, at this host's offsets.
+            // The VMM builds the image itself, at this host's offsets.
             return;
         }
 
@@ -151,9 +156,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindSecondFpu(ICollection<Finding> findings)
     {
-        if (options.Vmm.Order.Contains(RestoreCall.SetFpu) && state.FpuDisagreement is { } offset)
+        if (options.Vmm is { } vmm && vmm.Order.Contains(RestoreCall.SetFpu) && state.FpuDisagreement is { } offset)
         {
-            Add(findings, "XS1104", $"{options.Vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
+            Add(findings, "XS1104", $"{vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
         }
     }
 
@@ -174,7 +179,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         }
 
         FindXcr0Difference(differences);
-        string[] changed = [.. differences.Where(d => d.Vcpu == state.Id).Select(d => d.Register)];
+        FindMsrDifferences(findings, differences);
+        string[] changed = [.. differences.Where(d => d.Vcpu == state.Id && !d.Register.StartsWith("ia32_", StringComparison.Ordinal)).Select(d => d.Register)];
         if (changed.Length > 0)
         {
             string rule = changed is ["mxcsr"] ? "XS0503" : "XS0501";
@@ -194,10 +200,29 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         }
     }
 
-    private byte[] Padded()
+    // What the VMM did not send, what the kernel did not take, and what a used virtual CPU still had.
+    private void FindMsrDifferences(ICollection<Finding> findings, ICollection<RegisterDifference> differences)
     {
-        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(area);
+        foreach (MsrEntry msr in SavedMsrs.Of(state).Where(msr => GuestMsrs.IsModelled(msr.Index)))
+        {
+            vcpu.GetMsr(msr.Index, out _, out ulong now);
+            if (now != msr.Value)
+            {
+                string register = RefusedCalls.RegisterOf(msr);
+                differences.Add(new RegisterDifference(state.Id, register, $"0x{msr.Value:x}", $"0x{now:x}"));
+                Verdict = Verdict > Verdict.Differs ? Verdict : Verdict.Differs;
+                if (!Unset.Contains(msr.Index))
+                {
+                    Add(findings, "XS0411", $"the guest had {register} 0x{msr.Value:x} and finds 0x{now:x}", At(register: register), Verdict.Differs, $"0x{now:x}", $"0x{msr.Value:x}");
+                }
+            }
+        }
+    }
+
+    private static byte[] Padded(ReadOnlySpan<byte> captured)
+    {
+        byte[] area = new byte[Math.Max(captured.Length, XsaveFormat.ExtendedOffset)];
+        captured.CopyTo(area);
         return area;
     }
 }

@@ -18,9 +18,6 @@ public static class ProcessRehearsal
     private const uint XsavecBit = 1 << 1;
     private const int MaxFeatures = 8;
 
-    /// <summary>CRIU, as far as a report names who restores.</summary>
-    public static VmmProfile Criu { get; } = new("criu", "CRIU", [], "criu/arch/x86/crtools.c, restore_fpu, and compel/arch/x86/src/lib/cpu.c, 4.1.1") { RestoresProcesses = true };
-
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
     {
@@ -37,7 +34,7 @@ public static class ProcessRehearsal
         {
             Host = host.Record.Name,
             Kernel = host.Behavior.Name,
-            Vmm = Criu,
+            Vmm = Restorers.Criu,
             Verdict = attempt.Verdict,
             RefusedCall = attempt.RefusedCall,
             Differences = attempt.Differences,

@@ -1,8 +1,35 @@
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
 namespace Xstate.Rehearsal;
 
-/// <summary>Whether a real kernel did what the model predicted.</summary>
+/// <summary>Whether a real kernel does what the model predicts.</summary>
 public static class RestoreProof
 {
+    /// <summary>Restores a capture on the model and on a real kernel, and compares the answers and what both return afterwards.</summary>
+    /// <param name="capture">What was captured; every state has a layout.</param>
+    /// <param name="host">The host of that kernel.</param>
+    /// <param name="options">What the rehearsal assumed.</param>
+    /// <param name="real">A fresh machine of the real kernel.</param>
+    public static ProofResult Perform(Capture capture, LinuxHost host, RehearsalOptions options, IKvmMachine real)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(real);
+        if (options.RestorerOf(capture) is not KvmRestorer restorer)
+        {
+            return new ProofResult(null, $"{options.RestorerOf(capture).Title} makes no call of KVM");
+        }
+
+        using KvmModelMachine model = new(host, options.Protection);
+        return Compare(On(model), On(real));
+
+        PerformedRestore On(IKvmMachine machine) => RestorePlan.Perform(
+            machine, restorer.Prepare(capture, host), RestoreRehearsal.FallbackCpuid(host, options), restorer, options.UsedVcpus(host), readBack: true);
+    }
+
     /// <summary>Compares call by call, then what the kernel returns for every virtual CPU, to the last byte.</summary>
     public static ProofResult Compare(PerformedRestore predicted, PerformedRestore real)
     {
@@ -13,9 +40,9 @@ public static class RestoreProof
         {
             PerformedCall model = predicted.Calls[i];
             PerformedCall kernel = real.Calls[i];
-            if (model.Call != kernel.Call || model.Reply.Errno != kernel.Reply.Errno || model.Succeeded != kernel.Succeeded)
+            if (model.Call != kernel.Call || model.Reply.Errno != kernel.Reply.Errno || model.MsrsProcessed != kernel.MsrsProcessed)
             {
-                return new ProofResult(false, $"vcpu {kernel.Vcpu}: predicted {model.Call} {model.Reply.Errno}, the kernel answered {kernel.Call} {kernel.Reply.Errno}");
+                return new ProofResult(false, $"vcpu {kernel.Vcpu}: predicted {Describe(model)}, the kernel answered {Describe(kernel)}");
             }
         }
 
@@ -27,27 +54,39 @@ public static class RestoreProof
         long bytes = 0;
         for (int i = 0; i < real.Vcpus.Length; i++)
         {
-            ReadOnlySpan<byte> model = predicted.Vcpus[i].Image.Span;
-            ReadOnlySpan<byte> kernel = real.Vcpus[i].Image.Span;
-            int same = model.CommonPrefixLength(kernel);
-            if (model.Length != kernel.Length || same != kernel.Length)
+            ReturnedState? model = predicted.Vcpus[i].Returned;
+            ReturnedState? kernel = real.Vcpus[i].Returned;
+            if (Difference(model, kernel) is { } difference)
             {
-                return new ProofResult(false, $"vcpu {real.Vcpus[i].Id}: byte {same} of the returned image differs from the prediction");
+                return new ProofResult(false, $"vcpu {real.Vcpus[i].Id}: {difference}");
             }
 
-            if (predicted.Vcpus[i].Xcr0 != real.Vcpus[i].Xcr0)
-            {
-                return new ProofResult(false, $"vcpu {real.Vcpus[i].Id}: predicted XCR0 0x{predicted.Vcpus[i].Xcr0:x}, found 0x{real.Vcpus[i].Xcr0:x}");
-            }
-
-            bytes += kernel.Length;
+            bytes += kernel?.Image.Length ?? 0;
         }
 
         return new ProofResult(true, $"{calls} calls and {bytes} returned bytes as predicted");
     }
-}
 
-/// <summary>What a proof on the real kernel showed.</summary>
-/// <param name="Held">Whether the kernel did what was predicted; null when it could not be tried.</param>
-/// <param name="Detail">What was compared, or why it could not be tried, or where they disagree.</param>
-public sealed record ProofResult(bool? Held, string Detail);
+    private static string Describe(PerformedCall call) =>
+        call.MsrsProcessed is { } msrs ? $"{call.Call} {call.Reply.Errno}, {msrs.Processed} of {msrs.Wanted}" : $"{call.Call} {call.Reply.Errno}";
+
+    private static string? Difference(ReturnedState? model, ReturnedState? kernel)
+    {
+        if (model is null || kernel is null)
+        {
+            return model is null && kernel is null ? null : "only one of the two was asked for its state";
+        }
+
+        if (model.Errno != kernel.Errno)
+        {
+            return $"predicted that its state is returned with {model.Errno}, the kernel answered {kernel.Errno}";
+        }
+
+        int same = model.Image.Span.CommonPrefixLength(kernel.Image.Span);
+        return model.Image.Length != kernel.Image.Length || same != kernel.Image.Length ? $"byte {same} of the returned image differs from the prediction"
+            : model.Xcr0 != kernel.Xcr0 ? $"predicted XCR0 {Text(model.Xcr0)}, found {Text(kernel.Xcr0)}"
+            : null;
+    }
+
+    private static string Text(ulong? value) => value is { } known ? $"0x{known:x}" : "none";
+}

@@ -12,8 +12,8 @@ namespace Xstate.Rehearsal;
 /// <summary>What a rehearsal assumes beyond the capture and the target.</summary>
 public sealed record RehearsalOptions
 {
-    /// <summary>The monitor whose order of calls is followed.</summary>
-    public VmmProfile Vmm { get; init; } = VmmProfile.Default;
+    /// <summary>The VMM whose restore is followed; null for the one that restores the capture's format (<see cref="Restorers.For"/>).</summary>
+    public Restorer? Vmm { get; init; }
 
     /// <summary>The guest's CPUID for states that carry none; null assumes what the target supports.</summary>
     public CpuidTable? GuestCpuid { get; init; }
@@ -21,11 +21,20 @@ public sealed record RehearsalOptions
     /// <summary>PKRU that the virtual CPUs hold beforehand; null for fresh ones.</summary>
     public uint? PreviousPkru { get; init; }
 
+    /// <summary>The state that the virtual CPUs hold beforehand, of which <see cref="PreviousPkru"/> is a part that wins; null for fresh ones.</summary>
+    public Capture? PreviousState { get; init; }
+
     /// <summary>How the guest is protected from the host.</summary>
     public GuestProtection Protection { get; init; }
 
     /// <summary>Whether repairs may drop state that the guest can see.</summary>
     public bool Force { get; init; }
+
+    /// <summary>The VMM whose restore of a capture is followed.</summary>
+    public Restorer RestorerOf(Capture capture) => Vmm ?? Restorers.For(capture);
+
+    /// <summary>What the virtual CPUs hold beforehand on a host; null for fresh ones.</summary>
+    public UsedVcpus? UsedVcpus(LinuxHost host) => PreviousState is null && PreviousPkru is null ? null : new UsedVcpus(host, PreviousState, PreviousPkru);
 }
 
 /// <summary>
@@ -47,9 +56,11 @@ public static class RestoreRehearsal
         }
 
         options ??= new RehearsalOptions();
-        if (options.Vmm.Emulates)
+        Restorer restorer = options.RestorerOf(capture);
+        options = options with { Vmm = restorer };
+        if (restorer is not KvmRestorer kvm)
         {
-            return TcgLoad.Perform(capture, host, options.Vmm, options.Force);
+            return TcgLoad.Perform(capture, host, restorer, options.Force);
         }
 
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
@@ -61,10 +72,7 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
         }
 
-        if (options.Vmm.SendsAnnouncedOnly)
-        {
-            FindLeftOut(known, host, options.Vmm, findings);
-        }
+        FindLeftOut(known, kvm.LeftOut(host), host, kvm, findings);
 
         if (host.Record.Provenance.Source is FactSource.Inferred or FactSource.Guess)
         {
@@ -78,7 +86,7 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0703", $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
         }
 
-        Attempt attempt = Try(known, host, fallback, options);
+        Attempt attempt = Try(known, host, fallback, options, kvm);
         findings.AddRange(attempt.Findings);
         if (attempt.Verdict == Verdict.Same)
         {
@@ -86,13 +94,14 @@ public static class RestoreRehearsal
         }
 
         (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, fallback, options.Force);
+        (repaired, steps) = RefusedZeros.Drop(repaired, steps, kvm, host, fallback);
         findings.AddRange(obstacles);
         if (steps.IsEmpty || obstacles.Any(o => o.Severity == Severity.Error))
         {
             return Outcome(attempt, host, options, findings, steps, null);
         }
 
-        Attempt second = Try(repaired, host, fallback, options);
+        Attempt second = Try(repaired, host, fallback, options, kvm);
         findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
         bool helps = Helps(attempt.Verdict, attempt.Differences.Length, second.Verdict, second.Differences.Length, options.Force);
         return Outcome(attempt, host, options, findings, steps, helps ? repaired : null);
@@ -173,9 +182,8 @@ public static class RestoreRehearsal
         return FallbackCpuid(host, options);
     }
 
-    private static void FindLeftOut(Capture capture, LinuxHost host, VmmProfile vmm, ImmutableArray<Finding>.Builder findings)
+    private static void FindLeftOut(Capture capture, StateComponentSet hidden, LinuxHost host, Restorer vmm, ImmutableArray<Finding>.Builder findings)
     {
-        StateComponentSet hidden = StoredImage.Hidden(host);
         foreach (CapturedState state in capture.States.Where(state => state.Stored is not null))
         {
             StateComponentSet lost = StateComponentSet.Empty;
@@ -196,52 +204,41 @@ public static class RestoreRehearsal
             ? Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | TileData))
             : KvmModelMachine.XsaveLength;
 
-    private static Attempt Try(Capture capture, LinuxHost host, CpuidTable fallback, RehearsalOptions options)
+    private static Attempt Try(Capture capture, LinuxHost host, CpuidTable fallback, RehearsalOptions options, KvmRestorer restorer)
     {
         using KvmModelMachine machine = new(host, options.Protection);
-        UsedVcpus? used = options.PreviousPkru is { } pkru ? new UsedVcpus(pkru, host.Layout) : null;
-        PerformedRestore performed = RestorePlan.Perform(machine, StoredImage.ForKvm(capture, host, options.Vmm), fallback, options.Vmm, used);
+        PerformedRestore performed = RestorePlan.Perform(machine, restorer.Prepare(capture, host), fallback, restorer, options.UsedVcpus(host));
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         Verdict verdict = Verdict.Same;
         foreach (PerformedCall failure in performed.Calls.Where(call => !call.Succeeded))
         {
-            verdict = options.Vmm.IgnoresFailures ? Verdict.Differs : Verdict.Refused;
-            findings.Add(OfRefusal(failure));
+            verdict = Worse(verdict, RefusedCalls.Resumes(restorer, failure) ? Verdict.Differs : Verdict.Refused);
+            findings.Add(RefusedCalls.Finding(failure));
         }
 
         if (verdict == Verdict.Differs)
         {
-            findings.Add(OfRule("XS0602", $"{options.Vmm.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
+            findings.Add(OfRule("XS0602", $"{restorer.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
         }
 
-        foreach (RestoredVcpu restored in performed.Vcpus)
+        for (int i = 0; i < performed.Vcpus.Length; i++)
         {
+            RestoredVcpu restored = performed.Vcpus[i];
             CapturedState state = capture.States.First(s => s.Id == restored.Id);
-            if (!options.Vmm.IgnoresFailures && performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded))
+            if (performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded && !RefusedCalls.Resumes(restorer, call)))
             {
                 continue;
             }
 
             KvmModelVcpu vcpu = (KvmModelVcpu)restored.Vcpu;
-            Inspection inspection = new(state, vcpu, host, RestorePlan.CpuidOf(state, fallback), options);
+            HashSet<uint> unset = [.. performed.Calls.Where(call => call.Vcpu == restored.Id).SelectMany(call => call.UnsetMsrs).Select(msr => msr.Msr.Index)];
+            Inspection inspection = new(state, vcpu, host, RestorePlan.CpuidOf(state, fallback), options) { Unset = unset };
             inspection.Run(findings, differences);
             verdict = Worse(verdict, inspection.Verdict);
         }
 
-        foreach (PerformedCall call in performed.Calls)
-        {
-            foreach ((uint index, ulong value) in call.SkippedMsrs)
-            {
-                // The register does not exist for the guest, or stays zero as on a new virtual CPU.
-                string register = GuestMsrs.NameOf(index).ToLowerInvariant();
-                verdict = Worse(verdict, Verdict.Differs);
-                findings.Add(OfRefusal(call) with { Where = new FindingLocation(call.Vcpu, Register: register) });
-                findings.Add(OfRule("XS1105", $"{options.Vmm.Title} leaves out {register} 0x{value:x}, which the kernel refuses, and resumes the guest without it", new FindingLocation(call.Vcpu, Register: register)));
-                differences.Add(new RegisterDifference(call.Vcpu, register, $"0x{value:x}", "0x0"));
-            }
-        }
-
+        RefusedCalls.AddUnset(findings, performed, restorer);
         if (differences.Count > 0)
         {
             verdict = Worse(verdict, Verdict.Differs);
@@ -251,20 +248,6 @@ public static class RestoreRehearsal
     }
 
     private static Verdict Worse(Verdict a, Verdict b) => a > b ? a : b;
-
-    private static Finding OfRefusal(PerformedCall failure)
-    {
-        Refusal? why = failure.Reply.Why;
-        string answer = failure.Reply.IsSuccess ? $"processes {failure.MsrsProcessed?.Processed} of {failure.MsrsProcessed?.Wanted}" : $"answers {failure.Reply.Errno}";
-        return new Finding(why?.Rule ?? "XS0501", Severity.Error, $"{failure.Call} {answer}: {why?.Message ?? "refused"}")
-        {
-            Where = new FindingLocation(failure.Vcpu, why?.Offset, why?.Leaf),
-            Found = why?.Found,
-            Expected = why?.Expected,
-            Since = why?.Since,
-            Mend = why is null ? null : RuleCatalog.Find(why.Rule)?.Mend,
-        };
-    }
 
     internal static Finding OfRule(string id, string message, FindingLocation where)
     {
@@ -281,7 +264,7 @@ public static class RestoreRehearsal
         {
             Host = host.Record.Name,
             Kernel = host.Behavior.Name,
-            Vmm = options.Vmm,
+            Vmm = options.Vmm ?? Restorers.Default,
             Verdict = repairable ? Verdict.Repairable : attempt.Verdict,
             Errno = failure?.Reply.Errno ?? Errno.None,
             RefusedCall = failure?.Call,

@@ -17,12 +17,13 @@ public static class StoredImage
     private const int TopShift = 11;
 
     /// <summary>The capture that QEMU hands to KVM; states with an area of their own stay as they are.</summary>
-    public static Capture ForKvm(Capture capture, LinuxHost host, VmmProfile vmm)
+    /// <param name="capture">What was captured.</param>
+    /// <param name="host">The host, whose offsets the image gets.</param>
+    /// <param name="hidden">Components whose registers are left out.</param>
+    public static Capture ForKvm(Capture capture, LinuxHost host, StateComponentSet hidden)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
-        ArgumentNullException.ThrowIfNull(vmm);
-        StateComponentSet hidden = vmm.SendsAnnouncedOnly ? Hidden(host) : StateComponentSet.Empty;
         return capture with { States = [.. capture.States.Select(state => state.Stored is null ? state : ForKvm(state, host, hidden))] };
     }
 
@@ -48,6 +49,23 @@ public static class StoredImage
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
         return capture with { States = [.. capture.States.Select(state => Fits(state, host) ? Moved(state, host, new XsaveArea(state.Area.Span).XstateBv) : state)] };
+    }
+
+    /// <summary>The state with its components at the host's offsets, as a VMM places them that keeps the area without a layout. Those that the host lacks are left out; an area without a known layout stays as it is.</summary>
+    public static CapturedState AtOffsetsOf(CapturedState state, LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(host);
+        if (state.Layout is null)
+        {
+            return state;
+        }
+
+        byte[] padded = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
+        state.Area.Span.CopyTo(padded);
+        byte[] image = new byte[Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLength)];
+        AreaTransforms.ToStandard(padded, state.Layout.Value, image, host.Layout);
+        return state with { Area = image, Layout = state.Layout with { Value = host.Layout }, Lost = CaptureTransforms.LostAt(state, host.Layout) };
     }
 
     /// <summary>The area that a guest under TCG has after the load.</summary>

@@ -41,8 +41,8 @@ public sealed record TargetOutcome
     /// <summary>The target kernel.</summary>
     public required string Kernel { get; init; }
 
-    /// <summary>The monitor whose order was followed.</summary>
-    public required VmmProfile Vmm { get; init; }
+    /// <summary>The VMM whose restore was followed.</summary>
+    public required Restorer Vmm { get; init; }
 
     /// <summary>What becomes of the capture as it is.</summary>
     public required Verdict Verdict { get; init; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;
 using Xstate.Rehearsal;
@@ -84,11 +85,11 @@ public static class CheckReport
         _ => throw new ArgumentOutOfRangeException(nameof(verdict)),
     };
 
-    internal static string UnitOf(TargetOutcome outcome) => outcome.Vmm.RestoresProcesses ? "thread" : "vcpu";
+    internal static string UnitOf(TargetOutcome outcome) => outcome.Vmm.Restores == CaptureKind.Process ? "thread" : "vcpu";
 
     private static string Headline(TargetOutcome outcome)
     {
-        string who = outcome.Vmm.RestoresProcesses ? "process" : "guest";
+        string who = outcome.Vmm.Restores == CaptureKind.Process ? "process" : "guest";
         string answer = outcome.RefusedCall is null
             ? outcome.Verdict == Verdict.Refused || (outcome.Verdict == Verdict.Repairable && outcome.Differences.IsEmpty) ? "REFUSED before any register is loaded" : $"loads, but the {who} would see something else"
             : outcome.Errno == Errno.None ? $"REFUSED by {outcome.RefusedCall}" : $"REFUSED: {outcome.RefusedCall} answers {outcome.Errno}";

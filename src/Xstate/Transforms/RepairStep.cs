@@ -40,6 +40,9 @@ public enum RepairKind
 
     /// <summary>A register given a value.</summary>
     Register,
+
+    /// <summary>A model-specific register left out of the list that is set.</summary>
+    Msr,
 }
 
 /// <summary>One repair that was made.</summary>

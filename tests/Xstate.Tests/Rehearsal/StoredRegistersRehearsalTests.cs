@@ -67,7 +67,7 @@ public class StoredRegistersRehearsalTests
     public void What_force_mended_is_not_called_repairable_again()
     {
         // The guest's CPUID has no PKU and its XCR0 has: KVM_SET_XCRS is refused, QEMU 7.2 goes on without it, and no repair of the area changes that.
-        RehearsalOptions options = new() { Vmm = VmmProfile.Find("qemu-7.2")!, GuestCpuid = SampleHosts.Open("intel-haswell").Cpuid, Force = true };
+        RehearsalOptions options = new() { Vmm = Restorers.Find("qemu-7.2")!, GuestCpuid = SampleHosts.Open("intel-haswell").Cpuid, Force = true };
         TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-sapphire-rapids", "6.12"), options);
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         TargetOutcome again = RestoreRehearsal.Perform(outcome.Repaired!, Host("intel-sapphire-rapids", "6.12"), options);
@@ -144,7 +144,7 @@ public class StoredRegistersRehearsalTests
         Assert.Equal(["st0", "st1", "st2", "st3"], outcome.Differences.Select(difference => difference.Register));
         Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences[2].After);
         Assert.Equal(X87Order.Physical, outcome.Repaired!.States[0].Stored!.X87Order.Value);
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")! }).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
     }
 
     [Fact]
@@ -158,14 +158,14 @@ public class StoredRegistersRehearsalTests
     [Fact]
     public void With_force_the_clock_device_is_left_out_and_tcg_loads_the_rest()
     {
-        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Kvm()), Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")!, Force = true });
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Kvm()), Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")!, Force = true });
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         Assert.True(Assert.Single(outcome.Repairs, step => step.Kind == RepairKind.Device).LosesState);
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find("qemu-tcg")! }).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
     }
 
     private static TargetOutcome Rehearse(byte[] stream, string host, string vmm = "qemu") =>
-        RestoreRehearsal.Perform(Open(stream), Host(host, "6.12"), new RehearsalOptions { Vmm = VmmProfile.Find(vmm)! });
+        RestoreRehearsal.Perform(Open(stream), Host(host, "6.12"), new RehearsalOptions { Vmm = Restorers.Find(vmm)! });
 
     private static Capture Open(byte[] stream) => Artifact.Open(new MemoryStream(stream)).Capture!;
 

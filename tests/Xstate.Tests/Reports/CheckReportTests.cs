@@ -15,7 +15,7 @@ public class CheckReportTests
         {
             Host = "host",
             Kernel = "linux-6.12",
-            Vmm = VmmProfile.Default,
+            Vmm = Restorers.Default,
             Verdict = Verdict.Differs,
             Performed = new PerformedRestore([], []),
             Differences = [new RegisterDifference(3, "zmm7", before, after), new RegisterDifference(3, "pkru", "0x4", "0x0")],

@@ -65,7 +65,7 @@ public static class CloudHypervisorReader
             msrs[(uint)msr[0].Value] = msr[1].Value;
         }
 
-        CapturedState state = VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), Xcr0Of(vcpu), msrs);
+        CapturedState state = VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), Xcr0Of(vcpu), msrs) with { MsrOrder = [.. vcpu.Msrs.Select(msr => (uint)msr[0].Value).Distinct()] };
         return vcpu.HasFpu ? state with { Fpu = FpuOf(vcpu) } : state;
     }
 

@@ -185,7 +185,8 @@ public static class FirecrackerReader
             area = (byte[])[.. area.Span, .. bytes.Slice(vcpu.XsaveExtra, vcpu.XsaveExtraLength)];
         }
 
-        return VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), xcr0, msrs);
+        CapturedState state = VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), xcr0, msrs);
+        return state with { MsrOrder = [.. vcpu.MsrEntries.Select(place => VcpuBytes.MsrIndexAt(file.Span[place..])).Distinct()] };
     }
 
     private static Finding CrcFinding(ReadOnlySpan<byte> file)

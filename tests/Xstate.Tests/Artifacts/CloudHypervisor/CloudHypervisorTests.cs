@@ -152,7 +152,7 @@ public class CloudHypervisorTests
         Finding finding = Assert.Single(artifact.Findings);
         Assert.Equal(("XS1104", 160L), (finding.Rule, finding.Where.Offset));
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
-        VmmProfile monitor = VmmProfile.OfFormat(artifact.Format)!;
+        Restorer monitor = Restorers.For(artifact.Capture!);
         Assert.Equal([RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs], monitor.Order);
         TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture!, host, new RehearsalOptions { Vmm = monitor });
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
@@ -171,7 +171,10 @@ public class CloudHypervisorTests
         Assert.Equal(0x44, (int)Vcpu(written, "0")["Kvm"]!["fpu"]!["xmm"]![0]![0]!);
 
         // QEMU would not set them twice.
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(artifact.Capture!, host).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(artifact.Capture!, host, new RehearsalOptions { Vmm = Restorers.Default }).Verdict);
+
+        // Who restores it need not be said.
+        Assert.Equal(Verdict.Repairable, RestoreRehearsal.Perform(artifact.Capture!, host).Verdict);
     }
 
     [Fact]
@@ -180,12 +183,12 @@ public class CloudHypervisorTests
         Capture capture = Open(Sample(OneVcpu)).Capture!;
         capture = capture with { States = [capture.States[0] with { Xss = new Fact<StateComponentSet>(new StateComponentSet(0x1800), FactSource.Given, "test") }] };
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
-        TargetOutcome goesOn = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = VmmProfile.Find("cloud-hypervisor")! });
+        TargetOutcome goesOn = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("cloud-hypervisor")! });
         Assert.Equal(Verdict.Differs, goesOn.Verdict);
         Assert.Null(goesOn.RefusedCall);
         Assert.Equal(["XS0402", "XS1105"], goesOn.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule));
         Assert.Equal(new RegisterDifference(0, "ia32_xss", "0x1800", "0x0"), Assert.Single(goesOn.Differences));
-        TargetOutcome ends = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = VmmProfile.Find("firecracker")! });
+        TargetOutcome ends = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (ends.Verdict, ends.RefusedCall));
     }
 
@@ -195,7 +198,7 @@ public class CloudHypervisorTests
         byte[] file = Sample(OneVcpu);
         Artifact artifact = Open(file);
         LinuxHost intel = new(SampleHosts.Open("intel-sapphire-rapids"), KernelBehavior.Of(new KernelRelease(6, 12)));
-        RehearsalOptions options = new() { Vmm = VmmProfile.OfFormat(artifact.Format)! };
+        RehearsalOptions options = new() { Vmm = Restorers.For(artifact.Capture!) };
         TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture!, intel, options);
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         Artifact moved = Open(Encode(artifact, outcome.Repaired!, file));

@@ -108,7 +108,7 @@ internal static class EveryVerb
         LinuxHost host = random.Pick<LinuxHost>(Hosts.AsSpan());
         RehearsalOptions rehearsal = new()
         {
-            Vmm = VmmProfile.OfFormat(capture.Format) is { } own && random.OneIn(2) ? own : random.Pick<VmmProfile>(VmmProfile.All.AsSpan()),
+            Vmm = random.OneIn(2) ? null : random.Pick<Restorer>(Restorers.All.AsSpan()),
             GuestCpuid = random.OneIn(2) ? KnownCpuid : null,
             PreviousPkru = random.OneIn(2) ? 4u : null,
             Force = random.OneIn(2),

@@ -1,0 +1,12 @@
+using Xstate.Hypervisors.Kvm;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>A restored virtual CPU, alive as long as its machine.</summary>
+/// <param name="Id">Virtual CPU index.</param>
+/// <param name="Vcpu">The virtual CPU.</param>
+public sealed record RestoredVcpu(int Id, IKvmVcpu Vcpu)
+{
+    /// <summary>What the kernel returns for it afterwards; null unless it was asked for.</summary>
+    public ReturnedState? Returned { get; init; }
+}

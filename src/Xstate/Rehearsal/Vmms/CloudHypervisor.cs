@@ -1,0 +1,37 @@
+using System.Collections.Immutable;
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Rehearsal.Vmms;
+
+/// <summary>Cloud Hypervisor: it sets x87 and XMM a second time, and leaves out MSRs that KVM refuses.</summary>
+internal class CloudHypervisor : KvmRestorer
+{
+    public override string Id => "cloud-hypervisor";
+
+    public override Vmm Vmm => Vmm.CloudHypervisor;
+
+    public override string Releases => "53 and later";
+
+    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+
+    public override string Source => "hypervisor/src/kvm/mod.rs, KvmVcpu::set_state, 29 to 53 and main of August 2026";
+
+    public override ImmutableArray<RestoreCall> Order =>
+        [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs];
+
+    public override ShortCountPolicy OnShortCount => ShortCountPolicy.Skip;
+
+    public override GuestCpuidSource CpuidSource => GuestCpuidSource.Snapshot;
+
+    public override ImmutableArray<string> Notes =>
+    [
+        "Before any call it compares the snapshot's CPUID with its own on the target, leaf by leaf, without leaf 0xD and without the vendor.",
+        "KVM_SET_XCRS is left out where KVM has no KVM_CAP_XCRS (4b671954a, pull request 8341).",
+        "Main of July 2026 (2eb64a2b4) refuses the restore when a feature MSR of a CPU profile is refused.",
+    ];
+
+    public override Capture Prepare(Capture capture, LinuxHost host) =>
+        host.HasXsave ? capture : capture with { States = [.. capture.States.Select(state => state with { Xcr0 = null })] };
+}

@@ -1,0 +1,20 @@
+using System.Collections.Immutable;
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Rehearsal.Vmms;
+
+/// <summary>Cloud Hypervisor 50 to 52: it calls KVM_SET_XCRS on every host.</summary>
+internal class CloudHypervisor50 : CloudHypervisor
+{
+    public override string Id => "cloud-hypervisor-50";
+
+    public override string Releases => "50 to 52";
+
+    public override ImmutableArray<string> Notes => ["KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry."];
+
+    public override Capture Prepare(Capture capture, LinuxHost host) => capture;
+
+    public override ImmutableArray<XcrEntry>? XcrsCall(CapturedState state) => base.XcrsCall(state) ?? [];
+}

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Rehearsal.Vmms;
+
+/// <summary>QEMU with KVM: it builds the image at the host's offsets from registers by name, and gives MSRs in the order of its own source.</summary>
+internal abstract class QemuRestorer : KvmRestorer
+{
+    // kvm_put_msrs, of the MSRs that a stream names. CET's were appended with the support for CET.
+    private static readonly ImmutableArray<uint> PutOrder =
+    [
+        0x174, 0x175, 0x176, 0x277, 0xC000_0081, 0xC000_0103, 0x3B, 0x1A0, 0x6E1, 0xD90, KvmModelVcpu.MsrXss, 0xE1, 0x48, 0xC000_0083, 0xC000_0102,
+        0xC000_0084, 0xC000_0082, 0x10, 0x2FF, KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr, KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet,
+        KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl0Ssp + 1, KvmModelVcpu.MsrPl0Ssp + 2, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
+    ];
+
+    public override Vmm Vmm => Vmm.Qemu;
+
+    public override RestorerEvidence Evidence => RestorerEvidence.Run;
+
+    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
+
+    public override ShortCountPolicy OnShortCount => ShortCountPolicy.Abort;
+
+    public override GuestCpuidSource CpuidSource => GuestCpuidSource.Built;
+
+    /// <summary>Whether it has a field for the MSR, so that it can carry it.</summary>
+    protected virtual bool Carries(uint msr) => true;
+
+    public override Capture Prepare(Capture capture, LinuxHost host) =>
+        capture with { States = [.. StoredImage.ForKvm(capture, host, LeftOut(host)).States.Select(state => WithSentMsrs(state, host))] };
+
+    public override ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
+    {
+        ImmutableArray<MsrEntry> all = SavedMsrs.Of(state with { MsrOrder = [] });
+        return all.IsEmpty ? [] : [[.. all.OrderBy(msr => PutOrder.IndexOf(msr.Index))]];
+    }
+
+    // What a stream holds goes to KVM under conditions of QEMU's own: IA32_XSS if KVM lists it, IA32_XFD and CET's if the guest's CPUID has the feature. A capture that is no stream is taken at its word.
+    private CapturedState WithSentMsrs(CapturedState state, LinuxHost host)
+    {
+        HashSet<uint> dropped = [.. SavedMsrs.Of(state).Select(msr => msr.Index).Where(index => !Carries(index))];
+        if (state.Stored is not null)
+        {
+            if (host.KvmXss.IsEmpty)
+            {
+                dropped.Add(KvmModelVcpu.MsrXss);
+            }
+
+            if (!host.KvmXcr0.Contains(StateComponent.TileData))
+            {
+                dropped.UnionWith([KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr]);
+            }
+
+            if (!host.KvmShadowStack && !host.KvmBranchTracking)
+            {
+                dropped.UnionWith(state.Msrs.Keys.Where(GuestMsrs.IsCet));
+            }
+        }
+
+        CapturedState sent = SavedMsrs.Without(state, dropped);
+        return host.HasXsave ? sent : sent with { Xcr0 = null };
+    }
+}

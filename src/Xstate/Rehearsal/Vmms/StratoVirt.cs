@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+
+namespace Xstate.Rehearsal.Vmms;
+
+/// <summary>StratoVirt: eleven MSRs, none of extended state, and a count that is not looked at.</summary>
+internal sealed class StratoVirt : KvmRestorer
+{
+    public override string Id => "stratovirt";
+
+    public override Vmm Vmm => Vmm.StratoVirt;
+
+    public override string Releases => "2.4 and later";
+
+    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+
+    public override string Source => "hypervisor/src/kvm/x86_64/mod.rs, KvmCpu::arch_put_register, and cpu/src/x86_64/mod.rs, MSR_LIST, master of April 2026";
+
+    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
+
+    public override ShortCountPolicy OnShortCount => ShortCountPolicy.Unnoticed;
+
+    public override GuestCpuidSource CpuidSource => GuestCpuidSource.Built;
+
+    public override StateComponentSet AsksFor => StateComponentSet.Empty;
+
+    public override ImmutableArray<string> Notes =>
+    [
+        "It keeps eleven MSRs; IA32_XSS, IA32_XFD and the MSRs of CET are not among them and are 0 after the restore.",
+        "The image is struct kvm_xsave with 4096 bytes; the permission for tile data is never asked for.",
+    ];
+
+    public override Capture Prepare(Capture capture, LinuxHost host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        return capture with { States = [.. FixedImage.Cut(capture).States.Select(state => host.HasXsave ? state : state with { Xcr0 = null })] };
+    }
+
+    public override ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
+    {
+        ImmutableArray<MsrEntry> kept = [.. SavedMsrs.Of(state).Where(msr => !GuestMsrs.IsModelled(msr.Index))];
+        return kept.IsEmpty ? [] : [kept];
+    }
+}
