@@ -25,7 +25,7 @@ public static class HostCpuid
     internal static CpuidTable Read(Func<uint, uint, CpuidRegisters> cpuid)
     {
         ImmutableArray<CpuidEntry>.Builder entries = ImmutableArray.CreateBuilder<CpuidEntry>();
-        bool hasHypervisor = (cpuid(1, 0).Ecx & 1U << 31) != 0;
+        bool hasHypervisor = CpuidFeatures.Hypervisor.IsIn(cpuid(1, 0));
         foreach (uint range in (ReadOnlySpan<uint>)[0, HypervisorLeaf, ExtendedLeaf])
         {
             if (range == HypervisorLeaf && !hasHypervisor)

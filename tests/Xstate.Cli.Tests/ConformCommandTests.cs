@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Xstate.Architecture;
 using Xstate.Linux;
 using Xstate.Tests.Support;
 
@@ -22,7 +23,7 @@ public class ConformCommandTests
         Assert.Equal(hasKvm, run.Json.GetProperty("compared").EnumerateArray().Any(part => part.GetString() == "kvm"));
         Assert.Equal(hasKvm, byCall.EnumerateObject().Any(call => call.Name.StartsWith("KVM_", StringComparison.Ordinal)));
         Assert.Equal(hasKvm ? [] : [why], Why(run, "kvm"));
-        bool hasKeys = (HostCpuid.Read().Read(7).Ecx >> 4 & 1) != 0;
+        bool hasKeys = HostCpuid.Read().Has(CpuidFeatures.Ospke);
         Assert.Equal(hasKeys, Why(run, "pkru").Length == 0);
     }
 

@@ -73,6 +73,57 @@ public partial class StructureTests
         }
     }
 
+    /// <summary>
+    /// What a leaf of extended state means is said once, in Architecture: elsewhere a feature is asked for by name (CpuidFeatures). Files that build or judge such leaves as
+    /// leaves may read them, and are listed with the reason.
+    /// </summary>
+    [Fact]
+    public void Leaves_1_7_and_0xD_are_read_raw_in_Architecture_only()
+    {
+        Dictionary<string, string> mayRead = new()
+        {
+            ["src/Xstate/Captures/CpuidDump.cs"] = "says which leaves a dump lacks",
+            ["src/Xstate/Captures/CpuModelHost.cs"] = "writes leaf 0xD of a CPU model",
+            ["src/Xstate/Captures/XsaveLeafCompletion.cs"] = "takes leaf 0xD from another dump",
+            ["src/Xstate/Hypervisors/Kvm/PvmCpuid.cs"] = "rewrites leaf 0xD as kvm_pvm does",
+            ["src/Xstate/Hypervisors/Kvm/RuntimeCpuid.cs"] = "rewrites the leaves that KVM keeps up to date",
+            ["src/Xstate/Hypervisors/Kvm/SupportedCpuid.cs"] = "writes leaf 0xD as KVM does",
+            ["src/Xstate/Rehearsal/ProcessRehearsal.cs"] = "asks whether a dump has the sub-leaf at all",
+            ["src/Xstate.Linux/Kvm/KvmBehaviorProbe.cs"] = "narrows leaf 0xD of a throw-away guest",
+        };
+        List<string> wrong = [];
+        HashSet<string> reading = [];
+        foreach (string file in SourceFiles("src").Where(file => !file.Contains("/Architecture/", StringComparison.Ordinal)))
+        {
+            string name = Path.GetRelativePath(Repository.Root, file);
+            foreach (Match read in RawRead().Matches(File.ReadAllText(file)))
+            {
+                if (mayRead.ContainsKey(name))
+                {
+                    reading.Add(name);
+                }
+                else
+                {
+                    wrong.Add($"{name}: {read.Value}");
+                }
+            }
+        }
+
+        Assert.Empty(wrong);
+        Assert.Empty(mayRead.Keys.Except(reading));
+    }
+
+    [Theory]
+    [InlineData("cpuid.Read(1).Ecx", true)]
+    [InlineData("table.TryRead(7, 0, out x)", true)]
+    [InlineData("Cpuid.Read(CpuidTable.XsaveLeaf, 1)", true)]
+    [InlineData("Cpuid.Read( 0xD, 1)", true)]
+    [InlineData("cpuid.Read(0x1)", true)]
+    [InlineData("cpuid.Read(0x14)", false)]
+    [InlineData("cpuid.Read(leaf, 1)", false)]
+    [InlineData("Read(7)", false)]
+    public void A_raw_read_is_found_as_it_is_written(string text, bool found) => Assert.Equal(found, RawRead().IsMatch(text));
+
     [Fact]
     public void The_library_depends_on_the_framework_only()
     {
@@ -92,6 +143,9 @@ public partial class StructureTests
         int slash = relative.IndexOf('/', StringComparison.Ordinal);
         return slash < 0 ? "Architecture" : relative[..slash];
     }
+
+    [GeneratedRegex(@"\.(?:Try)?Read\(\s*(?:(?:0x)?[17]|0x[dD]|13|CpuidTable\.XsaveLeaf|XsaveLeaf)\b")]
+    private static partial Regex RawRead();
 
     [GeneratedRegex(@"\bXstate\.(\w+)")]
     private static partial Regex UsingXstate();

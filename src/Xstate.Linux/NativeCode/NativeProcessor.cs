@@ -25,8 +25,8 @@ public static class NativeProcessor
     /// <summary>Control-register bits that CPUID mirrors: CR4.OSXSAVE and CR4.PKE, and CR4.OSFXSR, which every 64-bit kernel sets.</summary>
     public static Cr4 Cr4Mirror =>
         Cr4.OsFxsr
-        | ((CpuId(1, 0).Ecx >> 27 & 1) != 0 ? Cr4.OsXsave : Cr4.None)
-        | ((CpuId(7, 0).Ecx >> 4 & 1) != 0 ? Cr4.ProtectionKeys : Cr4.None);
+        | (CpuidFeatures.Osxsave.IsIn(CpuId(1, 0)) ? Cr4.OsXsave : Cr4.None)
+        | (CpuidFeatures.Ospke.IsIn(CpuId(7, 0)) ? Cr4.ProtectionKeys : Cr4.None);
 
     /// <summary>MXCSR_MASK as FXSAVE stores it (SDM Vol. 1, 11.6.6); null where the processor has none, and where the system forbids a process to make code.</summary>
     [SupportedOSPlatform("linux")]

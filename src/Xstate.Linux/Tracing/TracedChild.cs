@@ -48,8 +48,8 @@ public sealed class TracedChild : ILinuxTask
     public TracedChild()
     {
         CpuidTable cpuid = HostsCpuid.Value;
-        _hasProtectionKeys = (cpuid.Read(7).Ecx >> 4 & 1) != 0;
-        _hasXgetbv1 = (cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax >> 2 & 1) != 0;
+        _hasProtectionKeys = cpuid.Has(CpuidFeatures.Ospke);
+        _hasXgetbv1 = cpuid.Has(CpuidFeatures.Xgetbv1);
         (SleepingChild? child, TracedThread? thread, SafeFileHandle? memory) = Start();
         _child = child;
         _thread = thread;
@@ -63,7 +63,7 @@ public sealed class TracedChild : ILinuxTask
             InstallHandler(stack);
             return stack;
         });
-        bool hasXsave = (cpuid.Read(1).Ecx >> 27 & 1) != 0;
+        bool hasXsave = cpuid.Has(CpuidFeatures.Osxsave);
         StateComponentSet xcr0 = hasXsave ? new StateComponentSet(Perform(() => Xgetbv(0))) : StateComponentSet.Legacy;
         _components = xcr0.Except(Dynamic);
         _areaLength = XsaveLayout.FromCpuid(cpuid).StandardLengthFor(_components);

@@ -14,6 +14,10 @@ public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidReg
     /// <summary>Whether the answer of the feature's own leaf and sub-leaf has the bit set.</summary>
     public bool IsIn(CpuidRegisters answer) => (answer[Register] >> Bit & 1) != 0;
 
+    /// <summary>The answer of the feature's own leaf and sub-leaf with the bit set or clear.</summary>
+    public CpuidRegisters SetIn(CpuidRegisters answer, bool present) =>
+        answer.With(Register, present ? answer[Register] | 1u << Bit : answer[Register] & ~(1u << Bit));
+
     /// <summary>What a program loses with the bit.</summary>
     public FeatureEffect Effect { get; init; }
 

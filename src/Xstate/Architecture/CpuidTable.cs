@@ -95,6 +95,15 @@ public sealed class CpuidTable
     /// <summary>Components that IA32_XSS may enable: leaf 0xD.1 EDX:ECX.</summary>
     public StateComponentSet SupervisorComponents => new(Read(XsaveLeaf, 1).EdxEcx);
 
+    /// <summary>Bytes of a standard area for what XCR0 enabled when it was read: leaf 0xD.0 EBX.</summary>
+    public uint EnabledAreaLength => Read(XsaveLeaf, 0).Ebx;
+
+    /// <summary>Bytes of a standard area for all that XCR0 may enable: leaf 0xD.0 ECX.</summary>
+    public uint LargestAreaLength => Read(XsaveLeaf, 0).Ecx;
+
+    /// <summary>Width of a linear address: leaf 8000_0008 EAX[15:8]; 0 where it is not told.</summary>
+    public int LinearAddressBits => (int)(Read(0x8000_0008).Eax >> 8 & 0xFF);
+
     /// <summary>Whether a feature's bit is set; a missing leaf counts as zero, as on the processor.</summary>
     public bool Has(CpuidFeature feature)
     {

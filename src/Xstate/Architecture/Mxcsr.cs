@@ -15,9 +15,6 @@ public static class Mxcsr
     /// <summary>The mask that a stored MXCSR_MASK of zero stands for.</summary>
     public const uint MaskWhenZero = 0xFFBF;
 
-    /// <summary>The mask a processor of this vendor writes. An assumption wherever no image of that processor is at hand.</summary>
-    public static uint MaskOf(ProcessorModel processor) => processor.IsAmdLike ? AmdMask : IntelMask;
-
     /// <summary>The meaning of a stored MXCSR_MASK.</summary>
     public static uint MaskFromImage(uint stored) => stored == 0 ? MaskWhenZero : stored;
 }

@@ -15,15 +15,11 @@ public sealed record XsaveEnumerationRule(
 /// </summary>
 public static class XsaveEnumerationRules
 {
-    private static readonly CpuidFeature Xsave = new("XSAVE", 1, 0, CpuidRegister.Ecx, 26);
-    private static readonly CpuidFeature Xsavec = new("XSAVEC", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 1);
-    private static readonly CpuidFeature Xsaves = new("XSAVES", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 3);
-
     /// <summary>All conditions, by number.</summary>
     public static ImmutableArray<XsaveEnumerationRule> All { get; } =
     [
         new("L02", "without XSAVE, leaf 0xD is zero", "software takes an area size from a processor without areas",
-            static (cpuid, _, _) => Xsave.IsIn(cpuid) || (cpuid.Read(CpuidTable.XsaveLeaf, 0).IsZero && cpuid.Read(CpuidTable.XsaveLeaf, 1).IsZero)),
+            static (cpuid, _, _) => cpuid.Has(CpuidFeatures.Xsave) || (cpuid.Read(CpuidTable.XsaveLeaf, 0).IsZero && cpuid.Read(CpuidTable.XsaveLeaf, 1).IsZero)),
         new("L10", "PKU needs bit 9 in leaf 0xD.0", "Linux sees PKU and cannot manage PKRU",
             static (cpuid, _, _) => !HasFeature(cpuid, StateComponent.Pkru) || cpuid.UserComponents.Contains(StateComponent.Pkru)),
         new("L12", "AVX and bit 2 of leaf 0xD.0 come together", "XSETBV faults, or state is dead",
@@ -34,14 +30,14 @@ public static class XsaveEnumerationRules
             static (cpuid, _, _) => !cpuid.UserComponents.Contains(StateComponent.Apx)
                 || !cpuid.UserComponents.Overlaps(StateComponents.Get(StateComponent.Apx).Excludes)),
         new("L21", "0xD.0.ECX is the largest end of a component", "the buffer is too small, or the kernel refuses the enumeration",
-            static (cpuid, _, _) => !Xsave.IsIn(cpuid)
+            static (cpuid, _, _) => !cpuid.Has(CpuidFeatures.Xsave)
                 || cpuid.Read(CpuidTable.XsaveLeaf, 0).Ecx == (uint)XsaveLayout.FromCpuid(cpuid).StandardLength),
         new("L23", "0xD.1.EBX is the compacted size for XCR0 and IA32_XSS", "Linux reports an XSAVE consistency problem",
-            static (cpuid, xcr0, xss) => !Xsavec.IsIn(cpuid)
+            static (cpuid, xcr0, xss) => !cpuid.Has(CpuidFeatures.Xsavec)
                 || cpuid.Read(CpuidTable.XsaveLeaf, 1).Ebx
-                    == (uint)XsaveLayout.FromCpuid(cpuid).CompactedLengthFor(Xsaves.IsIn(cpuid) ? xcr0 | xss : xcr0)),
+                    == (uint)XsaveLayout.FromCpuid(cpuid).CompactedLengthFor(cpuid.Has(CpuidFeatures.Xsaves) ? xcr0 | xss : xcr0)),
         new("L31", "XSAVES needs XSAVEC", "XRSTORS reads the compacted form only",
-            static (cpuid, _, _) => !Xsaves.IsIn(cpuid) || Xsavec.IsIn(cpuid)),
+            static (cpuid, _, _) => !cpuid.Has(CpuidFeatures.Xsaves) || cpuid.Has(CpuidFeatures.Xsavec)),
     ];
 
     /// <summary>The conditions that an enumeration breaks.</summary>
@@ -55,7 +51,7 @@ public static class XsaveEnumerationRules
     }
 
     private static bool HasFeature(CpuidTable cpuid, StateComponent component) =>
-        StateComponents.Get(component).Features.Any(feature => feature.IsIn(cpuid));
+        StateComponents.Get(component).IsAnnouncedBy(cpuid);
 
     private static bool Matches(CpuidTable cpuid, StateComponent component) =>
         HasFeature(cpuid, component) == cpuid.UserComponents.Contains(component);

@@ -10,8 +10,23 @@ namespace Xstate.Architecture;
 public readonly record struct XsaveSlot(
     StateComponent Component, int Size, int Offset, bool IsSupervisor, bool IsAligned64, bool SupportsXfd)
 {
+    private const uint Supervisor = 1;
+    private const uint Aligned = 1 << 1;
+    private const uint Xfd = 1 << 2;
+
     /// <summary>First byte after the component in the standard format.</summary>
     public int End => Offset + Size;
+
+    /// <summary>The slot that a sub-leaf of 0xD describes, whatever its numbers.</summary>
+    public static XsaveSlot FromCpuid(StateComponent component, CpuidRegisters subleaf)
+    {
+        bool supervisor = (subleaf.Ecx & Supervisor) != 0;
+        return new XsaveSlot(component, (int)subleaf.Eax, supervisor ? 0 : (int)subleaf.Ebx, supervisor, (subleaf.Ecx & Aligned) != 0, (subleaf.Ecx & Xfd) != 0);
+    }
+
+    /// <summary>The sub-leaf of 0xD that describes the slot.</summary>
+    public CpuidRegisters ToCpuid() =>
+        new((uint)Size, (uint)Offset, (IsSupervisor ? Supervisor : 0) | (IsAligned64 ? Aligned : 0) | (SupportsXfd ? Xfd : 0), 0);
 }
 
 /// <summary>
@@ -68,15 +83,14 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
         foreach (StateComponent component in announced)
         {
             CpuidRegisters leaf = cpuid.Read(CpuidTable.XsaveLeaf, (uint)component);
-            bool supervisor = (leaf.Ecx & 1) != 0;
-            if (!IsPlausible(leaf, supervisor))
+            XsaveSlot slot = XsaveSlot.FromCpuid(component, leaf);
+            if (!IsPlausible(leaf, slot.IsSupervisor))
             {
                 missing = missing.With(component);
                 continue;
             }
 
-            slots[(int)component] = new XsaveSlot(
-                component, (int)leaf.Eax, supervisor ? 0 : (int)leaf.Ebx, supervisor, (leaf.Ecx & 2) != 0, (leaf.Ecx & 4) != 0);
+            slots[(int)component] = slot;
             found = found.With(component);
         }
 

@@ -149,8 +149,7 @@ public sealed record CpuidDump
             remarks.Add(new CpuidRemark(CpuidDefect.NoVendor, processor, 0, null, "leaf 0 is not recorded: the vendor is unknown"));
         }
 
-        const uint XsaveBit = 1u << 26;
-        if (cpuid.UserComponents.IsEmpty && (cpuid.Read(1).Ecx & XsaveBit) != 0)
+        if (cpuid.UserComponents.IsEmpty && cpuid.Has(CpuidFeatures.Xsave))
         {
             string what = cpuid.TryRead(CpuidTable.XsaveLeaf, 0, out _) ? "all zero" : "not recorded";
             remarks.Add(new CpuidRemark(CpuidDefect.NoXsaveLeaf, processor, CpuidTable.XsaveLeaf, 0, $"leaf 0xd.0 is {what} although leaf 1 announces XSAVE"));
@@ -175,7 +174,7 @@ public sealed record CpuidDump
                 defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf 0xd.{subleaf:x} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
         }
 
-        uint announced = cpuid.Read(CpuidTable.XsaveLeaf, 0).Ecx;
+        uint announced = cpuid.LargestAreaLength;
         foreach (XsaveSlot slot in layout.Slots)
         {
             if (!slot.IsSupervisor && slot.End > announced)

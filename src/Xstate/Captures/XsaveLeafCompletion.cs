@@ -17,7 +17,7 @@ public static class XsaveLeafCompletion
         StateComponentSet missing = StateComponentSet.Empty;
         foreach (StateComponent component in XsaveLayout.FromCpuid(cpuid).MissingComponents & StateComponents.UserComponents)
         {
-            if (StateComponents.Get(component).Features.Any(feature => feature.IsIn(cpuid)))
+            if (StateComponents.Get(component).IsAnnouncedBy(cpuid))
             {
                 missing = missing.With(component);
             }
@@ -30,8 +30,7 @@ public static class XsaveLeafCompletion
     public static bool LacksMask(CpuidTable cpuid)
     {
         ArgumentNullException.ThrowIfNull(cpuid);
-        const int XsaveBit = 26;
-        return (cpuid.Read(1).Ecx >> XsaveBit & 1) != 0 && cpuid.UserComponents.IsEmpty;
+        return cpuid.Has(CpuidFeatures.Xsave) && cpuid.UserComponents.IsEmpty;
     }
 
     /// <summary>Completes leaf 0xD.</summary>
@@ -64,7 +63,7 @@ public static class XsaveLeafCompletion
         StateComponentSet components = StateComponentSet.Legacy;
         foreach (StateComponent component in donor.UserComponents & StateComponents.UserComponents)
         {
-            if (StateComponents.Get(component).Features.Any(feature => feature.IsIn(cpuid)))
+            if (StateComponents.Get(component).IsAnnouncedBy(cpuid))
             {
                 components = components.With(component);
             }

@@ -87,21 +87,6 @@ public static class ModelSpecificRegisters
     }
 
     // An MSR exists with the feature that CPUID enumerates, whether or not XSAVES can manage it.
-    private static bool Exists(ProcessorState cpu, StateMsr row)
-    {
-        if (cpu.Profile.SupervisorComponents.Contains(row.Component))
-        {
-            return true;
-        }
-
-        foreach (CpuidFeature feature in StateComponents.Get(row.Component).Features)
-        {
-            if (feature.IsIn(cpu.Profile.Cpuid))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    private static bool Exists(ProcessorState cpu, StateMsr row) =>
+        cpu.Profile.SupervisorComponents.Contains(row.Component) || StateComponents.Get(row.Component).IsAnnouncedBy(cpu.Profile.Cpuid);
 }

@@ -21,21 +21,20 @@ public sealed class ProcessorProfile
         MxcsrMask = mxcsrMask;
         Measured = measured;
 
-        HasFxsave = Bit(cpuid.Read(1).Edx, 24);
-        HasXsave = Bit(cpuid.Read(1).Ecx, 26);
-        uint extensions = HasXsave ? cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax : 0;
-        HasXsaveopt = measured.HasXsaveopt ?? Bit(extensions, 0);
-        HasXsavec = measured.HasXsavec ?? Bit(extensions, 1);
-        HasXgetbv1 = Bit(extensions, 2);
-        HasXsaves = measured.HasXsaves ?? Bit(extensions, 3);
-        HasXfd = Bit(extensions, 4);
-        HasProtectionKeys = Bit(cpuid.Read(7).Ecx, 3);
-        HasSupervisorKeys = Bit(cpuid.Read(7).Ecx, 31);
-        HasShadowStack = Bit(cpuid.Read(7).Ecx, 7);
-        HasBranchTracking = Bit(cpuid.Read(7).Edx, 20);
-        HasUserInterrupts = Bit(cpuid.Read(7).Edx, 5);
-        HasFastFxsave = Bit(cpuid.Read(0x8000_0001).Edx, 25);
-        DeprecatesSelectors = Bit(cpuid.Read(7).Ebx, 13);
+        HasFxsave = cpuid.Has(CpuidFeatures.Fxsr);
+        HasXsave = cpuid.Has(CpuidFeatures.Xsave);
+        HasXsaveopt = measured.HasXsaveopt ?? HasExtension(CpuidFeatures.Xsaveopt);
+        HasXsavec = measured.HasXsavec ?? HasExtension(CpuidFeatures.Xsavec);
+        HasXgetbv1 = HasExtension(CpuidFeatures.Xgetbv1);
+        HasXsaves = measured.HasXsaves ?? HasExtension(CpuidFeatures.Xsaves);
+        HasXfd = HasExtension(CpuidFeatures.Xfd);
+        HasProtectionKeys = cpuid.Has(CpuidFeatures.Pku);
+        HasSupervisorKeys = cpuid.Has(CpuidFeatures.Pks);
+        HasShadowStack = cpuid.Has(CpuidFeatures.CetSs);
+        HasBranchTracking = cpuid.Has(CpuidFeatures.CetIbt);
+        HasUserInterrupts = cpuid.Has(CpuidFeatures.Uintr);
+        HasFastFxsave = cpuid.Has(CpuidFeatures.Ffxsr);
+        DeprecatesSelectors = cpuid.Has(CpuidFeatures.ZeroFcsFds);
 
         UserComponents = HasXsave ? cpuid.UserComponents & Layout.UserComponents : StateComponentSet.Empty;
         SupervisorComponents = HasXsaves ? cpuid.SupervisorComponents & Layout.SupervisorComponents : StateComponentSet.Empty;
@@ -44,8 +43,8 @@ public sealed class ProcessorProfile
             XfdComponents = HasXfd && slot.SupportsXfd ? XfdComponents.With(slot.Component) : XfdComponents;
         }
 
-        uint linear = cpuid.Read(0x8000_0008).Eax >> 8 & 0xFF;
-        LinearAddressBits = measured.LinearAddressBits ?? (linear is >= 32 and <= 64 ? (int)linear : DefaultLinearAddressBits);
+        int linear = cpuid.LinearAddressBits;
+        LinearAddressBits = measured.LinearAddressBits ?? (linear is >= 32 and <= 64 ? linear : DefaultLinearAddressBits);
 
         XinuseByValue = Has(ProcessorQuirks.XinuseByValue) ? new StateComponentSet(ulong.MaxValue)
             : Has(ProcessorQuirks.PkruXinuseByValue) ? StateComponentSet.Of(StateComponent.Pkru)
@@ -199,9 +198,7 @@ public sealed class ProcessorProfile
     {
         ArgumentNullException.ThrowIfNull(cpuid);
         ArgumentNullException.ThrowIfNull(name);
-        ProcessorModel model = ProcessorModel.From(cpuid);
-        bool tcg = new ProcessorIdentity(model, cpuid).IsTcg;
-        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), tcg ? Mxcsr.IntelMask : Mxcsr.MaskOf(model), MeasuredProcessor.None);
+        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), ProcessorIdentity.From(cpuid).MxcsrMask, MeasuredProcessor.None);
     }
 
     /// <summary>Whether the profile has a quirk.</summary>
@@ -240,5 +237,5 @@ public sealed class ProcessorProfile
         return (ulong)((long)(address << unused) >> unused);
     }
 
-    private static bool Bit(uint register, int bit) => (register >> bit & 1) != 0;
+    private bool HasExtension(CpuidFeature feature) => HasXsave && Cpuid.Has(feature);
 }

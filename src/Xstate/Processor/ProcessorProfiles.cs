@@ -141,8 +141,7 @@ public static class ProcessorProfiles
 
         foreach (XsaveSlot slot in slots)
         {
-            uint flags = (slot.IsSupervisor ? 1U : 0) | (slot.IsAligned64 ? 2U : 0) | (slot.SupportsXfd ? 4U : 0);
-            table = table.With(CpuidTable.XsaveLeaf, (uint)slot.Component, new CpuidRegisters((uint)slot.Size, (uint)slot.Offset, flags, 0));
+            table = table.With(CpuidTable.XsaveLeaf, (uint)slot.Component, slot.ToCpuid());
         }
 
         return ProcessorProfile.FromCpuid(table, name);

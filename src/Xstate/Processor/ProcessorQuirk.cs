@@ -3,26 +3,6 @@ using Xstate.Architecture;
 
 namespace Xstate.Processor;
 
-/// <summary>What the choice of quirks looks at.</summary>
-/// <param name="Model">Vendor, family and model.</param>
-/// <param name="Cpuid">Everything the processor enumerates.</param>
-public sealed record ProcessorIdentity(ProcessorModel Model, CpuidTable Cpuid)
-{
-    private const uint HypervisorLeaf = 0x4000_0000;
-
-    /// <summary>Whether the "processor" is QEMU's code generator (signature TCGTCGTCGTCG in leaf 4000_0000h), whatever vendor it claims.</summary>
-    public bool IsTcg => Cpuid.Read(HypervisorLeaf) is { Ebx: 0x5447_4354, Ecx: 0x4354_4743, Edx: 0x4743_5447 };
-
-    /// <summary>Whether real AMD (or Hygon) silicon executes the instructions.</summary>
-    public bool IsAmdSilicon => Model.IsAmdLike && !IsTcg;
-
-    /// <summary>Whether real Intel silicon executes the instructions.</summary>
-    public bool IsIntelSilicon => Model.Vendor == ProcessorVendor.Intel && !IsTcg;
-
-    /// <summary>8000_0008.EBX[2], XSAVEERPTR: saves always write the x87 pointers.</summary>
-    public bool HasXsaveErPtr => (Cpuid.Read(0x8000_0008).Ebx >> 2 & 1) != 0;
-}
-
 /// <summary>
 /// One way in which a processor differs from the SDM's default reading, or uses a freedom that the manuals leave. The model's behaviour without any quirk is the SDM's.
 /// </summary>
@@ -100,14 +80,14 @@ public static class ProcessorQuirks
         "x87-pointers-zero-without-error",
         "While FSW.ES is 0, saves store 0 for FOP, FIP and FDP although the registers hold values.",
         "measured on AMD family 25; enumerated by 8000_0008.EBX[2] (XSAVEERPTR)",
-        identity => identity.IsAmdSilicon && identity.HasXsaveErPtr);
+        identity => identity.IsAmdSilicon && identity.Cpuid.Has(CpuidFeatures.Xsaveerptr));
 
     /// <summary>AMD before Zen: pointers of exceptions that are not pending are neither saved nor loaded.</summary>
     public static ProcessorQuirk X87PointersSkippedWithoutError { get; } = new(
         "x87-pointers-skipped-without-error",
         "Saves and restores touch FOP, FIP and FDP only while FSW.ES is 1 (of the image, for restores): a restore leaks the previous task's pointers.",
         "Linux X86_BUG_FXSAVE_LEAK; AMD K7 to family 16h, absence of 8000_0008.EBX[2]",
-        identity => identity.IsAmdSilicon && !identity.HasXsaveErPtr);
+        identity => identity.IsAmdSilicon && !identity.Cpuid.Has(CpuidFeatures.Xsaveerptr));
 
     /// <summary>Pointers are linear addresses, not 64 free bits.</summary>
     public static ProcessorQuirk X87PointersSignExtended { get; } = new(
@@ -287,7 +267,7 @@ public static class ProcessorQuirks
     /// <summary>The quirks that CPUID says a processor has.</summary>
     public static ImmutableArray<ProcessorQuirk> From(CpuidTable cpuid)
     {
-        ProcessorIdentity identity = new(ProcessorModel.From(cpuid), cpuid);
+        ProcessorIdentity identity = ProcessorIdentity.From(cpuid);
         return [.. All.Where(quirk => quirk.Applies(identity))];
     }
 }

@@ -25,7 +25,7 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, st
         StateComponentSet has = StateComponentSet.Legacy;
         foreach (StateComponent component in cpuid.UserComponents & Carried)
         {
-            has = StateComponents.Get(component).Features.Any(feature => feature.IsIn(cpuid)) ? has.With(component) : has;
+            has = StateComponents.Get(component).IsAnnouncedBy(cpuid) ? has.With(component) : has;
         }
 
         return has;

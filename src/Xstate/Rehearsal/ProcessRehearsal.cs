@@ -15,7 +15,6 @@ namespace Xstate.Rehearsal;
 /// </summary>
 public static class ProcessRehearsal
 {
-    private const uint XsavecBit = 1 << 1;
     private const int MaxFeatures = 8;
 
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
@@ -71,7 +70,7 @@ public static class ProcessRehearsal
     {
         ArgumentNullException.ThrowIfNull(source);
         StateComponentSet components = CriuFrame.ComponentsOf(source.Cpuid);
-        uint mask = Mxcsr.MaskOf(ProcessorModel.From(source.Cpuid));
+        uint mask = ProcessorIdentity.From(source.Cpuid).MxcsrMask;
         XsaveLayout told = XsaveLayout.FromCpuid(source.Cpuid);
         bool complete = told.UserComponents.ContainsAll(components);
         ImmutableArray<LayoutFamily> families = LayoutInference.Candidates(components, null, mask);
@@ -209,10 +208,10 @@ public static class ProcessRehearsal
             return;
         }
 
-        int size = (int)source.Read(CpuidTable.XsaveLeaf, 0).Ebx;
+        int size = (int)source.EnabledAreaLength;
         int here = host.Layout.StandardLengthFor(host.UserFeatures);
-        int max = (int)source.Read(CpuidTable.XsaveLeaf, 0).Ecx;
-        int maxHere = (int)host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, 0).Ecx;
+        int max = (int)source.LargestAreaLength;
+        int maxHere = (int)host.Record.Cpuid.LargestAreaLength;
         if (size != 0 && (size != here || max != maxHere))
         {
             findings.Add(RestoreRehearsal.OfRule("XS1009", $"criu cpuinfo check --cpu-cap fpu refuses this target because the areas differ in size ({size} of {max} bytes there, {here} of {maxHere} here), whatever the restore would do",
@@ -231,9 +230,9 @@ public static class ProcessRehearsal
         }
 
         StateComponentSet components = source is not null ? CriuFrame.ComponentsOf(source) : state.Components;
-        int standard = source is not null ? (int)source.Read(CpuidTable.XsaveLeaf, 0).Ebx : state.Layout!.Value.StandardLengthFor(components);
+        int standard = source is not null ? (int)source.EnabledAreaLength : state.Layout!.Value.StandardLengthFor(components);
         bool? xsavec = HasXsavec(source, components);
-        bool targetHasXsavec = (host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax & XsavecBit) != 0;
+        bool targetHasXsavec = host.Record.Cpuid.Has(CpuidFeatures.Xsavec);
         foreach (bool usesXsavec in (ReadOnlySpan<bool>)(xsavec is { } sure ? [sure] : [true, false]))
         {
             if (usesXsavec && !targetHasXsavec)
@@ -272,7 +271,7 @@ public static class ProcessRehearsal
     {
         if (source is not null && source.TryRead(CpuidTable.XsaveLeaf, 1, out CpuidRegisters leaf))
         {
-            return (leaf.Eax & XsavecBit) != 0;
+            return CpuidFeatures.Xsavec.IsIn(leaf);
         }
 
         return components.Overlaps(StateComponentSet.Of(StateComponent.BndCsr, StateComponent.Opmask, StateComponent.Pkru)) ? true : null;

@@ -34,7 +34,7 @@ public static class StoredImage
         StateComponentSet hidden = StateComponentSet.Empty;
         foreach (XsaveSlot slot in host.Layout.Slots.Where(slot => !slot.IsSupervisor))
         {
-            bool announced = host.Record.SupportedCpuid is not { } supported || StateComponents.Find(slot.Component) is not { } component || component.Features.Any(feature => feature.IsIn(supported));
+            bool announced = host.Record.SupportedCpuid is not { } supported || StateComponents.Find(slot.Component) is not { } component || component.IsAnnouncedBy(supported);
             hidden = announced ? hidden : hidden.With(slot.Component);
         }
 

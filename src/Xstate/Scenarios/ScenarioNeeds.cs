@@ -6,10 +6,7 @@ namespace Xstate.Scenarios;
 internal static class ScenarioNeeds
 {
     private static readonly Dictionary<string, CpuidFeature> Features = StateComponents.All.SelectMany(info => info.Features)
-        .Append(new CpuidFeature("XSAVE", 1, 0, CpuidRegister.Ecx, 26))
-        .Append(new CpuidFeature("XSAVEC", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 1))
-        .Append(new CpuidFeature("XSAVES", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 3))
-        .Append(new CpuidFeature("XFD", CpuidTable.XsaveLeaf, 1, CpuidRegister.Eax, 4))
+        .Concat([CpuidFeatures.Xsave, CpuidFeatures.Xsavec, CpuidFeatures.Xsaves, CpuidFeatures.Xfd])
         .DistinctBy(feature => feature.Name)
         .ToDictionary(feature => feature.Name, StringComparer.OrdinalIgnoreCase);
 

@@ -34,7 +34,7 @@ internal static class LocalKvm
     {
         Supported = Record.SupportedCpuid!.Entries,
         Components = Record.SupportedCpuid.UserComponents,
-        MxcsrMask = Record.MxcsrMask ?? Mxcsr.MaskOf(Record.Processor),
+        MxcsrMask = Host.MxcsrMask,
         ImageLength = Math.Max(KvmModelMachine.XsaveLength, Record.Xsave2Size ?? 0),
 
         // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled there.

@@ -61,7 +61,7 @@ public class XsaveAreaTests
     public void The_mask_that_an_image_states_as_zero_is_the_oldest_one()
     {
         Assert.Equal((0xFFBFu, 0x2FFFFu), (Mxcsr.MaskFromImage(0), Mxcsr.MaskFromImage(0x2FFFF)));
-        Assert.Equal(Mxcsr.AmdMask, Mxcsr.MaskOf(ProcessorModel.From(SampleHosts.Cpuid("amd-milan"))));
-        Assert.Equal(Mxcsr.IntelMask, Mxcsr.MaskOf(ProcessorModel.From(SampleHosts.Cpuid("intel-haswell"))));
+        Assert.Equal(Mxcsr.AmdMask, ProcessorIdentity.From(SampleHosts.Cpuid("amd-milan")).MxcsrMask);
+        Assert.Equal(Mxcsr.IntelMask, ProcessorIdentity.From(SampleHosts.Cpuid("intel-haswell")).MxcsrMask);
     }
 }

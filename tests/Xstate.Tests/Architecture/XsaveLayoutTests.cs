@@ -209,4 +209,20 @@ public class XsaveLayoutTests(ITestOutputHelper output)
 
         return cpuid;
     }
+
+    [Theory]
+    [InlineData("intel-sapphire-rapids")]
+    [InlineData("amd-genoa")]
+    [InlineData("amd-turin")]
+    [InlineData("qemu-tcg-max")]
+    public void A_slot_and_its_sub_leaf_are_two_forms_of_one_thing(string name)
+    {
+        CpuidTable cpuid = SampleHosts.Cpuid(name);
+        foreach (XsaveSlot slot in SampleHosts.Layout(name).Slots)
+        {
+            CpuidRegisters subleaf = cpuid.Read(CpuidTable.XsaveLeaf, (uint)slot.Component);
+            Assert.Equal(subleaf, slot.ToCpuid());
+            Assert.Equal(slot, XsaveSlot.FromCpuid(slot.Component, subleaf));
+        }
+    }
 }

@@ -22,10 +22,10 @@ internal static class ControlRegisterRules
         CpuidTable guest = cpuid ?? CpuidTable.Empty;
         Cr4 cr4 = (Cr4)registers.Cr4;
         CpuidTable offered = (cpuid is null && behavior.Has(KernelDifference.KvmCr4NoCpuid)) || behavior.Has(KernelDifference.KvmPvmHostCpuid) ? host.Record.Cpuid : guest;
-        bool xsave = (offered.Read(1).Ecx >> 26 & 1) != 0 && host.HasXsave;
+        bool xsave = offered.Has(CpuidFeatures.Xsave) && host.HasXsave;
 
         // kvm_pvm takes CR4.PKE whether or not the processor has protection keys (measured on 6.18 with and without).
-        bool keys = behavior.Has(KernelDifference.KvmPvmHostCpuid) || ((offered.Read(7).Ecx >> 3 & 1) != 0 && host.UserFeatures.Contains(StateComponent.Pkru));
+        bool keys = behavior.Has(KernelDifference.KvmPvmHostCpuid) || (offered.Has(CpuidFeatures.Pku) && host.UserFeatures.Contains(StateComponent.Pkru));
         bool cet = (host.KvmShadowStack && LinuxHost.HasShadowStack(offered)) || (host.KvmBranchTracking && LinuxHost.HasBranchTracking(offered));
         Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys) | (cet ? Cr4.None : cr4 & Cr4.ControlFlowEnforcement);
         if (foreign != Cr4.None)
@@ -50,5 +50,5 @@ internal static class ControlRegisterRules
     }
 
     /// <summary>LM in leaf 0x80000001.</summary>
-    internal static bool HasLongMode(CpuidTable cpuid) => (cpuid.Read(0x8000_0001).Edx >> 29 & 1) != 0;
+    internal static bool HasLongMode(CpuidTable cpuid) => cpuid.Has(CpuidFeatures.Lm);
 }

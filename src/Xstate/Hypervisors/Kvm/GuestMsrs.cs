@@ -44,7 +44,7 @@ internal sealed class GuestMsrs
 
     private bool HasBranchTracking => _host.KvmBranchTracking && LinuxHost.HasBranchTracking(Cpuid);
 
-    private bool HasXsaves => (Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax >> 3 & 1) != 0;
+    private bool HasXsaves => Cpuid.Has(CpuidFeatures.Xsaves);
 
     /// <summary>Whether the model knows an MSR, whatever the kernel.</summary>
     internal static bool IsModelled(uint index) => index is KvmModelVcpu.MsrXss or KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr || IsCet(index);
@@ -108,11 +108,10 @@ internal sealed class GuestMsrs
     /// <returns>Whether the guest goes on without #GP.</returns>
     internal bool AccessAsGuest(uint index, ref ulong value, bool write)
     {
-        uint features = Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
         bool offered = index switch
         {
             KvmModelVcpu.MsrXss => HasXsaves,
-            KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr => (features >> 4 & 1) != 0,
+            KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr => Cpuid.Has(CpuidFeatures.Xfd),
             KvmModelVcpu.GuestSsp => false,
             _ => HasCet(index),
         };

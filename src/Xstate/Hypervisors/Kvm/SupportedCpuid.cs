@@ -52,11 +52,11 @@ public static class SupportedCpuid
         return new CpuidTable(entries.ToImmutable());
     }
 
-    private static CpuidRegisters WithoutForeignCet(CpuidRegisters features, LinuxHost host) => features with
+    private static CpuidRegisters WithoutForeignCet(CpuidRegisters features, LinuxHost host)
     {
-        Ecx = host.KvmShadowStack ? features.Ecx : features.Ecx & ~(1u << 7),
-        Edx = host.KvmBranchTracking ? features.Edx : features.Edx & ~(1u << 20),
-    };
+        CpuidRegisters kept = host.KvmShadowStack ? features : CpuidFeatures.CetSs.SetIn(features, present: false);
+        return host.KvmBranchTracking ? kept : CpuidFeatures.CetIbt.SetIn(kept, present: false);
+    }
 
     private static void AddXsaveLeaf(ImmutableArray<CpuidEntry>.Builder entries, LinuxHost host, StateComponentSet user)
     {
@@ -78,8 +78,7 @@ public static class SupportedCpuid
         {
             if (host.Layout.TryGetSlot(component, out XsaveSlot slot))
             {
-                uint ecx = (slot.IsSupervisor ? 1u : 0) | (slot.IsAligned64 ? 2u : 0) | (slot.SupportsXfd ? 4u : 0);
-                entries.Add(Entry((uint)component, new CpuidRegisters((uint)slot.Size, (uint)slot.Offset, ecx, 0)));
+                entries.Add(Entry((uint)component, slot.ToCpuid()));
             }
         }
     }

@@ -12,8 +12,6 @@ public sealed record GuestSignal(bool Delivered, StateComponentSet Xcr0, int? Pk
 /// <summary>A Linux kernel inside a virtual machine, as far as what CPUID shows decides whether it can deliver signals.</summary>
 public static class LinuxGuest
 {
-    private const uint XsaveBit = 1u << 26;
-    private const uint ProtectionKeysBit = 1u << 3;
     private static readonly StateComponentSet Known = new(0x602FF);
 
     /// <summary>Boots as far as the XSAVE layout and delivers one signal.</summary>
@@ -23,7 +21,7 @@ public static class LinuxGuest
     {
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(cpuid);
-        if ((cpuid(1, 0).Ecx & XsaveBit) == 0)
+        if (!CpuidFeatures.Xsave.IsIn(cpuid(1, 0)))
         {
             return new GuestSignal(true, StateComponentSet.Empty, null, "without XSAVE the frame is an FXSAVE image");
         }
@@ -40,7 +38,7 @@ public static class LinuxGuest
             }
         }
 
-        bool keys = (cpuid(7, 0).Ecx & ProtectionKeysBit) != 0;
+        bool keys = CpuidFeatures.Pku.IsIn(cpuid(7, 0));
         if (enabled.Contains(StateComponent.Pkru))
         {
             int offset = (int)cpuid(CpuidTable.XsaveLeaf, (uint)StateComponent.Pkru).Ebx;

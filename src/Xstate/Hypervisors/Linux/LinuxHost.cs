@@ -13,9 +13,6 @@ public sealed class LinuxHost
     private static readonly StateComponentSet Cet = StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
     private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
 
-    // CPUID.7.0:ECX[4], which follows CR4.PKE of the processor that was asked.
-    private const uint OsProtectionKeys = 1u << 4;
-
     private readonly byte[] _initialLegacy = new byte[XsaveFormat.LegacyLength];
 
     /// <summary>The host of a record under a kernel.</summary>
@@ -28,14 +25,13 @@ public sealed class LinuxHost
         Record = record;
         Behavior = behavior;
         Layout = XsaveLayout.FromCpuid(record.Cpuid);
-        HasFxsave = (record.Cpuid.Read(1).Edx >> 24 & 1) != 0;
-        HasXsave = (record.Cpuid.Read(1).Ecx >> 26 & 1) != 0 && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
+        HasFxsave = record.Cpuid.Has(CpuidFeatures.Fxsr);
+        HasXsave = record.Cpuid.Has(CpuidFeatures.Xsave) && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
         UserFeatures = HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
-        MxcsrMask = record.MxcsrMask ?? Mxcsr.MaskOf(record.Processor);
+        MxcsrMask = record.MxcsrMask ?? ProcessorIdentity.From(record.Cpuid).MxcsrMask;
         KvmXcr0 = HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
         KvmXss = HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
-        uint features = record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax;
-        UsesCompactedBuffers = HasXsave && (features & 0b1010) != 0;
+        UsesCompactedBuffers = HasXsave && (record.Cpuid.Has(CpuidFeatures.Xsavec) || record.Cpuid.Has(CpuidFeatures.Xsaves));
         BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrMaskOffset), MxcsrMask);
@@ -80,6 +76,9 @@ public sealed class LinuxHost
     /// </summary>
     public StateComponentSet DriftingInUse { get; private init; }
 
+    /// <summary>Decides when they do so; null for always.</summary>
+    internal ulong? DriftSeed { get; private init; }
+
     /// <summary>MXCSR bits that exist on the processor.</summary>
     public uint MxcsrMask { get; }
 
@@ -93,19 +92,22 @@ public sealed class LinuxHost
     public bool UsesSvm => Record.Flavour == KvmFlavour.Amd || (Record.Flavour == KvmFlavour.Unknown && Record.Processor.IsAmdLike);
 
     /// <summary>CET_SS in a CPUID table.</summary>
-    internal static bool HasShadowStack(CpuidTable cpuid) => (cpuid.Read(7).Ecx >> 7 & 1) != 0;
+    internal static bool HasShadowStack(CpuidTable cpuid) => cpuid.Has(CpuidFeatures.CetSs);
 
     /// <summary>CET_IBT in a CPUID table.</summary>
-    internal static bool HasBranchTracking(CpuidTable cpuid) => (cpuid.Read(7).Edx >> 20 & 1) != 0;
+    internal static bool HasBranchTracking(CpuidTable cpuid) => cpuid.Has(CpuidFeatures.CetIbt);
 
     /// <summary>The same host on a processor that comes to count components as in use by itself.</summary>
-    public LinuxHost Drifting(StateComponentSet components) => new(Record, Behavior) { DriftingInUse = components };
+    /// <param name="components">The components.</param>
+    /// <param name="number">When it does so: 0 is at every move of a buffer, each other number is at other ones of them.</param>
+    public LinuxHost Drifting(StateComponentSet components, int number = 0) =>
+        new(Record, Behavior) { DriftingInUse = components, DriftSeed = number == 0 ? null : (ulong)number };
 
     // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both components, or nothing.
     private StateComponentSet SupervisorSupportedByKvm()
     {
         CpuidTable offered = Record.SupportedCpuid ?? Record.Cpuid;
-        bool hasXsaves = (offered.Read(CpuidTable.XsaveLeaf, 1).Eax >> 3 & 1) != 0;
+        bool hasXsaves = offered.Has(CpuidFeatures.Xsaves);
         bool isWhole = (Layout.SupervisorComponents & offered.SupervisorComponents).ContainsAll(Cet);
         return hasXsaves && isWhole && (HasShadowStack(offered) || HasBranchTracking(offered)) && !Behavior.Has(KernelDifference.KvmXssZero) && Record.Flavour != KvmFlavour.Pvm
             ? Cet
@@ -118,7 +120,7 @@ public sealed class LinuxHost
         if (Record.Xcr0 is { } recorded)
         {
             // XCR0 bit 9 without OSPKE is what only "nopku" on a kernel before 6.6 leaves behind: a later kernel with that command line clears the bit.
-            bool keysOff = recorded.Contains(StateComponent.Pkru) && (Record.Cpuid.Read(7).Ecx & OsProtectionKeys) == 0;
+            bool keysOff = recorded.Contains(StateComponent.Pkru) && !Record.Cpuid.Has(CpuidFeatures.Ospke);
             return keysOff && !Behavior.Has(KernelDifference.X86FpuNoPku) ? (recorded & known).Without(StateComponent.Pkru) : recorded & known;
         }
 
@@ -127,14 +129,14 @@ public sealed class LinuxHost
         {
             // The kernel drops components whose CPUID feature is absent: EPYC Rome announces PKRU in leaf 0xD without PKU.
             StateComponentInfo info = StateComponents.Get(component);
-            if (info.Features.Any(feature => feature.IsIn(Record.Cpuid)))
+            if (info.IsAnnouncedBy(Record.Cpuid))
             {
                 enabled |= info.Bit;
             }
         }
 
         // Dynamic components need XFD (0xD.1 EAX[4]): without it the kernel cannot keep them off by default.
-        return (Record.Cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax & 1 << 4) == 0 ? enabled.Without(StateComponent.TileData) : enabled;
+        return Record.Cpuid.Has(CpuidFeatures.Xfd) ? enabled : enabled.Without(StateComponent.TileData);
     }
 
     private static StateComponentSet KnownToLinux(KernelRelease? release)

@@ -24,9 +24,9 @@ public sealed class VmmHost
         Cpuid = cpuid;
         Behavior = behavior;
         Layout = XsaveLayout.FromCpuid(cpuid);
-        bool hasXsave = (cpuid.Read(1).Ecx >> 26 & 1) != 0;
+        bool hasXsave = cpuid.Has(CpuidFeatures.Xsave);
         SaveMask = hasXsave ? Layout.UserComponents & UsedByOpenBsd : StateComponentSet.Empty;
-        HasProtectionKeys = (cpuid.Read(7).Ecx >> 3 & 1) != 0;
+        HasProtectionKeys = cpuid.Has(CpuidFeatures.Pku);
     }
 
     /// <summary>The processor.</summary>

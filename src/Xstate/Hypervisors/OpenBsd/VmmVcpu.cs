@@ -12,10 +12,6 @@ public readonly record struct VmmXsetbv(Fault Fault, bool EntryFails = false, st
 /// <summary>One virtual CPU of OpenBSD's vmm: the exits that concern extended state.</summary>
 public sealed class VmmVcpu
 {
-    private const uint ProtectionKeysBit = 1u << 3;
-    private const uint OsProtectionKeysBit = 1u << 4;
-    private const uint OsXsaveBit = 1u << 27;
-
     // XSAVEOPT and XGETBV with ECX=1; XSAVEC, XSAVES and XFD are hidden.
     private const uint VisibleXsaveFeatures = 0b101;
 
@@ -45,7 +41,7 @@ public sealed class VmmVcpu
         CpuidRegisters processor = _host.Cpuid.Read(leaf, subleaf);
         return leaf switch
         {
-            1 => processor with { Ecx = processor.Ecx & ~OsXsaveBit | ((Cr4 & Cr4.OsXsave) != Cr4.None ? OsXsaveBit : 0) },
+            1 => CpuidFeatures.Osxsave.SetIn(processor, (Cr4 & Cr4.OsXsave) != Cr4.None),
             7 => subleaf == 0 ? ProtectionKeys(processor) : default,
             CpuidTable.XsaveLeaf => Xsave(processor, subleaf),
             _ => processor,
@@ -94,8 +90,8 @@ public sealed class VmmVcpu
     private CpuidRegisters ProtectionKeys(CpuidRegisters processor)
     {
         // EAX 0: no further sub-leaf. OSPKE is not emulated; Linux sets the flag for itself when it sets CR4.PKE.
-        uint ecx = processor.Ecx & ~(ProtectionKeysBit | OsProtectionKeysBit);
-        return processor with { Eax = 0, Ecx = _host.HasProtectionKeys ? ecx | ProtectionKeysBit : ecx };
+        CpuidRegisters features = CpuidFeatures.Ospke.SetIn(processor with { Eax = 0 }, present: false);
+        return CpuidFeatures.Pku.SetIn(features, _host.HasProtectionKeys);
     }
 
     private CpuidRegisters Xsave(CpuidRegisters processor, uint subleaf)
