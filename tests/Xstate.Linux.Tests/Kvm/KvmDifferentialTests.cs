@@ -1,3 +1,4 @@
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Conformance;
@@ -74,7 +75,8 @@ public class KvmDifferentialTests
 
     private static KvmDifferential Differential(LinuxHost host, KvmDevice device)
     {
-        LinuxHost drifting = host.Drifting(InUseDrift.Components);
-        return new KvmDifferential(() => new KvmModelMachine(host), () => new KernelKvmMachine(device), InUseDrift.Components.IsEmpty ? null : () => new KvmModelMachine(drifting));
+        StateComponentSet drifting = InUseDrift.Components;
+        return new KvmDifferential(
+            () => new KvmModelMachine(host), () => new KernelKvmMachine(device), drifting.IsEmpty ? null : number => new KvmModelMachine(host.Drifting(drifting, number)));
     }
 }

@@ -56,7 +56,7 @@ public class ProcessConformanceTests
     }
 
     private static ScenarioDifferential Differential(LinuxHost host) => new(
-        new ModelBackend(host), new KernelScenarioBackend(null), InUseDrift.Components.IsEmpty ? null : new ModelBackend(host.Drifting(InUseDrift.Components)));
+        new ModelBackend(host), new KernelScenarioBackend(null), InUseDrift.Components.IsEmpty ? null : number => new ModelBackend(host.Drifting(InUseDrift.Components, number)));
 
     private static ProcessScenarioGenerator Generator() => new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
 

@@ -8,17 +8,19 @@ namespace Xstate.Hypervisors.Conformance;
 /// </summary>
 public sealed class KvmDifferential : IDisposable
 {
-    /// <summary>Tries on each of the two models, before what differs counts.</summary>
+    /// <summary>Runs of a kernel on a processor with components that drift into use, before what differs counts.</summary>
     internal const int MaxRepeats = 8;
 
-    private const int SequencesPerMachine = 50;
+    /// <summary>Models that each such run is compared with, every one of which drifts at other moments.</summary>
+    internal const int Alternatives = 12;
+
+    private const int VcpusPerMachine = 100;
 
     private readonly Func<IKvmMachine> _newLeft;
     private readonly Func<IKvmMachine> _newRight;
-    private readonly Func<IKvmMachine>? _newAlternative;
+    private readonly Func<int, IKvmMachine>? _newAlternative;
     private IKvmMachine? _left;
     private IKvmMachine? _right;
-    private IKvmMachine? _alternative;
     private readonly SortedDictionary<string, long> _byRequest = new(StringComparer.Ordinal);
     private int _nextVcpu;
 
@@ -26,10 +28,10 @@ public sealed class KvmDifferential : IDisposable
     /// <param name="newLeft">Makes the model's machine.</param>
     /// <param name="newRight">Makes the kernel's machine.</param>
     /// <param name="newAlternative">
-    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.DriftingInUse"/>), for a processor that was seen to do so. It does it when it likes: a sequence
-    /// agrees when a run of it agrees with either model.
+    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.Drifting"/>), by number, for a processor that was seen to do so. It does it when it likes: a
+    /// sequence agrees when a run of it agrees with one of these models.
     /// </param>
-    public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight, Func<IKvmMachine>? newAlternative = null)
+    public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight, Func<int, IKvmMachine>? newAlternative = null)
     {
         _newLeft = newLeft;
         _newRight = newRight;
@@ -45,7 +47,7 @@ public sealed class KvmDifferential : IDisposable
     /// <summary>Calls compared so far, by request.</summary>
     public IReadOnlyDictionary<string, long> ByRequest => _byRequest;
 
-    /// <summary>Sequences that agreed only with the alternative model, or only when run again.</summary>
+    /// <summary>Sequences that agreed only with an alternative model, or only when run again.</summary>
     public long Undecided { get; private set; }
 
     /// <summary>Calls among them that both refused.</summary>
@@ -71,10 +73,8 @@ public sealed class KvmDifferential : IDisposable
     {
         _left?.Dispose();
         _right?.Dispose();
-        _alternative?.Dispose();
         _left = null;
         _right = null;
-        _alternative = null;
     }
 
     private KvmDisagreement Shorten(KvmDisagreement found)
@@ -94,10 +94,17 @@ public sealed class KvmDifferential : IDisposable
 
     private KvmDisagreement? Find(KvmSequence sequence, bool count)
     {
-        KvmDisagreement? found = Run(sequence, asAlternative: false, count);
-        for (int i = 0; found is not null && _newAlternative is not null && i < MaxRepeats; i++)
+        List<KvmAnswer> left = OnLeft(sequence);
+        List<KvmAnswer> right = OnRight(sequence);
+        KvmDisagreement? found = Difference(sequence, left, right);
+        if (count)
         {
-            if (Run(sequence, asAlternative: true, count: false) is null || Run(sequence, asAlternative: false, count: false) is null)
+            Count(sequence, left, found?.Sequence.Calls.Length - 1 ?? left.Count);
+        }
+
+        for (int run = 0; found is not null && _newAlternative is not null && run < MaxRepeats; run++)
+        {
+            if (AgreesWithAlternative(sequence, right) || Difference(sequence, left, right = OnRight(sequence)) is null)
             {
                 Undecided += count ? 1 : 0;
                 return null;
@@ -107,47 +114,79 @@ public sealed class KvmDifferential : IDisposable
         return found;
     }
 
-    private KvmDisagreement? Run(KvmSequence sequence, bool asAlternative, bool count)
+    private List<KvmAnswer> OnLeft(KvmSequence sequence)
     {
-        if (_left is null || _right is null || _nextVcpu == SequencesPerMachine)
+        MakeMachines();
+        return Answers(sequence, _left!, _nextVcpu++);
+    }
+
+    private List<KvmAnswer> OnRight(KvmSequence sequence)
+    {
+        MakeMachines();
+        return Answers(sequence, _right!, _nextVcpu++);
+    }
+
+    private void MakeMachines()
+    {
+        if (_left is null || _right is null || _nextVcpu >= VcpusPerMachine)
         {
             Dispose();
             _left = _newLeft();
             _right = _newRight();
-            _alternative = _newAlternative?.Invoke();
             _nextVcpu = 0;
         }
+    }
 
-        using IKvmVcpu left = Vcpu(asAlternative ? _alternative! : _left, _nextVcpu);
-        using IKvmVcpu right = Vcpu(_right, _nextVcpu);
-        _nextVcpu++;
-        byte[] leftArea = [];
-        byte[] rightArea = [];
-        for (int i = 0; i < sequence.Calls.Length; i++)
+    private bool AgreesWithAlternative(KvmSequence sequence, List<KvmAnswer> right)
+    {
+        for (int number = 0; number < Alternatives; number++)
         {
-            KvmCall call = sequence.Calls[i];
-            KvmAnswer leftAnswer = call.Perform(left, ref leftArea);
-            KvmAnswer rightAnswer = call.Perform(right, ref rightArea);
-            if (!leftAnswer.Equals(rightAnswer))
+            using IKvmMachine machine = _newAlternative!(number);
+            if (Difference(sequence, Answers(sequence, machine, 0), right) is null)
             {
-                return new KvmDisagreement(sequence with { Calls = [.. sequence.Calls.Take(i + 1)] }, leftAnswer, rightAnswer);
+                return true;
             }
+        }
 
-            if (count)
+        return false;
+    }
+
+    private void Count(KvmSequence sequence, List<KvmAnswer> answers, int equal)
+    {
+        for (int i = 0; i < equal; i++)
+        {
+            Calls++;
+            string request = sequence.Calls[i].Request;
+            _byRequest[request] = _byRequest.GetValueOrDefault(request) + 1;
+            Refusals += answers[i].Errno == Errno.None ? 0 : 1;
+            Bytes += answers[i].Bytes.Length;
+        }
+    }
+
+    private static KvmDisagreement? Difference(KvmSequence sequence, List<KvmAnswer> left, List<KvmAnswer> right)
+    {
+        for (int i = 0; i < left.Count; i++)
+        {
+            if (!left[i].Equals(right[i]))
             {
-                Calls++;
-                _byRequest[call.Request] = _byRequest.GetValueOrDefault(call.Request) + 1;
-                Refusals += leftAnswer.Errno == Errno.None ? 0 : 1;
-                Bytes += leftAnswer.Bytes.Length;
+                return new KvmDisagreement(sequence with { Calls = [.. sequence.Calls.Take(i + 1)] }, left[i], right[i]);
             }
         }
 
         return null;
     }
 
-    private static IKvmVcpu Vcpu(IKvmMachine machine, int id)
+    private static List<KvmAnswer> Answers(KvmSequence sequence, IKvmMachine machine, int id)
     {
-        KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? vcpu);
-        return vcpu ?? throw new InvalidOperationException($"KVM_CREATE_VCPU {id}: {reply.Errno}");
+        KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? created);
+        using IKvmVcpu vcpu = created ?? throw new InvalidOperationException($"KVM_CREATE_VCPU {id}: {reply.Errno}");
+        byte[] lastArea = [];
+        List<KvmAnswer> answers = [];
+        foreach (KvmCall call in sequence.Calls)
+        {
+            answers.Add(call.Perform(vcpu, ref lastArea));
+        }
+
+        return answers;
     }
 }

@@ -13,6 +13,7 @@ public sealed class HostProcessor
     private readonly byte[] _compacted;
     private readonly StateComponentSet _kernelLoads;
     private readonly StateComponentSet _kernelXcr0;
+    private SplitMix64 _chance;
 
     /// <summary>A processor of the host, with the kernel's XCR0.</summary>
     public HostProcessor(LinuxHost host)
@@ -25,6 +26,7 @@ public sealed class HostProcessor
             Cpu.Xcr0 = host.UserFeatures & Cpu.Profile.UserComponents;
         }
 
+        _chance = new SplitMix64(host.DriftSeed ?? 0);
         _compacted = new byte[Cpu.Profile.Layout.CompactedLengthFor(Cpu.Xcr0)];
 
         // PKRU is exchanged apart from all other state since 5.14.
@@ -152,7 +154,10 @@ public sealed class HostProcessor
     {
         foreach (StateComponent component in _host.DriftingInUse & Cpu.Xcr0)
         {
-            Cpu.Registers.Write(component);
+            if (_host.DriftSeed is null || _chance.OneIn(2))
+            {
+                Cpu.Registers.Write(component);
+            }
         }
     }
 

@@ -54,10 +54,12 @@ public static class ConformanceRun
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(options);
-        LinuxHost? drifting = options.DriftingInUse.IsEmpty ? null : host.Drifting(options.DriftingInUse);
+        StateComponentSet drifting = options.DriftingInUse;
         using KvmDifferential virtualCpus = new(
-            () => new KvmModelMachine(host), () => kernel.CreateMachine(hasInterruptController: false)!, drifting is null ? null : () => new KvmModelMachine(drifting));
-        ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting is null ? null : new ModelBackend(drifting));
+            () => new KvmModelMachine(host),
+            () => kernel.CreateMachine(hasInterruptController: false)!,
+            drifting.IsEmpty ? null : number => new KvmModelMachine(host.Drifting(drifting, number)));
+        ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting.IsEmpty ? null : number => new ModelBackend(host.Drifting(drifting, number)));
         KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
         ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
         List<ScenarioDisagreement> found = [];

@@ -10,10 +10,10 @@ namespace Xstate.Scenarios.Conformance;
 /// <param name="model">The model.</param>
 /// <param name="kernel">The kernel.</param>
 /// <param name="alternative">
-/// The same model with components that drift into use (<see cref="Hypervisors.Linux.LinuxHost.DriftingInUse"/>), for a processor that was seen to do so. It does it when it likes: a scenario agrees when
-/// a run of it agrees with either model.
+/// The same model with components that drift into use (<see cref="Hypervisors.Linux.LinuxHost.Drifting"/>), by number, for a processor that was seen to do so. It does it when it likes: a scenario
+/// agrees when a run of it agrees with one of these models.
 /// </param>
-public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend kernel, ScenarioBackend? alternative = null)
+public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend kernel, Func<int, ScenarioBackend>? alternative = null)
 {
     private const string HexField = "\"hex\":\"";
     private readonly XsaveLayout _layout = XsaveLayout.FromCpuid(model.Cpuid);
@@ -30,7 +30,7 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
 
     /// <summary>
     /// Answers that differ in bit 9 of XSTATE_BV alone while PKRU is 0. Whether that bit is set then is nobody's promise: a thread that goes on where nobody ran in between keeps XINUSE[9]
-    /// clear, and anywhere else the kernel executes WRPKRU for it, which on Intel's processors sets it. Also scenarios that agreed only with the alternative model, or only when run again.
+    /// clear, and anywhere else the kernel executes WRPKRU for it, which on Intel's processors sets it. Also scenarios that agreed only with an alternative model, or only when run again.
     /// </summary>
     public long Undecided { get; private set; }
 
@@ -86,53 +86,90 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
 
     private ScenarioDisagreement? Find(ulong seed, string text, bool count)
     {
-        ScenarioDisagreement? found = Run(seed, text, model, count);
-        for (int i = 0; found is not null && alternative is not null && i < KvmDifferential.MaxRepeats; i++)
+        using StringReader reader = new(text);
+        Scenario scenario = ScenarioReader.Read(reader).Single();
+        List<(string Op, string Answer)> modelled = Answers(scenario, model);
+        List<(string Op, string Answer)> real = Answers(scenario, kernel);
+        int equal = Equal(modelled, real, count);
+        if (count)
         {
-            if (Run(seed, text, alternative, count: false) is null || Run(seed, text, model, count: false) is null)
+            Count(modelled, equal);
+        }
+
+        if (equal == Math.Min(modelled.Count, real.Count))
+        {
+            return null;
+        }
+
+        for (int run = 0; alternative is not null && run < KvmDifferential.MaxRepeats; run++)
+        {
+            if (AgreesWithAlternative(scenario, real) || Agrees(modelled, real = Answers(scenario, kernel)))
             {
                 Undecided += count ? 1 : 0;
                 return null;
             }
         }
 
-        return found;
+        // Run again it may have agreed for longer, or not as long.
+        equal = Equal(modelled, real, count: false);
+        JsonObject upToHere = JsonNode.Parse(text)!.AsObject();
+        JsonArray steps = upToHere["steps"]!.AsArray();
+        while (steps.Count > equal + 1)
+        {
+            steps.RemoveAt(steps.Count - 1);
+        }
+
+        return new ScenarioDisagreement(seed, upToHere.ToJsonString(), modelled[equal].Op, modelled[equal].Answer, real[equal].Answer);
     }
 
-    private ScenarioDisagreement? Run(ulong seed, string text, ScenarioBackend predicted, bool count)
+    private bool AgreesWithAlternative(Scenario scenario, List<(string Op, string Answer)> real)
     {
-        using StringReader reader = new(text);
-        Scenario scenario = ScenarioReader.Read(reader).Single();
-        List<(string Op, string Answer)> modelled = Answers(scenario, predicted);
-        List<(string Op, string Answer)> real = Answers(scenario, kernel);
-        for (int i = 0; i < modelled.Count && i < real.Count; i++)
+        for (int number = 0; number < KvmDifferential.Alternatives; number++)
         {
-            (string op, string answer) = modelled[i];
-            if (answer != real[i].Answer && IsOnlyPkruInUse(answer, real[i].Answer))
+            if (Agrees(Answers(scenario, alternative!(number)), real))
             {
-                Undecided += count ? 1 : 0;
-            }
-            else if (answer != real[i].Answer)
-            {
-                JsonObject upToHere = JsonNode.Parse(text)!.AsObject();
-                JsonArray steps = upToHere["steps"]!.AsArray();
-                while (steps.Count > i + 1)
-                {
-                    steps.RemoveAt(steps.Count - 1);
-                }
-
-                return new ScenarioDisagreement(seed, upToHere.ToJsonString(), op, answer, real[i].Answer);
-            }
-
-            if (count)
-            {
-                _calls[op] = _calls.GetValueOrDefault(op) + 1;
-                Bytes += answer.Length;
-                Refusals += answer.Contains("\"errno\":\"", StringComparison.Ordinal) || answer.Contains("\"fault\":", StringComparison.Ordinal) || answer.Contains("\"killedBy\":", StringComparison.Ordinal) ? 1 : 0;
+                return true;
             }
         }
 
-        return null;
+        return false;
+    }
+
+    private bool Agrees(List<(string Op, string Answer)> modelled, List<(string Op, string Answer)> real) =>
+        Equal(modelled, real, count: false) == Math.Min(modelled.Count, real.Count);
+
+    // How many steps agree, before the first that does not.
+    private int Equal(List<(string Op, string Answer)> modelled, List<(string Op, string Answer)> real, bool count)
+    {
+        int steps = Math.Min(modelled.Count, real.Count);
+        for (int i = 0; i < steps; i++)
+        {
+            if (modelled[i].Answer == real[i].Answer)
+            {
+                continue;
+            }
+
+            if (!IsOnlyPkruInUse(modelled[i].Answer, real[i].Answer))
+            {
+                return i;
+            }
+
+            Undecided += count ? 1 : 0;
+        }
+
+        return steps;
+    }
+
+    private void Count(List<(string Op, string Answer)> modelled, int equal)
+    {
+        foreach ((string op, string answer) in modelled.Take(equal))
+        {
+            _calls[op] = _calls.GetValueOrDefault(op) + 1;
+            Bytes += answer.Length;
+            bool refused = answer.Contains("\"errno\":\"", StringComparison.Ordinal) || answer.Contains("\"fault\":", StringComparison.Ordinal)
+                || answer.Contains("\"killedBy\":", StringComparison.Ordinal);
+            Refusals += refused ? 1 : 0;
+        }
     }
 
     private bool IsOnlyPkruInUse(string one, string other)

@@ -16,14 +16,15 @@ public class DriftingInUseTests
 {
     private const ulong Sequences = 120;
     private static readonly LinuxHost Host = new(SampleHosts.Open("intel-sapphire-rapids"), KernelBehavior.Of(new KernelRelease(6, 18)));
-    private static readonly LinuxHost Drifting = Host.Drifting(StateComponentSet.Of(StateComponent.Sse));
+    private static readonly StateComponentSet Sse = StateComponentSet.Of(StateComponent.Sse);
+    private static readonly LinuxHost Drifting = Host.Drifting(Sse);
 
     [Fact]
     public void A_child_on_such_a_processor_agrees_with_the_alternative_alone()
     {
         ProcessScenarioGenerator generator = new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
         ScenarioDifferential strict = new(new ModelBackend(Host), new ModelBackend(Drifting));
-        ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(Drifting), new ModelBackend(Drifting));
+        ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(Drifting), Alternative);
         int found = 0;
         for (ulong seed = 0; seed < Sequences; seed++)
         {
@@ -43,7 +44,7 @@ public class DriftingInUseTests
         machine.GetSupportedCpuid(out ImmutableArray<CpuidEntry> supported);
         KvmSequenceGenerator generator = new(new KvmSequenceFacts { Supported = supported, Components = Host.DefaultUserFeatures, MxcsrMask = Host.MxcsrMask, MovesThroughProcessor = true });
         using KvmDifferential strict = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting));
-        using KvmDifferential measured = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting), () => new KvmModelMachine(Drifting));
+        using KvmDifferential measured = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting), number => new KvmModelMachine(Host.Drifting(Sse, number)));
         int found = 0;
         for (ulong seed = 0; seed < Sequences; seed++)
         {
@@ -56,13 +57,33 @@ public class DriftingInUseTests
         Assert.Equal(found, measured.Undecided);
     }
 
+    /// <summary>It drifts at some moments and not at others.</summary>
+    [Fact]
+    public void A_child_on_a_processor_that_drifts_by_chance_agrees_too()
+    {
+        ProcessScenarioGenerator generator = new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
+        ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(Host.Drifting(Sse, 0x5EED)), Alternative);
+        ScenarioDifferential twoModels = new(new ModelBackend(Host), new ModelBackend(Host.Drifting(Sse, 0x5EED)), _ => new ModelBackend(Drifting));
+        int left = 0;
+        for (ulong seed = 0; seed < Sequences; seed++)
+        {
+            string scenario = generator.Make(seed);
+            Assert.Null(measured.Compare(seed, scenario));
+            left += twoModels.Compare(seed, scenario) is null ? 0 : 1;
+        }
+
+        Assert.InRange(left, 1, (int)Sequences / 2);
+    }
+
+    private static ModelBackend Alternative(int number) => new(Host.Drifting(Sse, number));
+
     /// <summary>The alternative excuses what drifts and nothing else.</summary>
     [Fact]
     public void Another_kernel_still_disagrees()
     {
         LinuxHost other = new(Host.Record, KernelBehavior.Of(new KernelRelease(5, 10)));
         ProcessScenarioGenerator generator = new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
-        ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(other), new ModelBackend(Drifting));
+        ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(other), Alternative);
         Assert.Contains(Enumerable.Range(0, (int)Sequences), seed => measured.Compare((ulong)seed, generator.Make((ulong)seed)) is not null);
     }
 
