@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Cli.Commands;
 using Xstate.Cli.Input;
+using Xstate.Cli.Output;
 using Xstate.Linux;
 using Xstate.Scenarios;
 
@@ -12,44 +13,44 @@ namespace Xstate.Cli;
 /// <summary>The command line: one verb a file, and one place where exceptions become exit codes.</summary>
 internal static class App
 {
-    public static int Run(string[] args)
+    // @FILE is a file's name like any other: one that a pattern of the shell found could put options in.
+    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+
+    /// <summary>Runs the command.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="streams">Where it reads from and writes to.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(string[] args, StandardStreams streams)
     {
-        ParseResult parsed = CreateRoot().Parse(LiveArgument.Rewrite(args));
-        if (parsed.Errors.Count > 0)
+        using Session session = Session.Begin(streams);
+        try
         {
-            foreach (ParseError error in parsed.Errors)
+            int code = Perform(args, session);
+            session.Flush();
+            return code;
+        }
+        catch (Exception error)
+        {
+            return Fail(session, error);
+        }
+    }
+
+    private static int Perform(string[] args, Session session)
+    {
+        ParseResult parsed = CreateRoot().Parse(LiveArgument.Rewrite(args), Parsing);
+        string[] problems = [.. parsed.Errors.Select(error => error.Message), .. parsed.Tokens.Where(token => token.Value.Length == 0).Take(1).Select(_ => "an argument is empty")];
+        if (problems.Length > 0)
+        {
+            foreach (string problem in problems)
             {
-                Console.Error.WriteLine($"xstate: {error.Message}");
+                session.Error.WriteLine($"xstate: {problem}");
             }
 
-            Console.Error.WriteLine("xstate: see xstate --help, or --help behind a verb");
+            session.Error.WriteLine("xstate: see xstate --help, or --help behind a verb");
             return ExitCode.Usage;
         }
 
-        try
-        {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-        }
-        catch (UsageException error)
-        {
-            return Fail(ExitCode.Usage, error);
-        }
-        catch (ScenarioException error)
-        {
-            return Fail(ExitCode.UnreadableInput, error);
-        }
-        catch (MalformedArtifactException error)
-        {
-            return Fail(ExitCode.UnreadableInput, error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return Fail(ExitCode.UnreadableInput, error);
-        }
-        catch (LinuxException error)
-        {
-            return Fail(ExitCode.MachineRefused, error);
-        }
+        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = session.Document, Error = session.Error });
     }
 
     // Not a RootCommand: that one would take its name from the assembly, which cannot be xstate.
@@ -71,9 +72,18 @@ internal static class App
             RulesCommand.Create(),
         };
 
-    private static int Fail(int code, Exception error)
+    private static int Fail(Session session, Exception error)
     {
-        Console.Error.WriteLine($"xstate: {error.Message}");
+        (int code, string message) = error switch
+        {
+            UsageException => (ExitCode.Usage, error.Message),
+            OutputException => (ExitCode.OutputFailed, error.Message),
+            ScenarioException or MalformedArtifactException or IOException or UnauthorizedAccessException => (ExitCode.UnreadableInput, error.Message),
+            LinuxException => (ExitCode.MachineRefused, error.Message),
+            _ => (ExitCode.Internal, $"internal error: {error.GetType().Name}: {error.Message} This is a defect of xstate; please report it with the command line and the input"),
+        };
+        string written = session.Written.Count == 0 ? "" : $"; in place: {string.Join(", ", session.Written)}";
+        session.Error.WriteLine($"xstate: {message}{written}");
         return code;
     }
 }

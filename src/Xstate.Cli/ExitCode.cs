@@ -17,4 +17,10 @@ internal static class ExitCode
 
     /// <summary>The kernel or the machine refused.</summary>
     public const int MachineRefused = 4;
+
+    /// <summary>Standard output or an output file cannot be written.</summary>
+    public const int OutputFailed = 5;
+
+    /// <summary>Something that nobody foresaw: a defect of the command itself (EX_SOFTWARE of sysexits).</summary>
+    public const int Internal = 70;
 }

@@ -1,3 +1,5 @@
 using Xstate.Cli;
+using Xstate.Cli.Output;
 
-return App.Run(args);
+using Temporaries temporaries = Temporaries.DeletedOnSignals();
+return App.Run(args, StandardStreams.OfProcess());

@@ -19,6 +19,7 @@ public sealed class CompressedInputTests : IDisposable
     [InlineData("xz")]
     [InlineData("zstd")]
     [InlineData("lzop")]
+    [InlineData("lz4")]
     public async Task A_compressed_file_is_shown_as_what_is_in_it_by_name_and_from_a_pipe(string program)
     {
         byte[] packed = Pack(program);
@@ -37,6 +38,7 @@ public sealed class CompressedInputTests : IDisposable
     [InlineData("xz")]
     [InlineData("zstd")]
     [InlineData("lzop")]
+    [InlineData("lz4")]
     public async Task A_truncated_one_is_unreadable_and_says_why(string program)
     {
         byte[] packed = Pack(program);

@@ -59,7 +59,7 @@ internal static class CheckCommand
         }
         else
         {
-            CheckReport.WriteText(Console.Out, file, targets);
+            CheckReport.WriteText(Standard.Out, file, targets);
         }
 
         return targets.Exists(HasError) ? ExitCode.Findings : ExitCode.Fine;
@@ -81,7 +81,7 @@ internal static class CheckCommand
         }
         else
         {
-            CheckReport.WriteFindingsText(Console.Out, file, findings);
+            CheckReport.WriteFindingsText(Standard.Out, file, findings);
         }
 
         return Array.Exists(findings, finding => finding.Severity == Severity.Error) ? ExitCode.Findings : ExitCode.Fine;

@@ -22,8 +22,8 @@ internal static class ConformCommand
         Option<long> count = new("--count") { Description = "Calls to compare.", DefaultValueFactory = _ => 100_000 };
         Option<string> seed = new("--seed") { Description = "The first seed.", DefaultValueFactory = _ => "1" };
         Option<double?> seconds = new("--seconds") { Description = "End after this time, whatever was compared by then." };
-        Option<string?> output = new("--output", "-o") { Description = "Write a scenario for each disagreement, JSON Lines for xstate run." };
-        Option<bool> force = new("--force") { Description = "Replace an existing file." };
+        Option<string?> output = OutputOption.Create("Write a scenario for each disagreement, JSON Lines for xstate run.");
+        Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
         Command command = new("conform", "Compare the model with this machine's kernel: random calls of KVM, ptrace and signals, none harmful.") { @as, count, seed, seconds, output, force, json };
         command.SetAction(parsed =>
@@ -49,7 +49,7 @@ internal static class ConformCommand
             if (path is not null)
             {
                 byte[] lines = System.Text.Encoding.UTF8.GetBytes(string.Concat(answer.Result.Disagreements.Select(found => found.Scenario + "\n")));
-                AtomicFile.Write(path, lines, parsed.GetValue(force));
+                AtomicFile.Write(path, lines, parsed.GetValue(force), OutputMode.Public);
             }
 
             if (parsed.GetValue(json))
@@ -58,7 +58,7 @@ internal static class ConformCommand
             }
             else
             {
-                ConformReport.WriteText(Console.Out, answer);
+                ConformReport.WriteText(Standard.Out, answer);
             }
 
             return answer.Result.Disagreements.Count == 0 ? ExitCode.Fine : ExitCode.Findings;

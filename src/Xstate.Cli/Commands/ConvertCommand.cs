@@ -21,11 +21,11 @@ internal static class ConvertCommand
     {
         Argument<string> file = new("FILE") { Description = "A state, a CPUID dump or a host record, or - for standard input." };
         Option<string?> to = new("--to") { Description = $"What to write: {string.Join(", ", ArtifactConversion.Formats)}." };
-        Option<string> output = new("--output", "-o") { Description = "Where to write it.", Required = true };
+        Option<string> output = OutputOption.CreateRequired("Where to write it.");
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread, for formats that hold one." };
         Option<string?> relocate = new("--relocate") { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
         Option<bool> layoutNote = new("--add-layout-note") { Description = "Instead of --to: write an ELF core with the layout note (NT_X86_XSAVE_LAYOUT) that it lacks; --layout says it where the core does not." };
-        Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing files." };
+        Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing regular files." };
         CommonOptions options = new();
         Command command = new("convert", "Write a state, a CPUID dump or a host record in another format.") { file, to, output, vcpu, relocate, layoutNote, force };
         options.AddTo(command);
@@ -69,7 +69,8 @@ internal static class ConvertCommand
                     PatchedCopy.Write(opened.Content, patches, stream, opened.Stored);
                     length = stream.Length;
                 },
-                force);
+                force,
+                OutputMode.Like(file));
         }
         catch (NotSupportedException error)
         {
@@ -102,7 +103,7 @@ internal static class ConvertCommand
         bool written = conversion.Obstacles.Count == 0 || choices.Force;
         if (written)
         {
-            AtomicFile.Write(choices.Output, conversion.Bytes, choices.Force);
+            AtomicFile.Write(choices.Output, conversion.Bytes, choices.Force, opened.Artifact.Capture is null ? OutputMode.Public : OutputMode.Like(file));
         }
 
         ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles) { Kind = opened.Artifact.Capture?.Kind ?? default };
@@ -133,7 +134,7 @@ internal static class ConvertCommand
         }
         else
         {
-            ConvertReport.WriteText(Console.Out, answer);
+            ConvertReport.WriteText(Standard.Out, answer);
         }
     }
 

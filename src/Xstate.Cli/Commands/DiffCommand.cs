@@ -33,7 +33,7 @@ internal static class DiffCommand
         }
         else
         {
-            DiffReport.WriteText(Console.Out, left, right, difference);
+            DiffReport.WriteText(Standard.Out, left, right, difference);
         }
 
         return difference.IsSame ? ExitCode.Fine : ExitCode.Findings;

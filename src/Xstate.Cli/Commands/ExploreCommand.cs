@@ -43,7 +43,7 @@ internal static class ExploreCommand
         }
         else
         {
-            ExploreReport.WriteList(Console.Out, SwitchProtocols.All);
+            ExploreReport.WriteList(Standard.Out, SwitchProtocols.All);
         }
 
         return ExitCode.Fine;
@@ -63,15 +63,15 @@ internal static class ExploreCommand
         }
         else if (trace == "mermaid")
         {
-            TraceMermaid.Write(Console.Out, result);
+            TraceMermaid.Write(Standard.Document, result);
         }
         else if (trace == "html")
         {
-            TracePage.Write(Console.Out, result);
+            TracePage.Write(Standard.Document, result);
         }
         else
         {
-            ExploreReport.WriteText(Console.Out, result, traces: trace == "text");
+            ExploreReport.WriteText(Standard.Out, result, traces: trace == "text");
         }
 
         return result.Violations.IsEmpty ? ExitCode.Fine : ExitCode.Findings;

@@ -13,18 +13,23 @@ internal static class HostCommand
     public static Command Create()
     {
         Option<bool> probe = new("--probe") { Description = "Find out on a throw-away VM how this kernel's KVM behaves." };
-        Option<string?> output = new("--output", "-o") { Description = "Write a host record file." };
+        Option<string?> output = OutputOption.Create("Write a host record file.");
         Option<string> name = new("--name") { Description = "The record's name.", DefaultValueFactory = _ => "local" };
         Option<string?> cpuid = new("--cpuid") { Description = "Take CPUID from /dev/cpu/N/cpuid, of that processor, instead of the one that this runs on." };
-        Option<bool> force = new("--force") { Description = "Replace an existing file." };
+        Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
         Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, cpuid, force, json };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(output) is { } destination)
+            {
+                AtomicFile.Refuse(destination, parsed.GetValue(force));
+            }
+
             HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe), parsed.GetValue(cpuid));
             if (parsed.GetValue(output) is { } path)
             {
-                AtomicFile.Write(path, HostFileWriter.Write(host), parsed.GetValue(force));
+                AtomicFile.Write(path, HostFileWriter.Write(host), parsed.GetValue(force), OutputMode.Public);
             }
 
             if (parsed.GetValue(json))
@@ -33,7 +38,7 @@ internal static class HostCommand
             }
             else
             {
-                CpuReport.WriteHostText(Console.Out, host);
+                CpuReport.WriteHostText(Standard.Out, host);
             }
 
             return ExitCode.Fine;

@@ -33,11 +33,11 @@ internal static class RulesCommand
         }
         else if (id is null)
         {
-            RulesReport.WriteList(Console.Out, rules, differences);
+            RulesReport.WriteList(Standard.Out, rules, differences);
         }
         else
         {
-            RulesReport.WriteExplanation(Console.Out, rules, differences);
+            RulesReport.WriteExplanation(Standard.Out, rules, differences);
         }
 
         return ExitCode.Fine;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Xstate.Cli.GuestCode;
 using Xstate.Cli.Input;
+using Xstate.Cli.Output;
 using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Scenarios;
@@ -49,7 +50,7 @@ internal static class RunCommand
     private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend)
     {
         using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
-        using Stream output = Console.OpenStandardOutput();
+        Stream output = Session.Current.Output;
         foreach (Scenario scenario in ScenarioReader.Read(input, new IcedAssembler()))
         {
             if (needsProcess(scenario))

@@ -22,9 +22,9 @@ internal static class SetCommand
         Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a thread of a running process." };
         Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff …; show lists the names.", Arity = ArgumentArity.OneOrMore };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
-        Option<string?> output = new("--output", "-o") { Description = "Where to write the changed state, in the format of FILE." };
+        Option<string?> output = OutputOption.Create("Where to write the changed state, in the format of FILE.");
         Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers are written." };
-        Option<bool> force = new("--force") { Description = "Replace an existing file, or give a running thread a PKRU that closes key 0." };
+        Option<bool> force = new("--force") { Description = "Replace an existing regular file, or give a running thread a PKRU that closes key 0." };
         CommonOptions options = new();
         Command command = new("set", "Give registers of a state values.") { file, registers, vcpu, output, inPlace, force };
         options.AddTo(command);
@@ -61,7 +61,7 @@ internal static class SetCommand
             }
             else
             {
-                SetReport.WriteText(Console.Out, answer);
+                SetReport.WriteText(Standard.Out, answer);
             }
 
             return ExitCode.Fine;
@@ -90,7 +90,7 @@ internal static class SetCommand
         }
         else
         {
-            SetReport.WriteText(Console.Out, answer);
+            SetReport.WriteText(Standard.Out, answer);
         }
 
         return outcome.Refused is { } request ? throw new LinuxException($"{request} of {outcome.Thread}", outcome.Errno)
@@ -161,7 +161,7 @@ internal static class SetCommand
         ImmutableArray<ArtifactPatch> patches = opened.Encode(capture with { States = capture.States.SetItem(index, edited) });
         if (output is not null)
         {
-            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force);
+            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force, OutputMode.Like(path));
         }
         else if (opened.Compression is { } compression)
         {
@@ -177,7 +177,7 @@ internal static class SetCommand
         }
         else
         {
-            AtomicFile.Write(path, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force: true);
+            AtomicFile.ReplaceInput(path, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored));
         }
     }
 }

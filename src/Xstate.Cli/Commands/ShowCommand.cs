@@ -33,7 +33,7 @@ internal static class ShowCommand
             }
             else
             {
-                ShowReport.WriteText(Console.Out, capture, all, artifact.Findings);
+                ShowReport.WriteText(Standard.Out, capture, all, artifact.Findings);
             }
         }
         else if (json)
@@ -42,7 +42,7 @@ internal static class ShowCommand
         }
         else
         {
-            CpuReport.WriteText(Console.Out, artifact);
+            CpuReport.WriteText(Standard.Out, artifact);
         }
 
         return ExitCode.Fine;

@@ -3,6 +3,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.Criu;
 using Xstate.Captures;
+using Xstate.Cli.Output;
 using Xstate.Linux;
 using Xstate.Transforms;
 
@@ -44,14 +45,18 @@ internal static class ArtifactInput
 
         string[] names = [.. Directory.EnumerateFiles(path).Select(file => Path.GetFileName(file)!)];
         return format is null && CriuImages.Recognizes(names)
-            ? CriuImages.Read(names, name => File.OpenRead(Path.Combine(path, name)), Options(null))
+            ? CriuImages.Read(names, name => OpenStream(Path.Combine(path, name)), Options(null))
             : throw new UsageException($"{path} is a directory; only one with CRIU's images (core-N.img) is read as a whole, and without --format");
     }
 
     /// <summary>The bytes of a file, or of standard input.</summary>
-    public static Stream OpenStream(string path) => path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
+    public static Stream OpenStream(string path)
+    {
+        Session.Current.Inputs.Add(path);
+        return path == "-" ? Standard.Input : File.OpenRead(path);
+    }
 
-    /// <summary>How the command opens artifacts: with the format that was asked for, and with the programs that decompress.</summary>
+    /// <summary>How the command opens artifacts: with the format that was asked for, and with what decompresses.</summary>
     public static ArtifactOptions Options(string? format)
     {
         if (format is not null && !Artifact.Formats.Any(f => f.Name == format))
@@ -59,7 +64,7 @@ internal static class ArtifactInput
             throw new UsageException($"there is no format {format}; there are {string.Join(", ", Artifact.Formats.Select(f => f.Name))}");
         }
 
-        return new ArtifactOptions { Format = format, Decompressor = ProgramDecompressor.Open };
+        return new ArtifactOptions { Format = format, Decompressor = ContentDecompressor.Open, Limits = Session.Current.Limits };
     }
 
     /// <summary>Adds what the command line says about every state; it wins over what the artifact says.</summary>

@@ -45,6 +45,10 @@ internal sealed class CommonOptions
         return ok ? value : throw new UsageException($"{option} takes a number such as 0x2e7, not '{text}'");
     }
 
+    /// <summary>Reads a value of PKRU, which has 32 bits.</summary>
+    public static uint ParsePkru(string text, string option) =>
+        ParseNumber(text, option) is <= uint.MaxValue and var value ? (uint)value : throw new UsageException($"{option} takes a value of 32 bits, not {text}");
+
     /// <summary>Reads a mask of components.</summary>
     public static StateComponentSet ParseSet(string text, string option) => new(ParseNumber(text, option));
 }

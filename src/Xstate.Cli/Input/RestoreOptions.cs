@@ -40,7 +40,7 @@ internal sealed class RestoreOptions
         {
             Vmm = parsed.GetValue(_vmm) is not { } vmm ? Restorers.For(capture)
                 : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
-            PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? checked((uint)CommonOptions.ParseNumber(pkru, _vcpuPkru.Name)) : null,
+            PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? CommonOptions.ParsePkru(pkru, _vcpuPkru.Name) : null,
             Protection = parsed.GetValue(_protection) switch
             {
                 null => GuestProtection.None,

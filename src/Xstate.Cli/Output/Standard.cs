@@ -1,12 +1,20 @@
 namespace Xstate.Cli.Output;
 
-/// <summary>Standard output as a byte stream for JSON; text goes through <see cref="Console.Out"/>.</summary>
+/// <summary>The standard streams of the run that the calling code belongs to. Nothing else in the command uses <see cref="Console"/>.</summary>
 internal static class Standard
 {
-    /// <summary>Writes one answer to standard output.</summary>
-    public static void Write(Action<Stream> answer)
-    {
-        using Stream output = Console.OpenStandardOutput();
-        answer(output);
-    }
+    /// <summary>For reports in text.</summary>
+    public static TextWriter Out => Session.Current.Report;
+
+    /// <summary>For messages.</summary>
+    public static TextWriter Error => Session.Current.Error;
+
+    /// <summary>For pages of this program itself, with nothing foreign in them.</summary>
+    public static TextWriter Document => Session.Current.Document;
+
+    /// <summary>Standard input.</summary>
+    public static Stream Input => Session.Current.Streams.Input;
+
+    /// <summary>Writes one answer in JSON.</summary>
+    public static void Write(Action<Stream> answer) => Session.Current.WriteAnswer(answer);
 }

@@ -1,5 +1,3 @@
-using System.IO.Compression;
-
 namespace Xstate.Artifacts;
 
 /// <summary>Brings any stream to what a decoder works on: uncompressed bytes that it can seek in.</summary>
@@ -8,7 +6,7 @@ public static class ArtifactContent
     private const int LongestMagic = 9;
 
     /// <summary>
-    /// The content of a stream from its current position on: the stream itself when it can seek and is not compressed, else a copy in memory or, beyond
+    /// The content of a stream from its current position on: the stream itself when it can seek, has a length and is not compressed, else a copy in memory or, beyond
     /// <see cref="ArtifactLimits.MaxWholeFile"/>, in a temporary file that goes when the copy is disposed.
     /// </summary>
     /// <exception cref="MalformedArtifactException">The compressed bytes are damaged, exceed a limit, or nothing here can decompress them.</exception>
@@ -16,7 +14,7 @@ public static class ArtifactContent
     {
         ArgumentNullException.ThrowIfNull(stream);
         options ??= ArtifactOptions.Default;
-        Stream seekable = stream.CanSeek ? stream : Spool.Copy(stream, options.Limits);
+        Stream seekable = Spool.IsNeeded(stream) ? Spool.Copy(stream, options.Limits) : stream;
         Compression? compression = Recognize(seekable);
         if (compression is null)
         {
@@ -51,6 +49,7 @@ public static class ArtifactContent
             [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0, ..] => Compression.Xz,
             [0x28, 0xB5, 0x2F, 0xFD, ..] => Compression.Zstd,
             [0x89, (byte)'L', (byte)'Z', (byte)'O', 0, 0x0D, 0x0A, 0x1A, 0x0A] => Compression.Lzop,
+            [0x04, 0x22, 0x4D, 0x18, ..] => Compression.Lz4,
             _ => null,
         };
     }
@@ -60,7 +59,7 @@ public static class ArtifactContent
         long position = compressed.Position;
         try
         {
-            using Stream content = (compression == Compression.Gzip ? new GZipStream(compressed, CompressionMode.Decompress, leaveOpen: true) : options.Decompressor?.Invoke(compression, compressed))
+            using Stream content = (compression == Compression.Gzip ? new WholeGzip(compressed) : options.Decompressor?.Invoke(compression, compressed))
                 ?? throw new MalformedArtifactException("artifact", position, $"{compression} compression", "bytes that are not compressed, or gzip: nothing here decompresses others");
             return Spool.Copy(content, options.Limits);
         }

@@ -17,6 +17,9 @@ public enum Compression
 
     /// <summary>Zstandard (RFC 8878).</summary>
     Zstd,
+
+    /// <summary>The frame format of LZ4.</summary>
+    Lz4,
 }
 
 /// <summary>Opens the content of a compressed stream.</summary>

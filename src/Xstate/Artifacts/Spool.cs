@@ -5,20 +5,26 @@ internal static class Spool
 {
     private const int ChunkLength = 1 << 16;
 
-    /// <summary>Everything from the stream's position to its end, positioned at its beginning. Disposing it deletes the file.</summary>
+    /// <summary>Whether a stream has to be copied: it cannot seek, or it has no length that it tells (files of /proc and /sys say 0, devices too).</summary>
+    public static bool IsNeeded(Stream stream) => !stream.CanSeek || stream.Length == 0;
+
+    /// <summary>Everything from the stream's position to its end, positioned at its beginning. Disposing it frees the file.</summary>
     /// <exception cref="MalformedArtifactException">There is more than <see cref="ArtifactLimits.MaxSpooled"/>.</exception>
     public static Stream Copy(Stream stream, ArtifactLimits limits)
     {
         Stream spool = new MemoryStream();
+
+        // Generated files are small, and a device such as /dev/zero never ends.
+        long most = stream.CanSeek ? limits.MaxWholeFile : limits.MaxSpooled;
         try
         {
             byte[] chunk = new byte[ChunkLength];
             int read;
             while ((read = stream.Read(chunk)) > 0)
             {
-                if (spool.Length + read > limits.MaxSpooled)
+                if (spool.Length + read > most)
                 {
-                    throw new MalformedArtifactException("artifact", limits.MaxSpooled, "more", $"at most {limits.MaxSpooled} bytes of a compressed file or a pipe");
+                    throw new MalformedArtifactException("artifact", most, "more", $"at most {most} bytes of {(stream.CanSeek ? "a file that tells no length" : "a compressed file or a pipe")}");
                 }
 
                 if (spool is MemoryStream && spool.Length + read > limits.MaxWholeFile)
@@ -39,10 +45,24 @@ internal static class Spool
         }
     }
 
+    // It holds a guest's memory: only its owner may open it, and nobody once its name is gone, whatever ends the process.
     private static FileStream ToFile(Stream memory)
     {
-        FileStream file = new(
-            Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, ChunkLength, FileOptions.DeleteOnClose);
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = ChunkLength };
+        FileStream file;
+        if (OperatingSystem.IsWindows())
+        {
+            options.Options = FileOptions.DeleteOnClose;
+            file = new FileStream(path, options);
+        }
+        else
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            file = new FileStream(path, options);
+            File.Delete(path);
+        }
+
         memory.Position = 0;
         memory.CopyTo(file);
         memory.Dispose();

@@ -10,7 +10,7 @@ public static class WholeFile
     public static ReadOnlyMemory<byte> Read(Stream stream, int maxLength)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (stream.CanSeek)
+        if (!Spool.IsNeeded(stream))
         {
             long length = stream.Length - stream.Position;
             if (length > maxLength)

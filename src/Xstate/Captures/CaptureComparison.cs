@@ -18,12 +18,8 @@ public static class CaptureComparison
     {
         ArgumentNullException.ThrowIfNull(left);
         ArgumentNullException.ThrowIfNull(right);
-        Dictionary<int, CapturedState> rightById = [];
-        foreach (CapturedState state in right.States)
-        {
-            rightById.TryAdd(state.Id, state);
-        }
-
+        // A damaged core may name a thread twice; the second is paired with the second.
+        Dictionary<int, Queue<CapturedState>> rightById = right.States.GroupBy(state => state.Id).ToDictionary(group => group.Key, group => new Queue<CapturedState>(group));
         bool byId = left.States.Any(state => rightById.ContainsKey(state.Id));
         ImmutableArray<StateDifference>.Builder pairs = ImmutableArray.CreateBuilder<StateDifference>();
         ImmutableArray<int>.Builder unmatched = ImmutableArray.CreateBuilder<int>();
@@ -31,9 +27,11 @@ public static class CaptureComparison
         for (int i = 0; i < left.States.Length; i++)
         {
             CapturedState state = left.States[i];
-            CapturedState? other = byId ? rightById.GetValueOrDefault(state.Id) : i < right.States.Length ? right.States[i] : null;
-            if (other is not null && matched.Add(other))
+            CapturedState? other = byId ? (rightById.TryGetValue(state.Id, out Queue<CapturedState>? same) && same.TryDequeue(out CapturedState? next) ? next : null)
+                : i < right.States.Length ? right.States[i] : null;
+            if (other is not null)
             {
+                matched.Add(other);
                 pairs.Add(Compare(state, other));
             }
             else

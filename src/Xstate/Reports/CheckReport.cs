@@ -60,7 +60,7 @@ public static class CheckReport
         foreach (CheckedTarget target in targets)
         {
             TargetOutcome outcome = target.Outcome;
-            output.WriteLine($"{file} on {outcome.Host} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
+            output.WriteLine($"{file} on {Quotation.Cut(outcome.Host)} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
             output.WriteLine($"  {Headline(outcome)}");
             FindingText.Write(output, outcome.Findings, UnitOf(outcome), "  ");
             WriteDifferences(output, outcome);

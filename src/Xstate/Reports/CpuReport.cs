@@ -94,7 +94,7 @@ public static class CpuReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(host);
-        output.WriteLine($"  host {host.Name} ({host.Provenance.Detail})");
+        output.WriteLine($"  host {Quotation.Cut(host.Name)} ({Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)})");
         output.WriteLine($"  kernel {host.Kernel?.ToString() ?? "not recorded"}, KVM flavour {host.Flavour.ToString().ToLowerInvariant()}, KVM_CAP_XSAVE2 {host.Xsave2Size?.ToString(CultureInfo.InvariantCulture) ?? "not recorded"}");
         WriteProcessor(output, host.Cpuid);
         if (host.Xcr0 is { } xcr0)
@@ -109,7 +109,7 @@ public static class CpuReport
 
         foreach (ProbedBehavior probe in host.Probes)
         {
-            output.WriteLine($"  {(probe.Present ? "has " : "lacks")} {probe.Id}: {probe.Evidence}");
+            output.WriteLine($"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}");
         }
     }
 

@@ -49,8 +49,8 @@ public static class FixReport
 
         if (written is not null && after is not null)
         {
-            output.WriteLine($"wrote {written}: on {after.Host} with {after.Kernel} its verdict is {CheckReport.NameOf(after.Verdict)}");
-            output.WriteLine($"wrote {undo}: xstate fix {written} --undo gives the original back");
+            output.WriteLine($"wrote {written}: on {Quotation.Cut(after.Host)} with {after.Kernel} its verdict is {CheckReport.NameOf(after.Verdict)}");
+            WriteUndo(output, written, undo);
             return;
         }
 
@@ -59,23 +59,32 @@ public static class FixReport
     }
 
     /// <summary>Writes the JSON answer for a repair of what a file's own writer did to it.</summary>
-    public static void WriteDamageJson(Stream output, string file, string written, string undo, IEnumerable<Finding> findings) =>
+    public static void WriteDamageJson(Stream output, string file, string written, string? undo, IEnumerable<Finding> findings) =>
         JsonAnswer.Write(output, "fix", json =>
         {
             json.WriteString("file", file);
             json.WriteString("output", written);
-            json.WriteString("undo", undo);
+            JsonAnswer.WriteOptional(json, "undo", undo);
             JsonAnswer.WriteFindings(json, findings);
         });
 
     /// <summary>Writes text for people for a repair of what a file's own writer did to it.</summary>
-    public static void WriteDamageText(TextWriter output, string written, string undo, IEnumerable<Finding> findings, CaptureKind kind)
+    public static void WriteDamageText(TextWriter output, string written, string? undo, IEnumerable<Finding> findings, CaptureKind kind)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(findings);
         FindingText.Write(output, findings, FindingText.UnitOf(kind));
 
         output.WriteLine($"wrote {written}: the state with what could be recovered");
-        output.WriteLine($"wrote {undo}: xstate fix {written} --undo gives the original back");
+        WriteUndo(output, written, undo);
+    }
+
+    private static void WriteUndo(TextWriter output, string written, string? undo)
+    {
+        if (undo is not null)
+        {
+            string which = undo == written + ".undo.json" ? "" : $" {undo}";
+            output.WriteLine($"wrote {undo}: xstate fix {written} --undo{which} gives the original back");
+        }
     }
 }

@@ -78,12 +78,12 @@ internal static class ModelReport
     {
         if (list.Writer is { } writer)
         {
-            output.WriteLine($"  {writer}");
+            output.WriteLine($"  {Quotation.Cut(writer)}");
         }
 
         foreach (CpuModel model in list.Models)
         {
-            output.WriteLine($"  {model.Name}{(model.Vendor is { } vendor ? $" ({vendor})" : "")}{Told(model)}");
+            output.WriteLine($"  {Quotation.Cut(model.Name)}{(model.Vendor is { } vendor ? $" ({Quotation.Cut(vendor)})" : "")}{Told(model)}");
         }
 
         if (!list.Definitions.IsEmpty)
@@ -91,13 +91,13 @@ internal static class ModelReport
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {list.Definitions.Length} definitions of features"));
             foreach (FeatureDefinition definition in list.Definitions.Where(definition => !FeatureNames.ComponentsOf(definition.Name).IsEmpty))
             {
-                output.WriteLine($"    {definition.Name} brings {FeatureNames.ComponentsOf(definition.Name).Describe()}");
+                output.WriteLine($"    {Quotation.Cut(definition.Name)} brings {FeatureNames.ComponentsOf(definition.Name).Describe()}");
             }
         }
 
         if (!list.Vendors.IsEmpty)
         {
-            output.WriteLine($"  vendors {string.Join(", ", list.Vendors.Select(vendor => $"{vendor.Name} ({vendor.Text})"))}");
+            output.WriteLine($"  vendors {string.Join(", ", list.Vendors.Select(vendor => $"{Quotation.Cut(vendor.Name)} ({Quotation.Cut(vendor.Text)})"))}");
         }
 
         if (!list.Includes.IsEmpty)
@@ -124,12 +124,12 @@ internal static class ModelReport
         List<string> parts = [];
         if (model.Error is { } error)
         {
-            parts.Add(error);
+            parts.Add(Quotation.Cut(error, Quotation.MaxProse));
         }
 
         if (model.Base is { } named)
         {
-            parts.Add($"on {named}");
+            parts.Add($"on {Quotation.Cut(named)}");
         }
 
         if (model.ListsFeatures)

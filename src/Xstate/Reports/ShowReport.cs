@@ -81,12 +81,12 @@ public static class ShowReport
         output.WriteLine($"{complete.Format}, {complete.States.Length} {(complete.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(complete.States.Length == 1 ? "" : "s")}");
         if (complete.Source is { } source)
         {
-            output.WriteLine($"from {source.Value.Name} ({source.Provenance.Detail})");
+            output.WriteLine($"from {Quotation.Cut(source.Value.Name)} ({Quotation.Cut(source.Provenance.Detail, Quotation.MaxProse)})");
         }
 
         if (complete.Note is { } note)
         {
-            output.WriteLine(note);
+            output.WriteLine(Quotation.Cut(note, Quotation.MaxProse));
         }
 
         foreach (CapturedState state in complete.States)
@@ -165,7 +165,7 @@ public static class ShowReport
         StateComponentSet components = state.Components;
         output.WriteLine();
         output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}{(state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv ? $" by the registers, {stored.XstateBv.Value} as stored" : "")}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
-        output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {state.Layout.Provenance.Detail}");
+        output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {Quotation.Cut(state.Layout.Provenance.Detail, Quotation.MaxProse)}");
         ImmutableArray<RegisterValue> registers = RegisterDump.Of(state, components);
         foreach (StateComponent component in components | area.XstateBv)
         {

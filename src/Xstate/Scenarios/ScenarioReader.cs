@@ -8,7 +8,14 @@ namespace Xstate.Scenarios;
 /// <summary>Reads scenarios from JSON Lines or from one object that spans the file, one at a time and strictly.</summary>
 public static class ScenarioReader
 {
-    private const int MaxLength = 64 << 20;
+    /// <summary>Characters of one scenario; an XSAVE area with AMX has 22,000 as hexadecimal digits.</summary>
+    public const int MaxLength = 64 << 20;
+
+    /// <summary>Values in one scenario: names with what they stand for, items, and what they are in.</summary>
+    public const int MaxValues = 1 << 20;
+
+    /// <summary>Steps of one scenario.</summary>
+    public const int MaxSteps = 1 << 16;
 
     /// <summary>The scenarios of a text, read as they are asked for.</summary>
     /// <param name="input">The text.</param>
@@ -17,26 +24,23 @@ public static class ScenarioReader
     public static IEnumerable<Scenario> Read(TextReader input, IGuestAssembler? assembler = null)
     {
         ArgumentNullException.ThrowIfNull(input);
-        int number = 0;
+        ScenarioLines lines = new(input, MaxLength);
         bool first = true;
-        while (input.ReadLine() is { } line)
+        while (lines.Next() is { } line)
         {
-            number++;
             if (string.IsNullOrWhiteSpace(line))
             {
                 continue;
             }
 
-            int start = number;
+            int start = lines.Number;
             if (first && !IsComplete(line))
             {
-                line = $"{line}\n{input.ReadToEnd()}";
+                line = $"{line}\n{lines.Rest(line.Length)}";
             }
 
             first = false;
-            yield return line.Length <= MaxLength
-                ? Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start), assembler) with { Text = line }
-                : throw new ScenarioException(start, "", $"a scenario has at most {MaxLength} characters");
+            yield return Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start, MaxValues), assembler) with { Text = line };
         }
     }
 
@@ -65,7 +69,10 @@ public static class ScenarioReader
         string name = value.Require("name").Text();
         string? note = value.Take("note")?.Text();
         ImmutableArray<string> needs = [.. (value.Take("needs")?.Items ?? []).Select(ScenarioNeeds.Read)];
-        ImmutableArray<ScenarioStep> steps = [.. value.Require("steps").Items.Select(step => ParseStep(step, assembler))];
+        ScenarioValue listed = value.Require("steps");
+        ImmutableArray<ScenarioStep> steps = listed.Items.Count <= MaxSteps
+            ? [.. listed.Items.Select(step => ParseStep(step, assembler))]
+            : throw listed.Error($"at most {MaxSteps} steps are expected");
         value.End();
         return new Scenario(name, note, needs, steps);
     }
@@ -74,7 +81,7 @@ public static class ScenarioReader
     {
         ScenarioValue op = value.Require("op");
         ScenarioStep step = KvmSteps.Parse(op.Text(), value) ?? ProcessSteps.Parse(op.Text(), value) ?? GuestSteps.Parse(op.Text(), value, assembler)
-            ?? throw op.Error($"there is no step {op.Text()}");
+            ?? throw op.Error($"there is no step {Quotation.Cut(op.Text())}");
         value.End();
         return step;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Xstate.Scenarios;
@@ -6,22 +7,32 @@ namespace Xstate.Scenarios;
 /// <summary>One JSON value of a scenario with its place. Objects are read field by field; what is left over at the end is an error.</summary>
 internal sealed class ScenarioValue
 {
+    private const int MaxDepth = 16;
+
+    // Objects with more members than this look names up in a table.
+    private const int FewMembers = 8;
+
+    private static readonly List<(string Name, ScenarioValue Value)> None = [];
+
     private readonly JsonTokenType _type;
     private readonly string _text;
-    private readonly List<(string Name, ScenarioValue Value)> _members = [];
-    private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
+    private readonly Place _place;
+    private readonly List<(string Name, ScenarioValue Value)> _members;
+    private HashSet<string>? _taken;
 
-    private ScenarioValue(JsonTokenType type, string text, int line, string path)
+    private ScenarioValue(JsonTokenType type, string text, int line, Place place)
     {
         _type = type;
         _text = text;
+        _place = place;
+        _members = type is JsonTokenType.StartObject or JsonTokenType.StartArray ? [] : None;
         Line = line;
-        Path = path;
     }
 
     public int Line { get; }
 
-    public string Path { get; }
+    /// <summary>Where it is, such as <c>steps[2].vcpu</c>. Made when it is asked for: in a large file it would be most of the memory.</summary>
+    public string Path => _place.ToString();
 
     public bool IsObject => _type == JsonTokenType.StartObject;
 
@@ -31,18 +42,22 @@ internal sealed class ScenarioValue
 
     public IReadOnlyList<(string Name, ScenarioValue Value)> Members => IsObject ? _members : throw Error("an object is expected");
 
-    public static ScenarioValue Parse(ReadOnlySpan<byte> json, int firstLine)
+    /// <summary>Reads one value, in time that grows with its length only.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="firstLine">Its first line's number.</param>
+    /// <param name="maxValues">How many values it may have, the inner ones too.</param>
+    public static ScenarioValue Parse(ReadOnlySpan<byte> json, int firstLine, int maxValues)
     {
-        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 16 });
+        Reading reading = new() { Json = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth }), Text = json, Line = firstLine, Left = maxValues };
         try
         {
-            reader.Read();
-            ScenarioValue value = Read(ref reader, json, firstLine, "");
-            return reader.Read() ? throw new ScenarioException(LineOf(json, reader.TokenStartIndex, firstLine), "", "nothing is expected behind the object") : value;
+            reading.Json.Read();
+            ScenarioValue value = Read(ref reading, Place.Root);
+            return reading.Json.Read() ? throw new ScenarioException(reading.LineHere(), "", "nothing is expected behind the object") : value;
         }
         catch (JsonException error)
         {
-            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), error.Path ?? "", "not JSON: " + error.Message);
+            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), "", "not JSON: " + error.Message);
         }
     }
 
@@ -50,7 +65,7 @@ internal sealed class ScenarioValue
 
     public ScenarioValue? Take(string name)
     {
-        _taken.Add(name);
+        (_taken ??= new HashSet<string>(StringComparer.Ordinal)).Add(name);
         foreach ((string key, ScenarioValue value) in Members)
         {
             if (key == name)
@@ -62,14 +77,14 @@ internal sealed class ScenarioValue
         return null;
     }
 
-    public ScenarioValue Require(string name) => Take(name) ?? throw new ScenarioException(Line, Path.Length == 0 ? name : $"{Path}.{name}", "this field is missing");
+    public ScenarioValue Require(string name) => Take(name) ?? throw new ScenarioException(Line, _place.Member(name).ToString(), "this field is missing");
 
     /// <summary>Throws at the first member that nobody took.</summary>
     public void End()
     {
         foreach ((string name, ScenarioValue value) in Members)
         {
-            if (!_taken.Contains(name))
+            if (_taken?.Contains(name) != true)
             {
                 throw value.Error("there is no such field here");
             }
@@ -106,40 +121,101 @@ internal sealed class ScenarioValue
         }
     }
 
-    private static ScenarioValue Read(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, int firstLine, string path)
+    private static ScenarioValue Read(ref Reading reading, Place place)
     {
-        int line = LineOf(json, reader.TokenStartIndex, firstLine);
-        ScenarioValue value = new(reader.TokenType, reader.TokenType switch
+        int line = reading.LineHere();
+        if (reading.Left-- == 0)
         {
-            JsonTokenType.String => reader.GetString()!,
-            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => System.Text.Encoding.UTF8.GetString(reader.ValueSpan),
-            _ => "",
-        }, line, path);
-        if (reader.TokenType == JsonTokenType.StartObject)
-        {
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
-            {
-                string name = reader.GetString()!;
-                string inner = path.Length == 0 ? name : $"{path}.{name}";
-                if (value._members.Exists(member => member.Name == name))
-                {
-                    throw new ScenarioException(LineOf(json, reader.TokenStartIndex, firstLine), inner, "this field is there twice");
-                }
-
-                reader.Read();
-                value._members.Add((name, Read(ref reader, json, firstLine, inner)));
-            }
+            throw new ScenarioException(line, place.ToString(), "the scenario has more values than are read");
         }
-        else if (reader.TokenType == JsonTokenType.StartArray)
+
+        ScenarioValue value = new(reading.Json.TokenType, reading.Json.TokenType switch
         {
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            JsonTokenType.String => reading.TakeString(place),
+            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => Encoding.UTF8.GetString(reading.Json.ValueSpan),
+            _ => "",
+        }, line, place);
+        if (reading.Json.TokenType == JsonTokenType.StartObject)
+        {
+            value.ReadMembers(ref reading);
+        }
+        else if (reading.Json.TokenType == JsonTokenType.StartArray)
+        {
+            while (reading.Json.Read() && reading.Json.TokenType != JsonTokenType.EndArray)
             {
-                value._members.Add(("", Read(ref reader, json, firstLine, $"{path}[{value._members.Count}]")));
+                value._members.Add(("", Read(ref reading, place.Item(value._members.Count))));
             }
         }
 
         return value;
     }
 
-    private static int LineOf(ReadOnlySpan<byte> json, long offset, int firstLine) => firstLine + json[..(int)offset].Count((byte)'\n');
+    private void ReadMembers(ref Reading reading)
+    {
+        HashSet<string>? names = null;
+        while (reading.Json.Read() && reading.Json.TokenType != JsonTokenType.EndObject)
+        {
+            string name = reading.TakeString(_place);
+            if (_members.Count == FewMembers)
+            {
+                names = new HashSet<string>(_members.Select(member => member.Name), StringComparer.Ordinal);
+            }
+
+            if (names is null ? _members.Exists(member => member.Name == name) : !names.Add(name))
+            {
+                throw new ScenarioException(reading.LineHere(), _place.Member(name).ToString(), "this field is there twice");
+            }
+
+            reading.Json.Read();
+            _members.Add((name, Read(ref reading, _place.Member(name))));
+        }
+    }
+
+    // A name, and what it is within.
+    private sealed record Place(Place? Outer, string? Name, int Index)
+    {
+        public static Place Root { get; } = new(null, null, 0);
+
+        public Place Member(string name) => new(this, name, 0);
+
+        public Place Item(int index) => new(this, null, index);
+
+        public override string ToString() =>
+            Outer is null ? ""
+            : Name is null ? string.Create(CultureInfo.InvariantCulture, $"{Outer}[{Index}]")
+            : Outer.Outer is null ? Quotation.Cut(Name)
+            : $"{Outer}.{Quotation.Cut(Name)}";
+    }
+
+    // How far the text has been read.
+    private ref struct Reading
+    {
+        public Utf8JsonReader Json;
+        public ReadOnlySpan<byte> Text;
+        public int Line;
+        public int Left;
+        private int _counted;
+
+        // Tokens come in order: only the lines since the last one are counted.
+        public int LineHere()
+        {
+            int offset = (int)Json.TokenStartIndex;
+            Line += Text[_counted..offset].Count((byte)'\n');
+            _counted = offset;
+            return Line;
+        }
+
+        public string TakeString(Place place)
+        {
+            try
+            {
+                return Json.GetString()!;
+            }
+            catch (InvalidOperationException)
+            {
+                // Half of a pair of surrogates, as an escape: JSON's grammar allows it, and it stands for no text.
+                throw new ScenarioException(LineHere(), place.ToString(), "the string or name is not valid Unicode");
+            }
+        }
+    }
 }

@@ -20,6 +20,7 @@ public class ArtifactContentTests
     [InlineData(new byte[] { (byte)'B', (byte)'Z', (byte)'h', (byte)'9', 0x31 }, Compression.Bzip2)]
     [InlineData(new byte[] { 0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0 }, Compression.Xz)]
     [InlineData(new byte[] { 0x28, 0xB5, 0x2F, 0xFD, 0 }, Compression.Zstd)]
+    [InlineData(new byte[] { 0x04, 0x22, 0x4D, 0x18, 0x64 }, Compression.Lz4)]
     [InlineData(new byte[] { 0x89, (byte)'L', (byte)'Z', (byte)'O', 0, 0x0D, 0x0A, 0x1A, 0x0A }, Compression.Lzop)]
     public void Other_compressions_go_to_the_decompressor_of_the_options_and_without_one_are_named(byte[] magic, Compression compression)
     {
@@ -35,6 +36,69 @@ public class ArtifactContentTests
         Assert.Equal(Image, Artifact.Open(new MemoryStream(magic), options).Capture!.States[0].Area.ToArray());
         MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(magic)));
         Assert.Contains(compression.ToString(), error.Found, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_gzip_file_that_lacks_its_last_bytes_is_refused_wherever_it_ends()
+    {
+        byte[] packed = Gzip(Image);
+        for (int length = 3; length < packed.Length; length++)
+        {
+            MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(packed[..length])));
+            Assert.Contains("damaged Gzip data", error.Found, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_gzip_file_of_several_members_is_whole_with_all_of_them_and_with_nothing_else()
+    {
+        byte[] first = Gzip(Image[..1000]);
+        byte[] second = Gzip(Image[1000..]);
+        byte[] both = [.. first, .. Gzip([]), .. second];
+        Assert.Equal(Image, Artifact.Open(new MemoryStream(both)).Capture!.States[0].Area.ToArray());
+        Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(both[..^1])));
+        Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream([.. both, 1, 2, 3])));
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void A_gzip_file_whose_trailer_says_another_check_or_length_is_refused(int fromEnd)
+    {
+        byte[] packed = Gzip(Image);
+        packed[^fromEnd] ^= 1;
+        Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(packed)));
+    }
+
+    [Fact]
+    public void Content_of_every_length_comes_out_of_gzip_in_pieces_of_every_size()
+    {
+        SplitMix64 random = new(0x67A1);
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] content = new byte[random.Below(random.OneIn(2) ? 200 : 100_000)];
+            random.Fill(content);
+            using Stream opened = ArtifactContent.Open(new MemoryStream(Gzip(content)));
+            byte[] back = new byte[content.Length];
+            opened.ReadExactly(back);
+            Assert.Equal(-1, opened.ReadByte());
+            Assert.Equal(content, back);
+        }
+    }
+
+    [Fact]
+    public void A_spool_has_no_name_and_only_its_owner_may_open_it()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs Linux's /proc");
+        ArtifactOptions options = new() { Limits = new ArtifactLimits { MaxWholeFile = 1000 } };
+        using Stream spool = ArtifactContent.Open(new MemoryStream(Gzip(Image)), options);
+        FileStream file = Assert.IsType<FileStream>(spool);
+        Assert.False(File.Exists(file.Name));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(file.SafeFileHandle));
+        Assert.StartsWith(Path.GetTempPath(), file.Name, StringComparison.Ordinal);
+        byte[] back = new byte[Image.Length];
+        spool.ReadExactly(back);
+        Assert.Equal(Image, back);
     }
 
     [Fact]

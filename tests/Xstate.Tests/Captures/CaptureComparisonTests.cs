@@ -35,6 +35,18 @@ public class CaptureComparisonTests
     }
 
     [Fact]
+    public void A_capture_that_names_a_thread_twice_is_the_same_as_itself()
+    {
+        byte[] other = Fill(Intel);
+        other[XsaveFormat.MxcsrOffset + 1] ^= 0x60;
+        Capture damaged = Of(State(7, Intel, Fill(Intel)), State(7, Intel, other), State(8, Intel, Fill(Intel)));
+        CaptureDifference difference = CaptureComparison.Compare(damaged, damaged);
+        Assert.True(difference.IsSame);
+        Assert.Equal((3, 0, 0), (difference.States.Length, difference.UnmatchedLeft.Length, difference.UnmatchedRight.Length));
+        Assert.Equal([7], CaptureComparison.Compare(damaged, Of(State(7, Intel, Fill(Intel)), State(8, Intel, Fill(Intel)))).UnmatchedLeft);
+    }
+
+    [Fact]
     public void A_component_that_only_one_side_has_reads_as_initial_on_the_other()
     {
         byte[] avx = Fill(Intel);

@@ -34,6 +34,59 @@ public class ScenarioReaderTests
         Assert.All(Read(Two), scenario => Assert.False(scenario.AsksForPermission));
     }
 
+    [Fact]
+    public void The_time_and_memory_of_reading_grow_with_the_length_of_a_scenario_and_not_faster()
+    {
+        // Counted, not timed: what is allocated for ten times the text. Names that are long and have many values behind them were copied for each.
+        string name = new('n', 20_000);
+        Assert.InRange(Allocated(Keys(20_000)) / (double)Allocated(Keys(2_000)), 5, 14);
+        Assert.InRange(Allocated(Items(20_000)) / (double)Allocated(Items(2_000)), 1, 14);
+
+        static string Keys(int count) => $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"set_xsave\",\"vcpu\":0,\"bytes\":{{{string.Join(',', Enumerable.Range(0, count).Select(i => $"\n\"{i}\":\"00\""))}}}}}]}}";
+        string Items(int count) => $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"create_vcpu\",\"vcpu\":0,\"{name}\":[{string.Join(',', Enumerable.Repeat("1", count))}]}}]}}";
+
+        static long Allocated(string text)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                Assert.Single(Read(text));
+            }
+            catch (ScenarioException error)
+            {
+                Assert.True(error.Message.Length < 200, error.Message);
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Fact]
+    public void A_scenario_with_more_values_or_steps_than_are_read_is_refused()
+    {
+        string values = $"{{\"name\":\"a\",\"steps\":[{string.Join(',', Enumerable.Repeat("0", ScenarioReader.MaxValues))}]}}";
+        Assert.Contains("more values than are read", Assert.Throws<ScenarioException>(() => Read(values)).Message, StringComparison.Ordinal);
+        string steps = $"{{\"name\":\"a\",\"steps\":[{string.Join(',', Enumerable.Repeat("{\"op\":\"get_xsave\"}", ScenarioReader.MaxSteps + 1))}]}}";
+        Assert.Contains($"at most {ScenarioReader.MaxSteps} steps", Assert.Throws<ScenarioException>(() => Read(steps)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"name\":\"a\\ud800\",\"steps\":[]}", "name")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"\\udc00\":1}]}", "steps[0]")]
+    public void Half_a_pair_of_surrogates_is_refused(string text, string field)
+    {
+        ScenarioException error = Assert.Throws<ScenarioException>(() => Read(text));
+        Assert.Equal((1, field), (error.Line, error.Field));
+    }
+
+    [Fact]
+    public void Lines_are_counted_and_cut_as_a_reader_of_lines_would()
+    {
+        Assert.Equal(["a", "b", "c"], Read("\r\n\n{\"name\":\"a\",\"steps\":[]}\r\n{\"name\":\"b\",\"steps\":[]}\n \n{\"name\":\"c\",\"steps\":[]}").Select(scenario => scenario.Name));
+        string late = $"{string.Concat(Enumerable.Repeat("\n", 40_000))}{{\"name\":\"a\",\"steps\":[]}}\n{{\"name\":1}}";
+        Assert.Equal(40_002, Assert.Throws<ScenarioException>(() => Read(late)).Line);
+    }
+
     [Theory]
     [InlineData("{\"name\":\"a\",\"steps\":[],\"extra\":1}", 1, "extra")]
     [InlineData("{\"name\":\"a\",\n\"steps\":[{\"op\":\"fly\"}]}", 2, "steps[0].op")]

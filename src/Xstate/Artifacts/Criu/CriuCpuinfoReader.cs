@@ -74,7 +74,7 @@ public static class CriuCpuinfoReader
                     break;
                 case 7:
                     WireMessage text = reader.Message();
-                    label = Text.Quotation.Of(file[text.Start..text.End]).Trim('"');
+                    label = Quotation.Of(file[text.Start..text.End]).Trim('"');
                     break;
                 case 8:
                     scalars[8] = reader.Number(ulong.MaxValue).Value;

@@ -23,7 +23,7 @@ internal static class ProcessTree
     {
         if (file.Length < CriuImage.SizeOffset || BinaryPrimitives.ReadUInt32LittleEndian(file) != CriuImage.CommonMagic || BinaryPrimitives.ReadUInt32LittleEndian(file[sizeof(uint)..]) != Magic)
         {
-            throw new MalformedArtifactException(CriuImages.Format, 0, Text.Quotation.Of(file[..Math.Min(file.Length, CriuImage.SizeOffset)]), $"0x{CriuImage.CommonMagic:x8} and 0x{Magic:x8}");
+            throw new MalformedArtifactException(CriuImages.Format, 0, Quotation.Of(file[..Math.Min(file.Length, CriuImage.SizeOffset)]), $"0x{CriuImage.CommonMagic:x8} and 0x{Magic:x8}");
         }
 
         ImmutableArray<DumpedProcess>.Builder processes = ImmutableArray.CreateBuilder<DumpedProcess>();

@@ -45,7 +45,7 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         ReadOnlySpan<byte> head = source.Head;
         if (!Recognizes(head))
         {
-            throw Malformed(0, $"{Math.Min(head.Length, MachineOffset + sizeof(ushort))} bytes that begin {Text.Quotation.Of(head[..Math.Min(head.Length, 4)])}", "the header of an ELF file of type ET_CORE");
+            throw Malformed(0, $"{Math.Min(head.Length, MachineOffset + sizeof(ushort))} bytes that begin {Quotation.Of(head[..Math.Min(head.Length, 4)])}", "the header of an ELF file of type ET_CORE");
         }
 
         if (head[5] != LittleEndian)

@@ -42,7 +42,7 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
 
         if (!header.AsSpan().StartsWith(Complete))
         {
-            throw new MalformedArtifactException(Format, 0, Text.Quotation.Of(header.AsSpan(0, MagicLength)), "\"LibvirtQemudSave\"");
+            throw new MalformedArtifactException(Format, 0, Quotation.Of(header.AsSpan(0, MagicLength)), "\"LibvirtQemudSave\"");
         }
 
         uint version = Word(header, 0);

@@ -73,7 +73,7 @@ internal sealed class CpuFields
             ReadOnlySpan<byte> header = _body.AsSpan(_end, subsection.HeaderLength);
             if (header[0] != TypeSubsection || header[1] != subsection.Name.Length || !Ascii.Equals(header.Slice(2, subsection.Name.Length), subsection.Name))
             {
-                throw new MalformedArtifactException(QemuStreamReader.Format, _fileOffset + _end, Text.Quotation.Of(header), $"subsection '{subsection.Name}'");
+                throw new MalformedArtifactException(QemuStreamReader.Format, _fileOffset + _end, Quotation.Of(header), $"subsection '{subsection.Name}'");
             }
 
             _end += subsection.HeaderLength;

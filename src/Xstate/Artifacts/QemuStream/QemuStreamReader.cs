@@ -39,7 +39,7 @@ public static class QemuStreamReader
         byte[] header = source.Bytes(Format, 0, HeaderLength, "the header");
         if (BinaryPrimitives.ReadUInt32BigEndian(header) != Magic)
         {
-            throw new MalformedArtifactException(Format, 0, Text.Quotation.Of(header), "\"QEVM\"");
+            throw new MalformedArtifactException(Format, 0, Quotation.Of(header), "\"QEVM\"");
         }
 
         uint version = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(sizeof(uint)));

@@ -301,7 +301,7 @@ internal sealed class VmDescriptionReader
             ? value
             : throw Malformed(json, Quoted(json), $"an integer from 0 to {most}");
 
-    private static string Quoted(in Utf8JsonReader json) => Text.Quotation.Of(json.ValueSpan);
+    private static string Quoted(in Utf8JsonReader json) => Quotation.Of(json.ValueSpan);
 
     private MalformedArtifactException Malformed(in Utf8JsonReader json, string found, string expected) =>
         new(QemuStreamReader.Format, _textOffset + json.TokenStartIndex, found, expected);

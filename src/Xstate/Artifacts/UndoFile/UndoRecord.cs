@@ -68,10 +68,16 @@ public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> Origin
         repaired.Position = 0;
         Expect(SHA256.HashData(repaired), RepairedSha256, "the file that this undo record belongs to");
         repaired.Position = 0;
-        long reach = Math.Max(repaired.Length, Runs.IsEmpty ? 0 : Runs[^1].Offset + Runs[^1].Bytes.Length);
-        if (OriginalLength > reach)
+        long beyond = repaired.Length;
+        foreach (UndoRun run in Runs)
         {
-            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"a length of {OriginalLength} bytes", $"at most the {reach} bytes that the file and the runs reach");
+            // What the file does not have, the runs have, without a gap: whatever the length says, no more is written than these.
+            beyond = run.Offset <= beyond ? Math.Max(beyond, run.Offset + run.Bytes.Length) : beyond;
+        }
+
+        if (OriginalLength > beyond)
+        {
+            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"a length of {OriginalLength} bytes", $"at most the {beyond} bytes that the file and the runs have");
         }
 
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -26,6 +26,21 @@ public class UndoRecordTests
         }
     }
 
+    [Theory]
+    [InlineData(4, 1L << 50)]
+    [InlineData(5, 1 << 20)]
+    [InlineData(6, 8)]
+    public void A_record_whose_runs_leave_a_gap_behind_the_file_writes_nothing(long offset, long length)
+    {
+        // A length that nothing reaches would be filled with zeros until the disk is full.
+        UndoRecord record = Create([1, 2, 3, 9, 8], [1, 2, 4]);
+        UndoRecord bomb = record with { OriginalLength = length, Runs = [new UndoRun(2, new byte[] { 3 }), new UndoRun(offset, new byte[] { 1 })] };
+        using MemoryStream written = new();
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => bomb.Apply(new MemoryStream([1, 2, 4]), written));
+        Assert.Contains("at most the 3 bytes", error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, written.Length);
+    }
+
     [Fact]
     public void Another_file_is_not_changed()
     {

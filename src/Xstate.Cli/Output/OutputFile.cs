@@ -1,0 +1,179 @@
+using Microsoft.Win32.SafeHandles;
+using Xstate.Hypervisors;
+using Xstate.Linux;
+
+namespace Xstate.Cli.Output;
+
+/// <summary>One output that appears whole or not at all: written without a name, or under a temporary one, as a file that only its owner may open, and put in place at the end.</summary>
+internal sealed class OutputFile : IDisposable
+{
+    private readonly string _path;
+    private readonly bool _force;
+    private readonly OutputMode _mode;
+    private readonly FileStream _file;
+    private string? _temporary;
+    private bool _replaced;
+
+    private OutputFile(string path, bool force, OutputMode mode, FileStream file, string? temporary)
+    {
+        _path = path;
+        _force = force;
+        _mode = mode;
+        _file = file;
+        _temporary = temporary;
+        Stream = new GuardedStream(file, IsStandardOutput ? "standard output" : path);
+    }
+
+    /// <summary>What is written; can seek and be read again.</summary>
+    public GuardedStream Stream { get; }
+
+    private bool IsStandardOutput => _path == AtomicFile.StandardOutput;
+
+    /// <summary>Opens an output. The caller has asked <see cref="AtomicFile.Refuse"/> whether it may.</summary>
+    public static OutputFile Create(string path, bool force, OutputMode mode)
+    {
+        string directory = path == AtomicFile.StandardOutput ? Path.GetTempPath() : Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (OperatingSystem.IsLinux() && UnnamedFile.TryCreate(directory) is { } unnamed)
+        {
+            return new OutputFile(path, force, mode, new FileStream(unnamed, FileAccess.ReadWrite), null);
+        }
+
+        string temporary = Temporaries.NameIn(directory);
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = OutputMode.OwnerOnly;
+        }
+
+        FileStream? file = null;
+        try
+        {
+            Temporaries.Make(temporary, () => file = new FileStream(temporary, options));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(path, error);
+        }
+
+        return new OutputFile(path, force, mode, file!, temporary);
+    }
+
+    /// <summary>Sees the bytes on the disk: after this, little can fail any more.</summary>
+    public void Complete()
+    {
+        Stream.Flush();
+        try
+        {
+            _file.Flush(flushToDisk: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(_path, error);
+        }
+    }
+
+    /// <summary>Puts the output in place.</summary>
+    /// <exception cref="UsageException">Something has that name meanwhile.</exception>
+    /// <exception cref="OutputException">It could not be put there; nothing was.</exception>
+    public void Commit()
+    {
+        if (IsStandardOutput)
+        {
+            _file.Position = 0;
+            Session.Current.Flush();
+            _file.CopyTo(Session.Current.Output);
+            return;
+        }
+
+        try
+        {
+            Put();
+        }
+        catch (LinuxException error) when (error.Errno == Errno.EEXIST)
+        {
+            AtomicFile.Refuse(_path, force: false);
+            throw new OutputException(_path, error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or LinuxException)
+        {
+            throw new OutputException(_path, error);
+        }
+
+        Session.Current.Written.Add(_path);
+    }
+
+    /// <summary>Takes an output that has just been put in place away again, unless it replaced another file, which cannot come back.</summary>
+    public void TakeBack()
+    {
+        if (!_replaced && !IsStandardOutput)
+        {
+            File.Delete(_path);
+            Session.Current.Written.Remove(_path);
+        }
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        if (_temporary is { } name)
+        {
+            Temporaries.Delete(name);
+        }
+    }
+
+    private void Put()
+    {
+        FileStatus? replaced = _force && OperatingSystem.IsLinux() ? FileStatus.Of(_path, followLinks: false) : null;
+        bool replaces = replaced is not null || (_force && !OperatingSystem.IsLinux() && File.Exists(_path));
+        _replaced = replaces;
+        if (!replaces)
+        {
+            SetMode(_mode.OfNewFile());
+        }
+
+        if (_temporary is null && OperatingSystem.IsLinux())
+        {
+            if (!replaces)
+            {
+                UnnamedFile.Link(_file.SafeFileHandle, _path);
+                return;
+            }
+
+            // A link cannot replace: for a moment the complete file has a temporary name.
+            string name = Temporaries.NameIn(Path.GetDirectoryName(Path.GetFullPath(_path))!);
+            SafeFileHandle handle = _file.SafeFileHandle;
+            Temporaries.Make(name, () => UnnamedFile.Link(handle, name));
+            _temporary = name;
+        }
+
+        UnixFileMode? kept = replaced is { Kind: FileKind.Regular } && _mode.KeepsExisting ? TakeFrom(replaced) : null;
+        Temporaries.Rename(_temporary!, _path, _force);
+        _temporary = null;
+        if (replaces)
+        {
+            SetMode(kept ?? _mode.OfNewFile());
+        }
+    }
+
+    private UnixFileMode? TakeFrom(FileStatus replaced)
+    {
+        const UnixFileMode group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
+        const UnixFileMode permissions = (UnixFileMode)0x1FF;
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        // What belonged to another group is not opened to this process's one.
+        bool owned = UnnamedFile.TakeOwnerAndLabel(_file.SafeFileHandle, _path, replaced) || FileStatus.Of(_file.SafeFileHandle)?.Group == replaced.Group;
+        return replaced.Mode & (owned ? permissions : permissions & ~group);
+    }
+
+    private void SetMode(UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows() && mode != OutputMode.OwnerOnly)
+        {
+            File.SetUnixFileMode(_file.SafeFileHandle, mode);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+using System.Text;
+using Xstate.Artifacts;
+using Xstate.Cli.Input;
+
+namespace Xstate.Cli.Output;
+
+/// <summary>One run of the command: its standard streams, its limits, what it has opened and what it has written. Several may run at the same time in one process, as in the tests.</summary>
+internal sealed class Session : IDisposable
+{
+    private const string StandardOutput = "standard output";
+    private static readonly AsyncLocal<Session?> Running = new();
+
+    private readonly Session? _outer;
+    private readonly GuardedStream _output;
+    private readonly StreamWriter _text;
+    private readonly StreamWriter _errorText;
+    private readonly TerminalWriter _report;
+
+    private Session(StandardStreams streams)
+    {
+        _outer = Running.Value;
+        Streams = streams;
+        _output = new GuardedStream(streams.Output, StandardOutput);
+        _text = new StreamWriter(_output, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
+        _errorText = new StreamWriter(new QuietStream(streams.Error), new UTF8Encoding(false), leaveOpen: true) { AutoFlush = true, NewLine = "\n" };
+        _report = new TerminalWriter(_text);
+        Error = new TerminalWriter(_errorText);
+        Running.Value = this;
+    }
+
+    /// <summary>The run that the calling code belongs to. Parts of the command that are called by themselves, as by tests, belong to one with the process's own streams.</summary>
+    public static Session Current => Running.Value ?? Begin(StandardStreams.OfProcess());
+
+    /// <summary>Where it reads from and writes to.</summary>
+    public StandardStreams Streams { get; }
+
+    /// <summary>For messages; whatever is written is escaped, and that nobody reads it is no error.</summary>
+    public TextWriter Error { get; }
+
+    /// <summary>For text of this program itself that has more than one line, such as help: not escaped, so nothing foreign may be in it.</summary>
+    public TextWriter Document => IsOutputTaken ? _errorText : _text;
+
+    /// <summary>For reports in text; whatever is written is escaped.</summary>
+    public TextWriter Report => IsOutputTaken ? Error : _report;
+
+    /// <summary>For what is no text for people: JSON, and what <c>-o -</c> writes.</summary>
+    public Stream Output => _output;
+
+    /// <summary>Whether standard output belongs to an output file (<c>-o -</c>), so that reports go to standard error.</summary>
+    public bool IsOutputTaken { get; set; }
+
+    /// <summary>Ceilings for what files control.</summary>
+    public ArtifactLimits Limits { get; set; } = ArtifactLimits.Default;
+
+    /// <summary>Files that were opened for reading; none of them is written to.</summary>
+    public InputFiles Inputs { get; } = new();
+
+    /// <summary>Output files that are in place.</summary>
+    public List<string> Written { get; } = [];
+
+    /// <summary>Begins a run; it ends when it is disposed.</summary>
+    public static Session Begin(StandardStreams streams) => new(streams);
+
+    /// <summary>Writes one answer in JSON.</summary>
+    public void WriteAnswer(Action<Stream> answer)
+    {
+        Flush();
+        answer(IsOutputTaken ? new QuietStream(Streams.Error) : _output);
+    }
+
+    /// <summary>Sees what was written on its way.</summary>
+    /// <exception cref="OutputException">It does not get there.</exception>
+    public void Flush()
+    {
+        _text.Flush();
+        _output.Flush();
+    }
+
+    public void Dispose()
+    {
+        Running.Value = _outer;
+        try
+        {
+            _text.Dispose();
+        }
+        catch (OutputException)
+        {
+            // Told already, or the run failed before for a better reason.
+        }
+
+        _errorText.Dispose();
+    }
+
+    // Standard error that is closed or full: there is nowhere else to say so.
+    private sealed class QuietStream(Stream inner) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            try
+            {
+                inner.Write(buffer);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+            }
+        }
+
+        public override void Flush()
+        {
+            try
+            {
+                inner.Flush();
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+            }
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}

@@ -1,0 +1,114 @@
+using System.Runtime.InteropServices;
+
+namespace Xstate.Cli.Output;
+
+/// <summary>Temporary files that have a name, for as long as they have it. SIGINT, SIGTERM and SIGHUP leave none of them.</summary>
+internal sealed class Temporaries : IDisposable
+{
+    private static readonly Lock Gate = new();
+    private static readonly HashSet<string> Names = [];
+    private static bool _ending;
+
+    private readonly List<PosixSignalRegistration> _registrations = [];
+
+    private Temporaries()
+    {
+    }
+
+    /// <summary>From now on a signal deletes them before it ends the process.</summary>
+    public static Temporaries DeletedOnSignals()
+    {
+        Temporaries temporaries = new();
+        if (!OperatingSystem.IsWindows())
+        {
+            foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP])
+            {
+                temporaries._registrations.Add(PosixSignalRegistration.Create(signal, static _ => DeleteAll()));
+            }
+        }
+
+        return temporaries;
+    }
+
+    /// <summary>A name in a directory that no file has, short enough for every file system.</summary>
+    public static string NameIn(string directory) => Path.Combine(directory, $".xstate-{Path.GetRandomFileName()}");
+
+    /// <summary>Makes a file under a temporary name. Once the process is ending it makes none and does not return.</summary>
+    public static void Make(string name, Action make)
+    {
+        bool ending;
+        lock (Gate)
+        {
+            ending = _ending;
+            if (!ending)
+            {
+                Names.Add(name);
+                try
+                {
+                    make();
+                }
+                catch
+                {
+                    Names.Remove(name);
+                    throw;
+                }
+            }
+        }
+
+        if (ending)
+        {
+            Thread.Sleep(Timeout.Infinite);
+        }
+    }
+
+    /// <summary>Gives a file its final name in place of the temporary one.</summary>
+    public static void Rename(string name, string final, bool replace)
+    {
+        lock (Gate)
+        {
+            File.Move(name, final, replace);
+            Names.Remove(name);
+        }
+    }
+
+    /// <summary>Deletes a file under a temporary name, if it is still there.</summary>
+    public static void Delete(string name)
+    {
+        lock (Gate)
+        {
+            if (Names.Remove(name))
+            {
+                File.Delete(name);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration registration in _registrations)
+        {
+            registration.Dispose();
+        }
+    }
+
+    private static void DeleteAll()
+    {
+        lock (Gate)
+        {
+            _ending = true;
+            foreach (string name in Names)
+            {
+                try
+                {
+                    File.Delete(name);
+                }
+                catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+                {
+                    // What cannot be deleted stays complete or partial under its temporary name; the signal does not wait.
+                }
+            }
+
+            Names.Clear();
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using Microsoft.Win32.SafeHandles;
+using Xstate.Hypervisors;
+using Xstate.Linux.Interop;
+
+namespace Xstate.Linux;
+
+/// <summary>A file without a name (O_TMPFILE, Linux 3.11): whatever ends the process, nothing is left of it. Given a name when it is complete.</summary>
+[SupportedOSPlatform("linux")]
+public static class UnnamedFile
+{
+    private const uint OwnerOnly = 0x180; // 0600
+    private const string Label = "security.selinux";
+
+    /// <summary>Opens one for reading and writing that only its owner may open, or gives null where the file system has none.</summary>
+    /// <param name="directory">Any directory of the file system in which it shall get its name.</param>
+    public static SafeFileHandle? TryCreate(string directory)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        SafeFileHandle file = FileCalls.open(directory, LibC.O_RDWR | LibC.O_CLOEXEC | FileCalls.O_TMPFILE, OwnerOnly);
+        if (!file.IsInvalid)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        return null;
+    }
+
+    /// <summary>Gives it a name that nothing has yet.</summary>
+    /// <exception cref="LinuxException">The kernel refuses; <see cref="Errno.EEXIST"/> when something has that name.</exception>
+    public static void Link(SafeFileHandle file, string path)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(path);
+        string itself = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
+        if (FileCalls.linkat(FileCalls.AT_FDCWD, itself, FileCalls.AT_FDCWD, path, FileCalls.AT_SYMLINK_FOLLOW) != 0)
+        {
+            throw new LinuxException($"linkat {path}", (Errno)Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>Gives an open file the owner, group and security label of another one, as far as the kernel allows it.</summary>
+    /// <param name="file">The open file.</param>
+    /// <param name="path">The name of the other one.</param>
+    /// <param name="status">What the kernel says of it.</param>
+    /// <returns>Whether it has that owner and group now.</returns>
+    public static bool TakeOwnerAndLabel(SafeFileHandle file, string path, FileStatus status)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(status);
+        bool owned = FileCalls.fchown(file, status.Owner, status.Group) == 0;
+        Span<byte> label = stackalloc byte[256];
+        nint length = FileCalls.getxattr(path, Label, label, (nuint)label.Length);
+        if (length > 0)
+        {
+            _ = FileCalls.fsetxattr(file, Label, label[..(int)length], (nuint)length, 0);
+        }
+
+        return owned;
+    }
+}
