@@ -37,7 +37,10 @@ internal static class App
 
     private static int Perform(string[] args, Session session)
     {
-        ParseResult parsed = CreateRoot().Parse(LiveArgument.Rewrite(args), Parsing);
+        UnpackedLimit unpacked = new();
+        Command root = CreateRoot();
+        unpacked.AddTo(root);
+        ParseResult parsed = root.Parse(LiveArgument.Rewrite(args), Parsing);
         string[] problems = [.. parsed.Errors.Select(error => error.Message), .. parsed.Tokens.Where(token => token.Value.Length == 0).Take(1).Select(_ => "an argument is empty")];
         if (problems.Length > 0)
         {
@@ -50,6 +53,7 @@ internal static class App
             return ExitCode.Usage;
         }
 
+        session.Limits = unpacked.Limits(parsed);
         return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = session.Document, Error = session.Error });
     }
 

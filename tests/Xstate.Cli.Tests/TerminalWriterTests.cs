@@ -12,7 +12,6 @@ public class TerminalWriterTests
     [InlineData("\u009b31m\u0080\u009f", "\\u009b31m\\u0080\\u009f")]
     [InlineData("\u202e\u2066\u200f\u061c\ufeff\u200b", "\\u202e\\u2066\\u200f\\u061c\\ufeff\\u200b")]
     [InlineData("\u2028\u2029\u0085", "\\u2028\\u2029\\u0085")]
-    [InlineData("\ud800x\udc00", "\\ud800x\\udc00")]
     [InlineData("\U000e0041", "\\U000e0041")]
     public void What_a_terminal_would_act_on_is_shown_as_an_escape(string text, string shown)
     {
@@ -20,6 +19,10 @@ public class TerminalWriterTests
         Assert.Equal(shown, Written(writer => writer.Write(text)));
         Assert.Equal(shown, Written(writer => writer.Write(text.ToCharArray())));
     }
+
+    [Fact]
+    public void Half_a_pair_of_surrogates_is_shown_by_its_number() =>
+        Assert.Equal("\\ud800x\\udc00😀\n", Written(writer => writer.WriteLine("\ud800x\udc00\ud83d\ude00")));
 
     [Fact]
     public void Lines_end_with_what_ends_a_line_and_with_nothing_else()

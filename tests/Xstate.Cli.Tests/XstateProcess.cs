@@ -67,8 +67,14 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     {
         using MemoryStream output = new();
         using MemoryStream error = new();
-        int code = App.Run(arguments, new StandardStreams(new MemoryStream(input), output, error));
+        int code = App.Run(arguments, new StandardStreams(new Pipe(input), output, error));
         return new XstateProcess(code, Encoding.UTF8.GetString(output.ToArray()), Encoding.UTF8.GetString(error.ToArray()));
+    }
+
+    // Standard input is no file here.
+    private sealed class Pipe(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
     }
 
     private static bool NeedsProcess(string argument) =>

@@ -7,6 +7,9 @@ namespace Xstate.Cli.Output;
 /// <summary>One output that appears whole or not at all: written without a name, or under a temporary one, as a file that only its owner may open, and put in place at the end.</summary>
 internal sealed class OutputFile : IDisposable
 {
+    // Writes are large, and what a buffer holds would be written when it is disposed, whether that can still fail or not.
+    private const int NoBuffer = 0;
+
     private readonly string _path;
     private readonly bool _force;
     private readonly OutputMode _mode;
@@ -35,11 +38,11 @@ internal sealed class OutputFile : IDisposable
         string directory = path == AtomicFile.StandardOutput ? Path.GetTempPath() : Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (OperatingSystem.IsLinux() && UnnamedFile.TryCreate(directory) is { } unnamed)
         {
-            return new OutputFile(path, force, mode, new FileStream(unnamed, FileAccess.ReadWrite), null);
+            return new OutputFile(path, force, mode, new FileStream(unnamed, FileAccess.ReadWrite, NoBuffer), null);
         }
 
         string temporary = Temporaries.NameIn(directory);
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite };
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = NoBuffer };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = OutputMode.OwnerOnly;

@@ -52,7 +52,7 @@ public static class CpuFindings
     internal static ImmutableArray<Finding> Of(HostRecord host, string format)
     {
         CpuidDump dump = CpuidDump.Create(format, [new CpuidProcessor(host.Name, host.Cpuid)], []);
-        return [OfRule("XS1211", $"{host.Provenance.Detail}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
+        return [OfRule("XS1211", $"{Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
     }
 
     /// <summary>What names of features leave open.</summary>
@@ -64,18 +64,18 @@ public static class CpuFindings
         {
             if (model.Error is { } error)
             {
-                findings.Add(OfRule("XS1215", $"{model.Name}: {error}", new FindingLocation()));
+                findings.Add(OfRule("XS1215", $"{Quotation.Cut(model.Name)}: {Quotation.Cut(error, Quotation.MaxProse)}", new FindingLocation()));
             }
 
             if (model.Base is { } named)
             {
                 string open = model.LacksXsave ? "it rules XSAVE out, so no component is left open" : $"undecided are {model.Undecided.Describe()}";
-                findings.Add(OfRule("XS1213", $"{model.Name} is {named} with differences, and {named} is not described here: {open}", new FindingLocation()));
+                findings.Add(OfRule("XS1213", $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, and {Quotation.Cut(named)} is not described here: {open}", new FindingLocation()));
             }
 
             if (!model.Unusable.IsEmpty)
             {
-                findings.Add(OfRule("XS1214", $"{model.Name} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
+                findings.Add(OfRule("XS1214", $"{Quotation.Cut(model.Name)} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
             }
         }
 

@@ -32,7 +32,7 @@ internal static class Spool
                     spool = ToFile(spool);
                 }
 
-                spool.Write(chunk, 0, read);
+                Write(spool, chunk.AsSpan(0, read));
             }
 
             spool.Position = 0;
@@ -49,7 +49,7 @@ internal static class Spool
     private static FileStream ToFile(Stream memory)
     {
         string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = ChunkLength };
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = 0 };
         FileStream file;
         if (OperatingSystem.IsWindows())
         {
@@ -64,8 +64,26 @@ internal static class Spool
         }
 
         memory.Position = 0;
-        memory.CopyTo(file);
+        byte[] chunk = new byte[ChunkLength];
+        int read;
+        while ((read = memory.Read(chunk)) > 0)
+        {
+            Write(file, chunk.AsSpan(0, read));
+        }
+
         memory.Dispose();
         return file;
+    }
+
+    private static void Write(Stream spool, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            spool.Write(bytes);
+        }
+        catch (IOException error) when (spool is FileStream)
+        {
+            throw new IOException($"{Path.GetTempPath()} cannot take what a compressed file or a pipe holds ({error.Message}); TMPDIR chooses another directory", error);
+        }
     }
 }

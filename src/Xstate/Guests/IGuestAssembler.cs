@@ -28,7 +28,7 @@ public sealed class GuestCodeException : FormatException
     /// <param name="instruction">Its text.</param>
     /// <param name="problem">What is wrong with it.</param>
     public GuestCodeException(string instruction, string problem)
-        : base($"'{instruction}': {problem}")
+        : base($"'{Quotation.Cut(instruction)}': {Quotation.Cut(problem, Quotation.MaxProse)}")
     {
         Instruction = instruction;
     }

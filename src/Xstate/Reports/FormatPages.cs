@@ -16,7 +16,7 @@ public static class FormatPages
         ArgumentNullException.ThrowIfNull(pages);
         StringBuilder text = new(
             "# Formats\n\nMade from the table of formats in the code, in the order in which a file is compared with them. `--format NAME` reads a file as one of them without comparing. "
-            + "Files compressed by gzip, bzip2, xz, zstd and lzop open directly.\n\n| Format | What it is | `convert --to` |\n|---|---|---|\n");
+            + "Files compressed by gzip, bzip2, xz, zstd and lz4 open directly; for lzop its program has to be installed.\n\n| Format | What it is | `convert --to` |\n|---|---|---|\n");
         HashSet<DocumentationPage> linked = [];
         foreach (ArtifactFormat format in Artifact.Formats)
         {

@@ -21,6 +21,14 @@ public class CpuidRawTests
         """;
 
     [Fact]
+    public void A_processor_that_is_named_otherwise_elsewhere_is_written_under_a_name_that_can_be_read()
+    {
+        CpuidDump dump = CpuidDump.Create("test", [new CpuidProcessor("vCPU:\n x", SampleCaptures.Cpuid), new CpuidProcessor("CPU 7", SampleCaptures.Cpuid)], []);
+        CpuidDump read = CpuidRawReader.Read(CpuidRawWriter.Write(dump), ArtifactLimits.Default);
+        Assert.Equal(["CPU 0", "CPU 7"], read.Processors.Select(processor => processor.Label));
+    }
+
+    [Fact]
     public void Processors_leaves_and_sub_leaves_are_read()
     {
         CpuidDump dump = Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes(Sample))).Cpuid!;

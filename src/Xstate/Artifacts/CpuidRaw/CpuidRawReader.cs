@@ -67,6 +67,9 @@ public static class CpuidRawReader
 
     private static bool IsBlank(ReadOnlySpan<byte> line) => !line.ContainsAnyExcept((byte)' ', (byte)'\t');
 
+    /// <summary>Whether the reader takes a line with this name and a colon for the head of a processor.</summary>
+    internal static bool IsLabel(string label) => TryReadHead(Encoding.UTF8.GetBytes(label + ":"), out string read) && read == label;
+
     private static bool TryReadHead(ReadOnlySpan<byte> line, out string label)
     {
         label = "";

@@ -13,9 +13,11 @@ public static class CpuidRawWriter
     {
         ArgumentNullException.ThrowIfNull(dump);
         StringBuilder text = new();
-        foreach (CpuidProcessor processor in dump.Processors)
+        for (int i = 0; i < dump.Processors.Length; i++)
         {
-            text.Append(processor.Label).Append(":\n");
+            // Other formats name processors in ways that this one does not have.
+            CpuidProcessor processor = dump.Processors[i];
+            text.Append(CultureInfo.InvariantCulture, $"{(CpuidRawReader.IsLabel(processor.Label) ? processor.Label : $"CPU {i}")}:\n");
             foreach (CpuidEntry entry in processor.Cpuid.Entries)
             {
                 CpuidRegisters r = entry.Registers;

@@ -19,7 +19,7 @@ public static class QemuSnapshotReader
         Qcow2Snapshot snapshot = Choose(image);
         using ArtifactSource stream = new SnapshotState(source, image, snapshot).Open();
         QemuStreamContent content = ReadContent(stream, limits, snapshot);
-        return Artifact.Of(content.ToCapture(Format, $"snapshot '{snapshot.Name}' (id {snapshot.Id}); "), Format, new QemuSnapshotEncoder(limits), [.. content.Findings, .. OfOthers(image, snapshot)]);
+        return Artifact.Of(content.ToCapture(Format, $"snapshot '{Quotation.Cut(snapshot.Name)}' (id {Quotation.Cut(snapshot.Id)}); "), Format, new QemuSnapshotEncoder(limits), [.. content.Findings, .. OfOthers(image, snapshot)]);
     }
 
     /// <summary>The snapshot that is read and written: the last one with a state.</summary>
@@ -36,13 +36,13 @@ public static class QemuSnapshotReader
         }
         catch (MalformedArtifactException error) when (error.Format == QemuStreamReader.Format)
         {
-            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"{error.Found} at {error.Offset} of the state of snapshot '{snapshot.Name}'", error.Expected);
+            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"{error.Found} at {error.Offset} of the state of snapshot '{Quotation.Cut(snapshot.Name)}'", error.Expected);
         }
     }
 
     private static ImmutableArray<Finding> OfOthers(Qcow2Image image, Qcow2Snapshot chosen)
     {
-        string[] others = [.. image.Snapshots.Where(snapshot => snapshot != chosen && snapshot.StateLength > 0).Select(snapshot => snapshot.Name)];
+        string[] others = [.. image.Snapshots.Where(snapshot => snapshot != chosen && snapshot.StateLength > 0).Select(snapshot => Quotation.Cut(snapshot.Name))];
         if (others.Length == 0)
         {
             return [];
@@ -50,6 +50,6 @@ public static class QemuSnapshotReader
 
         Rule rule = RuleCatalog.Find("XS0907")!;
         string names = string.Join(", ", others.Take(4)) + (others.Length > 4 ? $" and {others.Length - 4} more" : "");
-        return [new Finding(rule.Id, rule.Severity, $"shown is the last snapshot, '{chosen.Name}'; there are also {names}") { Mend = rule.Mend }];
+        return [new Finding(rule.Id, rule.Severity, $"shown is the last snapshot, '{Quotation.Cut(chosen.Name)}'; there are also {names}") { Mend = rule.Mend }];
     }
 }

@@ -59,7 +59,7 @@ internal sealed class SnapshotState(ArtifactSource source, Qcow2Image image, Qco
         long index = cluster >> image.L2Bits;
         if (index >= snapshot.L1Entries)
         {
-            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"{snapshot.L1Entries} entries of level 1 in snapshot '{snapshot.Name}'", $"more than {index}, for a state of {Length} bytes");
+            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"{snapshot.L1Entries} entries of level 1 in snapshot '{Quotation.Cut(snapshot.Name)}'", $"more than {index}, for a state of {Length} bytes");
         }
 
         byte[] l1 = source.Bytes(Format, snapshot.L1Offset + (index * sizeof(ulong)), sizeof(ulong), "an entry of level 1");

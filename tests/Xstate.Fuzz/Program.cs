@@ -1,0 +1,43 @@
+using System.Globalization;
+using Xstate.Fuzz;
+using Xstate.Tests.Artifacts.Mutations;
+using Xstate.Tests.Support;
+
+// xstate-fuzz open|verbs|scenarios [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them runs alone. Exit code 1 when something was found.
+const int defaultCount = 1000;
+string kind = args.Length > 0 ? args[0] : "";
+int first = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 0;
+int count = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : defaultCount;
+Environment.CurrentDirectory = Repository.Root;
+switch (kind)
+{
+    case "open":
+        MutationCampaign campaign = new(MutationSamples.Own(), 0x5EED_0F00_0000_0000);
+        campaign.Run(count, first);
+        Console.WriteLine(campaign.Report());
+        return End(campaign.Defects);
+    case "verbs":
+        VerbFuzzer verbs = new();
+        verbs.Run(first, count);
+        Console.WriteLine(verbs.Report());
+        return End(verbs.Defects);
+    case "scenarios":
+        ScenarioFuzzer scenarios = new();
+        scenarios.Run(first, count);
+        Console.WriteLine(scenarios.Report());
+        return End(scenarios.Defects);
+    default:
+        Console.Error.WriteLine("which? open, verbs or scenarios, then the first case and how many");
+        return 2;
+}
+
+int End(IReadOnlyList<string> defects)
+{
+    foreach (string defect in defects)
+    {
+        Console.WriteLine($"DEFECT {defect}");
+    }
+
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kind}: cases {first} to {first + count - 1}, {defects.Count} kinds of defects"));
+    return defects.Count == 0 ? 0 : 1;
+}
