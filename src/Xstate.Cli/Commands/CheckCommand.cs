@@ -10,6 +10,7 @@ using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Rehearsal;
 using Xstate.Reports;
+using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
@@ -74,7 +75,7 @@ internal static class CheckCommand
             throw new UsageException("check needs --on HOST, such as --on samples/hosts/amd-genoa.json@linux-6.12; only the core or the image of a process can be checked without");
         }
 
-        Finding[] findings = [.. artifact.Findings, .. ShowReport.Complete(ArtifactInput.WithContext(capture, parsed, options)).Findings];
+        Finding[] findings = [.. artifact.Findings, .. KnownCapture.Of(ArtifactInput.WithContext(capture, parsed, options)).Findings];
         if (parsed.GetValue(options.Json))
         {
             Standard.Write(output => CheckReport.WriteFindingsJson(output, file, findings));
@@ -111,6 +112,11 @@ internal static class CheckCommand
             return new ProofResult(null, "the prediction is DANGER; it is never tried on a real kernel");
         }
 
+        if (!predicted.DependsOn.IsEmpty || predicted.Rehearsed is not { } rehearsed)
+        {
+            return new ProofResult(null, "the prediction depends on what is not known; there is nothing to hold against a real kernel");
+        }
+
         if (!OperatingSystem.IsLinux())
         {
             return new ProofResult(null, "only Linux has /dev/kvm");
@@ -118,6 +124,6 @@ internal static class CheckCommand
 
         using KvmDevice device = KvmDevice.Open();
         using KernelKvmMachine machine = new(device);
-        return RestoreProof.Perform(RestoreRehearsal.WithLayouts(capture, host), host, options, machine);
+        return RestoreProof.Perform(rehearsed, host, options, machine);
     }
 }

@@ -162,7 +162,7 @@ internal static class ConvertCommand
         // The raw image is what a kernel takes: standard format. Other formats keep the area as it is unless it shall move.
         if (layout is not null || format == ArtifactConversion.RawImage)
         {
-            (Capture complete, IEnumerable<Finding> guesses) = ShowReport.Complete(capture);
+            (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(capture);
             bool moves = layout is not null || complete.States.Any(state => state.ReadArea().IsCompacted);
             if (moves && guesses.FirstOrDefault() is { } guess)
             {

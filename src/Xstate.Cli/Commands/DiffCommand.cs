@@ -5,6 +5,7 @@ using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
 using Xstate.Reports;
+using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
@@ -42,7 +43,7 @@ internal static class DiffCommand
     private static DiffSide Open(string path, ParseResult parsed, CommonOptions options)
     {
         using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
-        (Capture capture, ImmutableArray<Finding> findings) = ShowReport.Complete(ArtifactInput.WithContext(opened.Capture, parsed, options));
+        (Capture capture, _, ImmutableArray<Finding> findings) = KnownCapture.Of(ArtifactInput.WithContext(opened.Capture, parsed, options));
         return new DiffSide(path, capture, [.. opened.Artifact.Findings, .. findings]);
     }
 }

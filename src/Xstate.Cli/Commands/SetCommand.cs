@@ -125,7 +125,7 @@ internal static class SetCommand
     private static Transformed<CapturedState> Apply(
         OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options, out ImmutableArray<Finding> findings)
     {
-        (Capture complete, ImmutableArray<Finding> guesses) = ShowReport.Complete(ArtifactInput.WithContext(opened.Capture, parsed, options));
+        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(ArtifactInput.WithContext(opened.Capture, parsed, options));
         CapturedState state = (id, complete.States) switch
         {
             (null, [var only]) => only,
@@ -134,11 +134,6 @@ internal static class SetCommand
                 ?? throw new UsageException($"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
         };
         findings = [.. guesses.Where(guess => guess.Where.Vcpu == state.Id)];
-        if (!findings.IsEmpty && edits.Any(edit => !IsLegacy(edit)))
-        {
-            throw new UsageException($"{findings[0].Message}; {findings[0].Mend}");
-        }
-
         try
         {
             return RegisterEdit.Apply(state, edits);
@@ -148,9 +143,6 @@ internal static class SetCommand
             throw new UsageException(error.Message);
         }
     }
-
-    // Where x87 and SSE are, every processor agrees; anything else written at a guessed place would destroy something.
-    private static bool IsLegacy(RegisterEdit edit) => StateComponentSet.Legacy.ContainsAll(edit.Components);
 
     private static void Write(OpenedArtifact opened, CapturedState changed, string path, string? output, bool force)
     {

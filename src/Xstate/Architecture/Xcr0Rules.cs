@@ -58,4 +58,50 @@ public static class Xcr0Rules
             ? new Xcr0Violation(component, $"{info.Name} excludes {(info.Excludes & value).Describe()}")
             : null;
     }
+
+    /// <summary>The smallest value that XSETBV takes and that has these components, on a processor that supports them all; what excludes another stays in.</summary>
+    public static StateComponentSet SmallestWith(StateComponentSet components)
+    {
+        StateComponentSet value = (components & StateComponents.UserComponents).With(StateComponent.X87);
+        StateComponentSet before;
+        do
+        {
+            before = value;
+            foreach (StateComponent component in before)
+            {
+                StateComponentInfo info = StateComponents.Get(component);
+                value |= info.Requires | info.Group;
+            }
+        }
+        while (value != before);
+        return value;
+    }
+
+    /// <summary>The largest value that XSETBV takes within an offer of CPUID 0xD.0. Of two components that exclude each other the higher one is left out.</summary>
+    public static StateComponentSet LargestWithin(StateComponentSet offered)
+    {
+        StateComponentSet value = (offered & StateComponents.UserComponents).With(StateComponent.X87);
+        StateComponentSet before;
+        do
+        {
+            before = value;
+            foreach (StateComponent component in before)
+            {
+                if (BrokenDependency(component, value) is not null && !IsFirstOfExcluding(component, value))
+                {
+                    value = value.Without(component);
+                }
+            }
+        }
+        while (value != before);
+        return value;
+    }
+
+    // All that is wrong with the component is that a higher one excludes it: that one goes.
+    private static bool IsFirstOfExcluding(StateComponent component, StateComponentSet value)
+    {
+        StateComponentInfo info = StateComponents.Get(component);
+        StateComponentSet excluded = info.Excludes & value;
+        return !excluded.IsEmpty && value.ContainsAll(info.Requires | info.Group) && excluded.Bits > info.Bit.Bits;
+    }
 }

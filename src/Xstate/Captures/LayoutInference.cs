@@ -38,9 +38,14 @@ public static class LayoutInference
         Candidates(new LayoutEvidence(components) { ExactLength = exactLength, MxcsrMask = mxcsrMask });
 
     /// <summary>
-    /// The families that could have written an area, by all that is known. Length and components exclude; the rest only prefers among what is left, because a writer may have set it.
+    /// The families that could have written an area, by all that is known, each restricted to the components. Families that place all of them alike are one result.
     /// </summary>
-    public static ImmutableArray<LayoutFamily> Candidates(LayoutEvidence evidence)
+    public static ImmutableArray<LayoutFamily> Candidates(LayoutEvidence evidence) => Distinct(Fitting(evidence), evidence.Components);
+
+    /// <summary>
+    /// The families that could have written an area, whole. Length and components exclude; the rest only prefers among what is left, because a writer may have set it.
+    /// </summary>
+    public static ImmutableArray<LayoutFamily> Fitting(LayoutEvidence evidence)
     {
         ArgumentNullException.ThrowIfNull(evidence);
         StateComponentSet components = evidence.Components;
@@ -53,7 +58,14 @@ public static class LayoutInference
         Prefer(fitting, family => family.MxcsrMask == evidence.MxcsrMask);
         Prefer(fitting, family => evidence.FitsSignalFrame(family.Layout.StandardLengthFor(components)) == true);
         Prefer(fitting, family => evidence.HasIntelFeatures && family.MxcsrMask == Mxcsr.IntelMask);
-        return Distinct(fitting, _ => components);
+        return [.. fitting];
+    }
+
+    /// <summary>The different ways in which families place a set of components: one of each kind, restricted to them.</summary>
+    public static ImmutableArray<LayoutFamily> Distinct(IEnumerable<LayoutFamily> families, StateComponentSet components)
+    {
+        ArgumentNullException.ThrowIfNull(families);
+        return Distinct(families, _ => components);
     }
 
     /// <summary>
@@ -87,7 +99,7 @@ public static class LayoutInference
     }
 
     // Families that place all of the components alike are one answer.
-    private static ImmutableArray<LayoutFamily> Distinct(List<LayoutFamily> families, Func<LayoutFamily, StateComponentSet> components)
+    private static ImmutableArray<LayoutFamily> Distinct(IEnumerable<LayoutFamily> families, Func<LayoutFamily, StateComponentSet> components)
     {
         ImmutableArray<LayoutFamily>.Builder distinct = ImmutableArray.CreateBuilder<LayoutFamily>();
         foreach (LayoutFamily family in families)
@@ -100,29 +112,5 @@ public static class LayoutInference
         }
 
         return distinct.ToImmutable();
-    }
-
-    /// <summary>
-    /// The layout of a state that has none: inferred when only one family fits, a guess when the first of several is taken, null when none fits.
-    /// </summary>
-    public static Fact<XsaveLayout>? Infer(CapturedState state, bool lengthIsExact)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        if (state.Area.Length < XsaveFormat.ExtendedOffset)
-        {
-            return null;
-        }
-
-        XsaveArea area = new(state.Area.Span);
-        StateComponentSet written = new(area.SoftwareMask);
-        bool plausibleMask = StateComponents.UserComponents.ContainsAll(written) && written.ContainsAll(area.XstateBv);
-        StateComponentSet components = plausibleMask && !written.IsEmpty ? written : area.XstateBv;
-        ImmutableArray<LayoutFamily> candidates = Candidates(components, lengthIsExact ? state.Area.Length : null, area.MxcsrMask);
-        return candidates switch
-        {
-            [] => null,
-            [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, $"only {only.Family} places {components} like this"),
-            [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess, $"one of {string.Join(", ", candidates.Select(c => c.Family))}"),
-        };
     }
 }

@@ -9,9 +9,11 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>Looks at one restored virtual CPU of the model: what its guest would find, against what was captured.</summary>
-internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHost host, CpuidTable guestCpuid, RehearsalOptions options)
+internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHost host, RehearsalOptions options)
 {
-    private readonly StateComponentSet _guest = RestoreRehearsal.GuestComponents(state, guestCpuid) | StateComponentSet.Legacy;
+    private readonly CpuidTable _guestCpuid = state.GuestCpuid!.Value;
+
+    private readonly StateComponentSet _guest = state.GuestCpuid!.Value.UserComponents | StateComponentSet.Legacy;
 
     /// <summary>The verdict beyond register differences.</summary>
     public Verdict Verdict { get; private set; } = Verdict.Same;
@@ -62,11 +64,11 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindMissingComponents(ICollection<Finding> findings)
     {
-        StateComponentSet missing = guestCpuid.UserComponents.Except(host.KvmXcr0);
+        StateComponentSet missing = _guestCpuid.UserComponents.Except(host.KvmXcr0);
         if (!missing.IsEmpty)
         {
             Add(findings, "XS0506", $"the guest's CPUID has {missing.Describe()}, which the host lacks: its next XSETBV takes #GP", At(leaf: "0xd.0.eax"), Verdict.Differs,
-                guestCpuid.UserComponents.ToString(), $"no bit outside {host.KvmXcr0}");
+                _guestCpuid.UserComponents.ToString(), $"no bit outside {host.KvmXcr0}");
         }
     }
 
@@ -93,7 +95,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     // Reported for the first component only: one is enough to break the guest's own areas.
     private void FindForeignCpuidLayout(ICollection<Finding> findings)
     {
-        XsaveLayout told = XsaveLayout.FromCpuid(guestCpuid);
+        XsaveLayout told = XsaveLayout.FromCpuid(_guestCpuid);
         foreach (XsaveSlot here in told.Slots)
         {
             if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there) && (here.Offset != there.Offset || here.Size != there.Size))
@@ -146,7 +148,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindMissingXss(ICollection<Finding> findings)
     {
-        StateComponentSet supervisor = guestCpuid.SupervisorComponents & host.KvmXss;
+        StateComponentSet supervisor = _guestCpuid.SupervisorComponents & host.KvmXss;
         if (!supervisor.IsEmpty && state.Xss is null)
         {
             Add(findings, "XS0401", $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0", At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
@@ -164,6 +166,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private void FindDifferences(ICollection<Finding> findings, ICollection<RegisterDifference> differences)
     {
+        int others = differences.Count;
         StateComponentSet xfd = state.Xfd?.Value ?? StateComponentSet.Empty;
         ImmutableArray<RegisterValue> before = RegisterDump.Of(state, _guest, xfd);
         ImmutableArray<RegisterValue> after = RegisterDump.Read(GuestView.Of(vcpu), host.Layout, _guest, xfd);
@@ -180,7 +183,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
         FindXcr0Difference(differences);
         FindMsrDifferences(findings, differences);
-        string[] changed = [.. differences.Where(d => d.Vcpu == state.Id && !d.Register.StartsWith("ia32_", StringComparison.Ordinal)).Select(d => d.Register)];
+        string[] changed = [.. differences.Skip(others).Select(d => d.Register).Where(register => !register.StartsWith("ia32_", StringComparison.Ordinal))];
         if (changed.Length > 0)
         {
             string rule = changed is ["mxcsr"] ? "XS0503" : "XS0501";

@@ -10,6 +10,9 @@ namespace Xstate.Rehearsal;
 /// <param name="MsrsProcessed">For KVM_SET_MSRS, how many MSRs the VMM has for this virtual CPU, and how many were set when the first was refused. MSRs that the model does not know count as taken.</param>
 public sealed record PerformedCall(int Vcpu, string Call, KvmReply Reply, (int Wanted, int Processed)? MsrsProcessed = null)
 {
+    /// <summary>Position of the state in the capture: ids can repeat, positions cannot.</summary>
+    public int Index { get; init; }
+
     /// <summary>The first MSR that KVM refused, with the value that it was to have; null when it took all.</summary>
     public MsrEntry? RefusedMsr { get; init; }
 

@@ -18,12 +18,12 @@ public static class ProcessRehearsal
     private const int MaxFeatures = 8;
 
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
-    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
+    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null) => RestoreRehearsal.Perform(capture, host, options);
+
+    /// <summary>One rehearsal of a process whose layout is known or assumed.</summary>
+    internal static TargetOutcome Once(Capture known, LinuxHost host, RehearsalOptions options)
     {
-        ArgumentNullException.ThrowIfNull(capture);
-        ArgumentNullException.ThrowIfNull(host);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
         RestoreRehearsal.AddLost(findings, known);
         Attempt attempt = Try(known, host);
         findings.AddRange(attempt.Findings);
@@ -37,6 +37,7 @@ public static class ProcessRehearsal
             Verdict = attempt.Verdict,
             RefusedCall = attempt.RefusedCall,
             Differences = attempt.Differences,
+            Rehearsed = known,
             Performed = new PerformedRestore([], []),
         };
         if (attempt.Verdict == Verdict.Same)
@@ -44,13 +45,13 @@ public static class ProcessRehearsal
             return outcome with { Findings = findings.ToImmutable() };
         }
 
-        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, options?.Force ?? false);
+        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, options.Force);
         findings.AddRange(obstacles);
         bool helps = false;
         if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
         {
             Attempt after = Try(repaired, host);
-            helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length, options is { Force: true });
+            helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length, options.Force);
         }
 
         return outcome with
@@ -189,7 +190,7 @@ public static class ProcessRehearsal
         {
             // CRIU places components by name on the target, so an image keeps the offsets that it has.
             RepairTarget target = new(state.Layout!.Value, host.UserFeatures, host.MxcsrMask, state.Area.Length);
-            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, state.Components, force, CaptureKind.Process);
+            Transformed<CapturedState> transformed = RestoreRepair.Assume(state, target, state.Components, force, CaptureKind.Process);
             states.Add(transformed.Value);
             steps.AddRange(transformed.Steps);
             obstacles.AddRange(transformed.Obstacles);

@@ -36,21 +36,21 @@ public static class RestorePlan
             KvmReply created = machine.CreateVcpu(position, out IKvmVcpu? vcpu);
             if (vcpu is null)
             {
-                calls.Add(new PerformedCall(state.Id, "KVM_CREATE_VCPU", created));
+                calls.Add(new PerformedCall(state.Id, "KVM_CREATE_VCPU", created) { Index = position });
                 continue;
             }
 
             CpuidTable cpuid = CpuidOf(state, guestCpuid);
             if (used?.GiveTo(vcpu, position, state.Id, cpuid) is { } refused)
             {
-                calls.Add(refused);
+                calls.Add(refused with { Index = position });
             }
             else
             {
-                Restore(vcpu, state, cpuid, restorer, calls);
+                calls.AddRange(Restore(vcpu, state, cpuid, restorer).Select(call => call with { Index = position }));
             }
 
-            vcpus.Add(new RestoredVcpu(state.Id, vcpu) { Returned = readBack ? ReturnedState.Of(vcpu) : null });
+            vcpus.Add(new RestoredVcpu(state.Id, vcpu) { Index = position, Returned = readBack ? ReturnedState.Of(vcpu) : null });
         }
 
         return new PerformedRestore(calls.ToImmutable(), vcpus.ToImmutable());
@@ -63,16 +63,16 @@ public static class RestorePlan
         return state.GuestCpuid?.Value ?? fallback;
     }
 
-    private static void Restore(IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid, KvmRestorer restorer, ImmutableArray<PerformedCall>.Builder calls)
+    private static IEnumerable<PerformedCall> Restore(IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid, KvmRestorer restorer)
     {
         foreach (RestoreCall call in restorer.Order)
         {
             if (PerformOne(call, vcpu, state, cpuid, restorer) is { } performed)
             {
-                calls.Add(performed);
+                yield return performed;
                 if (!performed.Succeeded)
                 {
-                    return;
+                    yield break;
                 }
             }
         }

@@ -1,3 +1,4 @@
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -8,7 +9,7 @@ namespace Xstate.Rehearsal;
 public static class RestoreProof
 {
     /// <summary>Restores a capture on the model and on a real kernel, and compares the answers and what both return afterwards.</summary>
-    /// <param name="capture">What was captured; every state has a layout.</param>
+    /// <param name="capture">What was captured, as it was rehearsed (<see cref="TargetOutcome.Rehearsed"/>).</param>
     /// <param name="host">The host of that kernel.</param>
     /// <param name="options">What the rehearsal assumed.</param>
     /// <param name="real">A fresh machine of the real kernel.</param>
@@ -27,7 +28,7 @@ public static class RestoreProof
         return Compare(On(model), On(real));
 
         PerformedRestore On(IKvmMachine machine) => RestorePlan.Perform(
-            machine, restorer.Prepare(capture, host), RestoreRehearsal.FallbackCpuid(host, options), restorer, options.UsedVcpus(host), readBack: true);
+            machine, restorer.Prepare(capture, host), CpuidTable.Empty, restorer, options.UsedVcpus(host), readBack: true);
     }
 
     /// <summary>Compares call by call, then what the kernel returns for every virtual CPU, to the last byte.</summary>

@@ -15,7 +15,7 @@ public sealed record RehearsalOptions
     /// <summary>The VMM whose restore is followed; null for the one that restores the capture's format (<see cref="Restorers.For"/>).</summary>
     public Restorer? Vmm { get; init; }
 
-    /// <summary>The guest's CPUID for states that carry none; null assumes what the target supports.</summary>
+    /// <summary>The guest's CPUID for states that carry none; null tries what it can be.</summary>
     public CpuidTable? GuestCpuid { get; init; }
 
     /// <summary>PKRU that the virtual CPUs hold beforehand; null for fresh ones.</summary>
@@ -45,28 +45,35 @@ public static class RestoreRehearsal
 {
     private static readonly StateComponentSet TileData = StateComponentSet.Of(StateComponent.TileData);
 
-    /// <summary>Rehearses a capture on a host (a process as CRIU restores one), and, where it does not load the same, rehearses its repair.</summary>
+    /// <summary>
+    /// Rehearses a capture on a host (a process as CRIU restores one), and, where it does not load the same, rehearses its repair. What the capture does not tell is tried with every value that it can have.
+    /// </summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
-        if (capture.Kind == CaptureKind.Process)
-        {
-            return ProcessRehearsal.Perform(capture, host, options);
-        }
-
         options ??= new RehearsalOptions();
         Restorer restorer = options.RestorerOf(capture);
         options = options with { Vmm = restorer };
-        if (restorer is not KvmRestorer kvm)
-        {
-            return TcgLoad.Perform(capture, host, restorer, options.Force);
-        }
+        KnownCapture known = KnownCapture.Of(capture);
+        return Alternatives.Rehearse(Once, repaired => Perform(repaired, host, options));
 
+        TargetOutcome Once(FactChoices choices)
+        {
+            Capture written = AssumedContext.WithLayout(known, host, choices);
+            TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, host, options)
+                : restorer is KvmRestorer kvm ? OnKvm(written, host, options, kvm, choices)
+                : TcgLoad.Perform(written, host, restorer, options.Force);
+            ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != "XS0701"), .. outcome.Findings];
+            return outcome with { Findings = findings, Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null };
+        }
+    }
+
+    private static TargetOutcome OnKvm(Capture written, LinuxHost host, RehearsalOptions options, KvmRestorer kvm, FactChoices choices)
+    {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        Capture known = StoredImage.AtHostOffsets(WithLayouts(capture, host, findings), host);
+        Capture known = AssumedContext.Complete(StoredImage.AtHostOffsets(written, host), host, options, choices);
         AddLost(findings, known);
-        CpuidTable fallback = GuestCpuid(capture, host, options, findings);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
             findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
@@ -86,70 +93,50 @@ public static class RestoreRehearsal
             findings.Add(OfRule("XS0703", $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
         }
 
-        Attempt attempt = Try(known, host, fallback, options, kvm);
+        Attempt attempt = Try(known, host, options, kvm);
         findings.AddRange(attempt.Findings);
         if (attempt.Verdict == Verdict.Same)
         {
-            return Outcome(attempt, host, options, findings, [], null);
+            return Outcome(attempt, known, host, options) with { Findings = findings.ToImmutable() };
         }
 
-        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, fallback, options.Force);
-        (repaired, steps) = RefusedZeros.Drop(repaired, steps, kvm, host, fallback);
+        (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, options.Force);
+        (repaired, steps) = RefusedZeros.Drop(repaired, steps, kvm, host, CpuidTable.Empty);
         findings.AddRange(obstacles);
+        TargetOutcome outcome = Outcome(attempt, known, host, options) with { Repairs = steps };
         if (steps.IsEmpty || obstacles.Any(o => o.Severity == Severity.Error))
         {
-            return Outcome(attempt, host, options, findings, steps, null);
+            return outcome with { Findings = findings.ToImmutable() };
         }
 
-        Attempt second = Try(repaired, host, fallback, options, kvm);
+        Attempt second = Try(repaired, host, options, kvm);
         findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
         bool helps = Helps(attempt.Verdict, attempt.Differences.Length, second.Verdict, second.Differences.Length, options.Force);
-        return Outcome(attempt, host, options, findings, steps, helps ? repaired : null);
+        return outcome with
+        {
+            Findings = findings.ToImmutable(),
+            Repaired = helps ? repaired : null,
+            Verdict = helps && attempt.Verdict != Verdict.Dangerous ? Verdict.Repairable : attempt.Verdict,
+        };
     }
 
-    /// <summary>Repairs every state of a capture for a host, without judging whether that suffices.</summary>
-    public static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(
-        Capture capture, LinuxHost host, CpuidTable guestCpuid, bool force)
+    // Every state, without judging whether that suffices.
+    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture, LinuxHost host, bool force)
     {
-        ArgumentNullException.ThrowIfNull(capture);
-        ArgumentNullException.ThrowIfNull(host);
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
         ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
         ImmutableArray<Finding>.Builder obstacles = ImmutableArray.CreateBuilder<Finding>();
         foreach (CapturedState state in capture.States)
         {
-            StateComponentSet guest = GuestComponents(state, guestCpuid);
+            StateComponentSet guest = state.GuestCpuid!.Value.UserComponents;
             RepairTarget target = new(host.Layout, host.KvmXcr0, host.MxcsrMask, ImageLength(host, guest));
-            Transformed<CapturedState> transformed = RestoreRepair.Apply(state, target, guest, force);
+            Transformed<CapturedState> transformed = RestoreRepair.Assume(state, target, guest, force);
             steps.AddRange(transformed.Steps);
             states.Add(StoredRepair.ForKvm(transformed.Value, steps));
             obstacles.AddRange(transformed.Obstacles);
         }
 
         return (capture with { States = states.ToImmutable() }, steps.ToImmutable(), obstacles.ToImmutable());
-    }
-
-    /// <summary>The guest's CPUID for states that carry none: what was given, else what the target supports.</summary>
-    public static CpuidTable FallbackCpuid(LinuxHost host, RehearsalOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(host);
-        ArgumentNullException.ThrowIfNull(options);
-        return options.GuestCpuid ?? SupportedCpuid.Of(host, host.DefaultUserFeatures);
-    }
-
-    /// <summary>The capture with a layout on every state: the target's where none is known, which is a guess and said so.</summary>
-    public static Capture WithLayouts(Capture capture, LinuxHost host, ICollection<Finding>? findings = null)
-    {
-        ArgumentNullException.ThrowIfNull(capture);
-        ArgumentNullException.ThrowIfNull(host);
-        if (capture.States.All(state => state.Layout is not null))
-        {
-            return capture;
-        }
-
-        findings?.Add(OfRule("XS0701", $"nothing tells which processor wrote the image; the layout of {host.Record.Name} is assumed", new FindingLocation()));
-        Fact<XsaveLayout> guess = new(host.Layout, FactSource.Guess, $"layout of the target {host.Record.Name}");
-        return capture with { States = [.. capture.States.Select(state => state.Layout is null ? state with { Layout = guess } : state)] };
     }
 
     /// <summary>Says once of each set of components that lost bytes are no values: neither that they come back nor that they do not is claimed of them.</summary>
@@ -164,23 +151,9 @@ public static class RestoreRehearsal
         }
     }
 
-    /// <summary>What the guest could use: the components in its CPUID and, where that is only assumed, those that it had enabled in XCR0.</summary>
-    internal static StateComponentSet GuestComponents(CapturedState state, CpuidTable fallback) =>
-        RestorePlan.CpuidOf(state, fallback).UserComponents | (state.GuestCpuid is null && state.Xcr0 is { } enabled ? enabled.Value & StateComponents.UserComponents : StateComponentSet.Empty);
-
     /// <summary>Whether a repair was worth making: nothing differs any more or, with force, it loads where it did not, or fewer registers differ than before.</summary>
     internal static bool Helps(Verdict before, int differencesBefore, Verdict after, int differencesAfter, bool force) =>
         after == Verdict.Same || (force && after == Verdict.Differs && (before != Verdict.Differs || differencesAfter < differencesBefore));
-
-    private static CpuidTable GuestCpuid(Capture capture, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings)
-    {
-        if (options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null))
-        {
-            findings.Add(OfRule("XS0702", $"the guest's CPUID is not known; all that {host.Record.Name} supports is assumed", new FindingLocation()));
-        }
-
-        return FallbackCpuid(host, options);
-    }
 
     private static void FindLeftOut(Capture capture, StateComponentSet hidden, LinuxHost host, Restorer vmm, ImmutableArray<Finding>.Builder findings)
     {
@@ -204,10 +177,10 @@ public static class RestoreRehearsal
             ? Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | TileData))
             : KvmModelMachine.XsaveLength;
 
-    private static Attempt Try(Capture capture, LinuxHost host, CpuidTable fallback, RehearsalOptions options, KvmRestorer restorer)
+    private static Attempt Try(Capture capture, LinuxHost host, RehearsalOptions options, KvmRestorer restorer)
     {
         using KvmModelMachine machine = new(host, options.Protection);
-        PerformedRestore performed = RestorePlan.Perform(machine, restorer.Prepare(capture, host), fallback, restorer, options.UsedVcpus(host));
+        PerformedRestore performed = RestorePlan.Perform(machine, restorer.Prepare(capture, host), CpuidTable.Empty, restorer, options.UsedVcpus(host));
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         Verdict verdict = Verdict.Same;
@@ -225,15 +198,14 @@ public static class RestoreRehearsal
         for (int i = 0; i < performed.Vcpus.Length; i++)
         {
             RestoredVcpu restored = performed.Vcpus[i];
-            CapturedState state = capture.States.First(s => s.Id == restored.Id);
-            if (performed.Calls.Any(call => call.Vcpu == restored.Id && !call.Succeeded && !RefusedCalls.Resumes(restorer, call)))
+            if (performed.Calls.Any(call => call.Index == restored.Index && !call.Succeeded && !RefusedCalls.Resumes(restorer, call)))
             {
                 continue;
             }
 
             KvmModelVcpu vcpu = (KvmModelVcpu)restored.Vcpu;
-            HashSet<uint> unset = [.. performed.Calls.Where(call => call.Vcpu == restored.Id).SelectMany(call => call.UnsetMsrs).Select(msr => msr.Msr.Index)];
-            Inspection inspection = new(state, vcpu, host, RestorePlan.CpuidOf(state, fallback), options) { Unset = unset };
+            HashSet<uint> unset = [.. performed.Calls.Where(call => call.Index == restored.Index).SelectMany(call => call.UnsetMsrs).Select(msr => msr.Msr.Index)];
+            Inspection inspection = new(capture.States[restored.Index], vcpu, host, options) { Unset = unset };
             inspection.Run(findings, differences);
             verdict = Worse(verdict, inspection.Verdict);
         }
@@ -255,23 +227,19 @@ public static class RestoreRehearsal
         return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
     }
 
-    private static TargetOutcome Outcome(
-        Attempt attempt, LinuxHost host, RehearsalOptions options, ImmutableArray<Finding>.Builder findings, ImmutableArray<RepairStep> repairs, Capture? repaired)
+    private static TargetOutcome Outcome(Attempt attempt, Capture rehearsed, LinuxHost host, RehearsalOptions options)
     {
-        bool repairable = repaired is not null && attempt.Verdict != Verdict.Dangerous;
         PerformedCall? failure = attempt.Performed.FirstFailure;
         return new TargetOutcome
         {
             Host = host.Record.Name,
             Kernel = host.Behavior.Name,
             Vmm = options.Vmm ?? Restorers.Default,
-            Verdict = repairable ? Verdict.Repairable : attempt.Verdict,
+            Verdict = attempt.Verdict,
             Errno = failure?.Reply.Errno ?? Errno.None,
             RefusedCall = failure?.Call,
-            Findings = findings.ToImmutable(),
             Differences = attempt.Differences,
-            Repairs = repairs,
-            Repaired = repaired,
+            Rehearsed = rehearsed,
             Performed = attempt.Performed,
         };
     }

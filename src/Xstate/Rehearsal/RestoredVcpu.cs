@@ -7,6 +7,9 @@ namespace Xstate.Rehearsal;
 /// <param name="Vcpu">The virtual CPU.</param>
 public sealed record RestoredVcpu(int Id, IKvmVcpu Vcpu)
 {
+    /// <summary>Position of the state in the capture: ids can repeat, positions cannot.</summary>
+    public int Index { get; init; }
+
     /// <summary>What the kernel returns for it afterwards; null unless it was asked for.</summary>
     public ReturnedState? Returned { get; init; }
 }

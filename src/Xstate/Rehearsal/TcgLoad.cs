@@ -9,10 +9,9 @@ namespace Xstate.Rehearsal;
 /// <summary>Loads a capture into QEMU with TCG: no kernel is asked, every register arrives as it is stored, and nothing checks whether the emulated processor has it.</summary>
 internal static class TcgLoad
 {
-    public static TargetOutcome Perform(Capture capture, LinuxHost host, Restorer vmm, bool force)
+    public static TargetOutcome Perform(Capture known, LinuxHost host, Restorer vmm, bool force)
     {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        Capture known = RestoreRehearsal.WithLayouts(capture, host, findings);
         RestoreRehearsal.AddLost(findings, known);
         if (known.States.FirstOrDefault(state => state.Stored is not { NeedsKvm: false }) is { } refused)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using Xstate.Captures;
@@ -63,6 +64,7 @@ public static class CheckReport
             output.WriteLine($"{file} on {Quotation.Cut(outcome.Host)} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
             output.WriteLine($"  {Headline(outcome)}");
             FindingText.Write(output, outcome.Findings, UnitOf(outcome), "  ");
+            WriteDependencies(output, outcome);
             WriteDifferences(output, outcome);
             WriteRepairs(output, outcome);
             if (target.Proof is { } proof)
@@ -78,6 +80,7 @@ public static class CheckReport
     public static string NameOf(Verdict verdict) => verdict switch
     {
         Verdict.Same => "same",
+        Verdict.Unknown => "unknown",
         Verdict.Differs => "differs",
         Verdict.Repairable => "repairable",
         Verdict.Refused => "refused",
@@ -96,12 +99,28 @@ public static class CheckReport
         return outcome.Verdict switch
         {
             Verdict.Same => $"LOADS, and the {who} sees the same",
+            Verdict.Unknown => "UNKNOWN: it depends on what is not known",
             Verdict.Differs => $"DIFFERS: it loads, but the {who} sees something else",
             Verdict.Repairable => $"{answer}; LOADS AFTER A REPAIR",
             Verdict.Refused => $"{answer}; no repair without loss helps",
             Verdict.Dangerous => "DANGER: loading it can crash the host kernel",
             _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
         };
+    }
+
+    internal static void WriteDependencies(TextWriter output, TargetOutcome outcome)
+    {
+        foreach (Dependency dependency in outcome.DependsOn)
+        {
+            output.WriteLine($"  depends on {dependency.Fact}{(dependency.Id is { } id ? $" {id}" : "")}: {dependency.Why}");
+            foreach (DependencyOutcome under in dependency.Outcomes)
+            {
+                string call = under.Call is null ? "" : under.Errno == Errno.None ? $" by {under.Call}" : $" ({under.Call} answers {under.Errno})";
+                output.WriteLine($"    {NameOf(under.Verdict)}{call} if {under.Value}{(under.Rules.IsEmpty ? "" : $": {string.Join(", ", under.Rules)}")}");
+            }
+
+            output.WriteLine($"    find out: {dependency.FindOut}");
+        }
     }
 
     private static void WriteDifferences(TextWriter output, TargetOutcome outcome)
@@ -164,6 +183,7 @@ public static class CheckReport
 
         json.WriteEndArray();
         WriteRepairs(json, outcome.Repairs);
+        WriteDependencies(json, outcome.DependsOn);
         if (target.Proof is { } proof)
         {
             json.WriteStartObject("proof");
@@ -173,6 +193,46 @@ public static class CheckReport
         }
 
         json.WriteEndObject();
+    }
+
+    private static void WriteDependencies(Utf8JsonWriter json, ImmutableArray<Dependency> dependsOn)
+    {
+        if (dependsOn.IsEmpty)
+        {
+            return;
+        }
+
+        json.WriteStartArray("dependsOn");
+        foreach (Dependency dependency in dependsOn)
+        {
+            json.WriteStartObject();
+            json.WriteString("fact", dependency.Fact);
+            JsonAnswer.WriteOptional(json, "id", dependency.Id);
+            json.WriteString("why", dependency.Why);
+            json.WriteString("findOut", dependency.FindOut);
+            json.WriteStartArray("outcomes");
+            foreach (DependencyOutcome outcome in dependency.Outcomes)
+            {
+                json.WriteStartObject();
+                json.WriteString("value", outcome.Value);
+                json.WriteString("verdict", NameOf(outcome.Verdict));
+                JsonAnswer.WriteOptional(json, "call", outcome.Call);
+                JsonAnswer.WriteOptional(json, "errno", outcome.Errno == Errno.None ? null : outcome.Errno.ToString());
+                json.WriteStartArray("rules");
+                foreach (string rule in outcome.Rules)
+                {
+                    json.WriteStringValue(rule);
+                }
+
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     internal static void WriteRepairs(Utf8JsonWriter json, IEnumerable<RepairStep> repairs, string name = "repairs")

@@ -54,7 +54,10 @@ public static class FixReport
             return;
         }
 
-        output.WriteLine("nothing was written: no repair without loss makes it load there");
+        output.WriteLine(outcome.Verdict == Verdict.Unknown
+            ? "nothing was written: whether it loads there as it is depends on what is not known"
+            : "nothing was written: no repair without loss makes it load there");
+        CheckReport.WriteDependencies(output, outcome);
         FindingText.Write(output, outcome.Findings.Where(finding => finding.Severity == Severity.Error), CheckReport.UnitOf(outcome), "  ");
     }
 

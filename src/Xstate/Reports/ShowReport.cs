@@ -6,52 +6,20 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Rehearsal;
+using Xstate.Transforms;
 
 namespace Xstate.Reports;
 
 /// <summary>What is in a capture: header, layout, components and registers of every state.</summary>
 public static class ShowReport
 {
-    /// <summary>A capture whose states without a layout got an inferred or guessed one, and what has to be said about that.</summary>
-    public static (Capture Capture, ImmutableArray<Finding> Findings) Complete(Capture capture)
-    {
-        ArgumentNullException.ThrowIfNull(capture);
-        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
-        foreach (CapturedState state in capture.States)
-        {
-            Fact<XsaveLayout>? layout = state.Layout ?? LayoutInference.Infer(state, lengthIsExact: capture.Kind == CaptureKind.Process);
-            if (layout is null or { Provenance.Source: FactSource.Guess })
-            {
-                string message = layout is null ? "no known processor places these components" : $"the layout is a guess: {layout.Provenance.Detail}";
-
-                // One processor wrote all threads of a process: once is enough.
-                if (capture.Kind == CaptureKind.Process && findings.Any(finding => finding.Message == message))
-                {
-                    states.Add(state with { Layout = layout ?? new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Guess, "legacy region only") });
-                    continue;
-                }
-
-                findings.Add(new Finding("XS0701", Severity.Warning, message)
-                {
-                    Where = new FindingLocation(state.Id),
-                    Mend = "give the CPUID of the processor that wrote it with --layout",
-                });
-            }
-
-            states.Add(state with { Layout = layout ?? new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Guess, "legacy region only") });
-        }
-
-        return (capture with { States = states.ToImmutable() }, findings.ToImmutable());
-    }
-
     /// <summary>Writes the JSON answer.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="capture">The capture.</param>
     /// <param name="noticed">What its decoder noticed.</param>
     public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null)
     {
-        (Capture complete, ImmutableArray<Finding> findings) = Complete(capture);
+        (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         bool process = complete.Kind == CaptureKind.Process;
         JsonAnswer.Write(output, "show", json =>
         {
@@ -77,7 +45,7 @@ public static class ShowReport
     public static void WriteText(TextWriter output, Capture capture, bool all, IEnumerable<Finding>? noticed = null)
     {
         ArgumentNullException.ThrowIfNull(output);
-        (Capture complete, ImmutableArray<Finding> findings) = Complete(capture);
+        (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         output.WriteLine($"{complete.Format}, {complete.States.Length} {(complete.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(complete.States.Length == 1 ? "" : "s")}");
         if (complete.Source is { } source)
         {

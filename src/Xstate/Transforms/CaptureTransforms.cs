@@ -12,7 +12,7 @@ public static class CaptureTransforms
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="to">The layout to write; null for the state's own.</param>
     /// <returns>The state, and as obstacles the components in use that have no place there.</returns>
-    /// <exception cref="ArgumentException">The layout of the state is not known.</exception>
+    /// <exception cref="ArgumentException">The layout of the state is not known, or something would have to move and it is only guessed.</exception>
     public static Transformed<CapturedState> ToStandard(CapturedState state, XsaveLayout? to = null)
     {
         ArgumentNullException.ThrowIfNull(state);
@@ -22,6 +22,11 @@ public static class CaptureTransforms
         if (!area.IsCompacted && to.Equals(from))
         {
             return new Transformed<CapturedState>(state, [], []);
+        }
+
+        if (state.Layout.Provenance is { Source: FactSource.Guess } guess)
+        {
+            throw new ArgumentException($"the layout is a guess ({guess.Detail}) and nothing is moved from a guessed place", nameof(state));
         }
 
         byte[] written = new byte[Math.Max(XsaveFormat.ExtendedOffset, to.StandardLengthFor(state.Components & to.UserComponents))];

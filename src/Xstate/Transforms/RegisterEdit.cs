@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
@@ -62,17 +63,25 @@ public sealed class RegisterEdit
     /// <summary>Gives registers of a state their values. Components that were initial become explicit, with everything else in them initial as before.</summary>
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="edits">The registers, in order.</param>
-    /// <exception cref="RegisterEditException">The layout is not known, or the state has no place for a register.</exception>
+    /// <exception cref="RegisterEditException">The layout is not known or only guessed, or the state has no place for a register.</exception>
     public static Transformed<CapturedState> Apply(CapturedState state, IEnumerable<RegisterEdit> edits)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(edits);
         XsaveLayout layout = LayoutOf(state);
+        ImmutableArray<RegisterEdit> all = [.. edits];
+
+        // Where x87 and SSE are, every processor agrees; anything else written at a guessed place would destroy something.
+        if (state.Layout!.Provenance is { Source: FactSource.Guess } guess && all.Any(edit => !StateComponentSet.Legacy.ContainsAll(edit.Components)))
+        {
+            throw new RegisterEditException($"the layout is a guess ({guess.Detail}) and nothing is written at a guessed place; give the CPUID of the processor that wrote it with --layout");
+        }
+
         byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
         state.Area.Span.CopyTo(area);
         List<RepairStep> steps = [];
         List<AreaRange> lost = [.. state.Lost];
-        foreach (RegisterEdit edit in edits)
+        foreach (RegisterEdit edit in all)
         {
             string before = edit.ReadText(area, layout);
             int offset = edit.Write(area, layout, lost);

@@ -23,7 +23,15 @@ public static class RestoreRepair
     /// <param name="guestComponents">Components in the guest's CPUID.</param>
     /// <param name="force">Whether state that can be seen may be dropped.</param>
     /// <param name="kind">Whose state it is.</param>
-    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine)
+    /// <returns>The state. Where its layout is a guess, nothing is moved, and bytes are changed only where every processor has them.</returns>
+    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine) =>
+        Apply(state, target, guestComponents, new RepairManner(force, kind, state is { Layout.Provenance.Source: FactSource.Guess }));
+
+    /// <summary>Repairs a state as if its layout were known, for a rehearsal that assumes it: what comes of it is not to be written before it holds for every layout that can be.</summary>
+    internal static Transformed<CapturedState> Assume(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine) =>
+        Apply(state, target, guestComponents, new RepairManner(force, kind, IsGuess: false));
+
+    private static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, RepairManner manner)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(target);
@@ -32,14 +40,16 @@ public static class RestoreRepair
             throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
         }
 
-        Repair repair = new(state, target, guestComponents | StateComponentSet.Legacy, force, kind);
+        Repair repair = new(state, target, guestComponents | StateComponentSet.Legacy, manner);
         repair.Run();
         return repair.Result();
     }
 
-    private sealed class Repair(CapturedState state, RepairTarget target, StateComponentSet guest, bool force, CaptureKind kind)
+    private sealed record RepairManner(bool Force, CaptureKind Kind, bool IsGuess);
+
+    private sealed class Repair(CapturedState state, RepairTarget target, StateComponentSet guest, RepairManner manner)
     {
-        private readonly string _owner = kind == CaptureKind.Process ? "thread" : "guest";
+        private readonly string _owner = manner.Kind == CaptureKind.Process ? "thread" : "guest";
         private readonly List<RepairStep> _steps = [];
         private readonly List<Finding> _obstacles = [];
         private byte[] _area = PadToHeader(state.Area.Span);
@@ -69,6 +79,9 @@ public static class RestoreRepair
 
         private XsaveArea Area => new(_area);
 
+        // Bits are cleared where the header is on every processor; bytes only where the layout is known.
+        private XsaveLayout Sure => manner.IsGuess ? XsaveLayout.LegacyOnly : _layout;
+
         private static byte[] PadToHeader(ReadOnlySpan<byte> area)
         {
             byte[] copy = new byte[Math.Max(area.Length, XsaveFormat.ExtendedOffset)];
@@ -85,7 +98,7 @@ public static class RestoreRepair
                 return;
             }
 
-            if (!force)
+            if (!manner.Force)
             {
                 _obstacles.Add(new Finding("XS0506", Severity.Error, $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
                 {
@@ -118,7 +131,7 @@ public static class RestoreRepair
                 live = IsReachable(component) && !IsInitial(component) ? live.With(component) : live;
             }
 
-            if (!live.IsEmpty && !force)
+            if (!live.IsEmpty && !manner.Force)
             {
                 _obstacles.Add(new Finding("XS0506", Severity.Error, $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
                 {
@@ -129,13 +142,13 @@ public static class RestoreRepair
                 });
             }
 
-            StateComponentSet dropped = hidden | unloadable.Except(force ? StateComponentSet.Empty : live);
+            StateComponentSet dropped = hidden | unloadable.Except(manner.Force ? StateComponentSet.Empty : live);
             if (dropped.IsEmpty)
             {
                 return;
             }
 
-            AreaTransforms.Clear(_area, _layout, dropped);
+            AreaTransforms.Clear(_area, Sure, dropped);
             StateComponentSet lost = dropped & live;
             string text = lost.IsEmpty
                 ? $"trimmed {dropped.Describe()}: the {_owner} could not have used it"
@@ -148,14 +161,14 @@ public static class RestoreRepair
             state.Xcr0 is null || state.Xcr0.Value.Contains(component) || StateComponents.Find(component) is not { XsaveEnabled: true };
 
         private bool IsInitial(StateComponent component) =>
-            !state.LostComponents.Contains(component) && Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
+            !manner.IsGuess && !state.LostComponents.Contains(component) && Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
 
         private void DropDisabledByXfd()
         {
             StateComponentSet disabled = Area.XstateBv & (state.Xfd?.Value ?? StateComponentSet.Empty);
             if (!disabled.IsEmpty)
             {
-                AreaTransforms.Clear(_area, _layout, disabled);
+                AreaTransforms.Clear(_area, Sure, disabled);
                 _steps.Add(new RepairStep(RepairKind.Xfd, state.Id, $"cleared {disabled.Describe()}, which IA32_XFD disables", XsaveFormat.XstateBvOffset));
             }
         }
@@ -168,7 +181,17 @@ public static class RestoreRepair
             if (!compacted && !moves)
             {
                 // Nothing has to move, so the destination's layout describes the image as well.
-                _layout = extended.All(component => target.Layout.TryGetSlot(component, out _)) ? target.Layout : _layout;
+                _layout = !manner.IsGuess && extended.All(component => target.Layout.TryGetSlot(component, out _)) ? target.Layout : _layout;
+                return;
+            }
+
+            if (manner.IsGuess)
+            {
+                _obstacles.Add(new Finding("XS0721", Severity.Error, $"where {extended.Describe()} lies is not known ({state.Layout!.Provenance.Detail}): nothing is moved")
+                {
+                    Where = new FindingLocation(state.Id, XsaveFormat.ExtendedOffset),
+                    Mend = RuleCatalog.Find("XS0721")!.Mend,
+                });
                 return;
             }
 
@@ -213,7 +236,7 @@ public static class RestoreRepair
             if (foreign != 0)
             {
                 bool couldBeLive = (foreign & Mxcsr.MaskFromImage(Area.MxcsrMask)) != 0 && Area.MxcsrMask != 0;
-                if (couldBeLive && !force)
+                if (couldBeLive && !manner.Force)
                 {
                     _obstacles.Add(new Finding("XS0105", Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
                     {
@@ -241,7 +264,7 @@ public static class RestoreRepair
 
         private void MakePkruExplicit()
         {
-            bool wanted = guest.Contains(StateComponent.Pkru) && target.Components.Contains(StateComponent.Pkru);
+            bool wanted = !manner.IsGuess && guest.Contains(StateComponent.Pkru) && target.Components.Contains(StateComponent.Pkru);
             if (!wanted || Area.XstateBv.Contains(StateComponent.Pkru) || !target.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
             {
                 return;

@@ -26,6 +26,7 @@ public static class CaptureFileReader
         cursor.BeginObject();
         ulong seen = 0;
         Capture capture = new() { Format = Format, States = [] };
+        MalformedArtifactException? repeated = null;
         while (cursor.NextMember(CaptureNames.Document, ref seen, out int member))
         {
             if (member <= 1)
@@ -40,17 +41,20 @@ public static class CaptureFileReader
                 CaptureNames.Kind => capture with { Kind = (CaptureKind)cursor.ReadWord(CaptureNames.Kinds) },
                 CaptureNames.Note => capture with { Note = cursor.ReadString() },
                 CaptureNames.Source => capture with { Source = FactFields.ReadHost(ref cursor) },
-                _ => capture with { States = ReadStates(ref cursor) },
+                _ => capture with { States = ReadStates(ref cursor, out repeated) },
             };
         }
 
         cursor.Require(CaptureNames.Document, seen, 0, 1, 3, 6);
         cursor.End();
-        return capture;
+        return capture.Kind == CaptureKind.VirtualMachine && repeated is not null ? throw repeated : capture;
     }
 
-    private static ImmutableArray<CapturedState> ReadStates(ref JsonCursor cursor)
+    // Of which kind the capture is may be told behind the states: whether a repeated id is an error is decided later.
+    private static ImmutableArray<CapturedState> ReadStates(ref JsonCursor cursor, out MalformedArtifactException? repeated)
     {
+        repeated = null;
+        HashSet<int> ids = [];
         cursor.BeginArray();
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
         long areas = 0;
@@ -59,6 +63,7 @@ public static class CaptureFileReader
             CapturedState state = ReadState(ref cursor, cursor.Limits.MaxWholeFile - areas);
             areas += state.Area.Length;
             states.Add(state);
+            repeated ??= ids.Add(state.Id) ? null : cursor.Malformed($"a second virtual CPU {state.Id}", "an id of its own for each");
         }
 
         return states.Count > 0 ? states.ToImmutable() : throw cursor.Malformed("no state", "at least one");

@@ -20,8 +20,14 @@ internal sealed class QemuStreamContent
         Sections = cpus;
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>(cpus.Length);
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
+        HashSet<int> ids = [];
         foreach (CpuSection cpu in cpus)
         {
+            if (!ids.Add(cpu.Id))
+            {
+                throw new MalformedArtifactException(QemuStreamReader.Format, cpu.Offset, $"a second virtual CPU {cpu.Id}", "an instance of its own for each");
+            }
+
             CapturedState state = StateOf(cpu, writer);
             states.Add(state);
             findings.AddRange(StreamFindings.Of(cpu, state));

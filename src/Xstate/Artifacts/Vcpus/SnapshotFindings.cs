@@ -20,7 +20,7 @@ internal static class SnapshotFindings
         foreach (CapturedState state in states)
         {
             XsaveArea area = new(state.Area.Span);
-            if (VcpuFacts.IsForeign(XsaveLayout.FromCpuid(state.GuestCpuid!.Value), area.MxcsrMask))
+            if (WriterLayout.IsForeign(XsaveLayout.FromCpuid(state.GuestCpuid!.Value), area.MxcsrMask))
             {
                 findings.Add(Of("XS1106", $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
                     new FindingLocation(state.Id, XsaveFormat.MxcsrMaskOffset, "0xd")));

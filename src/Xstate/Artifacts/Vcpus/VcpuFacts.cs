@@ -30,7 +30,7 @@ internal static class VcpuFacts
             Xfd = SetOf(msrs, MsrXfd, "MSR 0x1c4"),
             Msrs = msrs.Where(msr => msr.Key is not (MsrXss or MsrXfd)).ToImmutableSortedDictionary(),
         };
-        return state with { Layout = LayoutOf(state, cpuid) };
+        return state with { Layout = WriterLayout.OfGuestCpuid(state.ReadArea(), cpuid, "the snapshot's CPUID") };
     }
 
     /// <summary>The value that a changed state has for an MSR, wherever it keeps it; null when it has none.</summary>
@@ -70,45 +70,4 @@ internal static class VcpuFacts
 
     private static Fact<StateComponentSet>? SetOf(IReadOnlyDictionary<uint, ulong> msrs, uint index, string detail) =>
         msrs.TryGetValue(index, out ulong value) ? new Fact<StateComponentSet>(new StateComponentSet(value), FactSource.Artifact, detail) : null;
-
-    // KVM passes the host's sub-leaves of 0xD on. Two things make the area's layout another one: a CPUID template that hides a component takes its sub-leaf along, though the area may still hold
-    // it; and a relocated area keeps the guest's CPUID, but carries the MXCSR_MASK of the processor that it now fits.
-    private static Fact<XsaveLayout>? LayoutOf(CapturedState state, CpuidTable cpuid)
-    {
-        XsaveArea area = new(state.Area.Span);
-        XsaveLayout told = XsaveLayout.FromCpuid(cpuid);
-        StateComponentSet needed = (area.XstateBv & StateComponents.UserComponents).Except(StateComponentSet.Legacy);
-        if (IsForeign(told, area.MxcsrMask))
-        {
-            ImmutableArray<LayoutFamily> fitting = LayoutInference.Candidates(needed | told.UserComponents, null, area.MxcsrMask);
-            if (fitting is [var other] && other.MxcsrMask == area.MxcsrMask)
-            {
-                return new Fact<XsaveLayout>(other.Layout, FactSource.Inferred, $"{other.Family}, by MXCSR_MASK 0x{area.MxcsrMask:x}; leaf 0xd of the snapshot's CPUID has other offsets");
-            }
-        }
-
-        bool tells = !cpuid.UserComponents.IsEmpty;
-        if (tells && told.Components.ContainsAll(needed))
-        {
-            return new Fact<XsaveLayout>(told, FactSource.Cpuid, "leaf 0xd of the snapshot's CPUID");
-        }
-
-        StateComponentSet all = needed | told.UserComponents;
-        LayoutFamily[] candidates = [.. LayoutInference.Candidates(all, null, area.MxcsrMask).Where(candidate => Fits(told, candidate.Layout))];
-        return candidates switch
-        {
-            [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, $"the snapshot's CPUID, and for what it hides: only {only.Family} places {all} like this"),
-            _ => tells ? new Fact<XsaveLayout>(told, FactSource.Cpuid, "leaf 0xd of the snapshot's CPUID, which hides a component that the area has") : null,
-        };
-    }
-
-    /// <summary>Whether the offsets that a CPUID tells are those of processors with another MXCSR_MASK than the area carries, and of none with the same.</summary>
-    public static bool IsForeign(XsaveLayout told, uint mxcsrMask) =>
-        mxcsrMask != 0
-        && LayoutFamily.All.Any(family => family.MxcsrMask != mxcsrMask && Fits(told, family.Layout))
-        && LayoutFamily.All.Any(family => family.MxcsrMask == mxcsrMask)
-        && !LayoutFamily.All.Any(family => family.MxcsrMask == mxcsrMask && Fits(told, family.Layout));
-
-    private static bool Fits(XsaveLayout told, XsaveLayout family) =>
-        told.Slots.All(slot => slot.IsSupervisor || (family.TryGetSlot(slot.Component, out XsaveSlot same) && same.Offset == slot.Offset && same.Size == slot.Size));
 }

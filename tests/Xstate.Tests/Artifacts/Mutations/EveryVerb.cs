@@ -63,7 +63,7 @@ internal static class EveryVerb
     private static bool WithCapture(ref SplitMix64 random, Artifact artifact, Capture capture, Stream content, ArtifactOptions options)
     {
         Assert.NotEmpty(capture.States);
-        (Capture complete, ImmutableArray<Finding> _) = ShowReport.Complete(capture);
+        (Capture complete, _, _) = KnownCapture.Of(capture);
         if (random.OneIn(3))
         {
             ShowReport.WriteJson(Stream.Null, capture, artifact.Findings);

@@ -1,0 +1,251 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+
+namespace Xstate.Rehearsal;
+
+/// <summary>
+/// Rehearses with every value of the facts that nobody knows, and says what follows whichever it is. A guess that decides an outcome is never given as an answer: outcomes that differ make the verdict unknown when
+/// one of them would be fine, and the worst of them when none is.
+/// </summary>
+internal static class Alternatives
+{
+    /// <summary>Runs at most; beyond that the verdict is unknown.</summary>
+    public const int MaxRuns = 64;
+
+    private const int MaxRepairs = 4;
+
+    /// <summary>Rehearses.</summary>
+    /// <param name="run">One rehearsal, which asks for open facts as it needs them.</param>
+    /// <param name="again">Rehearses a repaired capture with all alternatives; for facts of the target only.</param>
+    public static TargetOutcome Rehearse(Func<FactChoices, TargetOutcome> run, Func<Capture, TargetOutcome> again)
+    {
+        FactChoices first = new([]);
+        TargetOutcome outcome = run(first);
+        if (first.Asked.Count == 0)
+        {
+            return outcome;
+        }
+
+        List<Run> runs = [new Run([.. first.Asked], outcome)];
+        bool isComplete = RunOthers(run, first, runs);
+        return Merge(runs, isComplete, again);
+    }
+
+    private static bool RunOthers(Func<FactChoices, TargetOutcome> run, FactChoices first, List<Run> runs)
+    {
+        Queue<ImmutableArray<int>> pending = new();
+        AddOthers(pending, first);
+        while (pending.TryDequeue(out ImmutableArray<int> decided))
+        {
+            if (runs.Count == MaxRuns)
+            {
+                return false;
+            }
+
+            FactChoices choices = new(decided);
+            TargetOutcome outcome = run(choices);
+            runs.Add(new Run([.. choices.Asked], outcome));
+            AddOthers(pending, choices);
+        }
+
+        return true;
+    }
+
+    // A run took the first value of every fact that it asked for beyond those decided: the other values are runs of their own.
+    private static void AddOthers(Queue<ImmutableArray<int>> pending, FactChoices choices)
+    {
+        for (int i = choices.DecidedCount; i < choices.Asked.Count; i++)
+        {
+            ImmutableArray<int> before = [.. choices.Asked.Take(i).Select(asked => asked.Value)];
+            for (int value = 1; value < choices.Asked[i].Fact.Values.Length; value++)
+            {
+                pending.Enqueue(before.Add(value));
+            }
+        }
+    }
+
+    private static TargetOutcome Merge(List<Run> runs, bool isComplete, Func<Capture, TargetOutcome> again)
+    {
+        OpenFact[] asked = [.. runs.SelectMany(run => run.Asked).Select(chosen => chosen.Fact).DistinctBy(fact => fact.Key)];
+        if (!isComplete)
+        {
+            string facts = string.Join(", ", asked.Select(Name));
+            return Unknown(runs, [.. asked.Select(fact => DependencyOf(fact, runs))]) with
+            {
+                Findings = [RestoreRehearsal.OfRule("XS0722", $"too many facts are not known to try all of their values: {facts}", new FindingLocation()), .. Common(runs)],
+            };
+        }
+
+        if (Agree(runs))
+        {
+            TargetOutcome? repair = runs[0].Outcome.Verdict == Verdict.Repairable ? OneRepair(runs, again) : null;
+            if (runs[0].Outcome.Verdict != Verdict.Repairable || repair is not null)
+            {
+                return Agreed(runs, asked, repair);
+            }
+        }
+
+        Dependency[] dependencies = [.. asked.Where(fact => Decides(fact, runs)).Select(fact => DependencyOf(fact, runs))];
+        ImmutableArray<Dependency> dependsOn = [.. dependencies.Length > 0 ? dependencies : asked.Select(fact => DependencyOf(fact, runs))];
+        if (!Agree(runs) && VerdictOf(runs) != Verdict.Unknown)
+        {
+            TargetOutcome worst = runs.MaxBy(run => run.Outcome.Verdict)!.Outcome;
+            return worst with { Findings = [.. Findings(dependsOn), .. worst.Findings], DependsOn = dependsOn };
+        }
+
+        TargetOutcome unknown = Unknown(runs, dependsOn);
+        return OneRepair(runs, again) is { } safe ? unknown with { Repaired = safe.Repaired, Repairs = safe.Repairs } : unknown;
+    }
+
+    private static TargetOutcome Unknown(List<Run> runs, ImmutableArray<Dependency> dependsOn) => runs[0].Outcome with
+    {
+        Verdict = Verdict.Unknown,
+        Errno = Errno.None,
+        RefusedCall = null,
+        Findings = [.. Findings(dependsOn), .. Common(runs)],
+        Differences = [],
+        Repairs = [],
+        Repaired = null,
+        DependsOn = dependsOn,
+    };
+
+    // Outcomes agree in what matters; what is only worth knowing under some values is kept.
+    private static TargetOutcome Agreed(List<Run> runs, OpenFact[] asked, TargetOutcome? repair)
+    {
+        TargetOutcome first = runs[0].Outcome;
+        IEnumerable<Finding> more = runs.Skip(1).SelectMany(run => run.Outcome.Findings).Where(finding => finding.Severity == Severity.Warning && !first.Findings.Any(seen => IsSame(seen, finding)))
+            .DistinctBy(finding => (finding.Rule, finding.Where));
+        Finding info = RestoreRehearsal.OfRule("XS0723", $"{string.Join("; ", asked.Select(fact => fact.Why))}: the answer is the same whichever it is", new FindingLocation());
+        return first with { Findings = [.. first.Findings, .. more, info], Repaired = repair?.Repaired, Repairs = repair?.Repairs ?? first.Repairs };
+    }
+
+    private static IEnumerable<Finding> Findings(ImmutableArray<Dependency> dependsOn)
+    {
+        foreach (Dependency dependency in dependsOn)
+        {
+            string rule = dependency.Fact switch { OpenFact.Layout => "XS0701", OpenFact.GuestCpuid => "XS0702", _ => "XS0722" };
+            yield return RestoreRehearsal.OfRule(rule, $"{dependency.Why}, and the answer depends on it", new FindingLocation()) with { Mend = dependency.FindOut };
+        }
+    }
+
+    private static IEnumerable<Finding> Common(List<Run> runs) =>
+        runs[0].Outcome.Findings.Where(finding => runs.TrueForAll(run => run.Outcome.Findings.Any(other => IsSame(finding, other))));
+
+    private static bool IsSame(Finding one, Finding other) => one.Rule == other.Rule && one.Where == other.Where;
+
+    private static Dependency DependencyOf(OpenFact fact, List<Run> runs)
+    {
+        ImmutableArray<DependencyOutcome>.Builder outcomes = ImmutableArray.CreateBuilder<DependencyOutcome>();
+        for (int value = 0; value < fact.Values.Length; value++)
+        {
+            List<Run> under = runs.FindAll(run => run.ValueOf(fact) == value);
+            if (under.Count > 0)
+            {
+                outcomes.Add(OutcomeOf(fact.Values[value], under));
+            }
+        }
+
+        return new Dependency(fact.Kind, fact.Id, fact.Why, fact.FindOut, outcomes.ToImmutable());
+    }
+
+    private static DependencyOutcome OutcomeOf(string value, List<Run> under)
+    {
+        Verdict verdict = VerdictOf(under);
+        TargetOutcome? worst = verdict == Verdict.Unknown ? null : under.MaxBy(run => run.Outcome.Verdict)!.Outcome;
+        ImmutableArray<string> rules = [.. (worst?.Findings ?? []).Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule).Distinct()];
+        return new DependencyOutcome(value, verdict, worst?.RefusedCall, worst?.Errno ?? Errno.None, rules);
+    }
+
+    private static Verdict VerdictOf(List<Run> runs) =>
+        Agree(runs) ? runs[0].Outcome.Verdict
+        : runs.Exists(run => run.Outcome.Verdict is Verdict.Same or Verdict.Repairable or Verdict.Unknown) ? Verdict.Unknown
+        : runs.Max(run => run.Outcome.Verdict);
+
+    private static bool Agree(List<Run> runs) => runs.TrueForAll(run => run.Signature == runs[0].Signature);
+
+    // Whether runs with different values of a fact have different sets of outcomes.
+    private static bool Decides(OpenFact fact, List<Run> runs)
+    {
+        string[] sets =
+        [
+            .. runs.Where(run => run.ValueOf(fact) is not null).GroupBy(run => run.ValueOf(fact))
+                .Select(group => string.Join('\n', group.Select(run => run.Signature).Distinct().Order(StringComparer.Ordinal))).Distinct(),
+        ];
+        return sets.Length > 1;
+    }
+
+    // One repair that loses nothing and loads whatever the facts are. Each run's own repair is a candidate for all.
+    private static TargetOutcome? OneRepair(List<Run> runs, Func<Capture, TargetOutcome> again)
+    {
+        IEnumerable<TargetOutcome> candidates = runs.Select(run => run.Outcome)
+            .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && outcome.Repairs.All(step => !step.LosesState))
+            .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs);
+        return candidates.FirstOrDefault(candidate => runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!)) && again(candidate.Repaired!).Verdict == Verdict.Same);
+    }
+
+    // Whether a repaired capture has every register that the guest of a run can see, as it was.
+    private static bool Keeps(TargetOutcome run, Capture repaired)
+    {
+        if (run.Rehearsed is not { } original)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < original.States.Length; i++)
+        {
+            CapturedState before = original.States[i];
+            CapturedState after = repaired.States[i];
+            after = after with { Layout = after.Layout is { Provenance.Source: not FactSource.Guess } known ? known : before.Layout };
+            StateComponentSet seen = (before.GuestCpuid?.Value.UserComponents ?? before.Components) | StateComponentSet.Legacy;
+            StateComponentSet disabled = before.Xfd?.Value ?? StateComponentSet.Empty;
+            Dictionary<string, string> now = RegisterDump.Of(after, seen, disabled).ToDictionary(register => register.Name, register => register.Text);
+            if (RegisterDump.Of(before, seen, disabled).Any(register => !now.TryGetValue(register.Name, out string? text) || !register.CanBe(text)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static string BytesOf(Capture capture) => string.Join('|', capture.States.Select(state =>
+        $"{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(state.Area.Span))}{state.Stored?.XstateBv.Value.Bits:x}{state.Stored?.X87Order.Value}{state.Xcr0?.Value.Bits:x}"));
+
+    private static string Name(OpenFact fact) => fact.Id is null ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
+
+    /// <summary>One rehearsal.</summary>
+    private sealed class Run(ImmutableArray<ChosenFact> asked, TargetOutcome outcome)
+    {
+        public ImmutableArray<ChosenFact> Asked { get; } = asked;
+
+        public TargetOutcome Outcome { get; } = outcome;
+
+        /// <summary>What has to agree: verdict, call, errno, and what is wrong where.</summary>
+        public string Signature { get; } = SignatureOf(outcome);
+
+        public int? ValueOf(OpenFact fact)
+        {
+            foreach (ChosenFact chosen in Asked)
+            {
+                if (chosen.Fact.Key == fact.Key)
+                {
+                    return chosen.Value;
+                }
+            }
+
+            return null;
+        }
+
+        private static string SignatureOf(TargetOutcome outcome)
+        {
+            IEnumerable<string> errors = outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => $"{finding.Rule},{finding.Where.Vcpu},{finding.Where.Register}");
+            IEnumerable<string> registers = outcome.Differences.Select(difference => $"{difference.Vcpu},{difference.Register}");
+            string found = string.Join(';', errors.Concat(registers).Distinct().Order(StringComparer.Ordinal));
+            return $"{outcome.Verdict}|{outcome.RefusedCall}|{outcome.Errno}|{found}";
+        }
+    }
+}
