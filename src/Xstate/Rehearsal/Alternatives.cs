@@ -20,8 +20,9 @@ internal static class Alternatives
 
     /// <summary>Rehearses.</summary>
     /// <param name="run">One rehearsal, which asks for open facts as it needs them.</param>
-    /// <param name="again">Rehearses a repaired capture with all alternatives; for facts of the target only.</param>
-    public static TargetOutcome Rehearse(Func<FactChoices, TargetOutcome> run, Func<Capture, TargetOutcome> again)
+    /// <param name="again">Rehearses a repaired capture with all alternatives.</param>
+    /// <param name="force">Whether repairs may drop state that the guest can see.</param>
+    public static TargetOutcome Rehearse(Func<FactChoices, TargetOutcome> run, Func<Capture, TargetOutcome?> again, bool force)
     {
         FactChoices first = new([]);
         TargetOutcome outcome = run(first);
@@ -32,7 +33,7 @@ internal static class Alternatives
 
         List<Run> runs = [new Run([.. first.Asked], outcome)];
         bool isComplete = RunOthers(run, first, runs);
-        return Merge(runs, isComplete, again);
+        return Merge(runs, isComplete, new Repairs(again, force));
     }
 
     private static bool RunOthers(Func<FactChoices, TargetOutcome> run, FactChoices first, List<Run> runs)
@@ -68,7 +69,7 @@ internal static class Alternatives
         }
     }
 
-    private static TargetOutcome Merge(List<Run> runs, bool isComplete, Func<Capture, TargetOutcome> again)
+    private static TargetOutcome Merge(List<Run> runs, bool isComplete, Repairs repairs)
     {
         OpenFact[] asked = [.. runs.SelectMany(run => run.Asked).Select(chosen => chosen.Fact).DistinctBy(fact => fact.Key)];
         if (!isComplete)
@@ -82,7 +83,7 @@ internal static class Alternatives
 
         if (Agree(runs))
         {
-            TargetOutcome? repair = runs[0].Outcome.Verdict == Verdict.Repairable ? OneRepair(runs, again) : null;
+            TargetOutcome? repair = runs[0].Outcome.Verdict == Verdict.Repairable ? repairs.ForAll(runs) : null;
             if (runs[0].Outcome.Verdict != Verdict.Repairable || repair is not null)
             {
                 return Agreed(runs, asked, repair);
@@ -98,7 +99,7 @@ internal static class Alternatives
         }
 
         TargetOutcome unknown = Unknown(runs, dependsOn);
-        return OneRepair(runs, again) is { } safe ? unknown with { Repaired = safe.Repaired, Repairs = safe.Repairs } : unknown;
+        return repairs.ForAll(runs) is { } safe ? unknown with { Repaired = safe.Repaired, Repairs = safe.Repairs } : unknown;
     }
 
     private static TargetOutcome Unknown(List<Run> runs, ImmutableArray<Dependency> dependsOn) => runs[0].Outcome with
@@ -178,44 +179,48 @@ internal static class Alternatives
         return sets.Length > 1;
     }
 
-    // One repair that loses nothing and loads whatever the facts are. Each run's own repair is a candidate for all.
-    private static TargetOutcome? OneRepair(List<Run> runs, Func<Capture, TargetOutcome> again)
-    {
-        IEnumerable<TargetOutcome> candidates = runs.Select(run => run.Outcome)
-            .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && outcome.Repairs.All(step => !step.LosesState))
-            .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs);
-        return candidates.FirstOrDefault(candidate => runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!)) && again(candidate.Repaired!).Verdict == Verdict.Same);
-    }
+    private static string Name(OpenFact fact) => fact.Id is null ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
 
-    // Whether a repaired capture has every register that the guest of a run can see, as it was.
-    private static bool Keeps(TargetOutcome run, Capture repaired)
+    /// <summary>Looks for one repair that does for all values of the facts.</summary>
+    private sealed class Repairs(Func<Capture, TargetOutcome?> again, bool force)
     {
-        if (run.Rehearsed is not { } original)
-        {
-            return false;
-        }
+        /// <summary>A repair that loses nothing, unless by force, and loads whatever the facts are; null for none. Each run's own repair is a candidate for all.</summary>
+        public TargetOutcome? ForAll(List<Run> runs) =>
+            runs.Select(run => run.Outcome)
+                .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && (force || outcome.Repairs.All(step => !step.LosesState)))
+                .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs)
+                .FirstOrDefault(candidate => (force || runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!))) && Helps(again(candidate.Repaired!)?.Verdict));
 
-        for (int i = 0; i < original.States.Length; i++)
+        private bool Helps(Verdict? after) => after == Verdict.Same || (force && after == Verdict.Differs);
+
+        // Whether a repaired capture has every register that the guest of a run can see, as it was.
+        private static bool Keeps(TargetOutcome run, Capture repaired)
         {
-            CapturedState before = original.States[i];
-            CapturedState after = repaired.States[i];
-            after = after with { Layout = after.Layout is { Provenance.Source: not FactSource.Guess } known ? known : before.Layout };
-            StateComponentSet seen = (before.GuestCpuid?.Value.UserComponents ?? before.Components) | StateComponentSet.Legacy;
-            StateComponentSet disabled = before.Xfd?.Value ?? StateComponentSet.Empty;
-            Dictionary<string, string> now = RegisterDump.Of(after, seen, disabled).ToDictionary(register => register.Name, register => register.Text);
-            if (RegisterDump.Of(before, seen, disabled).Any(register => !now.TryGetValue(register.Name, out string? text) || !register.CanBe(text)))
+            if (run.Rehearsed is not { } original)
             {
                 return false;
             }
+
+            for (int i = 0; i < original.States.Length; i++)
+            {
+                CapturedState before = original.States[i];
+                CapturedState after = repaired.States[i];
+                after = after with { Layout = after.Layout is { Provenance.Source: not FactSource.Guess } known ? known : before.Layout };
+                StateComponentSet seen = (before.GuestCpuid?.Value.UserComponents ?? before.Components) | StateComponentSet.Legacy;
+                StateComponentSet disabled = before.Xfd?.Value ?? StateComponentSet.Empty;
+                Dictionary<string, string> now = RegisterDump.Of(after, seen, disabled).ToDictionary(register => register.Name, register => register.Text);
+                if (RegisterDump.Of(before, seen, disabled).Any(register => !now.TryGetValue(register.Name, out string? text) || !register.CanBe(text)))
+                {
+                    return false;
+                }
+            }
+
+            return true;
         }
 
-        return true;
+        private static string BytesOf(Capture capture) => string.Join('|', capture.States.Select(state =>
+            $"{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(state.Area.Span))}{state.Stored?.XstateBv.Value.Bits:x}{state.Stored?.X87Order.Value}{state.Xcr0?.Value.Bits:x}"));
     }
-
-    private static string BytesOf(Capture capture) => string.Join('|', capture.States.Select(state =>
-        $"{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(state.Area.Span))}{state.Stored?.XstateBv.Value.Bits:x}{state.Stored?.X87Order.Value}{state.Xcr0?.Value.Bits:x}"));
-
-    private static string Name(OpenFact fact) => fact.Id is null ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
 
     /// <summary>One rehearsal.</summary>
     private sealed class Run(ImmutableArray<ChosenFact> asked, TargetOutcome outcome)

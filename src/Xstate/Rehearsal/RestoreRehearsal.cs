@@ -53,10 +53,19 @@ public static class RestoreRehearsal
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
         options ??= new RehearsalOptions();
+
+        // What a repair made is rehearsed once more; a repair of that again is not looked for.
+        return Perform(capture, host, options, repaired => Perform(repaired, host, options, _ => null));
+    }
+
+    private static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions options, Func<Capture, TargetOutcome?> again)
+    {
         Restorer restorer = options.RestorerOf(capture);
         options = options with { Vmm = restorer };
         KnownCapture known = KnownCapture.Of(capture);
-        return Alternatives.Rehearse(Once, repaired => Perform(repaired, host, options));
+        return Alternatives.Rehearse(Once, again, options.Force);
+        KnownCapture known = KnownCapture.Of(capture);
+        return Alternatives.Rehearse(Once, again, options.Force);
 
         TargetOutcome Once(FactChoices choices)
         {
