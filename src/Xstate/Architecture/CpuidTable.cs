@@ -160,4 +160,35 @@ public sealed class CpuidTable
 
         return new CpuidTable(Entries.Add(new CpuidEntry(leaf, subleaf, SubleafSignificant: true, registers)));
     }
+
+    /// <summary>
+    /// The same table with other components in leaf 0xD: sizes, offsets and XFD follow from them, the XSAVE instructions of 0xD.1 stay. EBX of 0xD.0 is for all of them enabled.
+    /// </summary>
+    /// <param name="user">Components in 0xD.0.</param>
+    /// <param name="supervisor">Components in 0xD.1.</param>
+    /// <param name="layout">Where they are.</param>
+    public CpuidTable WithComponents(StateComponentSet user, StateComponentSet supervisor, XsaveLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        bool hasXfd = layout.Slots.Any(slot => slot.SupportsXfd && user.Contains(slot.Component));
+        CpuidRegisters instructions = CpuidFeatures.Xfd.SetIn(Read(XsaveLeaf, 1), hasXfd);
+        bool compacts = CpuidFeatures.Xsavec.IsIn(instructions) || CpuidFeatures.Xsaves.IsIn(instructions);
+        uint size = (uint)layout.StandardLengthFor(user);
+        uint compacted = compacts ? (uint)layout.CompactedLengthFor(user | supervisor) : 0;
+        ImmutableArray<CpuidEntry>.Builder entries = ImmutableArray.CreateBuilder<CpuidEntry>();
+        entries.AddRange(Entries.Where(entry => entry.Leaf != XsaveLeaf));
+        entries.Add(Entry(0, new CpuidRegisters((uint)user.Bits, size, size, (uint)(user.Bits >> 32))));
+        entries.Add(Entry(1, new CpuidRegisters(instructions.Eax, compacted, (uint)supervisor.Bits, (uint)(supervisor.Bits >> 32))));
+        foreach (StateComponent component in user | supervisor)
+        {
+            if (layout.TryGetSlot(component, out XsaveSlot slot))
+            {
+                entries.Add(Entry((uint)component, slot.ToCpuid()));
+            }
+        }
+
+        return new CpuidTable(entries.ToImmutable());
+
+        static CpuidEntry Entry(uint subleaf, CpuidRegisters registers) => new(XsaveLeaf, subleaf, SubleafSignificant: true, registers);
+    }
 }

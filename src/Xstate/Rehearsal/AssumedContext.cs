@@ -78,7 +78,7 @@ internal static class AssumedContext
         StateComponentSet supervisor = cpuid.SupervisorComponents & EverInXss;
         state = state.Xss is null && !supervisor.IsEmpty ? state with { Xss = Register(OpenFact.Xss, "IA32_XSS", supervisor, choices) } : state;
         StateComponentSet disabling = TileData & cpuid.UserComponents;
-        bool hasXfd = (cpuid.Read(CpuidTable.XsaveLeaf, 1).Eax >> 4 & 1) != 0 && !disabling.IsEmpty;
+        bool hasXfd = cpuid.Has(CpuidFeatures.Xfd) && !disabling.IsEmpty;
         return state.Xfd is null && hasXfd ? state with { Xfd = Register(OpenFact.Xfd, "IA32_XFD", disabling, choices) } : state;
     }
 

@@ -64,8 +64,6 @@ public static class RestoreRehearsal
         options = options with { Vmm = restorer };
         KnownCapture known = KnownCapture.Of(capture);
         return Alternatives.Rehearse(Once, again, options.Force);
-        KnownCapture known = KnownCapture.Of(capture);
-        return Alternatives.Rehearse(Once, again, options.Force);
 
         TargetOutcome Once(FactChoices choices)
         {
