@@ -21,6 +21,9 @@ public class AnswerSchemaTests
     [InlineData("rules", "rules")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
+    [InlineData("run", "run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after")]
+    [InlineData("run", "run", "samples/scenarios/case-5-trim.json", "--backend", "model", "--host", "samples/hosts/intel-haswell.json@linux-6.1.40")]
+    [InlineData("run", "run", "samples/scenarios/case-3-ptrace-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-haswell.json@linux-6.1.40")]
     public async Task An_answer_fits_its_schema(string schema, params string[] arguments)
     {
         Assert.SkipUnless(schema != "host" || OperatingSystem.IsLinux(), "only a Linux host can be recorded");

@@ -14,6 +14,45 @@ public partial class RunCommandTests
     }
 
     [Fact]
+    public async Task The_JSON_answer_holds_the_lines_of_all_scenarios()
+    {
+        string[] arguments = ["run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after"];
+        XstateProcess lines = await XstateProcess.Run(arguments);
+        XstateProcess json = await XstateProcess.Run([.. arguments, "--json"]);
+        Assert.Equal((0, "run"), (json.ExitCode, json.Json.GetProperty("verb").GetString()));
+        Assert.Equal(
+            lines.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            json.Json.GetProperty("scenarios").EnumerateArray().Select(scenario => scenario.GetRawText()));
+    }
+
+    [Fact]
+    public async Task An_error_in_the_file_leaves_no_half_answer()
+    {
+        byte[] input = "{\"name\":\"a\",\"steps\":[{\"op\":\"get_xcrs\"}]}\n{\"name\":\"b\",\"steps\":[{\"op\":\"fly\"}]}"u8.ToArray();
+        XstateProcess run = await XstateProcess.Run(input, "run", "-", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@linux-6.12", "--json");
+        Assert.Equal((3, ""), (run.ExitCode, run.Output));
+    }
+
+    [Fact]
+    public async Task Text_has_a_line_for_each_step()
+    {
+        XstateProcess run = await XstateProcess.Run("run", "samples/scenarios/case-5-trim.json", "--backend", "model", "--host", "samples/hosts/intel-haswell.json@linux-6.1.40", "--text");
+        Assert.Equal(0, run.ExitCode);
+        string[] lines = run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(("trim", 8), (lines[0], lines.Length));
+        Assert.All(lines[1..], line => Assert.StartsWith("  ", line, StringComparison.Ordinal));
+        Assert.Contains("EINVAL (XS0101: ", lines[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Two_forms_at_once_are_a_usage_error()
+    {
+        XstateProcess run = await XstateProcess.Run("run", "samples/scenarios/case-5-trim.json", "--backend", "model", "--host", "samples/hosts/intel-haswell.json@linux-6.1.40", "--text", "--json");
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("--json and --text exclude each other", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_scenario_may_come_from_standard_input_and_refusals_say_why()
     {
         byte[] input = "{\"name\":\"a\",\"steps\":[{\"op\":\"set_xcrs\",\"vcpu\":0,\"xcr0\":\"0x5\"}]}"u8.ToArray();

@@ -5,6 +5,7 @@ using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Linux;
 using Xstate.Linux.Kvm;
+using Xstate.Reports;
 using Xstate.Scenarios;
 
 namespace Xstate.Cli.Commands;
@@ -19,17 +20,36 @@ internal static class RunCommand
         backend.AcceptOnlyFromAmong("model", "kvm");
         Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
         Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
+        Option<bool> json = new("--json") { Description = "Print one JSON answer for all scenarios instead of a line of JSON for each." };
+        Option<bool> text = new("--text") { Description = "Print a readable line for each step; an image as what differs from the one before it." };
         Option<bool> here = new(ScenarioProcess.Option) { Description = "Perform all scenarios in this process, also those that ask for a permission.", Hidden = true };
-        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported, here };
-        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported), parsed.GetValue(here)));
+        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported, json, text, here };
+        command.SetAction(parsed =>
+        {
+            Form form = (parsed.GetValue(json), parsed.GetValue(text)) switch
+            {
+                (true, true) => throw new UsageException("--json and --text exclude each other"),
+                (true, _) => Form.Json,
+                (_, true) => Form.Text,
+                _ => Form.Lines,
+            };
+            return Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported), parsed.GetValue(here), form);
+        });
         return command;
     }
 
-    private static int Run(string file, string backend, string? host, string? supported, bool here)
+    private enum Form
+    {
+        Lines,
+        Json,
+        Text,
+    }
+
+    private static int Run(string file, string backend, string? host, string? supported, bool here, Form form)
     {
         if (backend == "model")
         {
-            return Perform(file, static _ => false, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()));
+            return Perform(file, static _ => false, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()), form);
         }
 
         if (host is not null || supported is not null)
@@ -44,25 +64,57 @@ internal static class RunCommand
 
         // Steps of a process need no KVM; on a machine without one those of KVM answer that they are not supported.
         using KvmDevice? device = HostProbe.IsKvmUsable(out _) ? KvmDevice.Open() : null;
-        return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device));
+        return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device), form);
     }
 
-    private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend)
+    private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend, Form form)
     {
         using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
-        Stream output = Session.Current.Output;
-        foreach (Scenario scenario in ScenarioReader.Read(input, new IcedAssembler()))
+        IEnumerable<Scenario> scenarios = ScenarioReader.Read(input, new IcedAssembler());
+        switch (form)
         {
-            if (needsProcess(scenario))
-            {
-                ScenarioProcess.Run(scenario, output);
-            }
-            else
-            {
-                ScenarioRunner.Run(scenario, backend, output);
-            }
+            case Form.Json:
+                // An answer is whole or it is none.
+                List<ReadOnlyMemory<byte>> answers = [.. scenarios.Select(scenario => Answer(scenario, needsProcess, backend))];
+                Standard.Write(stream => RunReport.WriteJson(stream, answers));
+                break;
+            case Form.Text:
+                foreach (Scenario scenario in scenarios)
+                {
+                    RunReport.WriteText(Standard.Out, scenario, Answer(scenario, needsProcess, backend));
+                }
+
+                break;
+            default:
+                Standard.Write(stream =>
+                {
+                    foreach (Scenario scenario in scenarios)
+                    {
+                        Perform(scenario, needsProcess, backend, stream);
+                    }
+                });
+                break;
         }
 
         return ExitCode.Fine;
+    }
+
+    private static ReadOnlyMemory<byte> Answer(Scenario scenario, Func<Scenario, bool> needsProcess, ScenarioBackend backend)
+    {
+        using MemoryStream line = new();
+        Perform(scenario, needsProcess, backend, line);
+        return line.ToArray();
+    }
+
+    private static void Perform(Scenario scenario, Func<Scenario, bool> needsProcess, ScenarioBackend backend, Stream output)
+    {
+        if (needsProcess(scenario))
+        {
+            ScenarioProcess.Run(scenario, output);
+        }
+        else
+        {
+            ScenarioRunner.Run(scenario, backend, output);
+        }
     }
 }
