@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.Json;
 using Xstate.Scenarios.Conformance;
 
 namespace Xstate.Reports;
@@ -34,23 +35,8 @@ public static class ConformReport
             json.WriteString("kernel", answer.Kernel);
             json.WriteString("model", answer.Model);
             json.WriteString("seed", $"0x{answer.Seed:x}");
-            json.WriteStartArray("compared");
-            foreach (string part in answer.HasKvm ? KvmAndProcess : Process)
-            {
-                json.WriteStringValue(part);
-            }
-
-            json.WriteEndArray();
-            json.WriteStartArray("leftOut");
-            foreach (LeftOut left in answer.LeftOut)
-            {
-                json.WriteStartObject();
-                json.WriteString("what", left.What);
-                json.WriteString("why", left.Why);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
+            WriteIds(json, "compared", answer.HasKvm ? KvmAndProcess : Process);
+            WriteLeftOut(json, "leftOut", answer.LeftOut);
             json.WriteBoolean("complete", result.IsComplete);
             json.WriteNumber("calls", result.Total);
             json.WriteNumber("sequences", result.Sequences);
@@ -64,6 +50,7 @@ public static class ConformReport
             }
 
             json.WriteEndObject();
+            WriteReach(json, result.Reach);
             json.WriteStartArray("disagreements");
             foreach (ScenarioDisagreement found in result.Disagreements)
             {
@@ -78,6 +65,41 @@ public static class ConformReport
 
             json.WriteEndArray();
         });
+    }
+
+    private static void WriteReach(Utf8JsonWriter json, ConformanceReach reach)
+    {
+        json.WriteStartObject("reached");
+        WriteIds(json, "rules", reach.Rules);
+        WriteIds(json, "differences", reach.Differences);
+        WriteIds(json, "missed", reach.Missed);
+        WriteLeftOut(json, "outOfReach", reach.OutOfReach);
+        json.WriteEndObject();
+    }
+
+    private static void WriteIds(Utf8JsonWriter json, string name, ImmutableArray<string> ids)
+    {
+        json.WriteStartArray(name);
+        foreach (string id in ids)
+        {
+            json.WriteStringValue(id);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteLeftOut(Utf8JsonWriter json, string name, ImmutableArray<LeftOut> left)
+    {
+        json.WriteStartArray(name);
+        foreach (LeftOut one in left)
+        {
+            json.WriteStartObject();
+            json.WriteString("what", one.What);
+            json.WriteString("why", one.Why);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     /// <summary>Writes text for people.</summary>
@@ -106,6 +128,9 @@ public static class ConformReport
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Undecided:N0} answers differ only in which initial components count as in use (XSTATE_BV), which depends on what else ran on the processor"));
         }
 
+        WriteIds(output, "rules reached", result.Reach.Rules);
+        WriteIds(output, "differences reached", result.Reach.Differences);
+        WriteIds(output, "differences missed", result.Reach.Missed);
         foreach (ScenarioDisagreement found in result.Disagreements)
         {
             output.WriteLine();
@@ -114,5 +139,13 @@ public static class ConformReport
 
         string verdict = result.Disagreements.Count == 0 ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}";
         output.WriteLine(answer.HasKvm ? verdict : $"{verdict}{scope}; KVM was not compared");
+    }
+
+    private static void WriteIds(TextWriter output, string what, ImmutableArray<string> ids)
+    {
+        if (!ids.IsEmpty)
+        {
+            output.WriteLine($"{what}: {string.Join(' ', ids)}");
+        }
     }
 }

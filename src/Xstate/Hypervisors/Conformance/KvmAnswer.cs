@@ -1,3 +1,5 @@
+using Xstate.Hypervisors.Kvm;
+
 namespace Xstate.Hypervisors.Conformance;
 
 /// <summary>What one call answered: the error number and every byte that came back.</summary>
@@ -5,6 +7,9 @@ namespace Xstate.Hypervisors.Conformance;
 /// <param name="Bytes">The answer in the order of its fields; empty for calls without one.</param>
 public readonly record struct KvmAnswer(Errno Errno, ReadOnlyMemory<byte> Bytes)
 {
+    /// <summary>Why a model refuses; a kernel does not say. It takes no part in the comparison.</summary>
+    public Refusal? Why { get; init; }
+
     /// <summary>Whether both answers are the same to the last byte.</summary>
     public bool Equals(KvmAnswer other) => Errno == other.Errno && Bytes.Span.SequenceEqual(other.Bytes.Span);
 

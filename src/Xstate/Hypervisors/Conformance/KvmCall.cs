@@ -23,6 +23,8 @@ public abstract record KvmCall
     /// <summary>The call in one line.</summary>
     public abstract override string ToString();
 
+    private protected static KvmAnswer Answer(KvmReply reply, ReadOnlyMemory<byte> bytes = default) => new(reply.Errno, bytes) { Why = reply.Why };
+
     private protected static byte[] Numbers(ImmutableArray<ulong> values)
     {
         byte[] bytes = new byte[values.Length * sizeof(ulong)];
@@ -45,7 +47,7 @@ public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetCpuid2(Entries.AsSpan()).Errno, default);
+        return Answer(vcpu.SetCpuid2(Entries.AsSpan()));
     }
 
     /// <inheritdoc/>
@@ -70,7 +72,7 @@ public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries).Errno;
+        KvmReply reply = vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries);
         CpuidEntry[] compared = [.. entries.Where(e => Leaf is null || e.Leaf == Leaf)];
         byte[] bytes = new byte[compared.Length * EntryLength];
         for (int i = 0; i < compared.Length; i++)
@@ -85,7 +87,7 @@ public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
             }
         }
 
-        return new(errno, bytes);
+        return Answer(reply, bytes);
     }
 
     /// <inheritdoc/>
@@ -102,7 +104,7 @@ public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetXsave(Image.Span).Errno, default);
+        return Answer(vcpu.SetXsave(Image.Span));
     }
 
     /// <inheritdoc/>
@@ -130,7 +132,7 @@ public sealed record SetXsaveBackCall : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetXsave(lastArea).Errno, default);
+        return Answer(vcpu.SetXsave(lastArea));
     }
 
     /// <inheritdoc/>
@@ -153,7 +155,7 @@ public sealed record GetXsaveCall(bool IsXsave2) : KvmCall
             lastArea = area;
         }
 
-        return new(reply.Errno, area);
+        return Answer(reply, area);
     }
 
     /// <inheritdoc/>
@@ -170,7 +172,7 @@ public sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetXcrs(Count, Flags, Entries.AsSpan()).Errno, default);
+        return Answer(vcpu.SetXcrs(Count, Flags, Entries.AsSpan()));
     }
 
     /// <inheritdoc/>
@@ -190,7 +192,7 @@ public sealed record GetXcrsCall : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries).Errno;
+        KvmReply reply = vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries);
         byte[] bytes = new byte[entries.Length * EntryLength];
         for (int i = 0; i < entries.Length; i++)
         {
@@ -198,7 +200,7 @@ public sealed record GetXcrsCall : KvmCall
             BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan((i * EntryLength) + sizeof(uint)), entries[i].Value);
         }
 
-        return new(errno, bytes);
+        return Answer(reply, bytes);
     }
 
     /// <inheritdoc/>
@@ -215,7 +217,7 @@ public sealed record SetFpuCall(ReadOnlyMemory<byte> Fpu) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetFpu(KvmFpu.Parse(Fpu.Span)).Errno, default);
+        return Answer(vcpu.SetFpu(KvmFpu.Parse(Fpu.Span)));
     }
 
     /// <inheritdoc/>
@@ -232,10 +234,10 @@ public sealed record GetFpuCall : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetFpu(out KvmFpu fpu).Errno;
+        KvmReply reply = vcpu.GetFpu(out KvmFpu fpu);
         byte[] bytes = new byte[KvmFpu.Length];
         fpu.Write(bytes);
-        return new(errno, bytes);
+        return Answer(reply, bytes);
     }
 
     /// <inheritdoc/>
@@ -252,7 +254,7 @@ public sealed record RunImmediateExitCall : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.RunImmediateExit().Errno, default);
+        return Answer(vcpu.RunImmediateExit());
     }
 
     /// <inheritdoc/>
@@ -269,8 +271,8 @@ public sealed record SetMsrsCall(ImmutableArray<MsrEntry> Entries) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.SetMsrs(Entries.AsSpan(), out int count).Errno;
-        return new(errno, new[] { (byte)count });
+        KvmReply reply = vcpu.SetMsrs(Entries.AsSpan(), out int count);
+        return Answer(reply, new[] { (byte)count });
     }
 
     /// <inheritdoc/>
@@ -287,8 +289,8 @@ public sealed record GetMsrsCall(ImmutableArray<uint> Indices) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetMsrs(Indices.AsSpan(), out ImmutableArray<ulong> values).Errno;
-        return new(errno, Numbers(values));
+        KvmReply reply = vcpu.GetMsrs(Indices.AsSpan(), out ImmutableArray<ulong> values);
+        return Answer(reply, Numbers(values));
     }
 
     /// <inheritdoc/>
@@ -305,7 +307,7 @@ public sealed record SetOneRegisterCall(ulong Id, ulong Value) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        return new(vcpu.SetOneRegister(Id, Value).Errno, default);
+        return Answer(vcpu.SetOneRegister(Id, Value));
     }
 
     /// <inheritdoc/>
@@ -322,8 +324,8 @@ public sealed record GetOneRegisterCall(ulong Id) : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetOneRegister(Id, out ulong value).Errno;
-        return new(errno, Numbers([value]));
+        KvmReply reply = vcpu.GetOneRegister(Id, out ulong value);
+        return Answer(reply, Numbers([value]));
     }
 
     /// <inheritdoc/>
@@ -340,8 +342,8 @@ public sealed record GetRegisterListCall : KvmCall
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        Errno errno = vcpu.GetRegisterList(out ImmutableArray<ulong> ids).Errno;
-        return new(errno, Numbers(ids));
+        KvmReply reply = vcpu.GetRegisterList(out ImmutableArray<ulong> ids);
+        return Answer(reply, Numbers(ids));
     }
 
     /// <inheritdoc/>
@@ -359,7 +361,7 @@ public sealed record SetCr4Call(ulong Cr4) : KvmCall
     {
         ArgumentNullException.ThrowIfNull(vcpu);
         KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters registers);
-        return new(read.IsSuccess ? vcpu.SetControlRegisters(registers with { Cr4 = Cr4 }).Errno : read.Errno, default);
+        return Answer(read.IsSuccess ? vcpu.SetControlRegisters(registers with { Cr4 = Cr4 }) : read);
     }
 
     /// <inheritdoc/>

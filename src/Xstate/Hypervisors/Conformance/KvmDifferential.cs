@@ -21,6 +21,7 @@ public sealed class KvmDifferential : IDisposable
     private readonly Func<int, IKvmMachine>? _newAlternative;
     private IKvmMachine? _left;
     private IKvmMachine? _right;
+    private readonly SortedSet<string> _rules = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, long> _byRequest = new(StringComparer.Ordinal);
     private int _nextVcpu;
 
@@ -46,6 +47,9 @@ public sealed class KvmDifferential : IDisposable
 
     /// <summary>Calls compared so far, by request.</summary>
     public IReadOnlyDictionary<string, long> ByRequest => _byRequest;
+
+    /// <summary>Ids of the rules by which the model refused calls that both refused.</summary>
+    public IReadOnlySet<string> Rules => _rules;
 
     /// <summary>Sequences that agreed only with an alternative model, or only when run again.</summary>
     public long Undecided { get; private set; }
@@ -160,6 +164,10 @@ public sealed class KvmDifferential : IDisposable
             _byRequest[request] = _byRequest.GetValueOrDefault(request) + 1;
             Refusals += answers[i].Errno == Errno.None ? 0 : 1;
             Bytes += answers[i].Bytes.Length;
+            if (answers[i].Why is { } why)
+            {
+                _rules.Add(why.Rule);
+            }
         }
     }
 
@@ -176,7 +184,8 @@ public sealed class KvmDifferential : IDisposable
         return null;
     }
 
-    private static List<KvmAnswer> Answers(KvmSequence sequence, IKvmMachine machine, int id)
+    /// <summary>The answers of a machine to a sequence on a fresh virtual CPU.</summary>
+    internal static List<KvmAnswer> Answers(KvmSequence sequence, IKvmMachine machine, int id)
     {
         KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? created);
         using IKvmVcpu vcpu = created ?? throw new InvalidOperationException($"KVM_CREATE_VCPU {id}: {reply.Errno}");

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Xstate.Architecture;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -36,6 +38,9 @@ public sealed record ConformanceOptions
 public sealed record ConformanceResult(
     IReadOnlyDictionary<string, long> Calls, long Sequences, long Refusals, long Bytes, long Undecided, IReadOnlyList<ScenarioDisagreement> Disagreements, bool IsComplete)
 {
+    /// <summary>Which rules and differences were reached.</summary>
+    public ConformanceReach Reach { get; init; } = ConformanceReach.None;
+
     /// <summary>All calls.</summary>
     public long Total => Calls.Values.Sum();
 }
@@ -62,21 +67,28 @@ public static class ConformanceRun
         ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting.IsEmpty ? null : number => new ModelBackend(host.Drifting(drifting, number)));
         KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
         ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
+        ImmutableArray<LeftOut> outOfReach = ConformanceScope.OutOfReach(host, facts);
+        string[] expected = [.. KernelDifferences.All.Select(info => info.Id).Except(outOfReach.Select(left => left.What))];
+        DifferenceReach reach = new(host, expected);
         List<ScenarioDisagreement> found = [];
         long start = Stopwatch.GetTimestamp();
         ulong seed = options.Seed;
         long compared = 0;
         while (compared < options.Count && found.Count < options.MaxDisagreements && (options.Limit is not { } limit || Stopwatch.GetElapsedTime(start) < limit))
         {
-            if (calls is not null && virtualCpus.Compare(calls.Make(seed)) is { } difference)
+            KvmSequence? sequence = calls?.Make(seed);
+            if (sequence is not null && virtualCpus.Compare(sequence) is { } difference)
             {
                 found.Add(Describe(difference, host));
             }
 
-            if (children.Compare(seed, steps.Make(seed)) is { } other)
+            string scenario = steps.Make(seed);
+            if (children.Compare(seed, scenario) is { } other)
             {
                 found.Add(other);
             }
+
+            reach.Look(sequence, scenario);
 
             seed++;
             compared = virtualCpus.Calls + children.Calls.Values.Sum();
@@ -90,7 +102,10 @@ public static class ConformanceRun
         }
 
         return new ConformanceResult(
-            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, virtualCpus.Undecided + children.Undecided, found, compared >= options.Count);
+            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, virtualCpus.Undecided + children.Undecided, found, compared >= options.Count)
+        {
+            Reach = new ConformanceReach([.. virtualCpus.Rules.Union(children.Rules).Order(StringComparer.Ordinal)], [.. reach.Reached], [.. expected.Except(reach.Reached)], outOfReach),
+        };
     }
 
     private static ScenarioDisagreement Describe(KvmDisagreement difference, LinuxHost host)
@@ -101,5 +116,5 @@ public static class ConformanceRun
     }
 
     private static string Text(KvmAnswer answer) =>
-        answer.Errno != Hypervisors.Errno.None ? $"{{\"errno\":\"{answer.Errno}\"}}" : $"{{\"errno\":0,\"hex\":\"{Convert.ToHexStringLower(answer.Bytes.Span)}\"}}";
+        answer.Errno != Errno.None ? $"{{\"errno\":\"{answer.Errno}\"}}" : $"{{\"errno\":0,\"hex\":\"{Convert.ToHexStringLower(answer.Bytes.Span)}\"}}";
 }

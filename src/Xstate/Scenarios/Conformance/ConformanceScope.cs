@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
+using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
 
@@ -9,6 +11,57 @@ namespace Xstate.Scenarios.Conformance;
 public static class ConformanceScope
 {
     private static readonly StateComponentSet Cet = StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
+
+    /// <summary>The named differences of kernels that no sequence on this host can show, with the reason.</summary>
+    /// <param name="host">The model of the host.</param>
+    /// <param name="facts">What sequences of KVM's calls are built around; null to leave KVM out.</param>
+    public static ImmutableArray<LeftOut> OutOfReach(LinuxHost host, KvmSequenceFacts? facts)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ImmutableArray<LeftOut>.Builder left = ImmutableArray.CreateBuilder<LeftOut>();
+        foreach (string id in KernelDifferences.All.Select(info => info.Id))
+        {
+            if (WhyOutOfReach(id, host, facts) is { } why)
+            {
+                left.Add(new LeftOut(id, why));
+            }
+        }
+
+        return left.ToImmutable();
+    }
+
+    private static string? WhyOutOfReach(string id, LinuxHost host, KvmSequenceFacts? facts)
+    {
+        if (facts is null && id.StartsWith("KVM-", StringComparison.Ordinal))
+        {
+            return "KVM is left out";
+        }
+
+        bool hasKeys = host.UserFeatures.Contains(StateComponent.Pkru);
+        bool isNopku = hasKeys && host.Record.Xcr0 is not null && !host.Record.Cpuid.Has(CpuidFeatures.Ospke);
+        bool runs = facts is { MovesThroughProcessor: true };
+        ProcessorIdentity processor = ProcessorIdentity.From(host.Record.Cpuid);
+        return id switch
+        {
+            "KVM-SET-XFD-NM" => "no sequence sets IA32_XFD to anything but 0: it can harm the kernel",
+            "KVM-XTILE-HALF" => "no sequence calls KVM_GET_SUPPORTED_CPUID",
+            "KVM-INIT-XSS-ZERO" or "KVM-INIT-CET" => "no sequence sends INIT",
+            "KVM-CPUID-AFTER-RUN" or "KVM-CPUID-NO-REPEAT" => "no sequence enters the guest",
+            "KVM-EFER-CPUID" => "no sequence sets EFER",
+            "KVM-PROT-ZERO" or "KVM-PROT-EINVAL" => "no sequence makes a virtual machine with protected state",
+            "KVM-PKRU-WIDE" => "no call shows it: it is about an interrupt while KVM_RUN enters the guest",
+            "SIG-PKU-NO-XCR0" => "it is about signals inside a guest",
+            "X86FPU-NOPKU" when !isNopku => "this kernel was not started with nopku",
+            "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm => "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
+            "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty => "this host has no CET to give to guests",
+            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" when hasKeys && !runs => "no sequence runs the virtual CPU here, which alone shows it",
+            "KVM-GET-PKRU-XINUSE" when hasKeys && processor.IsIntelSilicon => "XINUSE[9] does not follow PKRU on this processor",
+            "SIG-PKRU-FORCED" when hasKeys && isNopku => "kernels that have it do not use protection keys here",
+            "SIG-PKRU-FORCED" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] is never clear on this processor when a signal comes",
+            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
+            _ => null,
+        };
+    }
 
     /// <summary>What a comparison on this host leaves out, with the reason.</summary>
     /// <param name="host">The model of the host.</param>

@@ -17,6 +17,7 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
 {
     private const string HexField = "\"hex\":\"";
     private readonly XsaveLayout _layout = XsaveLayout.FromCpuid(model.Cpuid);
+    private readonly SortedSet<string> _rules = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, long> _calls = new(StringComparer.Ordinal);
 
     /// <summary>Steps compared so far, by what they are.</summary>
@@ -33,6 +34,9 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
     /// clear, and anywhere else the kernel executes WRPKRU for it, which on Intel's processors sets it. Also scenarios that agreed only with an alternative model, or only when run again.
     /// </summary>
     public long Undecided { get; private set; }
+
+    /// <summary>Ids of the rules by which the model refused steps that both refused.</summary>
+    public IReadOnlySet<string> Rules => _rules;
 
     /// <summary>Bytes of answers compared so far, as text.</summary>
     public long Bytes { get; private set; }
@@ -88,7 +92,7 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
     {
         using StringReader reader = new(text);
         Scenario scenario = ScenarioReader.Read(reader).Single();
-        List<(string Op, string Answer)> modelled = Answers(scenario, model);
+        List<(string Op, string Answer)> modelled = Answers(scenario, model, count ? _rules : null);
         List<(string Op, string Answer)> real = Answers(scenario, kernel);
         int equal = Equal(modelled, real, count);
         if (count)
@@ -186,7 +190,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
             && ((one[digit] ^ other[digit]) & ~2) == 0 && pkru.IndexOfAnyExcept('0') < 0;
     }
 
-    private static List<(string Op, string Answer)> Answers(Scenario scenario, ScenarioBackend backend)
+    /// <summary>The answers of a backend to a scenario, without the reasons, whose rules are collected.</summary>
+    internal static List<(string Op, string Answer)> Answers(Scenario scenario, ScenarioBackend backend, SortedSet<string>? rules = null)
     {
         using MemoryStream output = new();
         ScenarioRunner.Run(scenario, backend, output);
@@ -196,6 +201,11 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
         {
             foreach (JsonElement step in steps.EnumerateArray())
             {
+                if (rules is not null && step.TryGetProperty("why", out JsonElement why) && why.TryGetProperty("rule", out JsonElement rule))
+                {
+                    rules.Add(rule.GetString()!);
+                }
+
                 StringBuilder text = new();
                 foreach (JsonProperty member in step.EnumerateObject().Where(member => member.Name != "why"))
                 {
