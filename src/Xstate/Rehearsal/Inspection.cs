@@ -30,6 +30,11 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     public void Run(ICollection<Finding> findings, ICollection<RegisterDifference> differences)
     {
+        if (FindNoSnapshot(findings))
+        {
+            return;
+        }
+
         FindDanger(findings);
         FindMissingComponents(findings);
         FindForeignLayout(findings);
@@ -49,6 +54,18 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     {
         findings.Add(RestoreRehearsal.OfRule(rule, message, where) with { Found = found, Expected = expected });
         Verdict = verdict > Verdict ? verdict : Verdict;
+    }
+
+    // A guest that runs has an MXCSR, and so has one that never ran: 0x1f80.
+    private bool FindNoSnapshot(ICollection<Finding> findings)
+    {
+        bool isEmpty = !_area.AsSpan(0, XsaveFormat.LegacyLength).ContainsAnyExcept((byte)0) && Area.XstateBv.IsEmpty && Area.XcompBv == 0;
+        if (isEmpty)
+        {
+            Add(findings, "XS0113", "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state", At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");
+        }
+
+        return isEmpty;
     }
 
     // The buffer holds a component that IA32_XFD disables, on a kernel that does not clear it: its own XRSTOR would take #NM. Never executed, only said.

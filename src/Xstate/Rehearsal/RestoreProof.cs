@@ -24,7 +24,12 @@ public static class RestoreProof
             return new ProofResult(null, $"{options.RestorerOf(capture).Title} makes no call of KVM");
         }
 
-        using KvmModelMachine model = new(host, options.Protection);
+        if (options.Protection != GuestProtection.None)
+        {
+            return new ProofResult(null, "a protected guest is not made for a proof: only ordinary ones are");
+        }
+
+        using KvmModelMachine model = new(host);
         return Compare(On(model), On(real));
 
         PerformedRestore On(IKvmMachine machine) => RestorePlan.Perform(

@@ -80,6 +80,11 @@ public static class RestoreRehearsal
     {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Capture known = AssumedContext.Complete(StoredImage.AtHostOffsets(written, host), host, options, choices);
+        if (!ProtectedGuests.ReachesGuest(options.Protection, host.Behavior))
+        {
+            return ProtectedGuests.Perform(known, host, options.Protection, kvm);
+        }
+
         AddLost(findings, known);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
@@ -102,8 +107,9 @@ public static class RestoreRehearsal
 
         Attempt attempt = Try(known, host, options, kvm);
         findings.AddRange(attempt.Findings);
-        if (attempt.Verdict == Verdict.Same)
+        if (attempt.Verdict == Verdict.Same || attempt.Findings.Any(finding => finding.Rule == "XS0113"))
         {
+            // No repair makes a snapshot of an area that is none.
             return Outcome(attempt, known, host, options) with { Findings = findings.ToImmutable() };
         }
 
@@ -211,6 +217,11 @@ public static class RestoreRehearsal
             }
 
             KvmModelVcpu vcpu = (KvmModelVcpu)restored.Vcpu;
+            if (options.Protection == GuestProtection.SevEsBeforeLaunch)
+            {
+                vcpu.LaunchEncrypted();
+            }
+
             HashSet<uint> unset = [.. performed.Calls.Where(call => call.Index == restored.Index).SelectMany(call => call.UnsetMsrs).Select(msr => msr.Msr.Index)];
             Inspection inspection = new(capture.States[restored.Index], vcpu, host, options) { Unset = unset };
             inspection.Run(findings, differences);

@@ -138,7 +138,7 @@ public class MsrRestoreTests
         SplitMix64 random = new((ulong)seed);
         LinuxHost host = CetGuest.Host(random.Pick<string>(Hosts), random.Pick<string>(Kernels));
         uint[] indices = [0x1C4, 0x1C5, .. CetGuest.CetMsrs];
-        (uint, ulong)[] msrs = [.. indices.Where(_ => random.OneIn(2)).Select(index => (index, Value(index, random)))];
+        (uint, ulong)[] msrs = [.. indices.Where(_ => random.OneIn(2)).Select(index => (index, Value(index, new SplitMix64(random.Next()))))];
         ulong xss = random.Pick<ulong>([0, 0, 0x800, 0x1000, 0x1800, 0x1900]);
         Capture capture = CetGuest.Of(host, xss, [.. msrs.Where(msr => msr.Item1 != 0x1C4)]);
         Dictionary<uint, ulong> held = msrs.ToDictionary(msr => msr.Item1, msr => msr.Item2);

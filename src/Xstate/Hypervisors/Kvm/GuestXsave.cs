@@ -38,7 +38,20 @@ internal sealed class GuestXsave
     /// <summary>Bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads (<c>uabi_size</c>).</summary>
     internal int UabiLength { get; private set; }
 
+    /// <summary>Whether the guest's state is encrypted by now.</summary>
+    internal bool IsLaunched { get; private set; }
+
     private KernelBehavior Behavior => _host.Behavior;
+
+    // The VM type that copies state into the VMSA is as old as the refusals for VM types with protected state.
+    private bool IsBeforeLaunch => _protection == GuestProtection.SevEsBeforeLaunch && Behavior.Has(KernelDifference.KvmProtectedEinval);
+
+    /// <summary>KVM_SEV_LAUNCH_UPDATE_VMSA: of the buffer the x87, SSE and AVX registers and MXCSR go into the VMSA (<c>sev_es_sync_vmsa</c>); the guest begins with all other components initial.</summary>
+    internal void Launch()
+    {
+        State.Xfeatures &= StateComponentSet.Of(StateComponent.X87, StateComponent.Sse, StateComponent.Avx);
+        IsLaunched = true;
+    }
 
     /// <summary>Enlarges the buffer for dynamic components that a new CPUID has, or says why not.</summary>
     internal KvmReply? EnableDynamic(CpuidTable asked, StateComponentSet permitted)
@@ -165,12 +178,12 @@ internal sealed class GuestXsave
 
     private KvmReply? ProtectedReply()
     {
-        if (_protection == GuestProtection.None)
+        if (_protection == GuestProtection.None || (IsBeforeLaunch && !IsLaunched))
         {
             return null;
         }
 
-        if (_protection == GuestProtection.ProtectedState && Behavior.Has(KernelDifference.KvmProtectedEinval))
+        if ((_protection == GuestProtection.ProtectedState || IsLaunched) && Behavior.Has(KernelDifference.KvmProtectedEinval))
         {
             return new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" });
         }

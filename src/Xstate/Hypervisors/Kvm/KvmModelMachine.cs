@@ -15,6 +15,12 @@ public enum GuestProtection
 
     /// <summary>A VM type with protected state (SEV-SNP, TDX): refused from about 6.10 on.</summary>
     ProtectedState,
+
+    /// <summary>
+    /// A SEV-ES guest of the VM type KVM_X86_SEV_ES_VM (KVM_SEV_INIT2, 6.10) before KVM_SEV_LAUNCH_UPDATE_VMSA: calls reach it as they reach an ordinary guest, and the launch encrypts what they left. Before 6.10 there is
+    /// KVM_SEV_ES_INIT alone, whose guests get nothing.
+    /// </summary>
+    SevEsBeforeLaunch,
 }
 
 /// <summary>A modelled process with one virtual machine under a kernel of named behaviour. Not thread-safe, like the calls of one thread.</summary>

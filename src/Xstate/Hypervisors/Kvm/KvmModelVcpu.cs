@@ -130,6 +130,20 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         return KvmReply.Success;
     }
 
+    /// <summary>
+    /// KVM_SEV_LAUNCH_UPDATE_VMSA of a SEV-ES guest of the type KVM_X86_SEV_ES_VM. PKRU, XCR0 and IA32_XSS go into the VMSA as well; from now on the state is protected. Read in Linux 6.10 to 6.18, not measured.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The machine's guests are of another kind.</exception>
+    public void LaunchEncrypted()
+    {
+        if (_machine.Protection != GuestProtection.SevEsBeforeLaunch)
+        {
+            throw new InvalidOperationException($"{_machine.Protection} has no launch");
+        }
+
+        _xsave.Launch();
+    }
+
     /// <inheritdoc/>
     public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries)
     {
