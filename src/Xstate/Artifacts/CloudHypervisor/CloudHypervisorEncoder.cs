@@ -36,7 +36,7 @@ internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits lim
 
     private static IEnumerable<(Number Number, ulong Value)> Changes(VcpuText vcpu, CapturedState before, CapturedState after) =>
     [
-        .. AreaChanges(vcpu, after), .. FpuChanges(vcpu, before, after), .. Xcr0Changes(vcpu, before, after), .. MsrChanges(vcpu, before, after), .. CpuidChanges(vcpu, before, after),
+        .. AreaChanges(vcpu, after), .. FpuChanges(vcpu, before, after), .. Xcr0Changes(vcpu, before, after), .. MsrChanges(vcpu, before, after), .. DroppedMsrs(vcpu, before, after), .. CpuidChanges(vcpu, before, after),
     ];
 
     private static IEnumerable<(Number Number, ulong Value)> AreaChanges(VcpuText vcpu, CapturedState after)
@@ -135,6 +135,22 @@ internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits lim
             {
                 throw VcpuChange.NoPlace(after, $"MSR 0x{index:x}");
             }
+        }
+    }
+
+    private static IEnumerable<(Number Number, ulong Value)> DroppedMsrs(VcpuText vcpu, CapturedState before, CapturedState after)
+    {
+        HashSet<uint> dropped = [.. VcpuChange.DroppedMsrs(before, after)];
+        if (dropped.Count == 0)
+        {
+            yield break;
+        }
+
+        Number[] stays = vcpu.Msrs[VcpuChange.StandIn(after, [.. vcpu.Msrs.Select(msr => (uint)msr[0].Value)])];
+        foreach (Number[] msr in vcpu.Msrs.Where(msr => dropped.Contains((uint)msr[0].Value)))
+        {
+            yield return (msr[0], stays[0].Value);
+            yield return (msr[1], stays[1].Value);
         }
     }
 

@@ -53,6 +53,7 @@ internal sealed class FirecrackerEncoder(Capture decoded, ImmutableArray<VcpuPla
             }
         }
 
+        DropMsrs(file, vcpu, after, [.. VcpuChange.DroppedMsrs(before, after)]);
         if (VcpuChange.Cpuid(before, after) is { } cpuid)
         {
             for (int i = 0; i < cpuid.Entries.Length; i++)
@@ -63,6 +64,29 @@ internal sealed class FirecrackerEncoder(Capture decoded, ImmutableArray<VcpuPla
                 BinaryPrimitives.WriteUInt32LittleEndian(place[4..], registers.Ebx);
                 BinaryPrimitives.WriteUInt32LittleEndian(place[8..], registers.Ecx);
                 BinaryPrimitives.WriteUInt32LittleEndian(place[12..], registers.Edx);
+            }
+        }
+    }
+
+    private static void DropMsrs(Span<byte> file, VcpuPlaces vcpu, CapturedState after, HashSet<uint> dropped)
+    {
+        if (dropped.Count == 0)
+        {
+            return;
+        }
+
+        uint[] indices = new uint[vcpu.MsrEntries.Length];
+        for (int i = 0; i < indices.Length; i++)
+        {
+            indices[i] = VcpuBytes.MsrIndexAt(file[vcpu.MsrEntries[i]..]);
+        }
+
+        Span<byte> entry = file.Slice(vcpu.MsrEntries[VcpuChange.StandIn(after, indices)], VcpuBytes.MsrLength);
+        for (int i = 0; i < indices.Length; i++)
+        {
+            if (dropped.Contains(indices[i]))
+            {
+                entry.CopyTo(file[vcpu.MsrEntries[i]..]);
             }
         }
     }

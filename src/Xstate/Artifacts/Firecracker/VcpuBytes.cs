@@ -10,6 +10,9 @@ internal static class VcpuBytes
     /// <summary>Where EAX to EDX begin in struct kvm_cpuid_entry2.</summary>
     public const int CpuidRegisters = 12;
 
+    /// <summary>Bytes of struct kvm_msr_entry.</summary>
+    public const int MsrLength = 16;
+
     /// <summary>Where the value is in struct kvm_msr_entry.</summary>
     public const int MsrValue = 8;
 

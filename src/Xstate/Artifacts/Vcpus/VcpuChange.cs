@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
 
@@ -36,6 +37,31 @@ internal static class VcpuChange
                 yield return new KeyValuePair<uint, ulong>(index, now);
             }
         }
+    }
+
+    // MSRs whose second write of the same value changes nothing: SYSENTER's, PAT, STAR, LSTAR, CSTAR, FMASK, KERNEL_GS_BASE.
+    private static readonly ImmutableArray<uint> Repeatable = [0x174, 0x175, 0x176, 0x277, 0xC000_0081, 0xC000_0082, 0xC000_0083, 0xC000_0084, 0xC000_0102];
+
+    /// <summary>MSRs that were left out.</summary>
+    public static IEnumerable<uint> DroppedMsrs(CapturedState before, CapturedState after) => VcpuFacts.MsrsOf(before).Except(VcpuFacts.MsrsOf(after));
+
+    /// <summary>
+    /// The position of the entry that stands in for those that were left out. A list keeps its length: the entry of an MSR that goes becomes a second one of an MSR that stays, because setting that twice is setting it once.
+    /// </summary>
+    /// <param name="after">The state as it shall be.</param>
+    /// <param name="indices">The MSRs of the list, in its order.</param>
+    /// <exception cref="NotSupportedException">The list has no MSR that can be set twice.</exception>
+    public static int StandIn(CapturedState after, IReadOnlyList<uint> indices)
+    {
+        for (int i = 0; i < indices.Count; i++)
+        {
+            if (Repeatable.Contains(indices[i]) && after.Msrs.ContainsKey(indices[i]))
+            {
+                return i;
+            }
+        }
+
+        throw NoPlace(after, "a list with fewer MSRs: none of those that stay can be set twice in place of one that goes");
     }
 
     /// <summary>Whether the user gave an MSR's value as context for a snapshot that does not have it: then it is not a change of the snapshot.</summary>

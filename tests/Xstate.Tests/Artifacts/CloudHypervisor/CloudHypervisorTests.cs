@@ -193,6 +193,19 @@ public class CloudHypervisorTests
     }
 
     [Fact]
+    public void An_MSR_that_is_left_out_becomes_a_second_one_of_another()
+    {
+        byte[] file = Change(Sample(OneVcpu), kvm => kvm["msrs"]!.AsArray().Add(new JsonObject { ["index"] = 0x6A0, ["data"] = 0 }));
+        Artifact artifact = Open(file);
+        CapturedState state = artifact.Capture!.States[0];
+        Assert.Equal(0x6A0u, state.MsrOrder[^1]);
+        Capture changed = artifact.Capture with { States = [state with { Msrs = state.Msrs.Remove(0x6A0) }] };
+        Capture written = Open(Encode(artifact, changed, file)).Capture!;
+        Assert.Equal(changed.States[0].Msrs, written.States[0].Msrs);
+        AssertSame(changed, written);
+    }
+
+    [Fact]
     public void A_relocated_area_is_read_where_it_lies_though_the_CPUID_tells_otherwise()
     {
         byte[] file = Sample(OneVcpu);

@@ -6,7 +6,11 @@ using Xstate.Artifacts;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Captures;
 using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
 using Xstate.Tests.Support;
+using Xstate.Transforms;
 
 namespace Xstate.Tests.Artifacts.Firecracker;
 
@@ -160,6 +164,37 @@ public class FirecrackerTests
 
         string Refused(CapturedState other) =>
             Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] }, new MemoryStream(file))).Message;
+    }
+
+    [Fact]
+    public void An_MSR_that_a_repair_leaves_out_makes_room_for_a_second_one_of_another()
+    {
+        SnapshotParts vcpu = Take(Sample(OneVcpu)).Vcpus[0];
+        byte[][] cet = [.. ((uint[])[0x6A0, 0x6A2, 0x6A7]).Select(index => (byte[])[.. BitConverter.GetBytes(index), 0, 0, 0, 0, .. new byte[8]])];
+        byte[] file = SnapshotParts.Bincode("4.0.0", "1.10", [vcpu with { MsrLists = [[.. vcpu.MsrLists[0], .. cet], .. vcpu.MsrLists[1..]] }]);
+        Artifact artifact = Open(file);
+        Assert.Contains(0x6A0u, artifact.Capture!.States[0].MsrOrder);
+        LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
+        TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture, host);
+        Assert.Equal((Verdict.Repairable, "KVM_SET_MSRS"), (outcome.Verdict, outcome.RefusedCall));
+        Assert.Equal("firecracker", outcome.Vmm.Id);
+        Assert.Equal(3, outcome.Repairs.Count(step => step.Kind == RepairKind.Msr));
+
+        byte[] written = Encode(artifact, outcome.Repaired!, file);
+        Assert.Equal(file.Length, written.Length);
+        Assert.Equal(0UL, SnapshotParts.Crc(written));
+        Artifact repaired = Open(written);
+        Assert.DoesNotContain(repaired.Capture!.States[0].Msrs.Keys, index => index is 0x6A0 or 0x6A2 or 0x6A7);
+        Assert.Equal(outcome.Repaired!.States[0].Msrs, repaired.Capture.States[0].Msrs);
+        Assert.True(outcome.Repaired.States[0].Area.Span.SequenceEqual(repaired.Capture.States[0].Area.Span));
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(repaired.Capture, host).Verdict);
+
+        // Nothing that can be set twice: the change is refused by name.
+        SnapshotParts alone = vcpu with { MsrLists = [cet] };
+        byte[] bare = SnapshotParts.Bincode("4.0.0", "1.10", [alone]);
+        Artifact empty = Open(bare);
+        CapturedState state = empty.Capture!.States[0];
+        Assert.Throws<NotSupportedException>(() => Encode(empty, empty.Capture with { States = [state with { Msrs = state.Msrs.Remove(0x6A0) }] }, bare));
     }
 
     [Fact]
