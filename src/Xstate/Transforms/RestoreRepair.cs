@@ -177,8 +177,8 @@ public static class RestoreRepair
         {
             bool compacted = Area.IsCompacted;
             StateComponentSet extended = Area.XstateBv.Except(StateComponentSet.Legacy);
-            bool moves = !compacted && extended.Any(Moves);
-            if (!compacted && !moves)
+            StateComponentSet moved = StateComponentSet.Of([.. extended.Where(Moves)]);
+            if (!compacted && moved.IsEmpty)
             {
                 // Nothing has to move, so the destination's layout describes the image as well.
                 _layout = !manner.IsGuess && extended.All(component => target.Layout.TryGetSlot(component, out _)) ? target.Layout : _layout;
@@ -210,7 +210,7 @@ public static class RestoreRepair
             _layout = target.Layout;
             _steps.Add(compacted
                 ? new RepairStep(RepairKind.Expand, state.Id, "expanded from the compacted to the standard format", XsaveFormat.XcompBvOffset)
-                : new RepairStep(RepairKind.Relocate, state.Id, $"moved {extended.Describe()} to the destination's offsets", XsaveFormat.ExtendedOffset));
+                : new RepairStep(RepairKind.Relocate, state.Id, $"moved {moved.Describe()} to the destination's offsets", XsaveFormat.ExtendedOffset));
         }
 
         private bool Moves(StateComponent component) =>
