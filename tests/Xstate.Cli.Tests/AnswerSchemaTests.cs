@@ -19,6 +19,7 @@ public class AnswerSchemaTests
     [InlineData("show", "show", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("check", "check", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("rules", "rules")]
+    [InlineData("vmms", "check", "--vmm", "list")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
     [InlineData("run", "run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after")]

@@ -19,7 +19,7 @@ internal static class CheckCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state, a directory that criu dump wrote, - for standard input, or --pid N for a running process." };
+        Argument<string?> file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A state, a directory that criu dump wrote, - for standard input, or --pid N for a running process." };
         Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
         Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
         RestoreOptions restore = new();
@@ -27,7 +27,9 @@ internal static class CheckCommand
         Command command = new("check", "Rehearse the restore of a state on hosts and say what would happen and why.") { file, on, prove };
         restore.AddTo(command);
         options.AddTo(command);
-        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(on)!, parsed.GetValue(prove), parsed, restore, options));
+        command.SetAction(parsed => restore.ListsVmms(parsed)
+            ? RestoreOptions.PrintVmms(parsed.GetValue(options.Json))
+            : Run(parsed.GetValue(file) ?? throw new UsageException("check needs FILE"), parsed.GetValue(on)!, parsed.GetValue(prove), parsed, restore, options));
         return command;
     }
 

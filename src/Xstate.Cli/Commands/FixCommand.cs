@@ -18,7 +18,7 @@ internal static class FixCommand
 
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state; with --undo, a repaired one." };
+        Argument<string?> file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A state; with --undo, a repaired one." };
         Option<string?> on = new("--on") { Description = "The destination, as for check; without it, only damage that the file's own writer did is mended." };
         Option<string?> output = OutputOption.Create("Where to write the repaired state, in the format of FILE.");
         Option<string?> undo = new("--undo")
@@ -34,7 +34,12 @@ internal static class FixCommand
         options.AddTo(command);
         command.SetAction(parsed =>
         {
-            string path = parsed.GetValue(file)!;
+            if (restore.ListsVmms(parsed))
+            {
+                return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
+            }
+
+            string path = parsed.GetValue(file) ?? throw new UsageException("fix needs FILE");
             bool replace = parsed.GetValue(force);
             string? destination = parsed.GetValue(output);
             if (parsed.GetResult(undo) is not null && parsed.GetValue(on) is null)

@@ -1,18 +1,25 @@
 using System.CommandLine;
+using Xstate.Artifacts;
 using Xstate.Captures;
+using Xstate.Cli.Output;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Rehearsal;
+using Xstate.Reports;
 
 namespace Xstate.Cli.Input;
 
 /// <summary>Options that say how a restore is performed.</summary>
 internal sealed class RestoreOptions
 {
-    private readonly Option<string?> _vmm = new("--vmm") { Description = $"Whose restore is followed: {string.Join(", ", Restorers.All.Select(vmm => vmm.Id))}. Without it, the VMM whose snapshot FILE is, else {Restorers.Default.Id}." };
+    private const string List = "list";
+
+    private readonly Option<string?> _vmm = new("--vmm") { Description = $"Whose restore is followed: {string.Join(", ", Restorers.All.Select(vmm => vmm.Id))}. Without it, the VMM whose snapshot FILE is, else {Restorers.Default.Id}. {List} tells what each does and how that is known." };
 
     private readonly Option<string?> _vcpuPkru = new("--vcpu-pkru") { Description = "PKRU that the virtual CPUs hold before the restore; without it they are fresh." };
 
-    private readonly Option<string?> _protection = new("--protected") { Description = "The guest is protected: sev-es, or protected-state (SEV-SNP, TDX)." };
+    private readonly Option<string?> _vcpuState = new("--vcpu-state") { Description = "The state that the virtual CPUs hold before the restore: a capture with what else ran on them; without it they are fresh." };
+
+    private readonly Option<string?> _protection = new("--protected") { Description = "The guest is protected: sev-es, sev-es-before-launch (KVM_SEV_INIT2, until its launch), or protected-state (SEV-SNP, TDX)." };
 
     private readonly Option<string?> _hostLayout = new("--host-layout") { Description = "CPUID that completes a HOST which does not tell its leaf 0xD (default: --layout)." };
 
@@ -24,6 +31,7 @@ internal sealed class RestoreOptions
         command.Add(_hostLayout);
         command.Add(_vmm);
         command.Add(_vcpuPkru);
+        command.Add(_vcpuState);
         command.Add(_protection);
     }
 
@@ -33,6 +41,24 @@ internal sealed class RestoreOptions
     /// <summary>Where the base of a CPU model is looked up; null for nowhere.</summary>
     public string? CpuMap(ParseResult parsed) => parsed.GetValue(_cpuMap);
 
+    /// <summary>Whether the user asks what there is to choose from, and not for a rehearsal: --vmm list.</summary>
+    public bool ListsVmms(ParseResult parsed) => string.Equals(parsed.GetValue(_vmm), List, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Prints what each VMM does.</summary>
+    public static int PrintVmms(bool json)
+    {
+        if (json)
+        {
+            Standard.Write(VmmsReport.WriteJson);
+        }
+        else
+        {
+            VmmsReport.WriteText(Standard.Out);
+        }
+
+        return ExitCode.Fine;
+    }
+
     /// <summary>What the command line says about restoring a capture.</summary>
     public RehearsalOptions Read(ParseResult parsed, Capture capture)
     {
@@ -41,13 +67,23 @@ internal sealed class RestoreOptions
             Vmm = parsed.GetValue(_vmm) is not { } vmm ? Restorers.For(capture)
                 : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
             PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? CommonOptions.ParsePkru(pkru, _vcpuPkru.Name) : null,
+            PreviousState = parsed.GetValue(_vcpuState) is { } before ? StateOf(before) : null,
             Protection = parsed.GetValue(_protection) switch
             {
                 null => GuestProtection.None,
                 "sev-es" => GuestProtection.SevEs,
+                "sev-es-before-launch" => GuestProtection.SevEsBeforeLaunch,
                 "protected-state" => GuestProtection.ProtectedState,
-                string other => throw new UsageException($"--protected takes sev-es or protected-state, not {other}"),
+                string other => throw new UsageException($"--protected takes sev-es, sev-es-before-launch or protected-state, not {other}"),
             },
         };
+    }
+
+    private static Capture StateOf(string file)
+    {
+        Artifact artifact = ArtifactInput.Open(file, null);
+        return artifact.Capture is { Kind: CaptureKind.VirtualMachine } capture
+            ? capture
+            : throw new UsageException($"--vcpu-state takes a state of virtual CPUs; {file} is {artifact.Format}");
     }
 }
