@@ -18,6 +18,9 @@ public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidReg
     public CpuidRegisters SetIn(CpuidRegisters answer, bool present) =>
         answer.With(Register, present ? answer[Register] | 1u << Bit : answer[Register] & ~(1u << Bit));
 
+    /// <summary>Its row in <see cref="CpuidFeatures.All"/>; -1 for a feature that is not of the catalogue.</summary>
+    internal int Row { get; init; } = -1;
+
     /// <summary>What a program loses with the bit.</summary>
     public FeatureEffect Effect { get; init; }
 

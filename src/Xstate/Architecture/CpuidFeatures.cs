@@ -547,7 +547,7 @@ public static class CpuidFeatures
     private static CpuidFeature Row(
         string name, uint leaf, uint subleaf, CpuidRegister register, int bit, FeatureEffect effect = FeatureEffect.None)
     {
-        CpuidFeature feature = new(name, leaf, subleaf, register, bit) { Effect = effect };
+        CpuidFeature feature = new(name, leaf, subleaf, register, bit) { Effect = effect, Row = Rows.Count };
         Rows.Add(feature);
         return feature;
     }
