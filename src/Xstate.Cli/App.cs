@@ -69,6 +69,7 @@ internal static class App
             ConvertCommand.Create(),
             DiffCommand.Create(),
             SetCommand.Create(),
+            LintCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Xstate.Cli.Output;
 using Xstate.Findings;
 using Xstate.Hypervisors;
+using Xstate.Lint;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
@@ -18,9 +19,12 @@ internal static class RulesCommand
         return command;
     }
 
+    // L10 and N01 are names of lint's rules too.
+    private static Rule? Find(string id) => RuleCatalog.Find(LintRules.Find(id)?.Id ?? id) ?? LintRules.Find(id)?.ToRule();
+
     private static int Run(string? id, bool json)
     {
-        IReadOnlyList<Rule> rules = id is null ? RuleCatalog.All : RuleCatalog.Find(id) is { } rule ? [rule] : [];
+        IReadOnlyList<Rule> rules = id is null ? [.. RuleCatalog.All, .. LintRules.Own] : Find(id) is { } rule ? [rule] : [];
         IReadOnlyList<KernelDifferenceInfo> differences = id is null ? KernelDifferences.All : KernelDifferences.Find(id) is { } info ? [info] : [];
         if (id is not null && rules.Count + differences.Count == 0)
         {
