@@ -153,7 +153,7 @@ public static class CpuidMend
         bool zen2 = info.Component == StateComponent.Pkru && own.Eax == 64 && (draft.User & 1UL << (int)StateComponent.Opmask) == 0;
         uint depths = draft[0x1C, 0].Eax & 0xFF;
         bool lbr = info.Component == StateComponent.Lbr && depths != 0 && own.Eax == SupervisorRules.LbrLength(depths);
-        if (own.Eax == 0 || (!supervisor && own.Ebx is < XsaveFormat.ExtendedOffset or > XsaveLayout.MaxAreaLength))
+        if (own.Eax == 0 || (!supervisor && !VendorRules.IsKnownOffset((int)number, own.Ebx)))
         {
             return false;
         }

@@ -15,7 +15,7 @@ internal static class VendorRules
 
     // Standard-format offsets by component, of the families that a survey of 1,007 dumps found, without one exception.
     private static readonly ImmutableArray<uint>[] IntelOffsets = OffsetsOf(Mxcsr.IntelMask);
-    private static readonly ImmutableArray<uint>[] AmdOffsets = OffsetsOf(Mxcsr.AmdMask);
+    private static readonly ImmutableArray<uint>[] AmdOffsets = WithConsolePart(OffsetsOf(Mxcsr.AmdMask));
 
     internal static readonly ImmutableArray<CpuidFeature> NeverAmd =
     [
@@ -169,6 +169,14 @@ internal static class VendorRules
         _ => false,
     };
 
+    // LWP behind PKRU: family 17h model 47h, a part for consoles. No system saves LWP, so that it is no family of layouts.
+    private static ImmutableArray<uint>[] WithConsolePart(ImmutableArray<uint>[] offsets)
+    {
+        const uint LwpBehindPkru = 896;
+        offsets[(int)StateComponent.Lwp] = offsets[(int)StateComponent.Lwp].Add(LwpBehindPkru);
+        return offsets;
+    }
+
     private static ImmutableArray<uint>[] OffsetsOf(uint mxcsrMask) =>
     [
         .. Enumerable.Range(0, 64).Select(i => LayoutFamily.All.Where(family => family.MxcsrMask == mxcsrMask)
@@ -179,14 +187,18 @@ internal static class VendorRules
             .ToImmutableArray()),
     ];
 
+    /// <summary>Whether some processor has a component at an offset of the standard format; true where nobody knows any of its places.</summary>
+    internal static bool IsKnownOffset(int component, uint offset) =>
+        (IntelOffsets[component].IsEmpty && AmdOffsets[component].IsEmpty && offset >= XsaveFormat.ExtendedOffset)
+        || IntelOffsets[component].Contains(offset) || AmdOffsets[component].Contains(offset);
+
     private static void CheckOffset(in LintSubject cpuid, ref LintSink sink, int component, uint offset)
     {
         bool intel = IntelOffsets[component].Contains(offset);
         bool amd = AmdOffsets[component].Contains(offset);
-        bool unknown = IntelOffsets[component].IsEmpty && AmdOffsets[component].IsEmpty;
         bool wrongVendor = (cpuid.Processor.IsAmdLike && intel && !amd)
             || (cpuid.Processor.Vendor is ProcessorVendor.Intel or ProcessorVendor.Zhaoxin && amd && !intel);
-        if (unknown || ((intel || amd) && !wrongVendor))
+        if (IsKnownOffset(component, offset) && !wrongVendor)
         {
             return;
         }
