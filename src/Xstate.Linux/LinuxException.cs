@@ -8,8 +8,9 @@ public class LinuxException : Exception
     /// <summary>A refusal of one request.</summary>
     /// <param name="request">The request as the kernel's manual spells it, such as <c>open /dev/kvm</c>.</param>
     /// <param name="errno">The error number.</param>
-    public LinuxException(string request, Errno errno)
-        : base($"{request}: {errno} ({(int)errno})")
+    /// <param name="why">What the error number does not say, or null.</param>
+    public LinuxException(string request, Errno errno, string? why = null)
+        : base($"{request}: {errno} ({(int)errno}){(why is null ? "" : $": {why}")}")
     {
         Request = request;
         Errno = errno;

@@ -30,6 +30,9 @@ public sealed class LiveProcess
     // Registers of a 32-bit thread in NT_PRSTATUS; a 64-bit one, x32 included, has 27 of 8 bytes.
     private const int GeneralLength32 = 17 * sizeof(uint);
 
+    // A process that starts threads without end would never be listed whole.
+    private const int MaxPasses = 32;
+
     private readonly string _folder;
     private readonly Lazy<HostRecord> _host = new(() => HostProbe.RecordWithoutKvm());
 
@@ -46,49 +49,47 @@ public sealed class LiveProcess
 
     private Fact<XsaveLayout> Layout => new(XsaveLayout.FromCpuid(_host.Value.Cpuid), FactSource.Cpuid, "this processor");
 
-    /// <summary>Reads all threads.</summary>
+    /// <summary>Reads all threads. Threads come and go meanwhile, so they are listed again until nothing is new.</summary>
     /// <exception cref="LinuxException">There is no such process, or it may not be traced.</exception>
     public LiveReading Read()
     {
-        ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
-        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        Errno refusal = Errno.None;
+        Reading reading = new();
         using (TracerThread tracer = new("tracer"))
         {
-            foreach (int id in Threads())
+            bool isNew = true;
+            for (int pass = 0; isNew && pass < MaxPasses; pass++)
             {
-                CapturedState? state = null;
-                Errno errno = tracer.Perform(() => ReadThread(id, out state));
-                if (state is not null)
+                isNew = false;
+                foreach (int id in Threads(reading.Seen))
                 {
-                    states.Add(state);
+                    isNew = true;
+                    CapturedState? state = null;
+                    Errno errno = tracer.Perform(() => ReadThread(id, out state));
+                    reading.Add(id, state, errno);
                 }
-                else if (errno == Errno.EAGAIN)
-                {
-                    findings.Add(new Finding("XS1303", Severity.Warning, $"thread {id} did not stop: it sleeps where nothing can wake it") { Where = new FindingLocation(id) });
-                }
-                else if (refusal == Errno.None)
-                {
-                    // A thread may end at any time, and an ended one is refused. That counts only if no thread is left.
-                    refusal = errno;
-                }
+            }
+
+            if (isNew)
+            {
+                reading.Findings.Add(Of("XS1305", $"process {Id} starts threads faster than they can be listed; after {MaxPasses} listings the search ended, so some are missing"));
             }
         }
 
-        if (states.Count == 0 && findings.Count == 0)
+        if (reading.States.Count == 0 && !reading.HasAnswer)
         {
-            throw new LinuxException($"ptrace of {Id}", refusal == Errno.None ? Errno.ESRCH : refusal);
+            Errno refusal = reading.Refusal == Errno.None ? Errno.ESRCH : reading.Refusal;
+            throw new LinuxException($"ptrace of {Id}", refusal, TraceRefusal.Explain(Id, refusal));
         }
 
         Capture capture = new()
         {
             Format = Format,
             Kind = CaptureKind.Process,
-            States = states.ToImmutable(),
+            States = [.. reading.States],
             Source = new Fact<HostRecord>(_host.Value, _host.Value.Provenance),
             Note = Describe(),
         };
-        return new LiveReading(capture, findings.ToImmutable());
+        return new LiveReading(capture, [.. reading.Findings]);
     }
 
     /// <summary>Gives registers of one thread values, and reads them back.</summary>
@@ -99,7 +100,7 @@ public sealed class LiveProcess
     public WriteOutcome Set(IReadOnlyCollection<RegisterEdit> edits, int? thread = null)
     {
         int id = thread ?? Id;
-        if (!Threads().Contains(id))
+        if (!Threads([]).Contains(id))
         {
             throw new LinuxException($"ptrace of {id}, which is no thread of {Id}", Errno.ESRCH);
         }
@@ -109,7 +110,7 @@ public sealed class LiveProcess
         using TracerThread tracer = new("tracer");
         WriteOutcome? outcome = null;
         Errno errno = tracer.Perform(() => WithStopped(id, stopped => outcome = RegisterWrite.Perform(new ThreadRegsets(stopped), id, Layout, edits, host)));
-        return outcome ?? throw new LinuxException($"ptrace of {id}", errno);
+        return outcome ?? throw new LinuxException($"ptrace of {id}", errno, TraceRefusal.Explain(id, errno));
     }
 
     private static Errno WithStopped(int id, Action<TracedThread> action)
@@ -141,6 +142,7 @@ public sealed class LiveProcess
     {
         byte[] area = [];
         byte[] general = [];
+        ulong? shadowStack = null;
         Errno answer = Errno.None;
         Errno errno = WithStopped(id, stopped =>
         {
@@ -152,13 +154,14 @@ public sealed class LiveProcess
             }
 
             stopped.TryGet(RegisterSet.General, out general);
+            shadowStack = stopped.TryGetShadowStack(out ulong pointer) == Errno.None ? pointer : null;
         });
         errno = errno == Errno.None ? answer : errno;
-        state = errno == Errno.None ? StateOf(id, area, general.Length == GeneralLength32) : null;
+        state = errno == Errno.None ? StateOf(id, area, general.Length == GeneralLength32, shadowStack) : null;
         return errno;
     }
 
-    private CapturedState StateOf(int id, byte[] area, bool is32Bit)
+    private CapturedState StateOf(int id, byte[] area, bool is32Bit, ulong? shadowStack)
     {
         if (area.Length < XsaveFormat.ExtendedOffset)
         {
@@ -175,10 +178,12 @@ public sealed class LiveProcess
             Layout = Layout,
             Xcr0 = enabled.IsEmpty ? null : new Fact<StateComponentSet>(enabled, FactSource.Artifact, "software bytes of NT_X86_XSTATE"),
             Is32Bit = is32Bit,
+            Msrs = shadowStack is { } pointer ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, pointer) : ImmutableSortedDictionary<uint, ulong>.Empty,
         };
     }
 
-    private int[] Threads()
+    // Those that were not seen before.
+    private int[] Threads(HashSet<int> seen)
     {
         try
         {
@@ -186,14 +191,19 @@ public sealed class LiveProcess
             [
                 .. Directory.GetDirectories(Path.Combine(_folder, "task"))
                     .Select(folder => int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0)
-                    .Where(id => id > 0)
+                    .Where(id => id > 0 && seen.Add(id))
                     .OrderBy(id => id != Id)
                     .ThenBy(id => id),
             ];
         }
+        catch (IOException) when (seen.Count == 0)
+        {
+            throw new LinuxException($"ptrace of {Id}", Errno.ESRCH, TraceRefusal.Explain(Id, Errno.ESRCH));
+        }
         catch (IOException)
         {
-            throw new LinuxException($"ptrace of {Id}", Errno.ESRCH);
+            // It ended while it was read.
+            return [];
         }
     }
 
@@ -206,6 +216,43 @@ public sealed class LiveProcess
         catch (IOException)
         {
             return string.Create(CultureInfo.InvariantCulture, $"process {Id}");
+        }
+    }
+
+    private static Finding Of(string rule, string message, int? thread = null) => new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(thread) };
+
+    // What the passes over the list of threads gave.
+    private sealed class Reading
+    {
+        public HashSet<int> Seen { get; } = [];
+
+        public List<CapturedState> States { get; } = [];
+
+        public List<Finding> Findings { get; } = [];
+
+        public Errno Refusal { get; private set; }
+
+        public bool HasAnswer { get; private set; }
+
+        public void Add(int id, CapturedState? state, Errno errno)
+        {
+            if (state is not null)
+            {
+                States.Add(state);
+            }
+            else if (errno == Errno.EAGAIN)
+            {
+                HasAnswer = true;
+                Findings.Add(Of("XS1303", $"thread {id} did not stop: it sleeps where nothing can wake it", id));
+            }
+            else
+            {
+                // A thread may end at any time, and an ended one is refused. That counts only if no thread is left.
+                Refusal = Refusal == Errno.None ? errno : Refusal;
+                Findings.Add(errno == Errno.ESRCH
+                    ? Of("XS1306", $"thread {id} ended before it could be read", id)
+                    : Of("XS1307", $"thread {id} was not read, {errno}: {TraceRefusal.Explain(id, errno) ?? "the kernel refused"}", id));
+            }
         }
     }
 }

@@ -79,14 +79,17 @@ internal sealed class CoreBuilder
         return Note("LINUX", 0x205, bytes);
     }
 
-    public CoreBuilder Note(string owner, uint type, byte[] description)
+    public CoreBuilder Note(string owner, uint type, byte[] description) => Note(Encoding.ASCII.GetBytes(owner + '\0'), type, description);
+
+    /// <summary>A note whose owner has no terminator, or is empty.</summary>
+    public CoreBuilder Note(byte[] owner, uint type, byte[] description)
     {
-        int begin = Pad(12 + owner.Length + 1);
+        int begin = Pad(12 + owner.Length);
         byte[] note = new byte[begin + Pad(description.Length)];
-        BinaryPrimitives.WriteInt32LittleEndian(note, owner.Length + 1);
+        BinaryPrimitives.WriteInt32LittleEndian(note, owner.Length);
         BinaryPrimitives.WriteInt32LittleEndian(note.AsSpan(4), description.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(note.AsSpan(8), type);
-        Encoding.ASCII.GetBytes(owner, note.AsSpan(12));
+        owner.CopyTo(note, 12);
         description.CopyTo(note.AsSpan(begin));
         _segments[^1].Add(note);
         return this;

@@ -33,11 +33,12 @@ internal sealed class JsonSchema
             JsonElement rule = keyword.Value;
             bool holds = keyword.Name switch
             {
-                "$schema" or "$id" or "$defs" or "title" or "description" or "additionalProperties" => true,
+                "$schema" or "$id" or "$defs" or "title" or "description" => true,
+                "additionalProperties" => schema.TryGetProperty("properties", out _) || rule.ValueKind != JsonValueKind.Object || CheckMembers(document, rule, value, path, errors),
                 "$ref" => Follow(document, rule.GetString()!, value, path, errors),
                 "const" => rule.ToString() == value.ToString() && rule.ValueKind == value.ValueKind,
                 "enum" => rule.EnumerateArray().Any(word => value.ValueKind == JsonValueKind.String && word.GetString() == value.GetString()),
-                "type" => IsType(rule.GetString()!, value),
+                "type" => rule.ValueKind == JsonValueKind.Array ? rule.EnumerateArray().Any(type => IsType(type.GetString()!, value)) : IsType(rule.GetString()!, value),
                 "pattern" => value.ValueKind != JsonValueKind.String || Regex.IsMatch(value.GetString()!, rule.GetString()!, RegexOptions.None, TimeSpan.FromSeconds(5)),
                 "minimum" => value.ValueKind != JsonValueKind.Number || value.GetDouble() >= rule.GetDouble(),
                 "maximum" => value.ValueKind != JsonValueKind.Number || value.GetDouble() <= rule.GetDouble(),
@@ -80,6 +81,17 @@ internal sealed class JsonSchema
         return true;
     }
 
+    // Members without names of their own, all of one shape.
+    private bool CheckMembers(string document, JsonElement rule, JsonElement value, string path, List<string> errors)
+    {
+        foreach (JsonProperty member in value.ValueKind == JsonValueKind.Object ? value.EnumerateObject() : default)
+        {
+            Check(document, rule, member.Value, $"{path}.{member.Name}", errors);
+        }
+
+        return true;
+    }
+
     private bool CheckProperties(string document, JsonElement schema, JsonElement rule, JsonElement value, string path, List<string> errors)
     {
         bool open = !schema.TryGetProperty("additionalProperties", out JsonElement additional) || additional.ValueKind != JsonValueKind.False;
@@ -104,6 +116,8 @@ internal sealed class JsonSchema
         "array" => value.ValueKind == JsonValueKind.Array,
         "string" => value.ValueKind == JsonValueKind.String,
         "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False,
+        "number" => value.ValueKind == JsonValueKind.Number,
+        "null" => value.ValueKind == JsonValueKind.Null,
         "integer" => value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _),
         _ => throw new NotSupportedException($"the schema type {type}"),
     };

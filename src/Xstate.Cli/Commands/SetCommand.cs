@@ -20,7 +20,7 @@ internal static class SetCommand
     public static Command Create()
     {
         Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a thread of a running process." };
-        Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff …; show lists the names.", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff, ssp=0x…; st0=3.14, mxcsr=+ftz,-dm,rc:down, pkru=key1:ro, zmm5.f32=1,2,…, zmm5.f32[3]=1.5, zmm5.f32[*]=0; show lists the names.", Arity = ArgumentArity.OneOrMore };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
         Option<string?> output = OutputOption.Create("Where to write the changed state, in the format of FILE.");
         Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers are written." };
@@ -77,7 +77,7 @@ internal static class SetCommand
         }
 
         // The attach alone interrupts a sleep: the thread would be dead before the warning is read.
-        if (!force && edits.LastOrDefault(edit => edit.Register == "pkru") is { } pkru && !new Pkru(Convert.ToUInt32(pkru.Text, 16)).IsOpen(0))
+        if (!force && edits.LastOrDefault(edit => edit.Register == "pkru") is { ClosesKey0: true } pkru)
         {
             throw new UsageException($"PKRU {pkru.Text} closes key 0, which nearly all memory of a process has: the thread would take SIGSEGV at once; --force writes it nevertheless");
         }

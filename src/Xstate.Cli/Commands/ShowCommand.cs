@@ -11,30 +11,40 @@ internal static class ShowCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "An artifact, a directory that criu dump wrote, - for standard input, or --pid N for all threads of a running process." };
-        Option<bool> all = new("--all") { Description = "List registers with their initial value too." };
+        Argument<string> file = new("FILE")
+        {
+            Description = "An artifact, a directory that criu dump wrote, - for standard input, or --pid N for all threads of a running process. "
+                + "Reading a process stops each thread for a moment: a system call that it waits in, such as epoll_wait, may return EINTR (signal(7)).",
+        };
+        SelectionOptions selection = new();
         CommonOptions options = new();
-        Command command = new("show", "Show what is in a state, a CPUID dump or a host record.") { file, all };
+        Command command = new("show", "Show what is in a state, a CPUID dump or a host record.") { file };
+        selection.AddTo(command);
         options.AddTo(command);
-        command.SetAction(parsed => Run(parsed.GetValue(file)!, parsed.GetValue(all), parsed, options));
+        command.SetAction(parsed => Run(parsed.GetValue(file)!, selection.Read(parsed), parsed, options));
         return command;
     }
 
-    private static int Run(string file, bool all, ParseResult parsed, CommonOptions options)
+    private static int Run(string file, ShowOptions shown, ParseResult parsed, CommonOptions options)
     {
         Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
         bool json = parsed.GetValue(options.Json);
         if (artifact.Capture is { } bare)
         {
             Captures.Capture capture = ArtifactInput.WithContext(bare, parsed, options);
+            SelectionOptions.Require(capture, shown);
             if (json)
             {
-                Standard.Write(output => ShowReport.WriteJson(output, capture, artifact.Findings));
+                Standard.Write(output => ShowReport.WriteJson(output, capture, artifact.Findings, shown));
             }
             else
             {
-                ShowReport.WriteText(Standard.Out, capture, all, artifact.Findings);
+                ShowReport.WriteText(Standard.Out, capture, shown, artifact.Findings);
             }
+        }
+        else if (shown.IsSelective)
+        {
+            throw new UsageException($"{file} is {artifact.Format}, which holds no registers to choose from");
         }
         else if (json)
         {

@@ -19,6 +19,7 @@ internal static unsafe partial class TraceCalls
     internal const nint NT_PRSTATUS = 1;
     internal const nint NT_PRFPREG = 2;
     internal const nint NT_X86_XSTATE = 0x202;
+    internal const nint NT_X86_SHSTK = 0x204;
     internal const int WNOHANG = 1;
     internal const int WALL = 0x4000_0000;
     internal const uint MFD_CLOEXEC = 1;

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.Versioning;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -15,4 +16,13 @@ internal sealed class ThreadRegsets(TracedThread thread) : IThreadRegsets
     public KvmReply GetFpregs(out byte[] image) => new(thread.TryGet(RegisterSet.Fpregs, out image));
 
     public KvmReply SetFpregs(ReadOnlySpan<byte> image) => new(thread.TrySet(RegisterSet.Fpregs, image));
+
+    public KvmReply GetShadowStack(out ulong pointer) => new(thread.TryGetShadowStack(out pointer));
+
+    public KvmReply SetShadowStack(ulong pointer)
+    {
+        Span<byte> image = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(image, pointer);
+        return new(thread.TrySet(RegisterSet.ShadowStack, image));
+    }
 }

@@ -18,6 +18,9 @@ internal enum RegisterSet
 
     /// <summary>NT_X86_XSTATE: the XSAVE area in standard format.</summary>
     Xstate,
+
+    /// <summary>NT_X86_SHSTK: the shadow-stack pointer (Linux 6.6); ENODEV for a thread without a shadow stack.</summary>
+    ShadowStack,
 }
 
 /// <summary>Why a traced thread stands still, or that it does not exist any more.</summary>
@@ -140,6 +143,14 @@ internal sealed unsafe class TracedThread
         return Errno.None;
     }
 
+    /// <summary>PTRACE_GETREGSET with NT_X86_SHSTK.</summary>
+    public Errno TryGetShadowStack(out ulong pointer)
+    {
+        Errno errno = TryGet(RegisterSet.ShadowStack, out byte[] image);
+        pointer = errno == Errno.None && image.Length >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(image) : 0;
+        return errno;
+    }
+
     /// <summary>PTRACE_SETREGSET with an image of any length.</summary>
     public Errno TrySet(RegisterSet set, ReadOnlySpan<byte> image)
     {
@@ -185,6 +196,7 @@ internal sealed unsafe class TracedThread
         RegisterSet.General => TraceCalls.NT_PRSTATUS,
         RegisterSet.Fpregs => TraceCalls.NT_PRFPREG,
         RegisterSet.Xstate => TraceCalls.NT_X86_XSTATE,
+        RegisterSet.ShadowStack => TraceCalls.NT_X86_SHSTK,
         _ => throw new ArgumentOutOfRangeException(nameof(set)),
     };
 }

@@ -15,6 +15,7 @@ using Xstate.Artifacts.Libcpuid;
 using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Artifacts.LibvirtSave;
+using Xstate.Artifacts.Minidump;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
@@ -43,6 +44,7 @@ public sealed record Artifact
         Whole(CaptureFileReader.Format, "Xstate's own capture, JSON", source => CaptureFileReader.Recognizes(source.Head), (bytes, limits) => Of(CaptureFileReader.Read(bytes.Span, limits), CaptureFileReader.Format, new CaptureFileEncoder(limits))),
         Whole(HostFileReader.Format, "Xstate's own host record, JSON", source => HostFileReader.Recognizes(source.Head), (bytes, limits) => Of(HostFileReader.Read(bytes.Span, limits))),
         new(ElfCoreReader.Format, "ELF core of an x86 process", ElfCoreReader.Recognizes, ElfCoreReader.Read),
+        new(MinidumpReader.Format, "minidump of an x86-64 process (Windows, Breakpad, Crashpad)", source => MinidumpReader.Recognizes(source.Head), MinidumpReader.Read),
         new(QemuStreamReader.Format, "QEMU migration stream", source => QemuStreamReader.Recognizes(source.Head), QemuStreamReader.Read) { Vmm = Vmm.Qemu },
         new(QemuSnapshotReader.Format, "qcow2 image with an internal snapshot of a running machine (savevm)", source => QemuSnapshotReader.Recognizes(source.Head), QemuSnapshotReader.Read) { Vmm = Vmm.Qemu },
         new(LibvirtSaveReader.Format, "libvirt save (virsh save, managed save)", source => LibvirtSaveReader.Recognizes(source.Head), LibvirtSaveReader.Read) { Vmm = Vmm.Qemu },
@@ -185,6 +187,7 @@ public sealed record Artifact
 
     private static ArtifactFormat Recognize(ArtifactSource source)
     {
+        ForeignFormats.Refuse(source);
         foreach (ArtifactFormat format in Formats)
         {
             if (format.Recognizes(source))

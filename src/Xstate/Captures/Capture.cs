@@ -85,6 +85,34 @@ public sealed record CapturedState
     public ImmutableArray<AreaRange> Lost { get; init; } = [];
 
     /// <summary>
+    /// The components that the artifact holds, in use or initial; null when it holds all that the state has. Of the others nothing is known: they are neither zero nor initial, and XSTATE_BV says nothing of them.
+    /// </summary>
+    public StateComponentSet? Recorded { get; init; }
+
+    /// <summary>
+    /// The components of which nothing is known: those that the artifact does not hold (<see cref="Recorded"/>), and those that XSTATE_BV names without a place in the area, for the layout that is known.
+    /// </summary>
+    public StateComponentSet NotRecorded
+    {
+        get
+        {
+            StateComponentSet unknown = Recorded is { } recorded ? StateComponents.UserComponents.Except(recorded) : StateComponentSet.Empty;
+            if (Area.Length < XsaveFormat.ExtendedOffset || Layout is null)
+            {
+                return unknown;
+            }
+
+            XsaveArea area = new(Area.Span);
+            foreach (StateComponent component in area.XstateBv.Except(StateComponentSet.Legacy))
+            {
+                unknown = Layout.Value.TryLocate(component, area.XcompBv, area.Bytes.Length, out _, out _) ? unknown : unknown.With(component);
+            }
+
+            return unknown;
+        }
+    }
+
+    /// <summary>
     /// The components that the state has, for the layout that is known: what its guest's CPUID, its XCR0 or its writer's software mask say, never less than what is in use.
     /// </summary>
     public StateComponentSet Components

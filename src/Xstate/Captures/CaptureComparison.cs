@@ -32,7 +32,7 @@ public static class CaptureComparison
             if (other is not null)
             {
                 matched.Add(other);
-                pairs.Add(Compare(state, other));
+                pairs.Add(Compare(state, other, left.Kind == CaptureKind.Process && right.Kind == CaptureKind.Process));
             }
             else
             {
@@ -43,18 +43,19 @@ public static class CaptureComparison
         return new CaptureDifference(pairs.ToImmutable(), unmatched.ToImmutable(), [.. right.States.Where(state => !matched.Contains(state)).Select(state => state.Id)]);
     }
 
-    private static StateDifference Compare(CapturedState left, CapturedState right)
+    private static StateDifference Compare(CapturedState left, CapturedState right, bool threads)
     {
         ImmutableArray<RegisterContrast>.Builder registers = ImmutableArray.CreateBuilder<RegisterContrast>();
         ImmutableArray<string>.Builder onlyLeft = ImmutableArray.CreateBuilder<string>();
         ImmutableArray<string>.Builder onlyRight = ImmutableArray.CreateBuilder<string>();
-        HashSet<StateComponent> differing = AddRegisters(registers, left, right);
+        HashSet<StateComponent> differing = AddRegisters(registers, left, right, onlyLeft, onlyRight);
         AddFact("xcr0", left.Xcr0?.Value.ToString(), right.Xcr0?.Value.ToString());
         AddFact("ia32_xss", left.Xss?.Value.ToString(), right.Xss?.Value.ToString());
         AddFact("ia32_xfd", left.Xfd?.Value.ToString(), right.Xfd?.Value.ToString());
         foreach (uint index in left.Msrs.Keys.Union(right.Msrs.Keys).Order())
         {
-            AddFact($"msr 0x{index:x}", ValueOf(left, index), ValueOf(right, index));
+            string name = threads && index == MsrNames.UserShadowStackPointer ? RegisterCatalog.ShadowStackPointer : $"msr 0x{index:x}";
+            AddFact(name, ValueOf(left, index), ValueOf(right, index));
         }
 
         AddFact("guest CPUID", left.GuestCpuid is null ? null : "", right.GuestCpuid is null ? null : "");
@@ -93,23 +94,50 @@ public static class CaptureComparison
 
     private static string? ValueOf(CapturedState state, uint msr) => state.Msrs.TryGetValue(msr, out ulong value) ? $"0x{value:x}" : null;
 
-    // Both sides are read with the components of both, so that a register exists on both under one name and one width; what a side does not have reads as initial.
-    private static HashSet<StateComponent> AddRegisters(ImmutableArray<RegisterContrast>.Builder contrasts, CapturedState left, CapturedState right)
+    // Both sides are read with the components of both, so that a register exists on both under one name and one width; what a processor does not have reads as initial. What an artifact does not hold is
+    // nothing: it is not compared.
+    private static HashSet<StateComponent> AddRegisters(
+        ImmutableArray<RegisterContrast>.Builder contrasts, CapturedState left, CapturedState right, ImmutableArray<string>.Builder onlyLeft, ImmutableArray<string>.Builder onlyRight)
     {
-        StateComponentSet components = left.Components | right.Components;
+        StateComponentSet notLeft = left.NotRecorded;
+        StateComponentSet notRight = right.NotRecorded;
+        onlyLeft.AddRange(NamesOf((left.Components & notRight).Except(notLeft)));
+        onlyRight.AddRange(NamesOf((right.Components & notLeft).Except(notRight)));
+        StateComponentSet components = (left.Components | right.Components).Except(notLeft | notRight);
         // Code outside 64-bit mode has fewer registers: what only one side can name is not compared.
         Dictionary<string, RegisterValue> others = RegisterDump.Of(right, components).ToDictionary(register => register.Name);
         HashSet<StateComponent> differing = [];
         foreach (RegisterValue one in RegisterDump.Of(left, components))
         {
-            if (others.TryGetValue(one.Name, out RegisterValue other) && one.Text != other.Text)
+            if (!others.TryGetValue(one.Name, out RegisterValue other) || one.Text == other.Text)
+            {
+                continue;
+            }
+
+            differing.Add(one.Component);
+            if (!one.CouldBe(other))
             {
                 contrasts.Add(new RegisterContrast(one.Name, one.Text, other.Text));
-                differing.Add(one.Component);
+            }
+            else
+            {
+                // Lost bytes alone make the texts differ: they are no values.
+                (other.Text.Contains('?', StringComparison.Ordinal) ? onlyLeft : onlyRight).Add(one.Name);
             }
         }
 
         return differing;
+    }
+
+    private static IEnumerable<string> NamesOf(StateComponentSet components)
+    {
+        List<string> names = [];
+        foreach (StateComponent component in components)
+        {
+            names.Add(StateComponents.NameOf(component));
+        }
+
+        return names;
     }
 
     private static void AddCpuid(ImmutableArray<RegisterContrast>.Builder contrasts, CpuidTable left, CpuidTable right)

@@ -30,6 +30,9 @@ public sealed record StateDifference(int LeftId, int RightId)
 
     /// <summary>Facts that only the right capture has.</summary>
     public ImmutableArray<string> OnlyRight { get; init; } = [];
+
+    /// <summary>Whether both states hold all that either of them holds, so that nothing was left uncompared.</summary>
+    public bool IsComplete => OnlyLeft.IsEmpty && OnlyRight.IsEmpty;
 }
 
 /// <summary>Two captures side by side.</summary>

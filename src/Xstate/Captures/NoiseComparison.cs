@@ -21,7 +21,8 @@ internal static class NoiseComparison
         XsaveArea other = right.ReadArea();
         Add("format", FormatOf(one), FormatOf(other));
         Add("length", LengthOf(left), LengthOf(right));
-        foreach (StateComponent component in one.XstateBv | other.XstateBv)
+        StateComponentSet unknown = left.NotRecorded | right.NotRecorded;
+        foreach (StateComponent component in (one.XstateBv | other.XstateBv).Except(unknown))
         {
             bool inLeft = one.XstateBv.Contains(component);
             if (inLeft != other.XstateBv.Contains(component) && !differing.Contains(component))
@@ -40,7 +41,7 @@ internal static class NoiseComparison
 
         Add("software bytes", Describe(one.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]), Describe(other.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]));
         Add("reserved bytes of the legacy region", Describe(Reserved(one)), Describe(Reserved(other)));
-        foreach (StateComponent component in left.Components | right.Components)
+        foreach (StateComponent component in (left.Components | right.Components).Except(unknown))
         {
             Add($"place of {StateComponents.NameOf(component)}", PlaceOf(left, component), PlaceOf(right, component));
             Add($"stale bytes of {StateComponents.NameOf(component)}", Stale(left, component), Stale(right, component));

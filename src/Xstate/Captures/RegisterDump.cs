@@ -30,6 +30,18 @@ public readonly record struct RegisterValue(string Name, StateComponent Componen
 
         return can;
     }
+
+    /// <summary>Whether two registers, of either of which bytes may be lost, can have held the same value.</summary>
+    internal bool CouldBe(RegisterValue other)
+    {
+        bool could = Text is "?" || other.Text is "?" || Text.Length == other.Text.Length;
+        for (int i = 0; could && i < Math.Min(Text.Length, other.Text.Length) && Text.Length == other.Text.Length; i++)
+        {
+            could = Text[i] == other.Text[i] || Text[i] == '?' || other.Text[i] == '?';
+        }
+
+        return could;
+    }
 }
 
 /// <summary>
@@ -51,24 +63,26 @@ public static class RegisterDump
     {
         ArgumentNullException.ThrowIfNull(state);
         XsaveLayout layout = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
-        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(area);
-        ImmutableArray<RegisterValue> registers = Read(area, layout, components, mask);
-        if (!state.Lost.IsEmpty)
+        XsaveArea area = state.ReadArea();
+        StateComponentSet live = area.XstateBv.Except(mask);
+        StateComponentSet notRecorded = state.NotRecorded;
+        ImmutableArray<RegisterValue>.Builder registers = ImmutableArray.CreateBuilder<RegisterValue>();
+        foreach (RegisterPlace place in RegisterCatalog.Of(components.Except(notRecorded)))
         {
-            foreach (AreaRange range in state.Lost)
+            if (notRecorded.Overlaps(place.Components) || (state.Is32Bit && NeedsLongMode(place.Name)))
             {
-                Span<byte> lost = area.AsSpan(Math.Min(range.Offset, area.Length)..Math.Min(range.End, area.Length));
-                for (int i = 0; i < lost.Length; i++)
-                {
-                    lost[i] ^= 0xFF;
-                }
+                continue;
             }
 
-            registers = [.. registers.Zip(Read(area, layout, components, mask), WithoutLost)];
+            int length = RegisterReader.LengthOf(place, layout);
+            byte[] bytes = new byte[length];
+            RegisterReader.Read(area, layout, live, place, bytes);
+            bool[] lost = state.Lost.IsEmpty ? [] : new bool[length];
+            bool isLost = lost.Length > 0 && RegisterReader.FindLost(state, area, live, place, lost);
+            registers.Add(new RegisterValue(place.Name, place.Component, isLost ? TextWithoutLost(bytes, lost, place.IsValue) : Text(bytes, place.IsValue)));
         }
 
-        return state.Is32Bit ? [.. registers.Where(register => !NeedsLongMode(register.Name))] : registers;
+        return registers.ToImmutable();
     }
 
     /// <summary>All registers of the given components.</summary>
@@ -83,12 +97,11 @@ public static class RegisterDump
         XsaveArea area = new(bytes);
         StateComponentSet live = area.XstateBv.Except(mask);
         ImmutableArray<RegisterValue>.Builder registers = ImmutableArray.CreateBuilder<RegisterValue>();
-        AddX87(registers, bytes, live.Contains(StateComponent.X87));
-        registers.Add(new RegisterValue("mxcsr", StateComponent.Sse, Hex(EffectiveMxcsr(area))));
-        AddVectors(registers, area, layout, components, live);
-        foreach (StateComponent component in components)
+        foreach (RegisterPlace place in RegisterCatalog.Of(components))
         {
-            AddComponent(registers, component, Bytes(area, layout, component, live, SizeOf(component, layout)));
+            byte[] register = new byte[RegisterReader.LengthOf(place, layout)];
+            RegisterReader.Read(area, layout, live, place, register);
+            registers.Add(new RegisterValue(place.Name, place.Component, Text(register, place.IsValue)));
         }
 
         return registers.ToImmutable();
@@ -110,111 +123,31 @@ public static class RegisterDump
         return !carried && area.Mxcsr == 0 ? Mxcsr.Initial : area.Mxcsr;
     }
 
-    // Two readings that differ in the lost bytes alone: what changed with them is not known.
-    private static RegisterValue WithoutLost(RegisterValue one, RegisterValue other)
+    /// <summary>The text of a register of which bytes are lost: a value that they are part of is no value; of bytes the others stay.</summary>
+    internal static string TextWithoutLost(ReadOnlySpan<byte> bytes, ReadOnlySpan<bool> lost, bool isValue)
     {
-        if (one.Text == other.Text)
+        if (isValue)
         {
-            return one;
+            return "?";
         }
 
-        if (one.Text.StartsWith("0x", StringComparison.Ordinal))
+        char[] text = Text(bytes, isValue).ToCharArray();
+        for (int i = 0; i < lost.Length; i++)
         {
-            return one with { Text = "?" };
+            if (lost[i])
+            {
+                text[2 * i] = text[(2 * i) + 1] = '?';
+            }
         }
 
-        char[] text = one.Text.ToCharArray();
-        for (int i = 0; i < text.Length; i++)
-        {
-            text[i] = text[i] == other.Text[i] ? text[i] : '?';
-        }
-
-        return one with { Text = new string(text) };
+        return new string(text);
     }
 
-    // XMM8 and up, and APX's R16 to R31, exist in 64-bit mode only (SDM Vol. 1, 3.4.1 and 10.2.2).
-    private static bool NeedsLongMode(string name)
+    /// <summary>Whether a register exists in 64-bit mode only: XMM8 and up, and APX's R16 to R31 (SDM Vol. 1, 3.4.1 and 10.2.2).</summary>
+    internal static bool NeedsLongMode(string name)
     {
         ReadOnlySpan<char> number = name.StartsWith('r') ? name.AsSpan(1) : name.Length > 3 && name.AsSpan(1, 2) is "mm" ? name.AsSpan(3) : default;
         return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index >= RegistersIn32BitMode;
-    }
-
-    private static void AddX87(ImmutableArray<RegisterValue>.Builder registers, ReadOnlySpan<byte> bytes, bool live)
-    {
-        Span<byte> legacy = stackalloc byte[XsaveFormat.LegacyLength];
-        if (live)
-        {
-            bytes[..XsaveFormat.LegacyLength].CopyTo(legacy);
-        }
-        else
-        {
-            legacy.Clear();
-            BinaryPrimitives.WriteUInt16LittleEndian(legacy, XsaveFormat.InitialFcw);
-        }
-
-        AddGroups(registers, StateComponent.X87, legacy);
-    }
-
-    private static void AddVectors(
-        ImmutableArray<RegisterValue>.Builder registers, XsaveArea area, XsaveLayout layout, StateComponentSet components, StateComponentSet live)
-    {
-        bool ymm = components.Contains(StateComponent.Avx);
-        bool zmm = ymm && components.Contains(StateComponent.ZmmHi256);
-        ReadOnlySpan<byte> low = live.Contains(StateComponent.Sse) ? area.Bytes[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd] : new byte[XsaveFormat.XmmEnd - XsaveFormat.XmmOffset];
-        ReadOnlySpan<byte> middle = Bytes(area, layout, StateComponent.Avx, live, RegisterCatalog.LowVectors * RegisterCatalog.YmmHighLength);
-        ReadOnlySpan<byte> high = Bytes(area, layout, StateComponent.ZmmHi256, live, RegisterCatalog.LowVectors * RegisterCatalog.ZmmHighLength);
-        Span<byte> register = stackalloc byte[RegisterCatalog.ZmmLength];
-        for (int i = 0; i < RegisterCatalog.LowVectors; i++)
-        {
-            low.Slice(i * XsaveFormat.XmmLength, XsaveFormat.XmmLength).CopyTo(register);
-            int length = XsaveFormat.XmmLength;
-            if (ymm)
-            {
-                middle.Slice(i * RegisterCatalog.YmmHighLength, RegisterCatalog.YmmHighLength).CopyTo(register[length..]);
-                length += RegisterCatalog.YmmHighLength;
-            }
-
-            if (zmm)
-            {
-                high.Slice(i * RegisterCatalog.ZmmHighLength, RegisterCatalog.ZmmHighLength).CopyTo(register[length..]);
-                length += RegisterCatalog.ZmmHighLength;
-            }
-
-            (string name, StateComponent component) = zmm ? ("zmm", StateComponent.ZmmHi256) : ymm ? ("ymm", StateComponent.Avx) : ("xmm", StateComponent.Sse);
-            registers.Add(new RegisterValue($"{name}{i}", component, Convert.ToHexStringLower(register[..length])));
-        }
-
-        if (zmm && components.Contains(StateComponent.Hi16Zmm))
-        {
-            ReadOnlySpan<byte> upper = Bytes(area, layout, StateComponent.Hi16Zmm, live, RegisterCatalog.LowVectors * RegisterCatalog.ZmmLength);
-            for (int i = 0; i < RegisterCatalog.LowVectors; i++)
-            {
-                registers.Add(new RegisterValue($"zmm{i + RegisterCatalog.LowVectors}", StateComponent.Hi16Zmm, Convert.ToHexStringLower(upper.Slice(i * RegisterCatalog.ZmmLength, RegisterCatalog.ZmmLength))));
-            }
-        }
-    }
-
-    private static void AddComponent(ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes)
-    {
-        if (RegisterCatalog.IsBytesOnly(component))
-        {
-            registers.Add(new RegisterValue(StateComponents.NameOf(component), component, Convert.ToHexStringLower(bytes)));
-        }
-        else if (component != StateComponent.X87 && !RegisterCatalog.IsVector(component))
-        {
-            AddGroups(registers, component, bytes);
-        }
-    }
-
-    private static void AddGroups(ImmutableArray<RegisterValue>.Builder registers, StateComponent component, ReadOnlySpan<byte> bytes)
-    {
-        foreach (RegisterGroup group in RegisterCatalog.Of(component))
-        {
-            for (int i = 0; i < group.Names.Length; i++)
-            {
-                registers.Add(new RegisterValue(group.Names[i], component, Text(bytes.Slice(group.Offset + (i * group.Stride), group.Length), group.IsValue)));
-            }
-        }
     }
 
     /// <summary>The text of a register's bytes.</summary>
@@ -229,39 +162,6 @@ public static class RegisterDump
         value.Clear();
         bytes.CopyTo(value);
         return Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
-    }
-
-    private static int SizeOf(StateComponent component, XsaveLayout layout) =>
-        Math.Max(StateComponents.Find(component)?.Size ?? 0, layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Size : 0);
-
-    // The component's bytes when they count, else its initial state; never shorter than the registers it is made of.
-    private static ReadOnlySpan<byte> Bytes(XsaveArea area, XsaveLayout layout, StateComponent component, StateComponentSet live, int atLeast)
-    {
-        if (!live.Contains(component) || !area.TryGetComponent(component, layout, out ReadOnlySpan<byte> bytes))
-        {
-            return Initial(component, atLeast);
-        }
-
-        if (bytes.Length >= atLeast)
-        {
-            return bytes;
-        }
-
-        byte[] padded = new byte[atLeast];
-        bytes.CopyTo(padded);
-        return padded;
-    }
-
-    private static byte[] Initial(StateComponent component, int length)
-    {
-        byte[] bytes = new byte[length];
-        if (component is StateComponent.Hdc or StateComponent.Hwp)
-        {
-            // The only components whose initial state is not all zeros (SDM Vol. 1, 13.6).
-            BinaryPrimitives.WriteUInt64LittleEndian(bytes, component == StateComponent.Hdc ? 1UL : 0x8000_FF01UL);
-        }
-
-        return bytes;
     }
 
     private static string Hex(ulong value) => $"0x{value:x}";

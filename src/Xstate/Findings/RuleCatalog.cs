@@ -251,6 +251,20 @@ public static class RuleCatalog
             "A repair (XS0802) moved what survived and left a note of its own (owner XSTATE) with the bytes that nothing could bring back. They are zeros and shown as unknown.",
             "Nothing; the values are gone.",
             "This project's repair"),
+        new("XS0810", "MXCSR or FCW masks no exception", Severity.Warning,
+            "The processor starts with MXCSR 0x1f80 and FCW 0x37f: every exception masked. A register with all mask bits clear is the mark of an area that somebody filled with zeros, and a restore takes it as it is. "
+            + "The next operation with an inexact result, which is nearly every division, then ends in SIGFPE, or in #XM or #MF in a guest.",
+            "If the program did not unmask exceptions itself (feenableexcept), set mxcsr=0x1f80 and fcw=0x37f, and find out who wrote the zeros.",
+            "SDM Vol. 1, 13.6; zeroed XSAVE areas in signal frames and snapshots"),
+        new("XS0811", "valgrind left x87 and MXCSR out of the core", Severity.Warning,
+            "A vgcore of valgrind has zeros for FCW, MXCSR, MXCSR_MASK and the x87 registers, whatever the program had in them; only XMM registers are filled. They are shown as unknown and take part in no comparison.",
+            "Take the registers from valgrind's own gdb server (--vgdb=yes), or run the program without valgrind.",
+            "Measured with valgrind 3.19"),
+        new("XS0812", "The core's writer stores x87 and SSE only", Severity.Warning,
+            "Some writers of cores have no NT_X86_XSTATE: .NET's createdump, NetBSD and OpenBSD write an FXSAVE image for each thread. What was in AVX, AVX-512, PKRU and wider registers, and whether the processor had "
+            + "them, is not in the file: it is neither zero nor initial, and nothing is said of it.",
+            "Where wider registers matter, take the core with the kernel or with gdb, or read the process while it runs (--pid).",
+            "Measured with .NET 10's createdump; NetBSD sys/kern/core_elf32.c; OpenBSD sys/kern/exec_elf.c"),
         new("XS0901", "The stream's XSTATE_BV hides registers that it holds", Severity.Warning,
             "A QEMU stream stores registers by name and XSTATE_BV beside them. TCG does not keep the field and writes 0. QEMU on KVM puts it into the header of the image for KVM_SET_XSAVE, and the processor "
             + "then gives every component with a clear bit its initial state: all x87, SSE and AVX registers are lost without an error. TCG itself ignores the field.",
@@ -458,6 +472,18 @@ public static class RuleCatalog
             + "at its next access or write there, unless it runs code written for that. Before Linux 6.12 any signal kills it, because the kernel cannot write the frame.",
             "Unless it was meant so, clear bits 0 and 1 of PKRU; Linux gives new threads 0x55555554.",
             "SDM Vol. 3A, 4.6.2; pkeys(7); signals measured on 6.1 and 6.12"),
+        new("XS1305", "Threads start faster than they can be listed", Severity.Warning,
+            "The threads of a process are listed again until nothing is new, because threads come and go while others are read. A process that starts threads without end is given up after a number of listings.",
+            "Stop the process (SIGSTOP) and read it then.",
+            "proc(5), /proc/PID/task"),
+        new("XS1306", "A thread ended before it could be read", Severity.Info,
+            "The thread was in the list of the process and had ended when ptrace asked for it. It has no registers any more.",
+            "Nothing; stop the process (SIGSTOP) before reading it, if every thread is needed.",
+            "ptrace(2), ESRCH"),
+        new("XS1307", "A thread may not be traced", Severity.Warning,
+            "Other threads of the process were read, this one was refused. ptrace answers EPERM to a zombie, to a thread that another tracer has, to a kernel thread, to another user's process and to what Yama forbids.",
+            "End the other tracer, or read the process with the rights that the message names.",
+            "ptrace(2); Linux kernel/ptrace.c, security/yama/yama_lsm.c"),
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

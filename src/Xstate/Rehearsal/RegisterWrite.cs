@@ -48,12 +48,20 @@ public static class RegisterWrite
             return Refuse(id, "PTRACE_GETREGSET NT_X86_XSTATE", read.Errno, []);
         }
 
-        CapturedState had = StateOf(id, before, layout);
+        CapturedState had = StateOf(thread, id, before, layout);
         CapturedState asked = RegisterEdit.Apply(had, edits).Value;
-        KvmReply written = thread.SetXstate(asked.Area.Span);
-        if (!written.IsSuccess)
+        if (edits.Any(edit => !edit.Components.IsEmpty))
         {
-            return Refuse(id, "PTRACE_SETREGSET NT_X86_XSTATE", written.Errno, Explain(id, asked, host));
+            KvmReply written = thread.SetXstate(asked.Area.Span);
+            if (!written.IsSuccess)
+            {
+                return Refuse(id, "PTRACE_SETREGSET NT_X86_XSTATE", written.Errno, Explain(id, asked, host));
+            }
+        }
+
+        if (edits.Any(edit => edit.Components.IsEmpty) && thread.SetShadowStack(asked.Msrs[MsrNames.UserShadowStackPointer]) is { IsSuccess: false } refused)
+        {
+            return Refuse(id, "PTRACE_SETREGSET NT_X86_SHSTK", refused.Errno, []);
         }
 
         read = thread.GetXstate(out byte[] after);
@@ -63,14 +71,18 @@ public static class RegisterWrite
         }
 
         // What a later edit of the same register asked for is what counts.
-        CapturedState has = StateOf(id, after, layout);
+        CapturedState has = StateOf(thread, id, after, layout);
         ImmutableArray<WrittenRegister> registers =
             [.. edits.Select(edit => new WrittenRegister(edit.Register, edit.ReadFrom(had), edit.ReadFrom(asked), edit.ReadFrom(has))).DistinctBy(register => register.Register)];
         IEnumerable<Finding> ignored = registers.Where(register => !register.IsTaken).Select(register => Ignored(id, register, host));
         return new WriteOutcome(id, registers, null, Errno.None, [.. ignored, .. DefaultKey.Check(has)]);
     }
 
-    private static CapturedState StateOf(int id, byte[] area, Fact<XsaveLayout> layout) => new() { Id = id, Area = area, Layout = layout };
+    private static CapturedState StateOf(IThreadRegsets thread, int id, byte[] area, Fact<XsaveLayout> layout)
+    {
+        CapturedState state = new() { Id = id, Area = area, Layout = layout };
+        return thread.GetShadowStack(out ulong pointer).IsSuccess ? state with { Msrs = state.Msrs.SetItem(MsrNames.UserShadowStackPointer, pointer) } : state;
+    }
 
     private static WriteOutcome Refuse(int id, string request, Errno errno, ImmutableArray<Finding> findings) => new(id, [], request, errno, findings);
 

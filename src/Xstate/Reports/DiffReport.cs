@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Text.Json;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 
@@ -29,6 +31,7 @@ public static class DiffReport
             WriteSide(json, "a", left);
             WriteSide(json, "b", right);
             json.WriteBoolean("same", difference.IsSame);
+            json.WriteString("compared", IsComplete(difference) ? "all" : "part");
             json.WriteStartArray("states");
             foreach (StateDifference state in difference.States)
             {
@@ -68,8 +71,12 @@ public static class DiffReport
             output.WriteLine($"{idName} {id}: only in b");
         }
 
-        output.WriteLine(difference.IsSame ? "a program sees the same in both" : "a program sees a difference");
+        output.WriteLine(!difference.IsSame ? "a program sees a difference"
+            : IsComplete(difference) ? "a program sees the same in both"
+            : "a program sees the same as far as both are known; the rest was not compared");
     }
+
+    private static bool IsComplete(CaptureDifference difference) => difference.States.All(state => state.IsComplete);
 
     private static void WriteSide(Utf8JsonWriter json, string name, DiffSide side)
     {
@@ -141,19 +148,20 @@ public static class DiffReport
         output.WriteLine(state.LeftId == state.RightId ? $"{idName} {state.LeftId}" : $"{idName} {state.LeftId} and {state.RightId}");
         foreach (RegisterContrast register in state.Registers)
         {
+            string name = NameOf(register.Register);
             if (register.Left.Length + register.Right.Length <= OneLine)
             {
-                output.WriteLine($"  {register.Register,-NameWidth} a {register.Left}, b {register.Right}");
+                output.WriteLine($"  {name,-NameWidth} a {register.Left}, b {register.Right}");
                 continue;
             }
 
-            output.WriteLine($"  {register.Register,-NameWidth} a {register.Left}");
+            output.WriteLine($"  {name,-NameWidth} a {register.Left}");
             output.WriteLine($"  {"",-NameWidth} b {register.Right}");
         }
 
         if (state.Registers.IsEmpty)
         {
-            output.WriteLine("  every register is the same");
+            output.WriteLine(state.IsComplete ? "  every register is the same" : "  every register that both have is the same");
         }
 
         if (!state.Noise.IsEmpty)
@@ -167,7 +175,18 @@ public static class DiffReport
 
         if (!state.OnlyLeft.IsEmpty || !state.OnlyRight.IsEmpty)
         {
-            output.WriteLine($"  not compared: {string.Join(", ", state.OnlyLeft.Select(name => $"{name} (only in a)").Concat(state.OnlyRight.Select(name => $"{name} (only in b)")))}");
+            IEnumerable<string> sides = [.. Side(state.OnlyLeft, "a"), .. Side(state.OnlyRight, "b")];
+            output.WriteLine($"  not compared: {string.Join("; ", sides)}");
         }
+    }
+
+    private static IEnumerable<string> Side(ImmutableArray<string> names, string side) =>
+        names.IsEmpty ? [] : [$"{string.Join(", ", names.Select(NameOf))} (only in {side})"];
+
+    // A model-specific register has a number in JSON and its name beside it here.
+    private static string NameOf(string register)
+    {
+        const string Prefix = "msr 0x";
+        return register.StartsWith(Prefix, StringComparison.Ordinal) && MsrNames.Find(Convert.ToUInt32(register[Prefix.Length..], 16)) is { } name ? $"{register} {name.ToLowerInvariant()}" : register;
     }
 }

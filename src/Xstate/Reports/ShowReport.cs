@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Captures;
@@ -17,8 +16,10 @@ public static class ShowReport
     /// <param name="output">Where to.</param>
     /// <param name="capture">The capture.</param>
     /// <param name="noticed">What its decoder noticed.</param>
-    public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null)
+    /// <param name="options">What of it is shown.</param>
+    public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null, ShowOptions? options = null)
     {
+        options ??= ShowOptions.Default;
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         bool process = complete.Kind == CaptureKind.Process;
         JsonAnswer.Write(output, "show", json =>
@@ -27,61 +28,109 @@ public static class ShowReport
             JsonAnswer.WriteOptional(json, "note", complete.Note);
             JsonAnswer.WriteOptional(json, "source", complete.Source?.Value.Name);
             json.WriteStartArray(process ? "threads" : "vcpus");
-            foreach (CapturedState state in complete.States)
+            foreach (CapturedState state in Chosen(complete, options))
             {
-                WriteState(json, state, process ? "tid" : "vcpu");
+                WriteState(json, state, process, options);
             }
 
             json.WriteEndArray();
-            JsonAnswer.WriteFindings(json, [.. noticed ?? [], .. findings, .. DefaultKey.Check(complete)]);
+            JsonAnswer.WriteFindings(json, Told(complete, [.. noticed ?? [], .. findings], options));
         });
     }
 
     /// <summary>Writes text for people.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="capture">The capture.</param>
-    /// <param name="all">Whether registers that hold their initial value are listed too, not only counted.</param>
+    /// <param name="options">What of it is shown.</param>
     /// <param name="noticed">What its decoder noticed.</param>
-    public static void WriteText(TextWriter output, Capture capture, bool all, IEnumerable<Finding>? noticed = null)
+    public static void WriteText(TextWriter output, Capture capture, ShowOptions options, IEnumerable<Finding>? noticed = null)
     {
         ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(options);
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
-        output.WriteLine($"{complete.Format}, {complete.States.Length} {(complete.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(complete.States.Length == 1 ? "" : "s")}");
-        if (complete.Source is { } source)
+        string unit = FindingText.UnitOf(complete.Kind);
+        if (options.IsSelective)
+        {
+            WriteLines(output, complete, options);
+        }
+        else
+        {
+            WriteHead(output, complete);
+            foreach (CapturedState state in complete.States)
+            {
+                WriteState(output, state, complete.Kind, options.All);
+            }
+        }
+
+        Finding[] told = Told(complete, [.. noticed ?? [], .. findings], options);
+        if (told.Length > 0)
+        {
+            output.WriteLine();
+            FindingText.Write(output, told, unit);
+        }
+    }
+
+    private static void WriteHead(TextWriter output, Capture capture)
+    {
+        output.WriteLine($"{capture.Format}, {capture.States.Length} {(capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(capture.States.Length == 1 ? "" : "s")}");
+        if (capture.Source is { } source)
         {
             output.WriteLine($"from {Quotation.Cut(source.Value.Name)} ({Quotation.Cut(source.Provenance.Detail, Quotation.MaxProse)})");
         }
 
-        if (complete.Note is { } note)
+        if (capture.Note is { } note)
         {
             output.WriteLine(Quotation.Cut(note, Quotation.MaxProse));
         }
+    }
 
-        foreach (CapturedState state in complete.States)
+    // One register a line, each with its thread: what grep and awk want.
+    private static void WriteLines(TextWriter output, Capture capture, ShowOptions options)
+    {
+        string unit = FindingText.UnitOf(capture.Kind);
+        foreach (CapturedState state in Chosen(capture, options))
         {
-            WriteState(output, state, FindingText.UnitOf(complete.Kind), all);
-        }
-
-        Finding[] told = [.. noticed ?? [], .. findings, .. DefaultKey.Check(complete)];
-        if (told.Length > 0)
-        {
-            output.WriteLine();
-            FindingText.Write(output, told, FindingText.UnitOf(complete.Kind));
+            foreach (RegisterReading reading in Readings(state, capture.Kind, options).Where(reading => options.All || options.Registers is not null || !IsInitial(reading)))
+            {
+                string text = options.View is { } view ? RegisterText.Describe(reading, view) : RegisterText.Describe(reading);
+                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{unit} {state.Id} {reading.Place.Name} {text}"));
+            }
         }
     }
 
-    private static void WriteState(Utf8JsonWriter json, CapturedState state, string idName)
+    private static IEnumerable<CapturedState> Chosen(Capture capture, ShowOptions options) => capture.States.Where(state => options.State is null || options.State == state.Id);
+
+    // What is said of other threads than the one that was asked for is left out.
+    private static Finding[] Told(Capture capture, IEnumerable<Finding> noticed, ShowOptions options) =>
+    [
+        .. noticed.Concat(DefaultKey.Check(capture)).Concat(ExceptionMasks.Check(capture)).Where(finding => options.State is null || finding.Where.Vcpu is null || finding.Where.Vcpu == options.State),
+    ];
+
+    // The registers that were asked for; without a choice those that the state has.
+    private static IEnumerable<RegisterReading> Readings(CapturedState state, CaptureKind kind, ShowOptions options)
+    {
+        IEnumerable<RegisterPlace> places = options.Registers?.Places
+            ?? RegisterCatalog.Of(state.Components.Except(state.NotRecorded)).Where(place => !state.NotRecorded.Overlaps(place.Components)).Concat(Msrs(state, kind));
+        return places.Select(place => RegisterReading.Of(state, place)).Where(reading => options.Registers is not null || reading.HasBytes);
+    }
+
+    // A thread's shadow-stack pointer has a name of its own.
+    private static IEnumerable<RegisterPlace> Msrs(CapturedState state, CaptureKind kind) => state.Msrs.Keys.Select(index =>
+        kind == CaptureKind.Process && index == MsrNames.UserShadowStackPointer ? RegisterCatalog.Find(RegisterCatalog.ShadowStackPointer)! : RegisterCatalog.OfMsr(index));
+
+    private static void WriteState(Utf8JsonWriter json, CapturedState state, bool process, ShowOptions options)
     {
         XsaveArea area = state.ReadArea();
         XsaveLayout layout = state.Layout!.Value;
         StateComponentSet components = state.Components;
         json.WriteStartObject();
-        json.WriteNumber(idName, state.Id);
+        json.WriteNumber(process ? "tid" : "vcpu", state.Id);
         json.WriteString("xstateBv", (state.Stored?.XstateBv.Value ?? area.XstateBv).ToString());
         json.WriteString("xcompBv", Hex(area.XcompBv));
         WriteSet(json, "xcr0", state.Xcr0);
         WriteSet(json, "xss", state.Xss);
         WriteSet(json, "xfd", state.Xfd);
+        JsonAnswer.WriteOptional(json, "recorded", state.Recorded?.ToString());
         json.WriteStartObject("layout");
         json.WriteString("source", NameOf(state.Layout.Provenance.Source));
         json.WriteString("detail", state.Layout.Provenance.Detail);
@@ -100,18 +149,12 @@ public static class ShowReport
                 json.WriteNumber("size", size);
             }
 
-            json.WriteString("state", !found ? "absent" : area.XstateBv.Contains(component) ? "in-use" : "init");
+            json.WriteString("state", state.NotRecorded.Contains(component) ? "not-recorded" : !found ? "absent" : area.XstateBv.Contains(component) ? "in-use" : "init");
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
-        json.WriteStartObject("registers");
-        foreach (RegisterValue register in RegisterDump.Of(state, components))
-        {
-            json.WriteString(register.Name, register.Text);
-        }
-
-        json.WriteEndObject();
+        WriteRegisters(json, [.. Readings(state, process ? CaptureKind.Process : CaptureKind.VirtualMachine, options)], options);
         if (!state.Msrs.IsEmpty)
         {
             json.WriteStartObject("msrs");
@@ -126,64 +169,134 @@ public static class ShowReport
         json.WriteEndObject();
     }
 
-    private static void WriteState(TextWriter output, CapturedState state, string idName, bool all)
+    private static void WriteRegisters(Utf8JsonWriter json, ImmutableArray<RegisterReading> readings, ShowOptions options)
+    {
+        json.WriteStartObject("registers");
+        foreach (RegisterReading reading in readings.Where(reading => reading.HasBytes && reading.Place is { Msr: null } or { Name: RegisterCatalog.ShadowStackPointer }))
+        {
+            json.WriteString(reading.Place.Name, reading.Text);
+        }
+
+        json.WriteEndObject();
+        if (options.Registers is not null)
+        {
+            WriteUnknown(json, readings);
+        }
+
+        if (options.View is { } view)
+        {
+            json.WriteStartObject("views");
+            json.WriteStartObject(view.Name);
+            foreach (RegisterReading reading in readings.Where(reading => reading.HasBytes))
+            {
+                RegisterText.WriteElements(json, reading.Place.Name, reading, view);
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        if (options.IsSelective)
+        {
+            WriteFields(json, readings);
+        }
+    }
+
+    private static void WriteUnknown(Utf8JsonWriter json, ImmutableArray<RegisterReading> readings)
+    {
+        foreach ((string name, RegisterKnowledge knowledge) in new[] { ("absent", RegisterKnowledge.Absent), ("notRecorded", RegisterKnowledge.NotRecorded) })
+        {
+            RegisterReading[] unknown = [.. readings.Where(reading => reading.Knowledge == knowledge)];
+            if (unknown.Length == 0)
+            {
+                continue;
+            }
+
+            json.WriteStartArray(name);
+            foreach (RegisterReading reading in unknown)
+            {
+                json.WriteStringValue(reading.Place.Name);
+            }
+
+            json.WriteEndArray();
+        }
+    }
+
+    private static void WriteFields(Utf8JsonWriter json, ImmutableArray<RegisterReading> readings)
+    {
+        json.WriteStartObject("fields");
+        foreach (RegisterReading reading in readings)
+        {
+            string[] fields = [.. RegisterText.Fields(reading)];
+            if (fields.Length == 0)
+            {
+                continue;
+            }
+
+            json.WriteStartArray(reading.Place.Name);
+            foreach (string field in fields)
+            {
+                json.WriteStringValue(field);
+            }
+
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteState(TextWriter output, CapturedState state, CaptureKind kind, bool all)
     {
         XsaveArea area = state.ReadArea();
         XsaveLayout layout = state.Layout!.Value;
         StateComponentSet components = state.Components;
+        StateComponentSet notRecorded = state.NotRecorded;
         output.WriteLine();
-        output.WriteLine($"{idName} {state.Id}: XSTATE_BV {area.XstateBv}{(state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv ? $" by the registers, {stored.XstateBv.Value} as stored" : "")}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
+        output.WriteLine($"{FindingText.UnitOf(kind)} {state.Id}: XSTATE_BV {area.XstateBv}{(state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv ? $" by the registers, {stored.XstateBv.Value} as stored" : "")}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
         output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {Quotation.Cut(state.Layout.Provenance.Detail, Quotation.MaxProse)}");
-        ImmutableArray<RegisterValue> registers = RegisterDump.Of(state, components);
+        RegisterReading[] readings = [.. Readings(state, kind, ShowOptions.Default)];
         foreach (StateComponent component in components | area.XstateBv)
         {
             (int offset, int size, bool found) = Place(component, layout, area);
             string place = found ? string.Create(CultureInfo.InvariantCulture, $"{offset,5} +{size,-5}") : "  no place ";
-            string use = area.XstateBv.Contains(component) ? "in use" : "initial";
+            string use = notRecorded.Contains(component) ? "not recorded" : area.XstateBv.Contains(component) ? "in use" : "initial";
             output.WriteLine($"  {StateComponents.NameOf(component),-10} {place} {use}");
-            WriteRegisters(output, registers, component, all);
+            WriteRegisters(output, readings.Where(reading => reading.Place.Msr is null && reading.Place.Component == component), all);
+        }
+
+        if (state.Recorded is { } recorded)
+        {
+            output.WriteLine($"  not recorded: everything but {recorded.Describe()}");
+        }
+
+        if (!state.Msrs.IsEmpty)
+        {
+            output.WriteLine(kind == CaptureKind.Process ? "  beside the area" : "  msrs");
+            WriteRegisters(output, readings.Where(reading => reading.Place.Msr is not null), all: true);
         }
     }
 
-    private static void WriteRegisters(TextWriter output, ImmutableArray<RegisterValue> registers, StateComponent component, bool all)
+    private static void WriteRegisters(TextWriter output, IEnumerable<RegisterReading> readings, bool all)
     {
-        int zero = 0;
-        foreach (RegisterValue register in registers.Where(r => r.Component == component))
+        int initial = 0;
+        foreach (RegisterReading reading in readings)
         {
-            if (!all && IsUninteresting(register))
+            if (!all && IsInitial(reading))
             {
-                zero++;
+                initial++;
                 continue;
             }
 
-            output.WriteLine($"      {register.Name,-8} {register.Text}");
-            if (component == StateComponent.Pkru)
-            {
-                output.WriteLine($"      {"",-8} {Rights(register.Text)}");
-            }
+            output.WriteLine($"      {reading.Place.Name,-8} {RegisterText.Describe(reading)}");
         }
 
-        if (zero > 0)
+        if (initial > 0)
         {
-            output.WriteLine($"      ({zero} register{(zero == 1 ? "" : "s")} with the initial value)");
+            output.WriteLine($"      ({initial} register{(initial == 1 ? "" : "s")} with the initial value)");
         }
     }
 
-    private static bool IsUninteresting(RegisterValue register) =>
-        register.Text is "0x0" || (register.Name == "fcw" && register.Text == "0x37f") || (register.Name == "mxcsr" && register.Text == "0x1f80")
-        || (!register.Text.StartsWith("0x", StringComparison.Ordinal) && register.Text.AsSpan().IndexOfAnyExcept('0') < 0);
-
-    private static string Rights(string pkru)
-    {
-        Pkru rights = new(uint.Parse(pkru.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
-        StringBuilder text = new("keys 0-15:");
-        for (int key = 0; key < Pkru.KeyCount; key++)
-        {
-            text.Append(' ').Append(rights.Rights(key));
-        }
-
-        return text.ToString();
-    }
+    private static bool IsInitial(RegisterReading reading) => reading.Lost.Length == 0 && reading.HasBytes && reading.Place.Msr is null && RegisterCatalog.IsInitial(reading.Place, reading.Bytes);
 
     private static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) => component switch
     {

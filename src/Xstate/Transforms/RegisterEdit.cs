@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
 
@@ -8,44 +7,48 @@ namespace Xstate.Transforms;
 
 /// <summary>
 /// One register given a value, as <c>REGISTER=VALUE</c> asks for it. Names are those that <see cref="RegisterDump"/> writes, at any width (<c>xmm3</c> leaves the upper parts of
-/// ZMM3 alone). <c>0x…</c> is a number; digits alone are the bytes in memory order, lowest byte first, or a decimal number where the register is a number.
+/// ZMM3 alone). <see cref="RegisterValueText"/> has the notations of values.
 /// </summary>
 public sealed class RegisterEdit
 {
     private readonly RegisterPlace _place;
     private readonly byte[] _value;
+    private readonly byte[]? _mask;
+    private readonly string _typed;
 
-    private RegisterEdit(RegisterPlace place, byte[] value)
+    internal RegisterEdit(RegisterPlace place, byte[] value, byte[]? mask = null, string typed = "")
     {
         _place = place;
         _value = value;
+        _mask = mask;
+        _typed = typed;
     }
 
     /// <summary>The register, lower case.</summary>
     public string Register => _place.Name;
 
-    /// <summary>The value as <see cref="RegisterDump"/> writes it.</summary>
-    public string Text => RegisterDump.Text(_value, _place.IsValue);
+    /// <summary>The value as <see cref="RegisterDump"/> writes it; of an edit that changes only some bits, what was typed.</summary>
+    public string Text => _mask is null ? RegisterDump.Text(_value, _place.IsValue) : _typed;
 
-    /// <summary>The components that hold the register.</summary>
-    public StateComponentSet Components => StateComponentSet.Of([.. _place.Pieces.Select(piece => piece.Component)]);
+    /// <summary>Whether only some bits of the register change, so that the result depends on what it was.</summary>
+    public bool IsPartial => _mask is not null;
+
+    /// <summary>Whether the edit gives PKRU a value that closes key 0, which nearly all memory of a process has.</summary>
+    public bool ClosesKey0
+    {
+        get
+        {
+            const byte Key0 = 3;
+            return Register == "pkru" && (_value[0] & (_mask?[0] ?? Key0) & Key0) != 0;
+        }
+    }
+
+    /// <summary>The components that hold the register; none for the shadow-stack pointer.</summary>
+    public StateComponentSet Components => _place.Components;
 
     /// <summary>Reads <c>REGISTER=VALUE</c>.</summary>
     /// <exception cref="RegisterEditException">There is no such register, or it cannot hold the value.</exception>
-    public static RegisterEdit Parse(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        int sign = text.IndexOf('=', StringComparison.Ordinal);
-        if (sign <= 0)
-        {
-            throw new RegisterEditException($"'{text}' is not REGISTER=VALUE");
-        }
-
-        RegisterPlace place = RegisterCatalog.Find(text[..sign]) ?? throw new RegisterEditException($"there is no register '{text[..sign]}'; 'show' lists those of a state");
-        string value = text[(sign + 1)..];
-        bool isNumber = value.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        return new RegisterEdit(place, isNumber || place.IsValue ? Number(place, value, isNumber) : Bytes(place, value));
-    }
+    public static RegisterEdit Parse(string text) => RegisterValueText.Parse(text);
 
     /// <summary>Whether a name is that of a register.</summary>
     public static bool IsRegister(string name) => RegisterCatalog.Find(name) is not null;
@@ -79,18 +82,29 @@ public sealed class RegisterEdit
 
         byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
         state.Area.Span.CopyTo(area);
+        CapturedState changed = state with { Area = area };
         List<RepairStep> steps = [];
         List<AreaRange> lost = [.. state.Lost];
         foreach (RegisterEdit edit in all)
         {
-            string before = edit.ReadText(area, layout);
-            int offset = edit.Write(area, layout, lost);
-            string after = edit.ReadText(area, layout);
+            string before = edit.ReadText(changed);
+            int offset = -1;
+            if (edit._place.Msr is { } msr)
+            {
+                changed = changed with { Msrs = changed.Msrs.SetItem(msr, edit.NumberFor(changed, msr)) };
+            }
+            else
+            {
+                edit.RequireRecorded(state);
+                offset = edit.Write(area, layout, lost);
+            }
+
+            string after = edit.ReadText(changed);
             string text = before == after ? $"{edit.Register} is {after}" : $"{edit.Register} from {before} to {after}";
-            steps.Add(new RepairStep(RepairKind.Register, state.Id, text, offset));
+            steps.Add(new RepairStep(RepairKind.Register, state.Id, text + edit.Remark(area), offset));
         }
 
-        return new Transformed<CapturedState>(state with { Area = area, Lost = [.. lost] }, steps, []);
+        return new Transformed<CapturedState>(changed with { Lost = [.. lost] }, steps, []);
     }
 
     /// <summary>The register as a state has it, in the notation of <see cref="Text"/>.</summary>
@@ -98,104 +112,58 @@ public sealed class RegisterEdit
     public string ReadFrom(CapturedState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(area);
-        return ReadText(area, LayoutOf(state));
+        LayoutOf(state);
+        return ReadText(state);
     }
 
     /// <summary>The edit as it would be typed.</summary>
-    public override string ToString() => $"{Register}={Text}";
+    public override string ToString() => _mask is null ? $"{Register}={Text}" : _typed;
 
     private static XsaveLayout LayoutOf(CapturedState state) =>
         state.Layout?.Value ?? throw new RegisterEditException("the layout that the state was written with is not known");
 
-    private static byte[] Number(RegisterPlace place, string text, bool isHexadecimal)
+    private void RequireRecorded(CapturedState state)
     {
-        if (place.Length is 0 or > sizeof(ulong))
+        if (state.Recorded is { } recorded && !recorded.ContainsAll(Components))
         {
-            return WideNumber(place, text);
+            throw new RegisterEditException($"{Register} is not recorded: the artifact holds {recorded.Describe()} only");
         }
-
-        ulong most = ulong.MaxValue >> ((sizeof(ulong) - place.Length) * 8);
-        bool ok = isHexadecimal
-            ? ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
-            : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
-        if (!ok || value > most)
-        {
-            throw new RegisterEditException($"{place.Name} takes a number from 0x0 to 0x{most:x}, not '{text}'");
-        }
-
-        byte[] bytes = new byte[sizeof(ulong)];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
-        return bytes[..place.Length];
     }
 
-    private static byte[] WideNumber(RegisterPlace place, string text)
+    private ulong NumberFor(CapturedState state, uint msr) => state.Msrs.ContainsKey(msr)
+        ? BinaryPrimitives.ReadUInt64LittleEndian(_value)
+        : throw new RegisterEditException($"{Register} is not recorded: the state has no shadow stack, or the artifact does not hold its pointer");
+
+    // A number in a register that the tag word calls empty is not what the next instruction finds.
+    private string Remark(ReadOnlySpan<byte> area)
     {
-        string digits = text[2..];
-        byte[]? big = digits.Length > 0 && place.Length > 0 && digits.Length <= place.Length * 2 ? FromHex(digits.Length % 2 == 0 ? digits : "0" + digits) : null;
-        if (big is null)
+        const int Registers = 8;
+        if (_place.Pieces is not [{ Component: StateComponent.X87, Offset: >= XsaveFormat.StOffset } piece])
         {
-            // Without a length of its own: where would the highest digit be?
-            throw new RegisterEditException(
-                place.Length == 0 ? $"{place.Name} takes its bytes in memory order, without 0x" : $"{place.Name} takes a number of at most {place.Length * 2} hexadecimal digits, not '{text}'");
+            return "";
         }
 
-        Array.Reverse(big);
-        byte[] bytes = new byte[place.Length];
-        big.CopyTo(bytes, 0);
-        return bytes;
+        int top = new XsaveArea(area).Fsw >> 11 & (Registers - 1);
+        int physical = (((piece.Offset - XsaveFormat.StOffset) / XsaveFormat.StSlotLength) + top) % Registers;
+        return (area[XsaveFormat.FtwOffset] >> physical & 1) != 0 ? "" : "; ftw says that the register is empty";
     }
 
-    private static byte[] Bytes(RegisterPlace place, string text)
-    {
-        byte[]? bytes = FromHex(text);
-        if (bytes is null || bytes.Length == 0 || (place.Length != 0 && bytes.Length != place.Length) || bytes.Length > XsaveLayout.MaxAreaLength)
-        {
-            string wanted = place.Length == 0 ? "its bytes" : $"{place.Length} bytes";
-            throw new RegisterEditException($"{place.Name} takes {wanted} in memory order as hexadecimal digits, or a number behind 0x; '{text}' is neither");
-        }
-
-        return bytes;
-    }
-
-    private static byte[]? FromHex(string digits)
-    {
-        byte[] bytes = new byte[digits.Length / 2];
-        return digits.Length % 2 == 0 && Convert.FromHexString(digits, bytes, out _, out _) == System.Buffers.OperationStatus.Done ? bytes : null;
-    }
-
-    private string ReadText(ReadOnlySpan<byte> area, XsaveLayout layout)
+    private string ReadText(CapturedState state)
     {
         byte[] value = new byte[_value.Length];
-        XsaveArea view = new(area);
-        if (Register == "mxcsr")
+        if (_place.Msr is { } msr)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(value, RegisterDump.EffectiveMxcsr(view));
+            BinaryPrimitives.WriteUInt64LittleEndian(value, state.Msrs.GetValueOrDefault(msr));
             return RegisterDump.Text(value, _place.IsValue);
         }
 
-        int done = 0;
+        XsaveArea view = state.ReadArea();
         foreach (RegisterPiece piece in _place.Pieces)
         {
-            (int offset, int length) = Locate(view, layout, piece);
-            Span<byte> part = value.AsSpan(done, length);
-            if (view.XstateBv.Contains(piece.Component))
-            {
-                area.Slice(offset, length).CopyTo(part);
-            }
-            else if (Register == "fcw")
-            {
-                BinaryPrimitives.WriteUInt16LittleEndian(part, XsaveFormat.InitialFcw);
-            }
-            else if (piece.Offset == 0 && length >= sizeof(ulong))
-            {
-                BinaryPrimitives.WriteUInt64LittleEndian(part, StateComponents.Find(piece.Component)?.InitialValue ?? 0);
-            }
-
-            done += length;
+            Locate(view, state.Layout!.Value, piece);
         }
 
+        RegisterReader.Read(view, state.Layout!.Value, view.XstateBv, _place, value);
         return RegisterDump.Text(value, _place.IsValue);
     }
 
@@ -207,28 +175,69 @@ public sealed class RegisterEdit
             Locate(new XsaveArea(area), layout, piece);
         }
 
+        byte[] wanted = Merged(area, layout, lost);
         int first = -1;
         int done = 0;
         foreach (RegisterPiece piece in _place.Pieces)
         {
             (int offset, int length) = Locate(new XsaveArea(area), layout, piece);
-            ReadOnlySpan<byte> value = _value.AsSpan(done, length);
+            ReadOnlySpan<byte> value = wanted.AsSpan(done, length);
+            ReadOnlySpan<byte> mask = _mask is null ? default : _mask.AsSpan(done, length);
             done += length;
             first = first < 0 ? offset : first;
 
-            // The upper parts of a vector that are zero need not be explicit where they are initial: so a wide zero does not bring AVX-512 into use.
+            // The upper parts of a vector that are zero need not be explicit where they are initial: so a wide zero does not bring AVX-512 into use. What an edit leaves alone stays what it is.
             bool isUpperPart = done > length;
-            if (isUpperPart && value.IndexOfAnyExcept((byte)0) < 0 && !new XsaveArea(area).XstateBv.Contains(piece.Component))
+            bool isLeft = _mask is not null && mask.IndexOfAnyExcept((byte)0) < 0;
+            if (isLeft || (isUpperPart && value.IndexOfAnyExcept((byte)0) < 0 && !new XsaveArea(area).XstateBv.Contains(piece.Component)))
             {
                 continue;
             }
 
             MakeExplicit(area, layout, piece.Component);
             value.CopyTo(area.AsSpan(offset));
-            RemoveFrom(lost, new AreaRange(offset, length));
+            for (int i = 0; i < length; i++)
+            {
+                if (_mask is null || mask[i] != 0)
+                {
+                    RemoveFrom(lost, new AreaRange(offset + i, 1));
+                }
+            }
         }
 
         return first;
+    }
+
+    // The bits that an edit leaves alone are those of the register as it reads now.
+    private byte[] Merged(byte[] area, XsaveLayout layout, List<AreaRange> lost)
+    {
+        if (_mask is null)
+        {
+            return _value;
+        }
+
+        byte[] merged = new byte[_value.Length];
+        XsaveArea view = new(area);
+        RegisterReader.Read(view, layout, view.XstateBv, _place, merged);
+        int done = 0;
+        foreach (RegisterPiece piece in _place.Pieces)
+        {
+            (int offset, int length) = Locate(view, layout, piece);
+            for (int i = 0; i < length; i++)
+            {
+                byte mask = _mask[done + i];
+                if (mask is not (0 or 0xFF) && lost.Exists(range => range.Offset <= offset + i && range.End > offset + i))
+                {
+                    throw new RegisterEditException($"{Register} is lost: give it a whole value, not '{_typed}'");
+                }
+
+                merged[done + i] = (byte)((merged[done + i] & ~mask) | (_value[done + i] & mask));
+            }
+
+            done += length;
+        }
+
+        return merged;
     }
 
     // Sets the component's bit; if it was clear, its bytes may be stale and become the initial ones first.

@@ -39,9 +39,9 @@ public class ArtifactTests
     [Fact]
     public void What_no_format_fits_is_told_with_its_length_its_first_bytes_and_the_formats()
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes("PK\u0003\u0004 zip"))));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes("QK\u0003\u0004 zip"))));
         Assert.Equal(0, error.Offset);
-        Assert.Equal("8 bytes that begin \"PK?? zip\"", error.Found);
+        Assert.Equal("8 bytes that begin \"QK?? zip\"", error.Found);
         Assert.All(Artifact.Formats, format => Assert.Contains(format.Name, error.Expected, StringComparison.Ordinal));
     }
 

@@ -93,7 +93,7 @@ public class CaptureFileTests
 
     [Theory]
     [InlineData("\"kind\": \"virtual-machine\"", "\"kind\": \"virtual-machine\", \"colour\": 1", "the member \"colour\" at $", "one of format, version, origin, kind, note, source, states")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"xstateBv\": \"0x1\"", "the member \"xstateBv\" at $.states[0]", "one of id, area, layout, xcr0, xss, xfd, guestCpuid, msrs, bits, lost, fpu, stored")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"xstateBv\": \"0x1\"", "the member \"xstateBv\" at $.states[0]", "one of id, area, layout, xcr0, xss, xfd, guestCpuid, msrs, bits, lost, fpu, stored, recorded")]
     [InlineData("\"id\": 0", "\"id\": 0, \"id\": 0", "the member id again at $.states[0]", "each member once")]
     [InlineData("\"id\": 0", "\"id\": -1", "-1 at $.states[0].id", "a number from 0 to 2147483647")]
     [InlineData("\"id\": 0", "\"id\": \"0\"", "\"0\" at $.states[0].id", "a number from 0 to 2147483647")]

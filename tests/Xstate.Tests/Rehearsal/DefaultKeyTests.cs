@@ -50,7 +50,7 @@ public class DefaultKeyTests
     {
         Capture capture = new() { Format = "test", Kind = kind, States = [Closed] };
         StringWriter text = new();
-        ShowReport.WriteText(text, capture, all: false);
+        ShowReport.WriteText(text, capture, ShowOptions.Default);
         Assert.Equal(expected, text.ToString().Split("XS1304").Length - 1);
         using MemoryStream json = new();
         ShowReport.WriteJson(json, capture);

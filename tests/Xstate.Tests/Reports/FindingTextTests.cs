@@ -15,7 +15,7 @@ public class FindingTextTests
         string[] texts =
         [
             Text(output => CheckReport.WriteFindingsText(output, "file", [finding])),
-            Text(output => ShowReport.WriteText(output, capture, all: false, [finding])),
+            Text(output => ShowReport.WriteText(output, capture, ShowOptions.Default, [finding])),
             Text(output => SetReport.WriteText(output, new SetAnswer("file", "format", "out", [], [finding]) { Kind = CaptureKind.Process })),
             Text(output => ConvertReport.WriteText(output, new ConvertAnswer("file", "a", "b", "out", 1, [], [finding]) { Kind = CaptureKind.Process })),
             Text(output => FixReport.WriteDamageText(output, "out", "undo", [finding], CaptureKind.Process)),

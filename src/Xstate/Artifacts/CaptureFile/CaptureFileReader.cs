@@ -89,6 +89,7 @@ public static class CaptureFileReader
                 CaptureNames.Fpu => state with { Fpu = ReadFpu(ref cursor) },
                 CaptureNames.Stored => state with { Stored = StoredFields.Read(ref cursor) },
                 CaptureNames.Lost => state with { Lost = ReadLost(ref cursor) },
+                CaptureNames.Recorded => state with { Recorded = new StateComponentSet(cursor.ReadHex(ulong.MaxValue)) },
                 _ => state with { Msrs = ReadMsrs(ref cursor) },
             };
         }

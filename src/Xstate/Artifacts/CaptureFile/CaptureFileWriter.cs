@@ -71,6 +71,11 @@ public static class CaptureFileWriter
         writer.WritePropertyName(CaptureNames.Area);
         AreaFields.Write(output, state.Area.Span);
         WriteLost(output, state);
+        if (state.Recorded is { } recorded)
+        {
+            JsonOutput.WriteHex(writer, CaptureNames.Recorded, recorded.Bits);
+        }
+
         if (state.Fpu is { } fpu)
         {
             writer.WriteString(CaptureNames.Fpu, Convert.ToHexStringLower(fpu.Span));

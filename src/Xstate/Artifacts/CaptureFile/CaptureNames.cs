@@ -21,9 +21,10 @@ internal static class CaptureNames
     public const string Lost = "lost";
     public const string Fpu = "fpu";
     public const string Stored = "stored";
+    public const string Recorded = "recorded";
 
     public static readonly string[] Document = ["format", "version", Origin, Kind, Note, Source, States];
-    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs, Bits, Lost, Fpu, Stored];
+    public static readonly string[] State = [Id, Area, Layout, Xcr0, Xss, Xfd, GuestCpuid, Msrs, Bits, Lost, Fpu, Stored, Recorded];
     public static readonly string[] AreaMembers = ["length", "rows"];
     public static readonly string[] Row = ["offset", "hex"];
     public static readonly string[] Range = ["offset", "length"];

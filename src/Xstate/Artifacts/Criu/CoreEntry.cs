@@ -54,8 +54,11 @@ internal sealed class CoreEntry
     /// <summary>XSTATE_BV; null when the image has x87 and SSE only.</summary>
     public WireNumber? XstateBv { get; private set; }
 
-    /// <summary>Features and SSP of a shadow stack; null when there is none.</summary>
-    public (ulong Features, ulong Ssp)? ShadowStack { get; private set; }
+    /// <summary>Features of the thread's shadow stack; null when the image has none.</summary>
+    public ulong? ShadowStackFeatures { get; private set; }
+
+    /// <summary>The shadow-stack pointer; null when the image has none.</summary>
+    public WireNumber? ShadowStackPointer { get; private set; }
 
     /// <summary>Whether the thread runs 32-bit code.</summary>
     public bool IsCompat { get; private set; }
@@ -183,8 +186,7 @@ internal sealed class CoreEntry
             }
             else if (reader.Field == 9)
             {
-                WireMessage cet = reader.Message();
-                ShadowStack = (NumberIn(file, cet, 1) ?? 0, NumberIn(file, cet, 2) ?? 0);
+                ReadShadowStack(file, reader.Message());
             }
             else if (reader.Field <= 8)
             {
@@ -196,6 +198,23 @@ internal sealed class CoreEntry
         if (XstateBv is null)
         {
             throw reader.Malformed(message.Start, "xsave without xstate_bv", "field 1");
+        }
+    }
+
+    // user_x86_cet_entry: cet, ssp.
+    private void ReadShadowStack(ReadOnlySpan<byte> file, WireMessage message)
+    {
+        WireReader reader = new(file, message, CriuCoreReader.Format);
+        while (reader.Next())
+        {
+            if (reader.Field == 1)
+            {
+                ShadowStackFeatures = reader.Number(ulong.MaxValue).Value;
+            }
+            else if (reader.Field == 2)
+            {
+                ShadowStackPointer = reader.Number(ulong.MaxValue);
+            }
         }
     }
 

@@ -52,6 +52,11 @@ internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : 
             throw new NotSupportedException($"the image is of a host without XSAVE: it has no place for XSTATE_BV {now}");
         }
 
+        if (core.ShadowStackPointer is { } pointer && state.Msrs.TryGetValue(MsrNames.UserShadowStackPointer, out ulong ssp))
+        {
+            changes.Add((pointer, ssp));
+        }
+
         for (int i = 0; i < core.Components.Length; i++)
         {
             AddComponent(changes, CoreComponent.All[i], core.Components[i], area, layout);

@@ -51,6 +51,9 @@ public static class CriuCoreReader
             Layout = new Fact<XsaveLayout>(family.Layout, FactSource.Inferred, $"the image has components by name; they are put where processors of the kind {family.Family} have them"),
             Xcr0 = new Fact<StateComponentSet>(present, FactSource.Inferred, "CRIU writes the fields of every component that the processor has"),
             Is32Bit = core.IsCompat,
+            Msrs = core.ShadowStackPointer is { } pointer
+                ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, pointer.Value)
+                : ImmutableSortedDictionary<uint, ulong>.Empty,
         };
         AddFindings(findings, core, state);
         return new CriuThread(state, core.Name, NoteOf(core), findings.ToImmutable());
@@ -149,6 +152,6 @@ public static class CriuCoreReader
     private static string NoteOf(CoreEntry core)
     {
         string thread = core.Name is { } name ? $"a thread named {name}" : "a thread";
-        return core.ShadowStack is { Features: not 0 } stack ? $"{thread}, with a shadow stack (features 0x{stack.Features:x}, SSP 0x{stack.Ssp:x})" : thread;
+        return core.ShadowStackFeatures is not (null or 0) ? $"{thread}, with a shadow stack (features 0x{core.ShadowStackFeatures:x}, SSP 0x{core.ShadowStackPointer?.Value ?? 0:x})" : thread;
     }
 }

@@ -9,20 +9,20 @@ namespace Xstate.Artifacts.ElfCore;
 /// <summary>Makes a capture of a core's notes, and says what is strange about them.</summary>
 internal sealed class CoreDecoder
 {
-    private const uint ShadowStackPointerMsr = 0x6A7;
-
     // In the software bytes the area has the kernel's mask, the FXSAVE image of the same thread zeros.
     private const int CommonLength = XsaveFormat.SoftwareOffset;
 
     private readonly CoreNotes _notes;
     private readonly ImmutableArray<CoreThread> _threads;
     private readonly CoreLayout _layout;
+    private readonly CoreWriter _writer;
     private readonly List<Finding> _findings = [];
 
     public CoreDecoder(CoreNotes notes)
     {
         _notes = notes;
         _threads = [.. notes.Threads.Where(HasRegisters)];
+        _writer = CoreWriter.Of(notes);
         _layout = new CoreLayout(notes, [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))]);
     }
 
@@ -34,7 +34,7 @@ internal sealed class CoreDecoder
         FindMissing();
         if (_threads.IsEmpty)
         {
-            throw ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{_notes.Threads.Count} threads without extended state", "a thread with NT_X86_XSTATE, NT_PRXFPREG or NT_FPREGSET");
+            throw WithoutRegisters();
         }
 
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>(_threads.Length);
@@ -43,11 +43,27 @@ internal sealed class CoreDecoder
             states.Add(thread.Area is null ? OfLegacy(thread) : OfArea(thread, thread.Area));
         }
 
-        Capture capture = new() { Format = ElfCoreReader.Format, Kind = CaptureKind.Process, States = states.MoveToImmutable(), Note = _notes.Remark };
+        Capture capture = new() { Format = ElfCoreReader.Format, Kind = CaptureKind.Process, States = states.MoveToImmutable(), Note = _notes.Remark(_writer) };
+        if (_writer.Rule is { } rule)
+        {
+            _findings.Add(Of(rule, _writer.Message));
+        }
+
         FindGcoreMarks();
         FindMendedDamage();
         _findings.AddRange(_layout.Findings(capture));
         return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost, _notes.Limits), [.. _findings], _layout.Damage?.Repair(capture));
+    }
+
+    // What the notes say the file is instead of a process's core.
+    private MalformedArtifactException WithoutRegisters()
+    {
+        string threads = $"{_notes.Threads.Count} thread{(_notes.Threads.Count == 1 ? "" : "s")} without extended state";
+        return _notes.Has(NoteOwner.VmCoreInfo)
+            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{threads} and VMCOREINFO: a kernel's crash dump (vmcore)", $"extended state, which a kernel dump does not hold; {ForeignFormats.ForGuests}")
+            : _notes.Has(NoteOwner.Qemu)
+            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{threads} and notes of QEMU: a guest's memory (dump-guest-memory, virsh dump --memory-only)", $"extended state, which a memory dump does not hold; {ForeignFormats.ForGuests}")
+            : ElfHeader.Malformed(_notes.Segment.HeaderOffset, threads, "a thread with NT_X86_XSTATE, NT_PRXFPREG or NT_FPREGSET");
     }
 
     private static bool HasRegisters(CoreThread thread) => thread.Area is not null || thread.Fxsave is not null || thread.Fsave is not null;
@@ -89,19 +105,25 @@ internal sealed class CoreDecoder
         }
 
         string has = thread.Fxsave is null ? "x87 alone" : "x87 and SSE";
-        _findings.Add(Of("XS0807", $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
+        if (_writer.Rule is null)
+        {
+            _findings.Add(Of("XS0807", $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
+        }
+
         return new CapturedState
         {
             Id = thread.Id,
             Area = area,
             Is32Bit = _notes.Header.IsI386,
             Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Inferred, $"{note} has {has}"),
+            Recorded = thread.Fxsave is null ? StateComponentSet.Of(StateComponent.X87) : StateComponentSet.Legacy,
+            Lost = thread.Fxsave is null ? [] : _writer.Unfilled,
             Msrs = MsrsOf(thread),
         };
     }
 
     public static ImmutableSortedDictionary<uint, ulong> MsrsOf(CoreThread thread) => thread.ShadowStack is { } pointer
-        ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(ShadowStackPointerMsr, BinaryPrimitives.ReadUInt64LittleEndian(pointer.Bytes))
+        ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, BinaryPrimitives.ReadUInt64LittleEndian(pointer.Bytes))
         : ImmutableSortedDictionary<uint, ulong>.Empty;
 
     private void FindMissing()

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 
 namespace Xstate.Artifacts.ElfCore;
 
@@ -11,6 +12,24 @@ internal enum NoteOwner
     FreeBsd,
     Gdb,
     Xstate,
+
+    /// <summary>No owner at all: Delve's notes, with Linux's types.</summary>
+    Unnamed,
+
+    /// <summary>"Delve Header" without a terminator.</summary>
+    Delve,
+
+    /// <summary>NetBSD-CORE for the process, NetBSD-CORE@N for a thread.</summary>
+    NetBsd,
+
+    /// <summary>OpenBSD, or OpenBSD@N.</summary>
+    OpenBsd,
+
+    /// <summary>A kernel's own crash dump.</summary>
+    VmCoreInfo,
+
+    /// <summary>A guest's memory, written by QEMU.</summary>
+    Qemu,
 }
 
 /// <summary>Note types that this decoder knows; the same number means another thing under another owner.</summary>
@@ -24,6 +43,17 @@ internal static class NoteType
     public const uint X86ShadowStack = 0x204;
     public const uint X86XsaveLayout = 0x205;
     public const uint PrXfpReg = 0x46E6_2B7F;
+    public const uint File = 0x4649_4C45;
+
+    /// <summary>NetBSD: PT_GETREGS and PT_GETFPREGS (PT_FIRSTMACH is 32).</summary>
+    public const uint NetBsdRegisters = 33;
+    public const uint NetBsdFpRegisters = 35;
+    public const uint NetBsdProcInfo = 1;
+
+    public const uint OpenBsdProcInfo = 10;
+    public const uint OpenBsdRegisters = 20;
+    public const uint OpenBsdFpRegisters = 21;
+    public const uint OpenBsdXfpRegisters = 22;
     public const uint GdbTargetDescription = 0xFF00_0000;
 
     /// <summary>This project's own: which bytes of every area are lost. Not a small number, because binutils read small types without asking for the owner.</summary>
@@ -39,7 +69,11 @@ internal static class NoteType
 internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset, long DescriptionOffset, long DescriptionLength)
 {
     private const int HeaderLength = 3 * sizeof(uint);
-    private const int LongestKnownName = 8;
+    // "NetBSD-CORE@" and a number.
+    private const int LongestKnownName = 24;
+
+    /// <summary>The thread in the owner's name, as the BSDs write it; null when there is none.</summary>
+    public int? ThreadInOwner { get; private init; }
 
     /// <summary>The first byte after the description, without padding.</summary>
     public long End => DescriptionOffset + DescriptionLength;
@@ -77,12 +111,16 @@ internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset
             int read = source.ReadAt(at, head.AsSpan(0, (int)Math.Min(head.Length, end - at)));
             long nameLength = BinaryPrimitives.ReadUInt32LittleEndian(head);
             long begin = at + Padded(HeaderLength + nameLength, segment.NotePadding);
+            NoteOwner owner = OwnerOf(head.AsSpan(HeaderLength..read), nameLength, out int? thread);
             CoreNote note = new(
-                OwnerOf(head.AsSpan(HeaderLength..read), nameLength),
+                owner,
                 BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(8)),
                 at,
                 begin,
-                BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4)));
+                BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4)))
+            {
+                ThreadInOwner = thread,
+            };
             if (note.End > segment.End)
             {
                 throw ElfHeader.Malformed(at, $"a note of {note.End - at} bytes", $"at most the {segment.End - at} that its segment has left");
@@ -100,13 +138,41 @@ internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset
 
     public static long Padded(long length, int padding) => (length + padding - 1) & -padding;
 
-    private static NoteOwner OwnerOf(ReadOnlySpan<byte> name, long length) => length switch
+    private static NoteOwner OwnerOf(ReadOnlySpan<byte> name, long length, out int? thread)
     {
-        4 when name.StartsWith("GDB\0"u8) => NoteOwner.Gdb,
-        5 when name.StartsWith("CORE\0"u8) => NoteOwner.Core,
-        6 when name.StartsWith("LINUX\0"u8) => NoteOwner.Linux,
-        7 when name.StartsWith("XSTATE\0"u8) => NoteOwner.Xstate,
-        8 when name.StartsWith("FreeBSD\0"u8) => NoteOwner.FreeBsd,
-        _ => NoteOwner.Other,
-    };
+        thread = null;
+        NoteOwner known = length switch
+        {
+            0 => NoteOwner.Unnamed,
+            4 when name.StartsWith("GDB\0"u8) => NoteOwner.Gdb,
+            5 when name.StartsWith("CORE\0"u8) => NoteOwner.Core,
+            5 when name.StartsWith("QEMU\0"u8) => NoteOwner.Qemu,
+            6 when name.StartsWith("LINUX\0"u8) => NoteOwner.Linux,
+            7 when name.StartsWith("XSTATE\0"u8) => NoteOwner.Xstate,
+            8 when name.StartsWith("FreeBSD\0"u8) => NoteOwner.FreeBsd,
+            11 when name.StartsWith("VMCOREINFO\0"u8) => NoteOwner.VmCoreInfo,
+            12 when name.StartsWith("Delve Header"u8) => NoteOwner.Delve,
+            _ => NoteOwner.Other,
+        };
+        return known != NoteOwner.Other || length > name.Length ? known
+            : IsOfThread(name[..(int)length], "NetBSD-CORE"u8, out thread) ? NoteOwner.NetBsd
+            : IsOfThread(name[..(int)length], "OpenBSD"u8, out thread) ? NoteOwner.OpenBsd
+            : NoteOwner.Other;
+    }
+
+    // A name that ends there, or goes on with @ and the number of a thread.
+    private static bool IsOfThread(ReadOnlySpan<byte> name, ReadOnlySpan<byte> owner, out int? thread)
+    {
+        thread = null;
+        ReadOnlySpan<byte> rest = name.StartsWith(owner) ? name[owner.Length..].TrimEnd((byte)0) : "?"u8;
+        if (rest.IsEmpty)
+        {
+            return true;
+        }
+
+        int id = 0;
+        bool ok = rest[0] == (byte)'@' && int.TryParse(rest[1..], NumberStyles.None, CultureInfo.InvariantCulture, out id);
+        thread = ok ? id : null;
+        return ok;
+    }
 }

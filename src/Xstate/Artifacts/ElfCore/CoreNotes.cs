@@ -13,11 +13,17 @@ internal sealed class CoreNotes
     private const int MaxPsInfo = 256;
     private const int PsInfoTail = 96;
     private const int CommandLength = 16;
+    private const int NetBsdNameOffset = 124;
+    private const int OpenBsdNameOffset = 72;
+    private const int BsdNameLength = 32;
 
     private readonly ArtifactSource _source;
     private readonly List<CoreThread> _threads = [];
+    private readonly HashSet<NoteOwner> _owners = [];
     private string? _process;
     private int _signal;
+    private bool _auxvFirst;
+    private bool _filesFirst;
 
     private CoreNotes(ArtifactSource source, ArtifactLimits limits, ElfHeader header)
     {
@@ -56,7 +62,10 @@ internal sealed class CoreNotes
     public ulong? SignalStack { get; private set; }
 
     /// <summary>Whether gdb wrote the core, as its own note says.</summary>
-    public bool HasGdbNote { get; private set; }
+    public bool HasGdbNote => _owners.Contains(NoteOwner.Gdb);
+
+    /// <summary>Whether the vectors of the process stand before its threads, as .NET's createdump writes them; the kernel and gdb write a thread first.</summary>
+    public bool BeginsWithVectors => _auxvFirst && _filesFirst;
 
     /// <summary>How many bytes of notes the file is short of.</summary>
     public long MissingNotes { get; private set; }
@@ -65,7 +74,14 @@ internal sealed class CoreNotes
     public long MissingBytes { get; private set; }
 
     /// <summary>Program, arguments and signal in one line.</summary>
-    public string? Remark => _process is null ? null : _signal > 0 ? $"core of {_process}, signal {_signal}" : $"core of {_process}";
+    public string? Remark(CoreWriter writer)
+    {
+        string by = writer.Name is null ? "" : $", written by {writer.Name}";
+        return _process is null ? by.Length == 0 ? null : $"core{by}" : _signal > 0 ? $"core of {_process}, signal {_signal}{by}" : $"core of {_process}{by}";
+    }
+
+    /// <summary>Whether any note is of this owner.</summary>
+    public bool Has(NoteOwner owner) => _owners.Contains(owner);
 
     /// <exception cref="MalformedArtifactException">Not a core that can be read.</exception>
     public static CoreNotes Read(ArtifactSource source, ArtifactLimits limits)
@@ -113,18 +129,38 @@ internal sealed class CoreNotes
 
     private void Take(CoreNote note)
     {
+        _owners.Add(note.Owner);
         switch (note.Owner, note.Type)
         {
-            case (NoteOwner.Core or NoteOwner.FreeBsd, NoteType.PrStatus):
+            case (NoteOwner.Core or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.PrStatus):
                 BeginThread(note);
                 break;
-            case (NoteOwner.Core or NoteOwner.FreeBsd, NoteType.FpRegSet) when note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+            case (NoteOwner.NetBsd, NoteType.NetBsdRegisters) when note.ThreadInOwner is { } id:
+                AddThread(note, id);
+                break;
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdRegisters) when note.ThreadInOwner is { } id:
+                AddThread(note, id);
+                break;
+            case (NoteOwner.NetBsd, NoteType.NetBsdFpRegisters) when IsOfCurrent(note) && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdFpRegisters) when IsOfCurrent(note) && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+                Current(note).FpRegisters = Once(Current(note).FpRegisters, note);
+                break;
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdXfpRegisters) when IsOfCurrent(note) && note.DescriptionLength == XsaveFormat.LegacyLength:
+                Current(note).FxRegisters = Once(Current(note).FxRegisters, note);
+                break;
+            case (NoteOwner.NetBsd, NoteType.NetBsdProcInfo) when note.ThreadInOwner is null:
+                TakeBsdProcess(note, NetBsdNameOffset);
+                break;
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdProcInfo) when note.ThreadInOwner is null:
+                TakeBsdProcess(note, OpenBsdNameOffset);
+                break;
+            case (NoteOwner.Core or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.FpRegSet) when note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
                 Current(note).FpRegisters = Once(Current(note).FpRegisters, note);
                 break;
             case (NoteOwner.Linux, NoteType.PrXfpReg) when note.DescriptionLength == XsaveFormat.LegacyLength:
                 Current(note).FxRegisters = Once(Current(note).FxRegisters, note);
                 break;
-            case (NoteOwner.Linux or NoteOwner.FreeBsd, NoteType.X86Xstate):
+            case (NoteOwner.Linux or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.X86Xstate):
                 CheckArea(note);
                 Current(note).Area = Once(Current(note).Area, note);
                 break;
@@ -135,16 +171,17 @@ internal sealed class CoreNotes
                 TakeLayout(note);
                 break;
             case (NoteOwner.Core, NoteType.Auxv):
+                _auxvFirst |= _threads.Count == 0;
                 TakeAuxv(note);
                 break;
-            case (NoteOwner.Core or NoteOwner.FreeBsd, NoteType.PrPsInfo):
+            case (NoteOwner.Core, NoteType.File):
+                _filesFirst |= _threads.Count == 0;
+                break;
+            case (NoteOwner.Core or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.PrPsInfo):
                 TakePsInfo(note);
                 break;
             case (NoteOwner.Xstate, NoteType.XstateLost):
                 TakeLost(note);
-                break;
-            case (NoteOwner.Gdb, NoteType.GdbTargetDescription):
-                HasGdbNote = true;
                 break;
             default:
                 break;
@@ -163,11 +200,6 @@ internal sealed class CoreNotes
             throw ElfHeader.Malformed(note.Offset, $"NT_PRSTATUS of {note.DescriptionLength} bytes", $"at least {idAt + sizeof(int)}, with the thread id in it");
         }
 
-        if (_threads.Count == Limits.MaxStates)
-        {
-            throw ElfHeader.Malformed(note.Offset, "one more thread", $"at most {Limits.MaxStates}");
-        }
-
         byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, idAt + sizeof(int), "NT_PRSTATUS");
         int id = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(idAt));
         if (id < 0)
@@ -180,7 +212,29 @@ internal sealed class CoreNotes
             _signal = BinaryPrimitives.ReadInt16LittleEndian(bytes.AsSpan(signalAt));
         }
 
+        AddThread(note, id);
+    }
+
+    private void AddThread(CoreNote note, int id)
+    {
+        if (_threads.Count == Limits.MaxStates)
+        {
+            throw ElfHeader.Malformed(note.Offset, "one more thread", $"at most {Limits.MaxStates}");
+        }
+
         _threads.Add(new CoreThread(id));
+    }
+
+    private bool IsOfCurrent(CoreNote note) => _threads.Count > 0 && note.ThreadInOwner == _threads[^1].Id;
+
+    // struct netbsd_elfcore_procinfo and struct elfcore_procinfo of OpenBSD: version, size, signal, …, and the command.
+    private void TakeBsdProcess(CoreNote note, int nameAt)
+    {
+        const int SignalAt = 8;
+        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxPsInfo), "the process");
+        _signal = bytes.Length >= SignalAt + sizeof(int) ? Math.Max(0, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(SignalAt))) : 0;
+        string name = bytes.Length > nameAt ? Printable(bytes.AsSpan(nameAt, Math.Min(BsdNameLength, bytes.Length - nameAt))) : "";
+        _process = name.Length > 0 ? name : _process;
     }
 
     private CoreThread Current(CoreNote note) => _threads.Count > 0 ? _threads[^1] : throw ElfHeader.Malformed(note.Offset, "registers of no thread", "NT_PRSTATUS before them");
@@ -204,9 +258,10 @@ internal sealed class CoreNotes
             throw ElfHeader.Malformed(note.Offset, "NT_X86_XSAVE_LAYOUT again", "one for the process");
         }
 
-        if (note.DescriptionLength is 0 or > LayoutNote.MaxLength || note.DescriptionLength % LayoutNote.RecordLength != 0)
+        // Without a component from 2 up there is nothing to place: Linux 6.12 and later write an empty note on a processor with x87 and SSE only.
+        if (note.DescriptionLength > LayoutNote.MaxLength || note.DescriptionLength % LayoutNote.RecordLength != 0)
         {
-            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSAVE_LAYOUT of {note.DescriptionLength} bytes", $"1 to {LayoutNote.MaxLength / LayoutNote.RecordLength} records of {LayoutNote.RecordLength} bytes");
+            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSAVE_LAYOUT of {note.DescriptionLength} bytes", $"up to {LayoutNote.MaxLength / LayoutNote.RecordLength} records of {LayoutNote.RecordLength} bytes");
         }
 
         Layout = LayoutNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "NT_X86_XSAVE_LAYOUT"), note.DescriptionOffset);

@@ -29,6 +29,10 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
                 CheckLost(area, state);
                 PatchArea(patches, thread, area, state);
             }
+            else if (!state.Lost.IsEmpty && !state.Area.Span[..XsaveFormat.XmmOffset].SequenceEqual(Unfilled))
+            {
+                throw new NotSupportedException($"thread {state.Id}: the core's writer did not fill x87 and MXCSR, so the file cannot say that one of them became known");
+            }
             else
             {
                 PatchLegacy(patches, thread, state);
@@ -39,6 +43,8 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
 
         return [.. WithLostNote(patches, changed, original).OrderBy(patch => patch.Offset)];
     }
+
+    private static ReadOnlySpan<byte> Unfilled => new byte[XsaveFormat.XmmOffset];
 
     // One register of a state whose other bytes are still marked lost: the file cannot say which of them became known.
     private void CheckLost(Description area, CapturedState state)

@@ -16,4 +16,14 @@ public interface IThreadRegsets
 
     /// <summary>PTRACE_SETREGSET with NT_PRFPREG.</summary>
     KvmReply SetFpregs(ReadOnlySpan<byte> image);
+
+    /// <summary>PTRACE_GETREGSET with NT_X86_SHSTK (Linux 6.6): the shadow-stack pointer. A thread without a shadow stack, and a kernel without them, answers ENODEV.</summary>
+    KvmReply GetShadowStack(out ulong pointer)
+    {
+        pointer = 0;
+        return new KvmReply(Errno.ENODEV);
+    }
+
+    /// <summary>PTRACE_SETREGSET with NT_X86_SHSTK.</summary>
+    KvmReply SetShadowStack(ulong pointer) => new(Errno.ENODEV);
 }

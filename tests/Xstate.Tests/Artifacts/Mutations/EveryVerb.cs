@@ -70,7 +70,7 @@ internal static class EveryVerb
         }
         else
         {
-            ShowReport.WriteText(TextWriter.Null, capture, random.OneIn(2), artifact.Findings);
+            ShowReport.WriteText(TextWriter.Null, capture, new ShowOptions { All = random.OneIn(2) }, artifact.Findings);
         }
 
         bool mended = false;
@@ -271,8 +271,8 @@ internal static class EveryVerb
 
         Capture foreign = Known with { States = [Known.States[0] with { Layout = new Fact<XsaveLayout>(layout, FactSource.Given, "dump") }] };
         Capture guest = Known with { States = [Known.States[0] with { GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Given, "dump") }] };
-        ShowReport.WriteText(TextWriter.Null, foreign, all: true);
-        ShowReport.WriteText(TextWriter.Null, guest, all: true);
+        ShowReport.WriteText(TextWriter.Null, foreign, new ShowOptions { All = true });
+        ShowReport.WriteText(TextWriter.Null, guest, new ShowOptions { All = true });
         _ = CaptureTransforms.ToStandard(Known.States[0], layout);
         Report(RestoreRehearsal.Perform(guest, random.Pick<LinuxHost>(Hosts.AsSpan())));
         Report(RestoreRehearsal.Perform(foreign, random.Pick<LinuxHost>(Hosts.AsSpan())));
