@@ -40,7 +40,7 @@ internal static class LiveArgument
 
         return !OperatingSystem.IsLinux() ? throw new UsageException("a running process is read with Linux's ptrace")
             : int.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0 ? new LiveProcess(id)
-            : throw new UsageException($"{Option} takes a process id, such as {Option} 1234{(path.Length == Prefix.Length ? "" : $", not '{path[Prefix.Length..]}'")}");
+            : throw new UsageException($"{Option} takes a process id, {(path.Length == Prefix.Length ? $"such as {Option} 1234" : $"not '{path[Prefix.Length..]}'")}");
     }
 
     /// <summary>Reads a process as an artifact; null when the argument names a file.</summary>

@@ -22,6 +22,13 @@ internal static class RegisterText
     public static IEnumerable<string> Fields(RegisterReading reading) =>
         reading.Knowledge is RegisterKnowledge.Initial or RegisterKnowledge.Stored && reading.Place.IsValue ? RegisterFields.Describe(reading.Place.Name, Number(reading)) : [];
 
+    /// <summary>The rights of each protection key, key 0 first.</summary>
+    public static string Rights(RegisterReading pkru)
+    {
+        Pkru rights = new((uint)Number(pkru));
+        return $"keys 0-15: {string.Join(' ', Enumerable.Range(0, Pkru.KeyCount).Select(rights.Rights))}";
+    }
+
     /// <summary>Writes the elements of a view as a JSON array: numbers where every reader of JSON holds them exactly, else strings; null for lost ones.</summary>
     public static void WriteElements(Utf8JsonWriter json, string name, RegisterReading reading, ElementView view)
     {

@@ -287,7 +287,12 @@ public static class ShowReport
                 continue;
             }
 
-            output.WriteLine($"      {reading.Place.Name,-8} {RegisterText.Describe(reading)}");
+            bool isPkru = reading.Place.Component == StateComponent.Pkru && reading.Lost.Length == 0;
+            output.WriteLine($"      {reading.Place.Name,-8} {(isPkru ? reading.Text : RegisterText.Describe(reading))}");
+            if (isPkru)
+            {
+                output.WriteLine($"      {"",-8} {RegisterText.Rights(reading)}");
+            }
         }
 
         if (initial > 0)
