@@ -31,7 +31,7 @@ internal static class ThreadContext
     {
         if (location.Length < ContextLength || location.Length > ContextLength + limits.MaxArea)
         {
-            throw MinidumpReader.Malformed(location.Offset, $"a CONTEXT of {location.Length} bytes for thread {id}", $"{ContextLength} to {ContextLength + limits.MaxArea}: that of x86-64");
+            throw MinidumpReader.Malformed(Math.Min(location.Offset, source.Length), $"a CONTEXT of {location.Length} bytes for thread {id}", $"{ContextLength} to {ContextLength + limits.MaxArea}: that of x86-64");
         }
 
         byte[] context = source.Bytes(MinidumpReader.Format, location.Offset, (int)location.Length, "CONTEXT");

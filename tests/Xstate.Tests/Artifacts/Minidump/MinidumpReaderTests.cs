@@ -90,6 +90,10 @@ public class MinidumpReaderTests
         byte[] bare = [.. file];
         bare[file.Length - 1232 + 0x30] = 1;
         Assert.Contains("1 thread without floating-point registers", Assert.Throws<MalformedArtifactException>(() => Open(bare)).Message, StringComparison.Ordinal);
+        byte[] outside = [.. file];
+        BinaryPrimitives.WriteInt32LittleEndian(outside.AsSpan(112 + 4 + 44), 1 << 30);
+        BinaryPrimitives.WriteInt32LittleEndian(outside.AsSpan(112 + 4 + 40), 0);
+        Assert.Equal(file.Length, Assert.Throws<MalformedArtifactException>(() => Open(outside)).Offset);
         Assert.Throws<MalformedArtifactException>(() => Open("MDMP"u8.ToArray().Concat(new byte[28]).ToArray()));
         for (int length = 4; length < file.Length; length += 61)
         {
