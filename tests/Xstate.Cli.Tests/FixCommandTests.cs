@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
@@ -20,7 +21,14 @@ public sealed class FixCommandTests : IDisposable
         string repaired = Path.Combine(_folder, "repaired.json");
         string restored = Path.Combine(_folder, "restored.json");
         Assert.Equal(0, (await XstateProcess.Run("fix", original, "--on", $"samples/hosts/{host}", "-o", repaired)).ExitCode);
-        Assert.Equal(0, (await XstateProcess.Run("check", repaired, "--on", $"samples/hosts/{host}")).ExitCode);
+        XstateProcess check = await XstateProcess.Run("check", repaired, "--on", $"samples/hosts/{host}", "--json");
+
+        // On another processor the guest may miss instructions that it was promised, which no repair of its state mends.
+        JsonElement target = check.Json.GetProperty("targets")[0];
+        string[] errors = [.. target.GetProperty("findings").EnumerateArray().Where(finding => finding.GetProperty("severity").GetString() == "error").Select(finding => finding.GetProperty("rule").GetString()!)];
+        Assert.All(errors, rule => Assert.Equal("XS0508", rule));
+        Assert.Equal(errors.Length == 0 ? (0, "same") : (1, "differs"), (check.ExitCode, target.GetProperty("verdict").GetString()));
+        Assert.Empty(target.GetProperty("differences").EnumerateArray());
         Assert.Equal(0, (await XstateProcess.Run("fix", repaired, "--undo", "-o", restored)).ExitCode);
         Assert.Equal(await File.ReadAllBytesAsync(Repository.PathOf(original), TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(restored, TestContext.Current.CancellationToken));
     }

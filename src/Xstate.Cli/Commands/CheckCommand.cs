@@ -22,19 +22,30 @@ internal static class CheckCommand
         Argument<string?> file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A state, a directory that criu dump wrote, - for standard input, or --pid N for a running process." };
         Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
         Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
+        Option<string[]> accept = new("--accept") { Description = "Verdicts beside same that count as fine for the exit code, such as unknown,repairable.", AllowMultipleArgumentsPerToken = true };
+        Option<string?> require = new("--require") { Description = "cpuid: exit 1 when the guest's CPUID is not known, so that its features were not looked at." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("check", "Rehearse the restore of a state on hosts and say what would happen and why.") { file, on, prove };
+        Command command = new("check", "Rehearse the restore of a state on hosts and say what would happen and why.") { file, on, prove, accept, require };
         restore.AddTo(command);
         options.AddTo(command);
-        command.SetAction(parsed => restore.ListsVmms(parsed)
-            ? RestoreOptions.PrintVmms(parsed.GetValue(options.Json))
-            : Run(parsed.GetValue(file) ?? throw new UsageException("check needs FILE"), parsed.GetValue(on)!, parsed.GetValue(prove), parsed, restore, options));
+        command.SetAction(parsed =>
+        {
+            if (restore.ListsVmms(parsed))
+            {
+                return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
+            }
+
+            Demands demands = Demands.Read(parsed.GetValue(accept) ?? [], parsed.GetValue(require));
+            string path = parsed.GetValue(file) ?? throw new UsageException("check needs FILE");
+            return Run(path, new Question(parsed.GetValue(on)!, parsed.GetValue(prove), demands), parsed, restore, options);
+        });
         return command;
     }
 
-    private static int Run(string file, string[] hosts, bool prove, ParseResult parsed, RestoreOptions restore, CommonOptions options)
+    private static int Run(string file, Question question, ParseResult parsed, RestoreOptions restore, CommonOptions options)
     {
+        (string[] hosts, bool prove, Demands demands) = question;
         if (prove && !hosts.Contains("local"))
         {
             throw new UsageException("--prove needs --on local: only this machine's kernel can be asked");
@@ -53,7 +64,7 @@ internal static class CheckCommand
         {
             LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
             TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), artifact.Capture is null ? [] : artifact.Findings);
-            targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null));
+            targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null) { Argument = text });
         }
 
         if (parsed.GetValue(options.Json))
@@ -65,7 +76,7 @@ internal static class CheckCommand
             CheckReport.WriteText(Standard.Out, file, targets);
         }
 
-        return targets.Exists(HasError) ? ExitCode.Findings : ExitCode.Fine;
+        return targets.Exists(target => !demands.AreMet(target)) ? ExitCode.Findings : ExitCode.Fine;
     }
 
     // A process is not restored by KVM, but its core can contradict itself.
@@ -99,8 +110,30 @@ internal static class CheckCommand
     private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed) =>
         outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings] };
 
-    private static bool HasError(CheckedTarget target) =>
-        target.Outcome.Verdict != Verdict.Same || target.Proof is { Held: false } || target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error);
+    private sealed record Question(string[] Hosts, bool Prove, Demands Demands);
+
+    /// <summary>What makes the exit code 0.</summary>
+    private sealed record Demands(ImmutableArray<Verdict> Accepted, bool NeedsCpuid)
+    {
+        public static Demands Read(IEnumerable<string> accepted, string? require)
+        {
+            ImmutableArray<Verdict>.Builder verdicts = ImmutableArray.CreateBuilder<Verdict>();
+            foreach (string name in accepted.SelectMany(text => text.Split(',')))
+            {
+                verdicts.Add(Enum.GetValues<Verdict>().Cast<Verdict?>().FirstOrDefault(verdict => CheckReport.NameOf(verdict!.Value) == name)
+                    ?? throw new UsageException($"--accept takes {string.Join(", ", Enum.GetValues<Verdict>().Select(CheckReport.NameOf))}, not {name}"));
+            }
+
+            return require is null or "cpuid" ? new Demands(verdicts.ToImmutable(), require is not null) : throw new UsageException($"--require takes cpuid, not {require}");
+        }
+
+        // An accepted verdict accepts the errors that led to it.
+        public bool AreMet(CheckedTarget target) =>
+            target.Proof is not { Held: false }
+            && (!NeedsCpuid || target.Outcome.Scope.Contains(TargetOutcome.CpuidFeatures))
+            && (Accepted.Contains(target.Outcome.Verdict)
+                || (target.Outcome.Verdict == Verdict.Same && !target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error)));
+    }
 
     private static ProofResult Prove(Capture capture, LinuxHost host, RehearsalOptions options, TargetOutcome predicted)
     {

@@ -201,6 +201,9 @@ public sealed record Capture
     /// <summary>The program whose own format it is, which therefore restores it; null when the format belongs to none.</summary>
     public Vmm? Vmm { get; init; }
 
+    /// <summary>The accelerator that the file itself says it is restored with, as a libvirt save does by its domain's type; null when it does not say.</summary>
+    public Fact<Accelerator>? RestoredBy { get; init; }
+
     /// <summary>Virtual CPUs or threads.</summary>
     public CaptureKind Kind { get; init; }
 

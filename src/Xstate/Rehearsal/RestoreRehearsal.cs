@@ -72,8 +72,55 @@ public static class RestoreRehearsal
                 : restorer is KvmRestorer kvm ? OnKvm(written, host, options, kvm, choices)
                 : TcgLoad.Perform(written, host, restorer, options.Force);
             ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != "XS0701"), .. outcome.Findings];
-            return outcome with { Findings = findings, Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null };
+            outcome = outcome with
+            {
+                Findings = findings,
+                Scope = ScopeOf(capture, restorer, options),
+                Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null,
+            };
+            return AgainstTheFile(KeepingPromises(outcome, written, restorer, host), capture, restorer, options.Force);
         }
+    }
+
+    private static ImmutableArray<string> ScopeOf(Capture capture, Restorer restorer, RehearsalOptions options) =>
+        restorer is not KvmRestorer ? [TargetOutcome.ExtendedState]
+        : options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null or { Provenance.Source: FactSource.Guess }) ? [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs]
+        : [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs, TargetOutcome.CpuidFeatures];
+
+    // A state that loads the same, or would after a repair, is one thing; whether the guest finds the instructions that it was promised is another, and no repair of the state helps there.
+    private static TargetOutcome KeepingPromises(TargetOutcome outcome, Capture capture, Restorer restorer, LinuxHost host)
+    {
+        if (restorer is not KvmRestorer || capture.Kind == CaptureKind.Process)
+        {
+            return outcome;
+        }
+
+        ImmutableArray<Finding>.Builder findings = outcome.Findings.ToBuilder();
+        bool lacks = false;
+        foreach (CapturedState state in capture.States.DistinctBy(state => state.GuestCpuid?.Value))
+        {
+            lacks |= GuestPromises.Check(findings, state, host);
+        }
+
+        return outcome with { Findings = findings.ToImmutable(), Verdict = lacks && outcome.Verdict == Verdict.Same ? Verdict.Differs : outcome.Verdict };
+    }
+
+    // A file that names its accelerator is restored by that one, whatever is asked here: what a repair for another would make of it is wrong there.
+    private static TargetOutcome AgainstTheFile(TargetOutcome outcome, Capture capture, Restorer restorer, bool force)
+    {
+        if (capture.RestoredBy is not { } named || capture.Kind == CaptureKind.Process || (named.Value == Accelerator.Kvm) == restorer is KvmRestorer)
+        {
+            return outcome;
+        }
+
+        Finding finding = OfRule("XS0730", $"{named.Provenance.Detail}, so that {Restorers.For(capture).Title} restores it and not {restorer.Title}", new FindingLocation());
+        outcome = outcome with { Findings = [finding, .. outcome.Findings] };
+        return force || outcome.Verdict != Verdict.Repairable ? outcome : outcome with
+        {
+            Verdict = outcome.RefusedCall is null && !outcome.Differences.IsEmpty ? Verdict.Differs : Verdict.Refused,
+            Repairs = [],
+            Repaired = null,
+        };
     }
 
     private static TargetOutcome OnKvm(Capture written, LinuxHost host, RehearsalOptions options, KvmRestorer kvm, FactChoices choices)

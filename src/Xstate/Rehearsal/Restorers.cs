@@ -52,7 +52,9 @@ public static class Restorers
     public static Restorer For(Capture capture)
     {
         ArgumentNullException.ThrowIfNull(capture);
-        return capture.Kind == CaptureKind.Process ? Criu : capture.Vmm is { } vmm ? Of(vmm) : Default;
+        return capture.Kind == CaptureKind.Process ? Criu
+            : capture.RestoredBy is { Value: Accelerator.Tcg } ? All.First(restorer => restorer is QemuTcg)
+            : capture.Vmm is { } vmm ? Of(vmm) : Default;
     }
 
     /// <summary>

@@ -38,6 +38,15 @@ public sealed record RegisterDifference(int Vcpu, string Register, string Before
 /// <summary>The rehearsed restore of one capture on one target.</summary>
 public sealed record TargetOutcome
 {
+    /// <summary>The part of the scope that is the registers of extended state.</summary>
+    public const string ExtendedState = "extended state";
+
+    /// <summary>The part of the scope that is the MSRs which belong to it.</summary>
+    public const string StateMsrs = "its MSRs";
+
+    /// <summary>The part of the scope that is the instructions which the guest's CPUID promises; out of it where that CPUID is not known.</summary>
+    public const string CpuidFeatures = "CPUID features";
+
     /// <summary>The target host.</summary>
     public required string Host { get; init; }
 
@@ -67,6 +76,9 @@ public sealed record TargetOutcome
 
     /// <summary>The repaired capture that loads and is the same, whatever the facts are that are not known; null when none was needed or none helps.</summary>
     public Capture? Repaired { get; init; }
+
+    /// <summary>What the verdict covers: <see cref="ExtendedState"/>, <see cref="StateMsrs"/>, <see cref="CpuidFeatures"/>.</summary>
+    public ImmutableArray<string> Scope { get; init; } = [ExtendedState];
 
     /// <summary>Facts that are not known and on which the outcome depends; empty when it depends on none.</summary>
     public ImmutableArray<Dependency> DependsOn { get; init; } = [];

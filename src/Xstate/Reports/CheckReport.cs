@@ -12,7 +12,11 @@ namespace Xstate.Reports;
 /// <summary>A target's outcome, with the proof if one was asked for.</summary>
 /// <param name="Outcome">The prediction.</param>
 /// <param name="Proof">The proof.</param>
-public sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = null);
+public sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = null)
+{
+    /// <summary>HOST as it was asked for; null when there was no command line.</summary>
+    public string? Argument { get; init; }
+}
 
 /// <summary>Whether a capture loads on each of its targets, and why not.</summary>
 public static class CheckReport
@@ -63,6 +67,7 @@ public static class CheckReport
             TargetOutcome outcome = target.Outcome;
             output.WriteLine($"{file} on {Quotation.Cut(outcome.Host)} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
             output.WriteLine($"  {Headline(outcome)}");
+            output.WriteLine($"  {ScopeOf(outcome)}");
             FindingText.Write(output, outcome.Findings, UnitOf(outcome), "  ");
             WriteDependencies(output, outcome);
             WriteDifferences(output, outcome);
@@ -89,6 +94,18 @@ public static class CheckReport
     };
 
     internal static string UnitOf(TargetOutcome outcome) => outcome.Vmm.Restores == CaptureKind.Process ? "thread" : "vcpu";
+
+    // What was looked at, and what a reader might think was.
+    private static string ScopeOf(TargetOutcome outcome)
+    {
+        if (outcome.Vmm.Restores == CaptureKind.Process)
+        {
+            return $"looked at: {string.Join(", ", outcome.Scope)}; not at memory, files or other registers";
+        }
+
+        bool hasFeatures = outcome.Scope.Contains(TargetOutcome.CpuidFeatures);
+        return $"looked at: {string.Join(", ", outcome.Scope)}; not at {(hasFeatures ? "" : "CPUID features (--guest-cpuid FILE), ")}devices, memory, machine type, other MSRs";
+    }
 
     private static string Headline(TargetOutcome outcome)
     {
@@ -159,10 +176,18 @@ public static class CheckReport
     {
         TargetOutcome outcome = target.Outcome;
         json.WriteStartObject();
+        JsonAnswer.WriteOptional(json, "argument", target.Argument);
         json.WriteString("host", outcome.Host);
         json.WriteString("kernel", outcome.Kernel);
         json.WriteString("vmm", outcome.Vmm.Id);
         json.WriteString("verdict", NameOf(outcome.Verdict));
+        json.WriteStartArray("scope");
+        foreach (string part in outcome.Scope)
+        {
+            json.WriteStringValue(part);
+        }
+
+        json.WriteEndArray();
         if (outcome.Errno != Errno.None)
         {
             json.WriteString("errno", outcome.Errno.ToString());

@@ -41,6 +41,7 @@ public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> 
         }
 
         ImmutableArray<LayoutFamily> families = writers.FirstOrDefault(writer => writer.Layout is null)?.Families ?? [];
+        findings.AddRange(CpuidOffer.Check(capture));
         return new KnownCapture(capture with { States = states.MoveToImmutable() }, families, findings.ToImmutable());
     }
 

@@ -75,7 +75,10 @@ public class RestoreRehearsalTests
             TargetOutcome outcome = Rehearse(capture, host, kernel);
             Assert.NotNull(outcome.Repaired);
             TargetOutcome after = RestoreRehearsal.Perform(outcome.Repaired, Host(host, kernel));
-            Assert.Equal(Verdict.Same, after.Verdict);
+
+            // No repair of the state gives a guest instructions that its new processor lacks (XS0508).
+            Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule == "XS0508"));
+            Assert.Empty(after.Differences);
         }
     }
 

@@ -113,6 +113,30 @@ public class StoredRegistersRehearsalTests
     }
 
     [Fact]
+    public void A_file_that_names_TCG_is_restored_by_TCG_and_repaired_for_KVM_with_force_only()
+    {
+        // N2: fix turned the x87 stack for KVM each time, and the file still said TCG.
+        Capture saved = Open(StreamBuilder.Tcg()) with { RestoredBy = new Fact<Accelerator>(Accelerator.Tcg, FactSource.Artifact, "the domain's type is qemu") };
+        SplitMix64 random = new(0x4E2);
+        for (int i = 0; i < 12; i++)
+        {
+            byte[] area = saved.States[0].Area.ToArray();
+            random.Fill(area.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset));
+            area[3] = (byte)((area[3] & ~0x38) | (1 + random.Below(7)) << 3);
+            Capture capture = saved with { States = [saved.States[0] with { Area = area }] };
+            LinuxHost host = Host(random.Pick<string>("intel-icelake", "amd-genoa", "intel-sapphire-rapids"), random.Pick<string>("6.1", "6.12", "6.18"));
+
+            TargetOutcome asNamed = RestoreRehearsal.Perform(capture, host);
+            Assert.Equal((Verdict.Same, "qemu-tcg"), (asNamed.Verdict, asNamed.Vmm.Id));
+            TargetOutcome other = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("qemu") });
+            Assert.Contains(other.Findings, finding => finding.Rule == "XS0730");
+            Assert.Null(other.Repaired);
+            Assert.NotEqual(Verdict.Same, other.Verdict);
+            Assert.NotNull(RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("qemu"), Force = true }).Repaired);
+        }
+    }
+
+    [Fact]
     public void What_the_guest_had_enabled_is_dropped_with_force_only()
     {
         TargetOutcome kept = Rehearse(StreamBuilder.Tcg(), "intel-haswell");

@@ -29,6 +29,9 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu)
         _ => null,
     };
 
+    /// <summary>What libvirt restores the domain with.</summary>
+    public Fact<Accelerator>? RestoredBy => Writer is { } writer ? new Fact<Accelerator>(writer.Accelerator, FactSource.Artifact, writer.Detail) : null;
+
     private static (string? Name, string? Type, string? Cpu) ReadXml(string xml)
     {
         string? name = null;

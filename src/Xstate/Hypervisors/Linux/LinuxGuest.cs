@@ -12,7 +12,7 @@ public sealed record GuestSignal(bool Delivered, StateComponentSet Xcr0, int? Pk
 /// <summary>A Linux kernel inside a virtual machine, as far as what CPUID shows decides whether it can deliver signals.</summary>
 public static class LinuxGuest
 {
-    private static readonly StateComponentSet Known = new(0x602FF);
+    private static readonly StateComponentSet KnownAlways = new(0x602FF);
 
     /// <summary>Boots as far as the XSAVE layout and delivers one signal.</summary>
     /// <param name="kernel">The guest's kernel.</param>
@@ -26,7 +26,8 @@ public static class LinuxGuest
             return new GuestSignal(true, StateComponentSet.Empty, null, "without XSAVE the frame is an FXSAVE image");
         }
 
-        StateComponentSet enabled = new StateComponentSet(cpuid(CpuidTable.XsaveLeaf, 0).EdxEax) & Known;
+        StateComponentSet offered = new(cpuid(CpuidTable.XsaveLeaf, 0).EdxEax);
+        StateComponentSet enabled = WithFeatures(offered & KnownTo(kernel), cpuid);
         foreach (StateComponent component in enabled.Except(StateComponentSet.Legacy))
         {
             // Since 5.16 the kernel does without XSAVE when a sub-leaf has not the size of its own structure; before, it only warned.
@@ -36,6 +37,12 @@ public static class LinuxGuest
                 return new GuestSignal(true, StateComponentSet.Empty, null,
                     $"0xD.{(int)component} gives {size} bytes for {StateComponents.NameOf(component)}, not {StateComponents.Get(component).Size}: the kernel turns XSAVE off and the frame is an FXSAVE image");
             }
+        }
+
+        // fpu__init_cpu_xstate writes all of it in one XSETBV.
+        if (Xcr0Rules.FirstViolation(enabled, offered) is { } violation)
+        {
+            return new GuestSignal(false, StateComponentSet.Empty, null, $"the guest does not boot: its XSETBV of {enabled} takes #GP(0), because {violation.Reason}");
         }
 
         bool keys = CpuidFeatures.Pku.IsIn(cpuid(7, 0));
@@ -49,5 +56,22 @@ public static class LinuxGuest
             ? new GuestSignal(false, enabled, null,
                 $"{KernelDifferences.Get(KernelDifference.SignalPkuWithoutXcr0).Id}: protection keys are on and 0xD.0 has no bit 9, so the kernel finds no address for PKRU in the frame")
             : new GuestSignal(true, enabled, null, "the frame needs no place for PKRU");
+    }
+
+    // 50c5b071e283 (6.16) brought APX.
+    private static StateComponentSet KnownTo(KernelBehavior kernel) =>
+        kernel.Release is { } release && !release.IsAtLeast(6, 16) ? KnownAlways : KnownAlways.With(StateComponent.Apx);
+
+    // xsave_cpuid_features: a component without its CPUID feature is dropped, whatever 0xD.0 says.
+    private static StateComponentSet WithFeatures(StateComponentSet offered, Func<uint, uint, CpuidRegisters> cpuid)
+    {
+        StateComponentSet kept = offered & StateComponentSet.Legacy;
+        foreach (StateComponent component in offered.Except(StateComponentSet.Legacy))
+        {
+            StateComponentInfo info = StateComponents.Get(component);
+            kept = info.Features.Any(feature => feature.IsIn(cpuid(feature.Leaf, feature.Subleaf))) ? kept | info.Bit : kept;
+        }
+
+        return kept;
     }
 }

@@ -122,7 +122,8 @@ internal static class EveryVerb
         }
 
         TargetOutcome after = RestoreRehearsal.Perform(repaired, host, rehearsal);
-        Assert.True(after.Verdict == Verdict.Same || (rehearsal.Force && after.Verdict == Verdict.Differs), $"{after.Verdict} after a repair");
+        bool lacksInstructions = after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule == "XS0508");
+        Assert.True(after.Verdict == Verdict.Same || lacksInstructions || (rehearsal.Force && after.Verdict == Verdict.Differs), $"{after.Verdict} after a repair");
         FixReport.WriteJson(Stream.Null, "file", "out", "undo", outcome, after);
         FixReport.WriteText(TextWriter.Null, "out", "undo", outcome, after);
         if (artifact.CanEncode)

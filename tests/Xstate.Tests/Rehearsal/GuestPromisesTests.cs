@@ -1,0 +1,182 @@
+using Xstate.Architecture;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Findings;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
+using Xstate.Tests.Support;
+
+namespace Xstate.Tests.Rehearsal;
+
+/// <summary>"The same" covers the instructions that the guest's CPUID promises.</summary>
+public class GuestPromisesTests(ITestOutputHelper output)
+{
+    private static readonly string[] Hosts = ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-cascadelake", "intel-haswell", "intel-icelake", "intel-sapphire-rapids", "intel-skylake-sp"];
+
+    [Theory]
+    [InlineData("intel-sapphire-rapids", "intel-cascadelake", "SHA")]
+    [InlineData("intel-sapphire-rapids", "intel-icelake", "")]
+    [InlineData("intel-icelake", "intel-cascadelake", "SHA")]
+    [InlineData("amd-genoa", "amd-milan", "")]
+    public void A_guest_that_was_promised_instructions_which_the_target_lacks_sees_a_difference(string made, string target, string missing)
+    {
+        // D2: it loaded "the same", and the guest died of SIGILL.
+        TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
+        Assert.NotEqual(Verdict.Same, outcome.Verdict);
+        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0508" && finding.Message.Contains(missing, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Whenever_it_is_the_same_every_promised_instruction_is_there()
+    {
+        int same = 0;
+        int differs = 0;
+        foreach (string made in Hosts)
+        {
+            foreach (string target in Hosts)
+            {
+                TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
+                CpuidTable promised = GuestOf(made, "6.8");
+                CpuidTable there = SampleHosts.Open(target).Cpuid;
+                bool[] lost = [.. CpuidFeatures.All.Where(feature => feature.Effect == FeatureEffect.Instructions && promised.Has(feature) && !there.Has(feature)).Select(_ => true)];
+                if (outcome.Verdict == Verdict.Same)
+                {
+                    same++;
+                    Assert.True(lost.Length == 0 || (lost.Length == 1 && promised.Has(CpuidFeatures.Mmxext)), $"{made} to {target}");
+                }
+
+                differs += outcome.Findings.Any(finding => finding.Rule == "XS0508") ? 1 : 0;
+                if (made == target)
+                {
+                    Assert.DoesNotContain(outcome.Findings, finding => finding.Rule is "XS0508" or "XS0509" or "XS0511" or "XS0320");
+                    Assert.Equal(Verdict.Same, outcome.Verdict);
+                }
+            }
+        }
+
+        output.WriteLine($"{same} are the same, {differs} lack instructions");
+        Assert.True(differs >= 10);
+        Assert.True(same >= Hosts.Length);
+    }
+
+    [Fact]
+    public void Where_the_guest_s_CPUID_is_not_known_features_are_out_of_the_scope()
+    {
+        Capture bare = RawImage.Capture(SampleHosts.OpenCapture("stale-pkru").States[0].Area.ToArray());
+        Assert.DoesNotContain(TargetOutcome.CpuidFeatures, RestoreRehearsal.Perform(bare, Host("amd-genoa", "6.12")).Scope);
+        Assert.Contains(TargetOutcome.CpuidFeatures, Move("amd-genoa", "amd-genoa", "6.12", new StateComponentSet(7)).Scope);
+    }
+
+    [Theory]
+    [InlineData("INTEL_CASCADELAKE", "intel-cascadelake")]
+    [InlineData("INTEL_ICELAKE", "intel-icelake")]
+    [InlineData("INTEL_SAPPHIRE_RAPIDS", "intel-sapphire-rapids")]
+    [InlineData("AMD_MILAN", "amd-milan")]
+    [InlineData("AMD_GENOA", "amd-genoa")]
+    public void A_guest_that_Firecracker_made_is_promised_nothing_that_its_own_processor_lacks(string name, string target)
+    {
+        foreach (string file in Directory.GetFiles(Repository.Shared("data", "cpuid", "firecracker"), $"fingerprint_{name}_*host.json"))
+        {
+            using FileStream stream = File.OpenRead(file);
+            CpuidTable guest = Artifact.Open(stream).Host!.Cpuid;
+            string kernel = Path.GetFileName(file).Split('_')[^1].Replace("host.json", "", StringComparison.Ordinal);
+            TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), Host(target, kernel));
+            Assert.True(outcome.Verdict == Verdict.Same, $"{Path.GetFileName(file)}: {outcome.Verdict} {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
+            Assert.DoesNotContain(outcome.Findings, finding => finding.Rule is "XS0508" or "XS0511" or "XS0320");
+        }
+    }
+
+    [Theory]
+    [InlineData(0x202E7UL)]
+    [InlineData(0x402E7UL)]
+    [InlineData(0x27UL)]
+    [InlineData(0x47UL)]
+    [InlineData(0x87UL)]
+    [InlineData(0x67UL)]
+    [InlineData(0xA7UL)]
+    [InlineData(0xC7UL)]
+    [InlineData(0xFUL)]
+    [InlineData(0x17UL)]
+    [InlineData(0x8001FUL)]
+    [InlineData(0xE3UL)]
+    public void An_offer_that_no_XSETBV_takes_is_a_finding_and_boots_no_Linux(ulong offered)
+    {
+        CpuidTable cpuid = Offering(offered);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Capture(cpuid, new StateComponentSet(3)), Host("intel-sapphire-rapids", "6.12"));
+        Assert.Contains(outcome.Findings, finding => finding is { Rule: "XS0320", Severity: Severity.Error });
+        GuestSignal signal = LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 18)), cpuid.Read);
+        Assert.False(signal.Delivered);
+        Assert.Contains("#GP", signal.Explanation, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0x7UL)]
+    [InlineData(0xE7UL)]
+    [InlineData(0x2E7UL)]
+    [InlineData(0x602E7UL)]
+    [InlineData(0x1FUL)]
+    [InlineData(0x80007UL)]
+    public void An_offer_that_XSETBV_takes_whole_is_none(ulong offered)
+    {
+        CpuidTable cpuid = Offering(offered);
+        Assert.Null(Xstate.Transforms.CpuidOffer.Check(cpuid, new FindingLocation()));
+        GuestSignal signal = LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 18)), cpuid.Read);
+        Assert.True(signal.Delivered);
+        Assert.Equal(offered, signal.Xcr0.Bits);
+    }
+
+    [Fact]
+    public void A_Linux_guest_drops_components_whose_feature_bit_is_missing()
+    {
+        CpuidTable cpuid = Offering(0x602E7);
+        CpuidTable hidden = cpuid.With(7, 0, CpuidFeatures.AmxTile.SetIn(CpuidFeatures.Pku.SetIn(cpuid.Read(7), present: false), present: false));
+        Assert.Equal(0xE7UL, LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 12)), hidden.Read).Xcr0.Bits);
+        Assert.Equal(0x7UL, LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 12)), Offering(0x80007).Read).Xcr0.Bits);
+    }
+
+    // Sapphire Rapids with other components in 0xD.0, and the features of all of them.
+    private static CpuidTable Offering(ulong components)
+    {
+        CpuidTable cpuid = SampleHosts.Open("intel-sapphire-rapids").Cpuid;
+        XsaveLayout layout = XsaveLayout.FromSlots(LayoutFamily.All[0].Layout.Slots.Append(LayoutFamily.All[1].Layout.Slots.Single(slot => slot.Component == StateComponent.Apx)));
+        cpuid = cpuid.WithComponents(new StateComponentSet(components), StateComponentSet.Empty, layout);
+        cpuid = cpuid.With(7, 0, CpuidFeatures.Pku.SetIn(cpuid.Read(7), present: false));
+        foreach (StateComponent component in new StateComponentSet(components))
+        {
+            CpuidFeature feature = StateComponents.Get(component).Features[0];
+            cpuid = cpuid.With(feature.Leaf, feature.Subleaf, feature.SetIn(cpuid.Read(feature.Leaf, feature.Subleaf), present: true));
+        }
+
+        return cpuid;
+    }
+
+    private static TargetOutcome Move(string made, string target, string kernel, StateComponentSet xcr0) =>
+        RestoreRehearsal.Perform(Capture(GuestOf(made, kernel), xcr0), Host(target, kernel));
+
+    private static CpuidTable GuestOf(string host, string kernel)
+    {
+        LinuxHost made = Host(host, kernel);
+        return SupportedCpuid.Of(made, made.DefaultUserFeatures);
+    }
+
+    private static Capture Capture(CpuidTable guest, StateComponentSet xcr0)
+    {
+        SplitMix64 random = new(0xD2);
+        byte[] area = RawImage.Of(ref random, LayoutFamily.All[0], xcr0.Except(StateComponentSet.Legacy), 0);
+        CapturedState state = RawImage.Capture(area).States[0] with
+        {
+            GuestCpuid = new Fact<CpuidTable>(guest, FactSource.Artifact, "the test"),
+            Xcr0 = new Fact<StateComponentSet>(xcr0, FactSource.Artifact, "the test"),
+            Xss = new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Artifact, "the test"),
+        };
+        return RawImage.Capture(area) with { States = [state] };
+    }
+
+    private static LinuxHost Host(string name, string kernel)
+    {
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        return new LinuxHost(SampleHosts.Open(name), KernelBehavior.Of(release));
+    }
+}
