@@ -113,6 +113,31 @@ public sealed partial class TerminalInjectionTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("{\"return\": fal{0}}")]
+    [InlineData("{\"format\":\"xstate-capture\",\"version\":tr{0}}")]
+    [InlineData("{\"format\":\"xstate-host\",\"version\":1,\"na{0}")]
+    [InlineData("{\"format\":\"xstate-host\",\"version\":1,\"{0}\":1}")]
+    [InlineData("{\"format\":\"xstate-host\",\"version\":{0}}")]
+    [InlineData("CPU 0:\n   0x00000000 0x00: eax={0}\n")]
+    [InlineData("<cpu>{0}</cpu>")]
+    [InlineData("<domainCapabilities><{0}/></domainCapabilities>")]
+    public async Task A_message_quotes_the_beginning_of_what_is_wrong_and_not_all_of_it(string text)
+    {
+        foreach (string wrong in (string[])[new string('x', 5000), $"{Evil}{new string('9', 5000)}", new string('9', 5000), "se\u001b]0;P\u0007" + new string('e', 5000)])
+        {
+            string path = _scratch.Write("wrong", Encoding.UTF8.GetBytes(text.Replace("{0}", wrong, StringComparison.Ordinal)));
+            XstateProcess run = await XstateProcess.Run("show", path);
+            Assert.Equal(3, run.ExitCode);
+            Hold(run, ["show", text]);
+            Assert.True(run.Error.Length < 1000, run.Error);
+            XstateProcess scenario = await XstateProcess.Run("run", path, "--backend", "model", "--host", Host);
+            Assert.Equal(3, scenario.ExitCode);
+            Hold(scenario, ["run", text]);
+            Assert.True(scenario.Error.Length < 1000, scenario.Error);
+        }
+    }
+
     [Fact]
     public async Task JSON_has_a_text_complete_and_text_for_people_has_its_beginning_and_what_is_left_out()
     {

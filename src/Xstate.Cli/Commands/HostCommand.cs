@@ -3,6 +3,7 @@ using Xstate.Artifacts.HostFile;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Linux;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
@@ -27,6 +28,11 @@ internal static class HostCommand
             }
 
             HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe), parsed.GetValue(cpuid));
+            if (parsed.GetValue(probe) && OperatingSystem.IsLinux() && !HostProbe.IsKvmUsable(out string why))
+            {
+                Standard.Error.WriteLine($"xstate: nothing was probed: {why}");
+            }
+
             if (parsed.GetValue(output) is { } path)
             {
                 AtomicFile.Write(path, HostFileWriter.Write(host), parsed.GetValue(force), OutputMode.Public);

@@ -43,11 +43,14 @@ internal static class ArtifactInput
             return null;
         }
 
-        string[] names = [.. Directory.EnumerateFiles(path).Select(file => Path.GetFileName(file)!)];
+        string[] names = [.. Directory.EnumerateFiles(path).Where(IsRegular).Select(file => Path.GetFileName(file)!)];
         return format is null && CriuImages.Recognizes(names)
             ? CriuImages.Read(names, name => OpenStream(Path.Combine(path, name)), Options(null))
             : throw new UsageException($"{path} is a directory; only one with CRIU's images (core-N.img) is read as a whole, and without --format");
     }
+
+    // A pipe of such a name would be waited for.
+    private static bool IsRegular(string path) => !OperatingSystem.IsLinux() || FileStatus.Of(path, followLinks: true) is { Kind: FileKind.Regular };
 
     /// <summary>The bytes of a file, or of standard input.</summary>
     public static Stream OpenStream(string path)

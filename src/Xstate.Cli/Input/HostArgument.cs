@@ -90,7 +90,7 @@ internal static class HostArgument
             ?? throw new UsageException($"{path} has {models.Models.Length} CPU models and none that stands for the host; give the description of one, a CPUID dump or a host record");
         if (cpuMap is not null)
         {
-            model = CpuMap.TryComplete(model, file => Path.Combine(cpuMap, file) is var full && File.Exists(full) ? File.OpenRead(full) : null, out CpuModel? complete, out string missing)
+            model = CpuMap.TryComplete(model, file => OpenOfMap(cpuMap, file), out CpuModel? complete, out string missing)
                 ? complete
                 : throw new UsageException($"--cpu-map {cpuMap}: {missing}");
         }
@@ -105,6 +105,14 @@ internal static class HostArgument
         return CpuModelHost.TryCreate(model, ArtifactInput.OpenCpuid(layout), layout, out HostRecord? host, out string obstacle)
             ? host
             : throw new UsageException($"{path} is no host on the processor of {layout}: {obstacle}{(model.Base is null ? "" : "; --cpu-map DIR looks it up, such as --cpu-map /usr/share/libvirt/cpu_map")}");
+    }
+
+    // The map's index names its files; it names none that lies elsewhere.
+    private static Stream? OpenOfMap(string cpuMap, string file)
+    {
+        string folder = Path.GetFullPath(cpuMap) + Path.DirectorySeparatorChar;
+        string full = Path.GetFullPath(Path.Combine(folder, file));
+        return full.StartsWith(folder, StringComparison.Ordinal) && File.Exists(full) ? ArtifactInput.OpenStream(full) : null;
     }
 
     // A rehearsal on a host with holes would read components where nobody said that they are.

@@ -57,7 +57,7 @@ internal sealed class ScenarioValue
         }
         catch (JsonException error)
         {
-            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), "", "not JSON: " + error.Message);
+            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), "", "not JSON: " + Quotation.Cut(error.Message, Quotation.MaxProse));
         }
     }
 

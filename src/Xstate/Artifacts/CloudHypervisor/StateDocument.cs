@@ -66,7 +66,7 @@ internal static class StateDocument
         }
         catch (JsonException error)
         {
-            throw Malformed(Math.Min(reader.BytesConsumed, document.Length), $"what is no JSON: {error.Message}", "JSON");
+            throw Malformed(Math.Min(reader.BytesConsumed, document.Length), $"what is no JSON: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
         }
     }
 

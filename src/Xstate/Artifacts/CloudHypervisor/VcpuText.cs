@@ -82,7 +82,7 @@ internal sealed class VcpuText
         }
         catch (JsonException error)
         {
-            throw embedded.Malformed(reader.BytesConsumed, $"what is no JSON in the state of a virtual CPU: {error.Message}", "JSON");
+            throw embedded.Malformed(reader.BytesConsumed, $"what is no JSON in the state of a virtual CPU: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
         }
     }
 

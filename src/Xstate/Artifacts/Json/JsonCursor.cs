@@ -292,7 +292,7 @@ internal ref struct JsonCursor
     }
 
     private readonly MalformedArtifactException NoJson(JsonException error) =>
-        new(_format, _reader.BytesConsumed, $"what is no JSON at {Path}: {error.Message}", "JSON");
+        new(_format, _reader.BytesConsumed, $"what is no JSON at {Path}: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
 
     private void Begin(JsonTokenType token, string expected)
     {

@@ -120,7 +120,7 @@ internal sealed class VmDescriptionReader
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             // Names that are not UTF-8 are the reader's InvalidOperationException.
-            throw Malformed(json, $"text that is not JSON ({error.Message.Split('.')[0]})", "QEMU's description");
+            throw Malformed(json, $"text that is not JSON ({Quotation.Cut(error.Message.Split('.')[0], Quotation.MaxProse)})", "QEMU's description");
         }
 
         return devices ?? throw Malformed(json, "no devices", "a member devices");
