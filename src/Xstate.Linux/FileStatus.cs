@@ -26,7 +26,9 @@ public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, ui
     public static FileStatus? Of(string path, bool followLinks)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return FileCalls.statx(FileCalls.AT_FDCWD, path, followLinks ? 0 : FileCalls.AT_SYMLINK_NOFOLLOW, FileCalls.STATX_BASIC_STATS, out FileCalls.Status status) == 0 ? Of(status) : null;
+        int flags = followLinks ? 0 : FileCalls.AT_SYMLINK_NOFOLLOW;
+        int result = FileCalls.statx(FileCalls.AT_FDCWD, path, flags, FileCalls.STATX_BASIC_STATS, out FileCalls.Status status);
+        return result == 0 ? Of(status) : null;
     }
 
     /// <summary>The status of an open file, or null when the kernel does not tell.</summary>
@@ -34,7 +36,9 @@ public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, ui
     public static FileStatus? Of(SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        return FileCalls.statx(file.DangerousGetHandle().ToInt32(), "", FileCalls.AT_EMPTY_PATH, FileCalls.STATX_BASIC_STATS, out FileCalls.Status status) == 0 ? Of(status) : null;
+        int descriptor = file.DangerousGetHandle().ToInt32();
+        int result = FileCalls.statx(descriptor, "", FileCalls.AT_EMPTY_PATH, FileCalls.STATX_BASIC_STATS, out FileCalls.Status status);
+        return result == 0 ? Of(status) : null;
     }
 
     /// <summary>Whether both are one file, by whatever names.</summary>
@@ -51,12 +55,17 @@ public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, ui
         const string label = "Umask:";
         const int careful = 0x3F; // 077
         const string status = "/proc/self/status";
-        string? line = File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith(label, StringComparison.Ordinal)) : null;
+        IEnumerable<string> lines = File.Exists(status) ? File.ReadLines(status) : [];
+        string? line = lines.FirstOrDefault(line => line.StartsWith(label, StringComparison.Ordinal));
         return (UnixFileMode)(line is null ? careful : Convert.ToInt32(line[label.Length..].Trim(), 8));
     }
 
     private static FileStatus Of(in FileCalls.Status status) =>
-        new(KindOf(status.Mode), (UnixFileMode)(status.Mode & ModeMask), status.Owner, status.Group) { Inode = status.Inode, Device = (status.DeviceMajor, status.DeviceMinor) };
+        new(KindOf(status.Mode), (UnixFileMode)(status.Mode & ModeMask), status.Owner, status.Group)
+        {
+            Inode = status.Inode,
+            Device = (status.DeviceMajor, status.DeviceMinor),
+        };
 
     private static FileKind KindOf(int mode) => (mode & KindMask) switch
     {

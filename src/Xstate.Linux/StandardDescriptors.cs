@@ -8,7 +8,8 @@ namespace Xstate.Linux;
 public static class StandardDescriptors
 {
     /// <summary>
-    /// Whether a descriptor was handed to this process when it started. One that the caller had closed is given to the first file that the runtime opens; such files close at exec (FD_CLOEXEC), which what
+    /// Whether a descriptor was handed to this process when it started. One that the caller had closed is given to the first file that the
+    /// runtime opens; such files close at exec (FD_CLOEXEC), which what
     /// was handed over by exec cannot.
     /// </summary>
     public static bool IsInherited(int descriptor)

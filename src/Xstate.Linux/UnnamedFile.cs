@@ -7,7 +7,9 @@ using Xstate.Linux.Interop;
 
 namespace Xstate.Linux;
 
-/// <summary>A file without a name (O_TMPFILE, Linux 3.11): whatever ends the process, nothing is left of it. Given a name when it is complete.</summary>
+/// <summary>
+/// A file without a name (O_TMPFILE, Linux 3.11): whatever ends the process, nothing is left of it. Given a name when it is complete.
+/// </summary>
 [SupportedOSPlatform("linux")]
 public static class UnnamedFile
 {
@@ -39,6 +41,25 @@ public static class UnnamedFile
         if (FileCalls.linkat(FileCalls.AT_FDCWD, itself, FileCalls.AT_FDCWD, path, FileCalls.AT_SYMLINK_FOLLOW) != 0)
         {
             throw new LinuxException($"linkat {path}", (Errno)Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>Sees a file on its disk. The runtime's own way keeps an error to itself, and a full disk may show here first.</summary>
+    /// <exception cref="LinuxException">It did not get there.</exception>
+    public static void Synchronize(SafeFileHandle file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (FileCalls.fsync(file) == 0)
+        {
+            return;
+        }
+
+        // Where a file system has nothing to synchronise, it says that the call makes no sense, or that it is read-only.
+        const Errno readOnly = (Errno)30;
+        Errno error = (Errno)Marshal.GetLastPInvokeError();
+        if (error is not (Errno.EINVAL or readOnly))
+        {
+            throw new LinuxException("fsync", error);
         }
     }
 

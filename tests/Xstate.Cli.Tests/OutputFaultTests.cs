@@ -5,7 +5,8 @@ using Xstate.Tests.Support;
 namespace Xstate.Cli.Tests;
 
 /// <summary>
-/// The system calls of an output one by one: each of them fails, or is where the process is killed. strace injects that. What is held is what users see: the input as it was, outputs whole or not
+/// The system calls of an output one by one: each of them fails, or is where the process is killed. strace injects that. What is held is
+/// what users see: the input as it was, outputs whole or not
 /// there, never one without its undo file, and nothing else in the folder.
 /// </summary>
 public sealed partial class OutputFaultTests : IDisposable

@@ -57,6 +57,16 @@ public sealed class StandardStreamsTests : IDisposable
     }
 
     [Fact]
+    public void Nothing_in_the_command_passes_by_the_one_door_to_the_terminal()
+    {
+        string[] passing = [.. Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Where(file => File.ReadAllText(file).Contains("Console.", StringComparison.Ordinal))
+            .Select(file => Path.GetFileName(file)!)];
+        Assert.Equal(["StandardStreams.cs"], passing);
+    }
+
+    [Fact]
     public async Task A_closed_standard_input_is_not_waited_for()
     {
         XstateProcess run = await Shell.Run("xstate show - <&-");

@@ -13,7 +13,8 @@ using Xstate.Tests.Support;
 namespace Xstate.Cli.Tests;
 
 /// <summary>
-/// Every text in every format, and every word of the command line, with an escape sequence and a forged line of a verdict in it: neither reaches the terminal, and JSON has it complete.
+/// Every text in every format, and every word of the command line, with an escape sequence and a forged line of a verdict in it: neither
+/// reaches the terminal, and JSON has it complete.
 /// </summary>
 public sealed partial class TerminalInjectionTests : IDisposable
 {
@@ -120,7 +121,7 @@ public sealed partial class TerminalInjectionTests : IDisposable
     [InlineData("{\"format\":\"xstate-host\",\"version\":1,\"{0}\":1}")]
     [InlineData("{\"format\":\"xstate-host\",\"version\":{0}}")]
     [InlineData("CPU 0:\n   0x00000000 0x00: eax={0}\n")]
-    [InlineData("<cpu>{0}</cpu>")]
+    [InlineData("<cpu><feature name='avx' policy='{0}'/></cpu>")]
     [InlineData("<domainCapabilities><{0}/></domainCapabilities>")]
     public async Task A_message_quotes_the_beginning_of_what_is_wrong_and_not_all_of_it(string text)
     {

@@ -9,7 +9,8 @@ namespace Xstate.Fuzz;
 /// <summary>One run of the command in this process, held against what every run promises whatever its input.</summary>
 internal sealed class CommandRun
 {
-    // The most that a run may allocate: what the command itself needs to parse a line, and a share for each byte of the input (text of registers, in two forms).
+    // The most that a run may allocate: what the command itself needs to parse a line, and a share for each byte of the input (text of
+    // registers, in two forms).
     private const long FixedAllowance = 64L << 20;
     private const long AllowancePerByte = 100;
     private const int LongestMessage = 2000;

@@ -3,7 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Xstate.Fuzz;
 
-/// <summary>Damage that leaves JSON what it is: one value becomes another that could stand there, goes, moves or comes twice. Most random bytes would only show that JSON is read strictly.</summary>
+/// <summary>
+/// Damage that leaves JSON what it is: one value becomes another that could stand there, goes, moves or comes twice. Most random bytes
+/// would only show that JSON is read strictly.
+/// </summary>
 internal static class JsonEdits
 {
     private static readonly string[] Strings =

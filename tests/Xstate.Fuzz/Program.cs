@@ -3,7 +3,8 @@ using Xstate.Fuzz;
 using Xstate.Tests.Artifacts.Mutations;
 using Xstate.Tests.Support;
 
-// xstate-fuzz open|verbs|scenarios [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them runs alone. Exit code 1 when something was found.
+// xstate-fuzz open|verbs|scenarios [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them
+// runs alone. Exit code 1 when something was found.
 const int defaultCount = 1000;
 string kind = args.Length > 0 ? args[0] : "";
 int first = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 0;

@@ -4,7 +4,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Fuzz;
 
-/// <summary>Damaged scenarios, scenarios with random guest code, and random bytes where a scenario is expected, through <c>run</c> on models.</summary>
+/// <summary>
+/// Damaged scenarios, scenarios with random guest code, and random bytes where a scenario is expected, through <c>run</c> on models.
+/// </summary>
 internal sealed class ScenarioFuzzer : Fuzzer
 {
     private static readonly string[] Hosts =

@@ -4,7 +4,9 @@ using Xstate.Tests.Artifacts.Mutations;
 
 namespace Xstate.Fuzz;
 
-/// <summary>Damaged files of every format through the verbs of the command: text and JSON, outputs, undo, and that nothing is left behind.</summary>
+/// <summary>
+/// Damaged files of every format through the verbs of the command: text and JSON, outputs, undo, and that nothing is left behind.
+/// </summary>
 internal sealed class VerbFuzzer : Fuzzer
 {
     private static readonly string[] Hosts =

@@ -1,7 +1,8 @@
 namespace Xstate.Cli.Input;
 
 /// <summary>
-/// What a package decompresses. On damaged bytes packages throw whatever their code runs into, of types of their own, and for bytes that end early too; here all of that is
+/// What a package decompresses. On damaged bytes packages throw whatever their code runs into, of types of their own, and for bytes that
+/// end early too; here all of that is
 /// <see cref="InvalidDataException"/>. An error of reading the file itself stays what it is.
 /// </summary>
 internal sealed class CheckedContent : ForwardStream
@@ -50,7 +51,12 @@ internal sealed class CheckedContent : ForwardStream
         base.Dispose(disposing);
     }
 
-    private static bool IsDamage(Exception error) => error is EndOfStreamException or not (IOException or OutOfMemoryException or InvalidDataException);
+    private static bool IsDamage(Exception error) =>
+        error is EndOfStreamException or not (IOException or OutOfMemoryException or InvalidDataException);
 
-    private static InvalidDataException Damaged(Exception error) => new(error is NotImplementedException or NotSupportedException ? $"it uses what is not read here: {error.Message}" : error.Message.TrimEnd('.'), error);
+    private static InvalidDataException Damaged(Exception error)
+    {
+        bool isUnknown = error is NotImplementedException or NotSupportedException;
+        return new InvalidDataException(isUnknown ? $"it uses what is not read here: {error.Message}" : error.Message.TrimEnd('.'), error);
+    }
 }

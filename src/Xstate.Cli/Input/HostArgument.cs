@@ -98,7 +98,7 @@ internal static class HostArgument
         if (layout is null)
         {
             throw new UsageException(
-                $"{path} names the features of {model.Name} and has no CPUID leaf 0xd: where {model.Components.Value.Describe()} lie is not told. "
+                $"{path} names the features of {Quotation.Cut(model.Name)} and has no CPUID leaf 0xd: where {model.Components.Value.Describe()} lie is not told. "
                 + "Give a CPUID dump or host record of such a processor with --host-layout FILE (--layout FILE if it wrote the state too), or in its place");
         }
 

@@ -3,9 +3,13 @@ using System.Diagnostics;
 
 namespace Xstate.Cli.Input;
 
-/// <summary>What a program that decompresses prints. Its end is the end of the content only if the program was content with the input.</summary>
+/// <summary>
+/// What a program that decompresses prints. Its end is the end of the content only if the program was content with the input.
+/// </summary>
 internal sealed class ProgramOutput : ForwardStream
 {
+    private const string Advice = "install it, or decompress the file";
+
     private readonly string _program;
     private readonly Process _process;
     private readonly Stream _output;
@@ -26,15 +30,21 @@ internal sealed class ProgramOutput : ForwardStream
     public static ProgramOutput Start(string program, Stream compressed)
     {
         string path = ProgramPath.Find(program)
-            ?? throw new IOException($"the file is compressed with {program}, which is in no absolute directory of PATH; install it, or decompress the file");
-        ProcessStartInfo start = new(path, ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            ?? throw new IOException($"the file is compressed with {program}, which is in no absolute directory of PATH; {Advice}");
+        ProcessStartInfo start = new(path, ["-dc"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
         try
         {
             return new ProgramOutput(program, Process.Start(start)!, compressed);
         }
         catch (Win32Exception error)
         {
-            throw new IOException($"the file is compressed with {program}, and {path} cannot be started ({error.Message}); install it, or decompress the file", error);
+            throw new IOException($"the file is compressed with {program}, and {path} cannot be started ({error.Message}); {Advice}", error);
         }
     }
 
@@ -47,7 +57,9 @@ internal sealed class ProgramOutput : ForwardStream
         }
 
         _process.WaitForExit();
-        return _process.ExitCode == 0 ? 0 : throw new InvalidDataException($"{_program} exited with {_process.ExitCode}: {_errors.GetAwaiter().GetResult().Trim()}");
+        return _process.ExitCode == 0
+            ? 0
+            : throw new InvalidDataException($"{_program} exited with {_process.ExitCode}: {_errors.GetAwaiter().GetResult().Trim()}");
     }
 
     protected override void Dispose(bool disposing)

@@ -2,7 +2,10 @@ using SharpCompress.Compressors.Xz;
 
 namespace Xstate.Cli.Input;
 
-/// <summary>The streams of an .xz file, one behind the other, with padding between them (section 2 of the format's description). The package reads one.</summary>
+/// <summary>
+/// The streams of an .xz file, one behind the other, with padding between them (section 2 of the format's description). The package reads
+/// one.
+/// </summary>
 internal sealed class XzContent(Stream compressed) : ForwardStream
 {
     // Stream padding is zeros, in units of four bytes.

@@ -79,9 +79,9 @@ internal static class AtomicFile
         {
             using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
             PatchedCopy.InPlace(file, patches);
-            file.Flush(flushToDisk: true);
+            OutputFile.Synchronize(file);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or LinuxException)
         {
             throw new OutputException(path, error);
         }

@@ -1,6 +1,9 @@
 namespace Xstate.Cli.Output;
 
-/// <summary>An output whose errors are told apart from those of an input, by its name. Where nobody reads any more, which is no error, the rest is dropped.</summary>
+/// <summary>
+/// An output whose errors are told apart from those of an input, by its name. Where nobody reads any more, which is no error, the rest is
+/// dropped.
+/// </summary>
 internal sealed class GuardedStream(Stream inner, string name) : Stream
 {
     private const int BrokenPipe = 32;

@@ -4,7 +4,10 @@ using Xstate.Linux;
 
 namespace Xstate.Cli.Output;
 
-/// <summary>One output that appears whole or not at all: written without a name, or under a temporary one, as a file that only its owner may open, and put in place at the end.</summary>
+/// <summary>
+/// One output that appears whole or not at all: written without a name, or under a temporary one, as a file that only its owner may open,
+/// and put in place at the end.
+/// </summary>
 internal sealed class OutputFile : IDisposable
 {
     // Writes are large, and what a buffer holds would be written when it is disposed, whether that can still fail or not.
@@ -67,11 +70,21 @@ internal sealed class OutputFile : IDisposable
         Stream.Flush();
         try
         {
-            _file.Flush(flushToDisk: true);
+            Synchronize(_file);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or LinuxException)
         {
             throw new OutputException(_path, error);
+        }
+    }
+
+    /// <summary>Sees a file on its disk.</summary>
+    public static void Synchronize(FileStream file)
+    {
+        file.Flush(flushToDisk: !OperatingSystem.IsLinux());
+        if (OperatingSystem.IsLinux())
+        {
+            UnnamedFile.Synchronize(file.SafeFileHandle);
         }
     }
 
@@ -105,7 +118,9 @@ internal sealed class OutputFile : IDisposable
         Session.Current.Written.Add(_path);
     }
 
-    /// <summary>Takes an output that has just been put in place away again, unless it replaced another file, which cannot come back.</summary>
+    /// <summary>
+    /// Takes an output that has just been put in place away again, unless it replaced another file, which cannot come back.
+    /// </summary>
     public void TakeBack()
     {
         if (!_replaced && !IsStandardOutput)
@@ -168,7 +183,8 @@ internal sealed class OutputFile : IDisposable
         }
 
         // What belonged to another group is not opened to this process's one.
-        bool owned = UnnamedFile.TakeOwnerAndLabel(_file.SafeFileHandle, _path, replaced) || FileStatus.Of(_file.SafeFileHandle)?.Group == replaced.Group;
+        bool owned = UnnamedFile.TakeOwnerAndLabel(_file.SafeFileHandle, _path, replaced)
+            || FileStatus.Of(_file.SafeFileHandle)?.Group == replaced.Group;
         return replaced.Mode & (owned ? permissions : permissions & ~group);
     }
 

@@ -2,11 +2,15 @@ using Xstate.Linux;
 
 namespace Xstate.Cli.Output;
 
-/// <summary>Who may read a finished output. Registers and memory of a guest are secrets: an output that holds them is never more open than what it was made from.</summary>
+/// <summary>
+/// Who may read a finished output. Registers and memory of a guest are secrets: an output that holds them is never more open than what it
+/// was made from.
+/// </summary>
 internal sealed record OutputMode
 {
     private const UnixFileMode Everybody =
-        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead
+        | UnixFileMode.OtherWrite;
 
     private OutputMode(UnixFileMode most, bool keepsExisting)
     {
@@ -36,12 +40,13 @@ internal sealed record OutputMode
     public static OutputMode Like(string input)
     {
         // What is no regular file, such as a pipe with a name, says nothing of who may read what came through it.
-        if (input == "-" || OperatingSystem.IsWindows() || !File.Exists(input) || (OperatingSystem.IsLinux() && FileStatus.Of(input, followLinks: true) is not { Kind: FileKind.Regular }))
+        if (input == "-" || OperatingSystem.IsWindows() || !File.Exists(input))
         {
             return Private;
         }
 
-        return new OutputMode(File.GetUnixFileMode(input) & Everybody, keepsExisting: true);
+        bool isRegular = !OperatingSystem.IsLinux() || FileStatus.Of(input, followLinks: true) is { Kind: FileKind.Regular };
+        return isRegular ? new OutputMode(File.GetUnixFileMode(input) & Everybody, keepsExisting: true) : Private;
     }
 
     /// <summary>The mode of a new file.</summary>

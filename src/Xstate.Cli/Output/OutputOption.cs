@@ -6,11 +6,13 @@ namespace Xstate.Cli.Output;
 internal static class OutputOption
 {
     private const string Rules =
-        " - is standard output; the report goes to standard error then. Nothing but a regular file is ever replaced, and with --force only; a symbolic link is replaced itself, and what it leads to stays.";
+        " - is standard output; the report goes to standard error then. Nothing but a regular file is ever replaced, and with --force only; "
+        + "a symbolic link is replaced itself, and what it leads to stays.";
 
     /// <summary>One that may be left out.</summary>
     public static Option<string?> Create(string description) => new("--output", "-o") { Description = description + Rules };
 
     /// <summary>One that may not.</summary>
-    public static Option<string> CreateRequired(string description) => new("--output", "-o") { Description = description + Rules, Required = true };
+    public static Option<string> CreateRequired(string description) =>
+        new("--output", "-o") { Description = description + Rules, Required = true };
 }

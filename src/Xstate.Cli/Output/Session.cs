@@ -4,7 +4,10 @@ using Xstate.Cli.Input;
 
 namespace Xstate.Cli.Output;
 
-/// <summary>One run of the command: its standard streams, its limits, what it has opened and what it has written. Several may run at the same time in one process, as in the tests.</summary>
+/// <summary>
+/// One run of the command: its standard streams, its limits, what it has opened and what it has written. Several may run at the same time
+/// in one process, as in the tests.
+/// </summary>
 internal sealed class Session : IDisposable
 {
     private const string StandardOutput = "standard output";
@@ -22,13 +25,20 @@ internal sealed class Session : IDisposable
         Streams = streams;
         _output = new GuardedStream(streams.Output, StandardOutput);
         _text = new StreamWriter(_output, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
-        _errorText = new StreamWriter(new QuietStream(streams.Error), new UTF8Encoding(false), leaveOpen: true) { AutoFlush = true, NewLine = "\n" };
+        _errorText = new StreamWriter(new QuietStream(streams.Error), new UTF8Encoding(false), leaveOpen: true)
+        {
+            AutoFlush = true,
+            NewLine = "\n",
+        };
         _report = new TerminalWriter(_text);
         Error = new TerminalWriter(_errorText);
         Running.Value = this;
     }
 
-    /// <summary>The run that the calling code belongs to. Parts of the command that are called by themselves, as by tests, belong to one with the process's own streams.</summary>
+    /// <summary>
+    /// The run that the calling code belongs to. Parts of the command that are called by themselves, as by tests, belong to one with the
+    /// process's own streams.
+    /// </summary>
     public static Session Current => Running.Value ?? Begin(StandardStreams.OfProcess());
 
     /// <summary>Where it reads from and writes to.</summary>
@@ -37,7 +47,9 @@ internal sealed class Session : IDisposable
     /// <summary>For messages; whatever is written is escaped, and that nobody reads it is no error.</summary>
     public TextWriter Error { get; }
 
-    /// <summary>For text of this program itself that has more than one line, such as help: not escaped, so nothing foreign may be in it.</summary>
+    /// <summary>
+    /// For text of this program itself that has more than one line, such as help: not escaped, so nothing foreign may be in it.
+    /// </summary>
     public TextWriter Document => IsOutputTaken ? _errorText : _text;
 
     /// <summary>For reports in text; whatever is written is escaped.</summary>

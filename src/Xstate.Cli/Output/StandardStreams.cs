@@ -8,7 +8,8 @@ namespace Xstate.Cli.Output;
 /// <param name="Error">Standard error.</param>
 /// <param name="IsOutputTerminal">Whether somebody sees the output as it comes.</param>
 /// <param name="IsErrorTerminal">Whether somebody sees the messages as they come.</param>
-internal sealed record StandardStreams(Stream Input, Stream Output, Stream Error, bool IsOutputTerminal = false, bool IsErrorTerminal = false)
+internal sealed record StandardStreams(
+    Stream Input, Stream Output, Stream Error, bool IsOutputTerminal = false, bool IsErrorTerminal = false)
 {
     /// <summary>Those of this process.</summary>
     public static StandardStreams OfProcess() => new(
@@ -18,7 +19,8 @@ internal sealed record StandardStreams(Stream Input, Stream Output, Stream Error
         !Console.IsOutputRedirected,
         !Console.IsErrorRedirected);
 
-    // Where the caller has closed a descriptor, its number belongs to a file of the runtime's by now: reading waits for ever, and writing damages something.
+    // Where the caller has closed a descriptor, its number belongs to a file of the runtime's by now: reading waits for ever, and writing
+    // damages something.
     private static Stream Open(int descriptor, Func<Stream> open, string name) =>
         OperatingSystem.IsLinux() && !StandardDescriptors.IsInherited(descriptor) ? new ClosedStream(name) : open();
 

@@ -4,7 +4,8 @@ using System.Text;
 namespace Xstate.Cli.Output;
 
 /// <summary>
-/// The one door to the terminal. What a report writes may come from a file, a name, the command line or another process: control characters, C1, marks of direction, and line feeds among
+/// The one door to the terminal. What a report writes may come from a file, a name, the command line or another process: control
+/// characters, C1, marks of direction, and line feeds among
 /// them are shown as escapes. A line ends with <see cref="WriteLine()"/> and its relatives only.
 /// </summary>
 internal sealed class TerminalWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
@@ -13,7 +14,8 @@ internal sealed class TerminalWriter(TextWriter inner) : TextWriter(CultureInfo.
 
     /// <summary>Whether a terminal may take a character for something else than a letter on a line.</summary>
     public static bool IsUnsafe(Rune rune) =>
-        Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate;
+        Rune.GetUnicodeCategory(rune)
+            is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     public override void Write(char value) => Write([value]);
 

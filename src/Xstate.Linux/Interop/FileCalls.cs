@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
+using Machine = System.Runtime.InteropServices.Architecture;
 
 namespace Xstate.Linux.Interop;
 
@@ -19,7 +20,7 @@ internal static partial class FileCalls
     /// <summary>__O_TMPFILE; the flag is this one with O_DIRECTORY, whose value the architecture decides.</summary>
     private const int TmpFileAlone = 0x400000;
 
-    internal static int O_TMPFILE => TmpFileAlone | (RuntimeInformation.ProcessArchitecture is System.Runtime.InteropServices.Architecture.Arm64 or System.Runtime.InteropServices.Architecture.Arm ? 0x4000 : 0x10000);
+    internal static int O_TMPFILE => TmpFileAlone | (RuntimeInformation.ProcessArchitecture is Machine.Arm64 or Machine.Arm ? 0x4000 : 0x10000);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial SafeFileHandle open(string path, int flags, uint mode);
@@ -38,6 +39,9 @@ internal static partial class FileCalls
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int fsetxattr(SafeFileHandle file, string name, ReadOnlySpan<byte> value, nuint size, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int fsync(SafeFileHandle file);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int fcntl(int descriptor, int command);

@@ -4,8 +4,10 @@ using System.Security.Cryptography;
 namespace Xstate.Artifacts;
 
 /// <summary>
-/// The content of a gzip file that is whole. The framework's stream ends without a word where the file ends early, in the data or in the trailer. A file of gzip may be several members (RFC 1952, section 2.2),
-/// so one more is put behind it, of random bytes: they come out at the end if and only if every member before ended with its trailer, whose CRC and length the framework compares.
+/// The content of a gzip file that is whole. The framework's stream ends without a word where the file ends early, in the data or in the
+/// trailer. A file of gzip may be several members (RFC 1952, section 2.2),
+/// so one more is put behind it, of random bytes: they come out at the end if and only if every member before ended with its trailer,
+/// whose CRC and length the framework compares.
 /// </summary>
 internal sealed class WholeGzip : Stream
 {
@@ -61,7 +63,9 @@ internal sealed class WholeGzip : Stream
             int read = _content.Read(bytes.AsSpan(length, bytes.Length - length));
             if (read == 0)
             {
-                return bytes.AsSpan(0, length).SequenceEqual(_seal) ? 0 : throw new InvalidDataException("it ends early, or something that is not gzip follows it");
+                return bytes.AsSpan(0, length).SequenceEqual(_seal)
+                    ? 0
+                    : throw new InvalidDataException("it ends early, or something that is not gzip follows it");
             }
 
             length += read;

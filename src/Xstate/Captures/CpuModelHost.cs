@@ -25,13 +25,13 @@ public static class CpuModelHost
         StateComponentSet lacking = components.Except(processor.UserComponents);
         if (!open.IsEmpty)
         {
-            obstacle = model.Base is { } named ? $"{model.Name} is {named} with differences, which leaves {open.Describe()} undecided" : $"{model.Name} leaves {open.Describe()} undecided";
+            obstacle = model.Base is { } named ? $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, which leaves {open.Describe()} undecided" : $"{Quotation.Cut(model.Name)} leaves {open.Describe()} undecided";
             return false;
         }
 
         if (!lacking.IsEmpty)
         {
-            obstacle = $"{model.Name} has {lacking.Describe()}, which {processorName} lacks";
+            obstacle = $"{Quotation.Cut(model.Name)} has {lacking.Describe()}, which {processorName} lacks";
             return false;
         }
 

@@ -26,7 +26,7 @@ public static class CpuMap
             // The name comes from a file and becomes one: it must not lead out of the directory.
             if (i == MaxBases || !name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '+') || name.Length == 0)
             {
-                obstacle = i == MaxBases ? $"{model.Name} has more than {MaxBases} bases under each other" : $"'{name}' is no name of a model";
+                obstacle = i == MaxBases ? $"{Quotation.Cut(model.Name)} has more than {MaxBases} bases under each other" : $"'{Quotation.Cut(name)}' is no name of a model";
                 return false;
             }
 
@@ -35,7 +35,7 @@ public static class CpuMap
             CpuModel? found = content is null ? null : Artifact.Open(content, (options ?? ArtifactOptions.Default) with { Format = LibvirtCpuModelReader.Format }).Models!.Models.FirstOrDefault(entry => entry.Name == name);
             if (found is not { ListsFeatures: true })
             {
-                obstacle = content is null ? $"there is no {file}" : $"{file} has no model {name}";
+                obstacle = content is null ? $"there is no {Quotation.Cut(file)}" : $"{Quotation.Cut(file)} has no model {Quotation.Cut(name)}";
                 return false;
             }
 
