@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Cli.Commands;
 using Xstate.Cli.Input;
@@ -29,7 +28,9 @@ internal static class App
             session.Flush();
             return code;
         }
+#pragma warning disable CA1031 // The last resort: whatever happens is one line and an exit code, and never a stack trace.
         catch (Exception error)
+#pragma warning restore CA1031
         {
             return Fail(session, error);
         }

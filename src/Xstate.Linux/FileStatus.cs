@@ -60,6 +60,7 @@ public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, ui
         return (UnixFileMode)(line is null ? careful : Convert.ToInt32(line[label.Length..].Trim(), 8));
     }
 
+    [SupportedOSPlatform("linux")]
     private static FileStatus Of(in FileCalls.Status status) =>
         new(KindOf(status.Mode), (UnixFileMode)(status.Mode & ModeMask), status.Owner, status.Group)
         {

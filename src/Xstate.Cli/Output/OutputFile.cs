@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 using Xstate.Hypervisors;
 using Xstate.Linux;
@@ -160,7 +161,7 @@ internal sealed class OutputFile : IDisposable
             // A link cannot replace: for a moment the complete file has a temporary name.
             string name = Temporaries.NameIn(Path.GetDirectoryName(Path.GetFullPath(_path))!);
             SafeFileHandle handle = _file.SafeFileHandle;
-            Temporaries.Make(name, () => UnnamedFile.Link(handle, name));
+            Temporaries.Make(name, [SupportedOSPlatform("linux")] () => UnnamedFile.Link(handle, name));
             _temporary = name;
         }
 

@@ -20,7 +20,6 @@ using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
 using Xstate.Artifacts.QmpCpu;
-using Xstate.Artifacts.Text;
 using Xstate.Captures;
 using Xstate.Findings;
 

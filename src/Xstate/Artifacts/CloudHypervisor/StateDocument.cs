@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Xstate.Artifacts.Text;
 
 namespace Xstate.Artifacts.CloudHypervisor;
 

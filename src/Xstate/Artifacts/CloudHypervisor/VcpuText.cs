@@ -2,7 +2,6 @@ using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Artifacts.KvmXsave;
-using Xstate.Artifacts.Text;
 
 namespace Xstate.Artifacts.CloudHypervisor;
 

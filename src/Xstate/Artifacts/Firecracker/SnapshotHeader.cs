@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using Xstate.Artifacts.Text;
 
 namespace Xstate.Artifacts.Firecracker;
 

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
-using Xstate.Artifacts.Text;
 
 namespace Xstate.Artifacts.Json;
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Xstate.Artifacts.Text;
 using Xstate.Artifacts.Xml;
 
 namespace Xstate.Artifacts.LibvirtCpuModel;

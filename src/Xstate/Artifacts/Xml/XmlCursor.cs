@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Xml;
-using Xstate.Artifacts.Text;
 
 namespace Xstate.Artifacts.Xml;
 
