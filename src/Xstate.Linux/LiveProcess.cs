@@ -71,7 +71,7 @@ public sealed class LiveProcess
 
             if (isNew)
             {
-                reading.Findings.Add(Of("XS1305", $"process {Id} starts threads faster than they can be listed; after {MaxPasses} listings the search ended, so some are missing"));
+                reading.Findings.Add(Of(Rules.ThreadsStartTooFast, $"process {Id} starts threads faster than they can be listed; after {MaxPasses} listings the search ended, so some are missing"));
             }
         }
 
@@ -219,7 +219,7 @@ public sealed class LiveProcess
         }
     }
 
-    private static Finding Of(string rule, string message, int? thread = null) => new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(thread) };
+    private static Finding Of(Rule rule, string message, int? thread = null) => new(rule, rule.Severity, message) { Where = new FindingLocation(thread) };
 
     // What the passes over the list of threads gave.
     private sealed class Reading
@@ -243,15 +243,15 @@ public sealed class LiveProcess
             else if (errno == Errno.EAGAIN)
             {
                 HasAnswer = true;
-                Findings.Add(Of("XS1303", $"thread {id} did not stop: it sleeps where nothing can wake it", id));
+                Findings.Add(Of(Rules.ThreadDidNotStop, $"thread {id} did not stop: it sleeps where nothing can wake it", id));
             }
             else
             {
                 // A thread may end at any time, and an ended one is refused. That counts only if no thread is left.
                 Refusal = Refusal == Errno.None ? errno : Refusal;
                 Findings.Add(errno == Errno.ESRCH
-                    ? Of("XS1306", $"thread {id} ended before it could be read", id)
-                    : Of("XS1307", $"thread {id} was not read, {errno}: {TraceRefusal.Explain(id, errno) ?? "the kernel refused"}", id));
+                    ? Of(Rules.ThreadEnded, $"thread {id} ended before it could be read", id)
+                    : Of(Rules.ThreadNotTraceable, $"thread {id} was not read, {errno}: {TraceRefusal.Explain(id, errno) ?? "the kernel refused"}", id));
             }
         }
     }

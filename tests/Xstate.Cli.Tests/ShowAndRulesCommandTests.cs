@@ -41,7 +41,7 @@ public class ShowAndRulesCommandTests
     public async Task Rules_lists_and_explains_every_rule()
     {
         XstateProcess list = await XstateProcess.Run("rules", "--json");
-        Assert.Equal([.. RuleCatalog.All.Select(rule => rule.Id), .. LintRules.Own.Select(rule => rule.Id)], list.Json.GetProperty("rules").EnumerateArray().Select(rule => rule.GetProperty("rule").GetString()));
+        Assert.Equal([.. Rules.All.Select(rule => rule.Id), .. LintRules.Own.Select(rule => rule.Id)], list.Json.GetProperty("rules").EnumerateArray().Select(rule => rule.GetProperty("rule").GetString()));
         Assert.Contains("6.1.60", (await XstateProcess.Run("rules", "xs0101")).Output, StringComparison.Ordinal);
         Assert.Contains("Probe:", (await XstateProcess.Run("rules", "KVM-GET-NOTRIM")).Output, StringComparison.Ordinal);
         Assert.StartsWith("XS1410: ", (await XstateProcess.Run("rules", "L10")).Output, StringComparison.Ordinal);

@@ -156,7 +156,7 @@ internal static class ConvertCommand
         foreach (CapturedState state in capture.States.Where(state => format == ArtifactConversion.RawImage && !state.Lost.IsEmpty))
         {
             string bytes = string.Join(", ", state.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
-            obstacles.Add(new Finding("XS0809", Severity.Warning, $"bytes {bytes} are lost, and {format} would hold zeros for them") { Where = new FindingLocation(state.Id) });
+            obstacles.Add(new Finding(Rules.LostBeforeRepair, Severity.Warning, $"bytes {bytes} are lost, and {format} would hold zeros for them") { Where = new FindingLocation(state.Id) });
         }
 
         // The raw image is what a kernel takes: standard format. Other formats keep the area as it is unless it shall move.

@@ -20,12 +20,12 @@ internal static class RulesCommand
     }
 
     // L10 and N01 are names of lint's rules too.
-    private static Rule? Find(string id) => RuleCatalog.Find(LintRules.Find(id)?.Id ?? id) ?? LintRules.Find(id)?.ToRule();
+    private static Rule? Find(string id) => Rules.Find(LintRules.Find(id)?.Id ?? id) ?? LintRules.Find(id)?.ToRule();
 
     private static int Run(string? id, bool json)
     {
-        IReadOnlyList<Rule> rules = id is null ? [.. RuleCatalog.All, .. LintRules.Own] : Find(id) is { } rule ? [rule] : [];
-        IReadOnlyList<KernelDifferenceInfo> differences = id is null ? KernelDifferences.All : KernelDifferences.Find(id) is { } info ? [info] : [];
+        IReadOnlyList<Rule> rules = id is null ? [.. Rules.All, .. LintRules.Own] : Find(id) is { } rule ? [rule] : [];
+        IReadOnlyList<KernelDifference> differences = id is null ? KernelDifference.All : KernelDifference.Find(id) is { } info ? [info] : [];
         if (id is not null && rules.Count + differences.Count == 0)
         {
             throw new UsageException($"there is no rule or behaviour {id}; xstate rules lists them");

@@ -8,7 +8,7 @@ using Xstate.Hypervisors;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>
-/// Finds out which named differences (<see cref="KernelDifferences"/>) the running kernel has, each on a fresh virtual machine. A difference that cannot be told here has no answer rather
+/// Finds out which named differences (<see cref="KernelDifference"/>) the running kernel has, each on a fresh virtual machine. A difference that cannot be told here has no answer rather
 /// than a guessed one. KVM-SET-XFD-NM is never tried.
 /// </summary>
 [SupportedOSPlatform("linux")]
@@ -221,7 +221,7 @@ internal sealed class KvmBehaviorProbe
     }
 
     private void Add(KernelDifference difference, bool present, string evidence) =>
-        _found.Add(new ProbedBehavior(KernelDifferences.Get(difference).Id, present, evidence));
+        _found.Add(new ProbedBehavior(difference.Id, present, evidence));
 
     private sealed class Guest : IDisposable
     {

@@ -11,20 +11,20 @@ public static class CpuFindings
     /// <summary>Findings of one artifact; a hostile dump could ask for a remark in every line.</summary>
     internal const int MaxFindings = 1_000;
 
-    private static readonly Dictionary<CpuidDefect, string> Rules = new()
+    private static readonly Dictionary<CpuidDefect, Rule> RuleOf = new()
     {
-        [CpuidDefect.SubleafZero] = "XS1201",
-        [CpuidDefect.SubleafAbsent] = "XS1202",
-        [CpuidDefect.NoXsaveLeaf] = "XS1203",
-        [CpuidDefect.SubleafImpossible] = "XS1204",
-        [CpuidDefect.BeyondStatedSize] = "XS1204",
-        [CpuidDefect.NoXsaveFeatures] = "XS1205",
-        [CpuidDefect.PlacedByInference] = "XS1206",
-        [CpuidDefect.LeftOut] = "XS1207",
-        [CpuidDefect.BeyondLastLeaf] = "XS1208",
-        [CpuidDefect.ProcessorsDiffer] = "XS1209",
-        [CpuidDefect.NoVendor] = "XS1210",
-        [CpuidDefect.TooMany] = "XS1210",
+        [CpuidDefect.SubleafZero] = Rules.SubleafZero,
+        [CpuidDefect.SubleafAbsent] = Rules.SubleafAbsent,
+        [CpuidDefect.NoXsaveLeaf] = Rules.XsaveLeafSilent,
+        [CpuidDefect.SubleafImpossible] = Rules.SubleafImpossible,
+        [CpuidDefect.BeyondStatedSize] = Rules.SubleafImpossible,
+        [CpuidDefect.NoXsaveFeatures] = Rules.XsaveFeaturesAbsent,
+        [CpuidDefect.PlacedByInference] = Rules.SubleafInferred,
+        [CpuidDefect.LeftOut] = Rules.AnswerWithoutPlace,
+        [CpuidDefect.BeyondLastLeaf] = Rules.AnswerBeyondLastLeaf,
+        [CpuidDefect.ProcessorsDiffer] = Rules.ProcessorsDiffer,
+        [CpuidDefect.NoVendor] = Rules.VendorUnknown,
+        [CpuidDefect.TooMany] = Rules.VendorUnknown,
     };
 
     /// <summary>One finding for each thing to know, however many processors it concerns.</summary>
@@ -45,14 +45,14 @@ public static class CpuFindings
             }
         }
 
-        return [.. things.Values.Select(thing => OfRule(Rules[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
+        return [.. things.Values.Select(thing => OfRule(RuleOf[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
     }
 
     /// <summary>What the CPUID of a record lacks, and that a fingerprint's is a guest's.</summary>
     internal static ImmutableArray<Finding> Of(HostRecord host, string format)
     {
         CpuidDump dump = CpuidDump.Create(format, [new CpuidProcessor(host.Name, host.Cpuid)], []);
-        return [OfRule("XS1211", $"{Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
+        return [OfRule(Rules.CpuidOfGuest, $"{Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
     }
 
     /// <summary>What names of features leave open.</summary>
@@ -64,24 +64,24 @@ public static class CpuFindings
         {
             if (model.Error is { } error)
             {
-                findings.Add(OfRule("XS1215", $"{Quotation.Cut(model.Name)}: {Quotation.Cut(error, Quotation.MaxProse)}", new FindingLocation()));
+                findings.Add(OfRule(Rules.ModelUnknown, $"{Quotation.Cut(model.Name)}: {Quotation.Cut(error, Quotation.MaxProse)}", new FindingLocation()));
             }
 
             if (model.Base is { } named)
             {
                 string open = model.LacksXsave ? "it rules XSAVE out, so no component is left open" : $"undecided are {model.Undecided.Describe()}";
-                findings.Add(OfRule("XS1213", $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, and {Quotation.Cut(named)} is not described here: {open}", new FindingLocation()));
+                findings.Add(OfRule(Rules.ModelBaseUnknown, $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, and {Quotation.Cut(named)} is not described here: {open}", new FindingLocation()));
             }
 
             if (!model.Unusable.IsEmpty)
             {
-                findings.Add(OfRule("XS1214", $"{Quotation.Cut(model.Name)} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
+                findings.Add(OfRule(Rules.ModelComponentUnusable, $"{Quotation.Cut(model.Name)} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
             }
         }
 
         if (list.Models.Any(model => model.ListsFeatures))
         {
-            findings.Add(OfRule("XS1212", "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known", new FindingLocation()));
+            findings.Add(OfRule(Rules.ModelWithoutLayout, "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known", new FindingLocation()));
         }
 
         return findings.ToImmutable();
@@ -97,9 +97,5 @@ public static class CpuFindings
 
     private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf ? $"0x{remark.Leaf:x}.{subleaf:x}" : $"0x{remark.Leaf:x}";
 
-    private static Finding OfRule(string rule, string message, FindingLocation where)
-    {
-        Rule row = RuleCatalog.Find(rule) ?? throw new InvalidOperationException($"{rule} is not in the catalogue");
-        return new Finding(row.Id, row.Severity, message) { Where = where, Mend = row.Mend };
-    }
+    private static Finding OfRule(Rule rule, string message, FindingLocation where) => rule.At(where, message);
 }

@@ -8,10 +8,10 @@ namespace Xstate.Findings;
 public sealed record FindingLocation(int? Vcpu = null, long? Offset = null, string? Leaf = null, string? Register = null);
 
 /// <summary>One thing that is wrong, risky or worth knowing about a state: a result, never an exception.</summary>
-/// <param name="Rule">The stable id, explained by <see cref="RuleCatalog"/>.</param>
+/// <param name="Rule">The rule that explains it; its id is stable.</param>
 /// <param name="Severity">How much it matters.</param>
 /// <param name="Message">A sentence that names the thing, the value found and the value expected.</param>
-public sealed record Finding(string Rule, Severity Severity, string Message)
+public sealed record Finding(Rule Rule, Severity Severity, string Message)
 {
     /// <summary>Where it is.</summary>
     public FindingLocation Where { get; init; } = new();

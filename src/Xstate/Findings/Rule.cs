@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Xstate.Findings;
 
 /// <summary>One rule that a finding can point at. Ids are never reused or renumbered.</summary>
@@ -11,6 +9,11 @@ namespace Xstate.Findings;
 /// <param name="Source">Manual section, kernel commit or measurement that it rests on.</param>
 public sealed record Rule(string Id, string Title, Severity Severity, string Explanation, string Mend, string Source)
 {
-    /// <summary>Kernel behaviours that decide it, by id; empty where all kernels agree.</summary>
-    public ImmutableArray<string> Behaviors { get; init; } = [];
+    /// <summary>A finding of this rule, with its severity and what to do.</summary>
+    /// <param name="where">Where it is.</param>
+    /// <param name="message">A sentence that names the thing, the value found and the value expected.</param>
+    public Finding At(FindingLocation where, string message) => new(this, Severity, message) { Where = where, Mend = Mend };
+
+    /// <inheritdoc/>
+    public override string ToString() => Id;
 }

@@ -1,17 +1,27 @@
+using System.Collections.Immutable;
 using Xstate.Captures;
 
 namespace Xstate.Hypervisors;
 
-/// <summary>One kernel, as the set of named differences that it has.</summary>
+/// <summary>
+/// One kernel, as what is known of it and each named difference: present, absent or unknown. The model asks <see cref="Has"/>; where the answer is unknown, the decider that
+/// <see cref="Asking"/> gave answers, and without one <see cref="UnknownDifferenceException"/> is thrown. So no guess decides an outcome without being named.
+/// </summary>
+/// <remarks>
+/// For an engine of alternatives: <see cref="Knows"/> and <see cref="Fact"/> look without asking; <see cref="Unknown"/> lists what is open; <c>behavior.Asking(decider)</c> is the kernel of one
+/// run, whose decider sees which unknown differences that run needs; <c>behavior.Set(difference, present)</c> settles one for good.
+/// </remarks>
 public sealed class KernelBehavior
 {
-    private readonly ulong _present;
+    private readonly ImmutableArray<DifferenceFact> _facts;
+    private readonly IUnknownDifferences? _decider;
 
-    private KernelBehavior(string name, ulong present, KernelRelease? release)
+    private KernelBehavior(string name, ImmutableArray<DifferenceFact> facts, KernelRelease? release, IUnknownDifferences? decider = null)
     {
         Name = name;
-        _present = present;
+        _facts = facts;
         Release = release;
+        _decider = decider;
     }
 
     /// <summary>How the set was looked up: <c>linux-6.1.40</c>.</summary>
@@ -20,20 +30,15 @@ public sealed class KernelBehavior
     /// <summary>The release it was looked up by, if any.</summary>
     public KernelRelease? Release { get; }
 
-    /// <summary>The differences that this kernel has.</summary>
-    public IEnumerable<KernelDifference> Differences => Enum.GetValues<KernelDifference>().Where(Has);
+    /// <summary>The differences that this kernel is known to have.</summary>
+    public IEnumerable<KernelDifference> Differences => KernelDifference.All.Where(difference => Knows(difference) == Knowledge.Present);
+
+    /// <summary>The differences of which nothing is known.</summary>
+    public IEnumerable<KernelDifference> Unknown => KernelDifference.All.Where(difference => Knows(difference) == Knowledge.Unknown);
 
     /// <summary>The mainline or stable kernel of a release.</summary>
-    public static KernelBehavior Of(KernelRelease release)
-    {
-        ulong present = 0;
-        foreach (KernelDifferenceInfo info in KernelDifferences.All)
-        {
-            present |= info.AppliesTo(release) ? Bit(info.Difference) : 0;
-        }
-
-        return new KernelBehavior($"linux-{release}", present, release);
-    }
+    public static KernelBehavior Of(KernelRelease release) =>
+        new($"linux-{release}", [.. KernelDifference.All.Select(difference => new DifferenceFact(difference.Releases.Of(release), $"release {release}"))], release);
 
     /// <summary>
     /// The kernel of a recorded host: its release, the flavour of its KVM, and over both what was probed there. Null when the record names no kernel.
@@ -49,24 +54,52 @@ public sealed class KernelBehavior
         KernelBehavior behavior = Of(release).Set(KernelDifference.KvmPvmHostCpuid, host.Flavour == KvmFlavour.Pvm);
         foreach (ProbedBehavior probe in host.Probes)
         {
-            if (KernelDifferences.Find(probe.Id) is { } info)
+            if (KernelDifference.Find(probe.Id) is { } difference)
             {
-                behavior = behavior.Set(info.Difference, probe.Present);
+                behavior = behavior.Set(difference, new DifferenceFact(probe.Present ? Knowledge.Present : Knowledge.Absent, $"probed: {probe.Evidence}"));
             }
         }
 
         return behavior;
     }
 
-    /// <summary>Whether this kernel has the difference.</summary>
-    public bool Has(KernelDifference difference) => (_present & Bit(difference)) != 0;
+    /// <summary>What is known of a difference, without asking anybody.</summary>
+    public Knowledge Knows(KernelDifference difference) => Fact(difference).Knowledge;
 
-    /// <summary>The same kernel with one difference set or cleared.</summary>
+    /// <summary>What is known of a difference and from where, without asking anybody.</summary>
+    public DifferenceFact Fact(KernelDifference difference)
+    {
+        ArgumentNullException.ThrowIfNull(difference);
+        return _facts[difference.Index];
+    }
+
+    /// <summary>Whether this kernel has the difference.</summary>
+    /// <exception cref="UnknownDifferenceException">It is not known, and there is nobody to decide.</exception>
+    public bool Has(KernelDifference difference)
+    {
+        DifferenceFact fact = Fact(difference);
+        return fact.Knowledge switch
+        {
+            Knowledge.Present => true,
+            Knowledge.Absent => false,
+            _ => _decider?.Decide(difference, fact) ?? throw new UnknownDifferenceException(difference, Name, fact.Why),
+        };
+    }
+
+    /// <summary>The same kernel with one difference settled.</summary>
     public KernelBehavior Set(KernelDifference difference, bool present) =>
-        new(Name, present ? _present | Bit(difference) : _present & ~Bit(difference), Release);
+        Set(difference, new DifferenceFact(present ? Knowledge.Present : Knowledge.Absent, "set by hand"));
+
+    /// <summary>The same kernel with other knowledge of one difference.</summary>
+    public KernelBehavior Set(KernelDifference difference, DifferenceFact fact)
+    {
+        ArgumentNullException.ThrowIfNull(difference);
+        return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider);
+    }
+
+    /// <summary>The same kernel with somebody who decides what is not known of it.</summary>
+    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider);
 
     /// <inheritdoc/>
     public override string ToString() => Name;
-
-    private static ulong Bit(KernelDifference difference) => 1UL << (int)difference;
 }

@@ -1,113 +1,81 @@
+using System.Collections.Immutable;
+using Xstate.Findings;
+
 namespace Xstate.Hypervisors;
 
 /// <summary>
-/// One named way in which kernels differ at the borders that extended state crosses. The names in output are the ids of <see cref="KernelDifferences"/>; a recorded host carries what was probed
-/// there, which wins over its release number, because distributions backport freely.
+/// One named way in which kernels differ at the borders that extended state crosses. Each is one object: its id in output, its effect, the releases that have it as data, how to probe it, the
+/// rules of findings that it decides. A recorded host carries what was probed there, which wins over its release number, because distributions backport freely.
 /// </summary>
-public enum KernelDifference
+public sealed partial class KernelDifference
 {
-    /// <summary>KVM-GET-RAW: KVM_GET_XSAVE returns the legacy region as it lies in the kernel's buffer.</summary>
-    KvmGetRaw,
+    private KernelDifference(string id, Releases releases)
+    {
+        Id = id;
+        Releases = releases;
+    }
 
-    /// <summary>KVM-GET-NOTRIM: KVM_GET_XSAVE does not trim to the guest's CPUID.</summary>
-    KvmGetNoTrim,
+    /// <summary>All differences: those of KVM, then those of processes.</summary>
+    public static ImmutableArray<KernelDifference> All => Table.Rows;
 
-    /// <summary>KVM-SET-STRICT-CPUID: KVM_SET_XSAVE refuses what the guest's CPUID hides.</summary>
-    KvmSetStrictCpuid,
+    /// <summary>Its stable id in output and documentation.</summary>
+    public string Id { get; }
 
-    /// <summary>KVM-SET-FPSSE-REJECT: x87 and SSE too are refused for a guest without XSAVE.</summary>
-    KvmSetFpSseReject,
+    /// <summary>The releases of mainline and stable Linux that have it.</summary>
+    public Releases Releases { get; }
 
-    /// <summary>KVM-GET-NOCPUID: before KVM_SET_CPUID2 all host components are returned.</summary>
-    KvmGetNoCpuid,
+    /// <summary>What users see.</summary>
+    public required string Effect { get; init; }
 
-    /// <summary>KVM-SET-HDR-STRICT: reserved header bytes must be zero.</summary>
-    KvmSetHeaderStrict,
+    /// <summary>What the releases do not say: a flavour, a condition. Null when they say everything.</summary>
+    public string? Note { get; init; }
 
-    /// <summary>KVM-SET-XCOMP: a compacted image is refused.</summary>
-    KvmSetXcomp,
+    /// <summary>How to find out on a live kernel.</summary>
+    public required string Probe { get; init; }
 
-    /// <summary>KVM-SET-MXCSR-LAZY: MXCSR is looked at only with x87, SSE or AVX in XSTATE_BV.</summary>
-    KvmSetMxcsrLazy,
+    /// <summary>Commit or measurement.</summary>
+    public required string Source { get; init; }
 
-    /// <summary>KVM-GET-SWMASK: the host's user feature mask is returned at byte 464.</summary>
-    KvmGetSoftwareMask,
+    /// <summary>The rules whose findings it decides.</summary>
+    public ImmutableArray<Rule> Decides { get; init; } = [];
 
-    /// <summary>KVM-XSAVE-DYN: dynamic components, KVM_GET_XSAVE2 and buffers beyond 4096 bytes.</summary>
-    KvmXsaveDynamic,
+    /// <summary>The releases that have it, for people: <c>5.17 to 6.5, but not from 6.1.60 and 6.5.9 on</c>.</summary>
+    public string Affected => Note is null ? Releases.ToString() : Releases == Releases.None ? Note : $"{Releases} ({Note})";
 
-    /// <summary>KVM-SET-PKRU-KEEP: PKRU keeps its value when bit 9 is clear.</summary>
-    KvmSetPkruKeep,
+    /// <summary>Its place in <see cref="All"/>.</summary>
+    internal int Index { get; private set; } = -1;
 
-    /// <summary>KVM-GET-PKRU-XINUSE: bit 9 follows the VMM thread's PKRU.</summary>
-    KvmGetPkruXinuse,
+    /// <summary>The difference with an id (any case), or null.</summary>
+    public static KernelDifference? Find(string id) => All.FirstOrDefault(difference => string.Equals(difference.Id, id, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>KVM-SET-XFD-NM: tile data under XFD makes the host take #NM.</summary>
-    KvmSetXfdNm,
+    /// <summary>The differences that decide a rule.</summary>
+    public static IEnumerable<KernelDifference> Deciding(Rule rule) => All.Where(difference => difference.Decides.Contains(rule));
 
-    /// <summary>KVM-XTILE-HALF: XTILECFG is reported without XTILEDATA.</summary>
-    KvmXtileHalf,
+    /// <inheritdoc/>
+    public override string ToString() => Id;
 
-    /// <summary>KVM-XSS-ZERO: only IA32_XSS = 0 is accepted.</summary>
-    KvmXssZero,
+    // A class of its own is initialized after the fields of every part of the class above.
+    private static class Table
+    {
+        internal static readonly ImmutableArray<KernelDifference> Rows = Number(
+        [
+            KvmGetRaw, KvmGetNoTrim, KvmSetStrictCpuid, KvmSetFpSseReject, KvmGetNoCpuid, KvmSetHeaderStrict, KvmSetXcomp,
+            KvmSetMxcsrLazy, KvmGetSoftwareMask, KvmXsaveDynamic, KvmSetPkruKeep, KvmGetPkruXinuse, KvmSetXfdNm, KvmXtileHalf,
+            KvmXssZero, KvmXssNeedsCpuid, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat, KvmCr4NoCpuid,
+            KvmEferNeedsCpuid, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
+            PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient,
+            SignalPkruForced, SignalKeysOpen, SignalPkuWithoutXcr0,
+            X86FpuNoPku, X86FpuTiles, X86FpuApx,
+        ]);
 
-    /// <summary>KVM-XSS-NEEDS-CPUID: IA32_XSS needs XSAVES in the guest's CPUID first.</summary>
-    KvmXssNeedsCpuid,
+        private static ImmutableArray<KernelDifference> Number(ImmutableArray<KernelDifference> rows)
+        {
+            for (int i = 0; i < rows.Length; i++)
+            {
+                rows[i].Index = i;
+            }
 
-    /// <summary>KVM-ONE-REG: KVM_GET_ONE_REG and KVM_SET_ONE_REG reach MSRs and the guest's SSP.</summary>
-    KvmOneRegister,
-
-    /// <summary>KVM-INIT-XSS-ZERO: INIT zeroes IA32_XSS.</summary>
-    KvmInitXssZero,
-
-    /// <summary>KVM-INIT-CET: INIT zeroes the CET components.</summary>
-    KvmInitCet,
-
-    /// <summary>KVM-CPUID-AFTER-RUN: KVM_SET_CPUID2 after KVM_RUN is refused unless identical.</summary>
-    KvmCpuidAfterRun,
-
-    /// <summary>KVM-CPUID-NO-REPEAT: after KVM_RUN even the same KVM_SET_CPUID2 is refused.</summary>
-    KvmCpuidNoRepeat,
-
-    /// <summary>KVM-CR4-NOCPUID: before KVM_SET_CPUID2 CR4 may have every bit of the host.</summary>
-    KvmCr4NoCpuid,
-
-    /// <summary>KVM-EFER-CPUID: long mode in KVM_SET_SREGS needs LM in the guest's CPUID.</summary>
-    KvmEferNeedsCpuid,
-
-    /// <summary>KVM-PROT-ZERO: protected guests read as zeros.</summary>
-    KvmProtectedZero,
-
-    /// <summary>KVM-PROT-EINVAL: protected guests are refused.</summary>
-    KvmProtectedEinval,
-
-    /// <summary>KVM-PKRU-WIDE: the guest's PKRU stays live around the inner entry loop.</summary>
-    KvmPkruWide,
-
-    /// <summary>KVM-PVM-HOST-CPUID: kvm_pvm gives the guest the host's CPUID.</summary>
-    KvmPvmHostCpuid,
-
-    /// <summary>PTRACE-PKRU-IGN: PKRU written through ptrace is ignored.</summary>
-    PtracePkruIgnored,
-
-    /// <summary>PTRACE-PKRU-INIT: bit 9 clear in a ptrace write zeroes PKRU.</summary>
-    PtracePkruInit,
-
-    /// <summary>PTRACE-SIZE-EFAULT: a regset write of another size is refused with EFAULT.</summary>
-    PtraceSizeEfault,
-
-    /// <summary>PTRACE-LENIENT: a ptrace write drops foreign MXCSR bits, and a refused header resets the state.</summary>
-    PtraceLenient,
-
-    /// <summary>SIG-PKRU-FORCED: a signal frame always has bit 9.</summary>
-    SignalPkruForced,
-
-    /// <summary>SIG-KEYS-OPEN: signals are delivered and returned from with all protection keys open.</summary>
-    SignalKeysOpen,
-
-    /// <summary>SIG-PKU-NO-XCR0: signals fail when PKU is there without 0xD bit 9.</summary>
-    SignalPkuWithoutXcr0,
-
-    /// <summary>X86FPU-NOPKU: XCR0 bit 9 stays set although protection keys are off.</summary>
-    X86FpuNoPku,
+            return rows;
+        }
+    }
 }

@@ -23,7 +23,7 @@ public sealed record LintFinding(LintRule Rule, Severity Severity, LintPlace Pla
     public int Processor { get; init; }
 
     /// <summary>The same as a finding of any other verb.</summary>
-    public Finding ToFinding() => new(Rule.Id, Severity, Message)
+    public Finding ToFinding() => new(Rule.ToRule(), Severity, Message)
     {
         Where = new FindingLocation(Leaf: Place.ToString()),
         Found = Found,

@@ -77,7 +77,7 @@ internal static class Alternatives
             string facts = string.Join(", ", asked.Select(Name));
             return Unknown(runs, [.. asked.Select(fact => DependencyOf(fact, runs))]) with
             {
-                Findings = [RestoreRehearsal.OfRule("XS0722", $"too many facts are not known to try all of their values: {facts}", new FindingLocation()), .. Common(runs)],
+                Findings = [RestoreRehearsal.OfRule(Rules.DependsOnUnknownFact, $"too many facts are not known to try all of their values: {facts}", new FindingLocation()), .. Common(runs)],
             };
         }
 
@@ -120,7 +120,7 @@ internal static class Alternatives
         TargetOutcome first = runs[0].Outcome;
         IEnumerable<Finding> more = runs.Skip(1).SelectMany(run => run.Outcome.Findings).Where(finding => finding.Severity == Severity.Warning && !first.Findings.Any(seen => IsSame(seen, finding)))
             .DistinctBy(finding => (finding.Rule, finding.Where));
-        Finding info = RestoreRehearsal.OfRule("XS0723", $"{string.Join("; ", asked.Select(fact => fact.Why))}: the answer is the same whichever it is", new FindingLocation());
+        Finding info = RestoreRehearsal.OfRule(Rules.UnknownFactDoesNotMatter, $"{string.Join("; ", asked.Select(fact => fact.Why))}: the answer is the same whichever it is", new FindingLocation());
         return first with { Findings = [.. first.Findings, .. more, info], Repaired = repair?.Repaired, Repairs = repair?.Repairs ?? first.Repairs };
     }
 
@@ -128,7 +128,7 @@ internal static class Alternatives
     {
         foreach (Dependency dependency in dependsOn)
         {
-            string rule = dependency.Fact switch { OpenFact.Layout => "XS0701", OpenFact.GuestCpuid => "XS0702", _ => "XS0722" };
+            Rule rule = dependency.Fact switch { OpenFact.Layout => Rules.LayoutGuessed, OpenFact.GuestCpuid => Rules.GuestCpuidUnknown, _ => Rules.DependsOnUnknownFact };
             yield return RestoreRehearsal.OfRule(rule, $"{dependency.Why}, and the answer depends on it", new FindingLocation()) with { Mend = dependency.FindOut };
         }
     }
@@ -157,7 +157,7 @@ internal static class Alternatives
     {
         Verdict verdict = VerdictOf(under);
         TargetOutcome? worst = verdict == Verdict.Unknown ? null : under.MaxBy(run => run.Outcome.Verdict)!.Outcome;
-        ImmutableArray<string> rules = [.. (worst?.Findings ?? []).Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule).Distinct()];
+        ImmutableArray<string> rules = [.. (worst?.Findings ?? []).Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()];
         return new DependencyOutcome(value, verdict, worst?.RefusedCall, worst?.Errno ?? Errno.None, rules);
     }
 

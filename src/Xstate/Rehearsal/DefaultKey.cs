@@ -36,7 +36,7 @@ public static class DefaultKey
         string forbidden = pkru.AccessDisabled(0) ? "any access to memory" : "any write to memory";
         return
         [
-            RestoreRehearsal.OfRule("XS1304", $"PKRU {pkru} closes key 0: {forbidden} that has no key of its own ends in SIGSEGV (SEGV_PKUERR)", new FindingLocation(thread.Id, offset, Register: "pkru")) with
+            RestoreRehearsal.OfRule(Rules.DefaultKeyClosed, $"PKRU {pkru} closes key 0: {forbidden} that has no key of its own ends in SIGSEGV (SEGV_PKUERR)", new FindingLocation(thread.Id, offset, Register: "pkru")) with
             {
                 Found = pkru.ToString(),
                 Expected = "bits 0 and 1 clear",

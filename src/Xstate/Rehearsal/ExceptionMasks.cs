@@ -36,5 +36,5 @@ public static class ExceptionMasks
     }
 
     private static Finding Of(CapturedState state, string register, ulong found, ulong initial, string end) =>
-        RestoreRehearsal.OfRule("XS0810", $"{register} 0x{found:x} masks no exception: {end}", new FindingLocation(state.Id, Register: register)) with { Found = $"0x{found:x}", Expected = $"0x{initial:x}, the initial value" };
+        RestoreRehearsal.OfRule(Rules.ExceptionsUnmasked, $"{register} 0x{found:x} masks no exception: {end}", new FindingLocation(state.Id, Register: register)) with { Found = $"0x{found:x}", Expected = $"0x{initial:x}, the initial value" };
 }

@@ -40,19 +40,19 @@ internal static class GuestPromises
 
         if (instructions.Count > 0)
         {
-            findings.Add(RestoreRehearsal.OfRule("XS0508", $"the guest's CPUID promises {Names(instructions)}, which {host.Record.Name} lacks: a program that uses it takes #UD", Where(state, instructions[0])));
+            findings.Add(RestoreRehearsal.OfRule(Rules.PromisedInstructionsLacking, $"the guest's CPUID promises {Names(instructions)}, which {host.Record.Name} lacks: a program that uses it takes #UD", Where(state, instructions[0])));
         }
 
         if (others.Count > 0)
         {
-            findings.Add(RestoreRehearsal.OfRule("XS0509", $"the guest's CPUID has {Names(others)}, which {host.Record.Name} does not show; no instruction and no register hangs on it", Where(state, others[0])));
+            findings.Add(RestoreRehearsal.OfRule(Rules.PromisedFeaturesNotShown, $"the guest's CPUID has {Names(others)}, which {host.Record.Name} does not show; no instruction and no register hangs on it", Where(state, others[0])));
         }
 
         string vendor = guest.Value.Vendor;
         string there = host.Record.Cpuid.Vendor;
         if (vendor.Length > 0 && there.Length > 0 && vendor != there)
         {
-            findings.Add(RestoreRehearsal.OfRule("XS0511", $"the guest reads the vendor {Printable(vendor)}, the processor of {host.Record.Name} is of {Printable(there)}", new FindingLocation(state.Id, Leaf: "0x0")));
+            findings.Add(RestoreRehearsal.OfRule(Rules.VendorNotTargets, $"the guest reads the vendor {Printable(vendor)}, the processor of {host.Record.Name} is of {Printable(there)}", new FindingLocation(state.Id, Leaf: "0x0")));
         }
 
         return instructions.Count > 0;

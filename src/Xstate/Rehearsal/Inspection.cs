@@ -50,7 +50,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private FindingLocation At(int? offset = null, string? leaf = null, string? register = null) => new(state.Id, offset, leaf, register);
 
-    private void Add(ICollection<Finding> findings, string rule, string message, FindingLocation where, Verdict verdict, string? found = null, string? expected = null)
+    private void Add(ICollection<Finding> findings, Rule rule, string message, FindingLocation where, Verdict verdict, string? found = null, string? expected = null)
     {
         findings.Add(RestoreRehearsal.OfRule(rule, message, where) with { Found = found, Expected = expected });
         Verdict = verdict > Verdict ? verdict : Verdict;
@@ -62,7 +62,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         bool isEmpty = !_area.AsSpan(0, XsaveFormat.LegacyLength).ContainsAnyExcept((byte)0) && Area.XstateBv.IsEmpty && Area.XcompBv == 0;
         if (isEmpty)
         {
-            Add(findings, "XS0113", "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state", At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");
+            Add(findings, Rules.AllZeroArea, "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state", At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");
         }
 
         return isEmpty;
@@ -74,7 +74,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet fatal = vcpu.State.Xfeatures & vcpu.State.Xfd;
         if (!fatal.IsEmpty && host.Behavior.Has(KernelDifference.KvmSetXfdNm))
         {
-            Add(findings, "XS0601", $"DANGER: {fatal.Describe()} is loaded while IA32_XFD {vcpu.State.Xfd} disables it; the host kernel takes #NM", At(XsaveFormat.XstateBvOffset),
+            Add(findings, Rules.TileDataUnderXfd, $"DANGER: {fatal.Describe()} is loaded while IA32_XFD {vcpu.State.Xfd} disables it; the host kernel takes #NM", At(XsaveFormat.XstateBvOffset),
                 Verdict.Dangerous, vcpu.State.Xfeatures.ToString(), $"no bit of {vcpu.State.Xfd}");
         }
     }
@@ -84,7 +84,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet missing = _guestCpuid.UserComponents.Except(host.KvmXcr0);
         if (!missing.IsEmpty)
         {
-            Add(findings, "XS0506", $"the guest's CPUID has {missing.Describe()}, which the host lacks: its next XSETBV takes #GP", At(leaf: "0xd.0.eax"), Verdict.Differs,
+            Add(findings, Rules.LiveComponentLacking, $"the guest's CPUID has {missing.Describe()}, which the host lacks: its next XSETBV takes #GP", At(leaf: "0xd.0.eax"), Verdict.Differs,
                 _guestCpuid.UserComponents.ToString(), $"no bit outside {host.KvmXcr0}");
         }
     }
@@ -102,7 +102,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         {
             if (layout.TryGetSlot(component, out XsaveSlot here) && host.Layout.TryGetSlot(component, out XsaveSlot there) && here.Offset != there.Offset)
             {
-                Add(findings, "XS0504", $"the image has {StateComponents.NameOf(component)} at {here.Offset}, {host.Record.Name} reads it at {there.Offset}", At(here.Offset), Verdict.Differs,
+                Add(findings, Rules.ForeignLayout, $"the image has {StateComponents.NameOf(component)} at {here.Offset}, {host.Record.Name} reads it at {there.Offset}", At(here.Offset), Verdict.Differs,
                     $"{here.Offset}", $"{there.Offset}");
                 return;
             }
@@ -117,7 +117,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         {
             if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there) && (here.Offset != there.Offset || here.Size != there.Size))
             {
-                Add(findings, "XS0507", $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor of {host.Record.Name} has it at {there.Offset} with {there.Size}",
+                Add(findings, Rules.GuestToldOtherLayout, $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor of {host.Record.Name} has it at {there.Offset} with {there.Size}",
                     At(leaf: $"0xd.{(int)here.Component:x}.ebx"), Verdict.Same, $"{here.Offset}", $"{there.Offset}");
                 return;
             }
@@ -129,7 +129,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet hidden = Area.XstateBv.Except(_guest);
         if (!hidden.IsEmpty)
         {
-            Add(findings, "XS0505", $"the image holds {hidden.Describe()}, which the guest's CPUID hides", At(XsaveFormat.XstateBvOffset), Verdict.Same, Area.XstateBv.ToString(), $"no bit outside {_guest}");
+            Add(findings, Rules.UnusableState, $"the image holds {hidden.Describe()}, which the guest's CPUID hides", At(XsaveFormat.XstateBvOffset), Verdict.Same, Area.XstateBv.ToString(), $"no bit outside {_guest}");
         }
     }
 
@@ -140,7 +140,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
             string text = options.PreviousPkru is { } previous
                 ? $"bit 9 of XSTATE_BV is clear, so the vCPU keeps its PKRU 0x{previous:x}"
                 : "bit 9 of XSTATE_BV is clear, so PKRU becomes 0 on a fresh vCPU and stays what it was on a used one";
-            Add(findings, "XS0502", text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Loaded.ToString(), "bit 9 set");
+            Add(findings, Rules.OldPkruKept, text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Loaded.ToString(), "bit 9 set");
         }
     }
 
@@ -150,7 +150,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet hidden = Area.XstateBv.Except(Loaded);
         if (!hidden.IsEmpty)
         {
-            Add(findings, "XS0901", $"the stored XSTATE_BV {Loaded} hides {hidden.Describe()}, which the registers hold: KVM gives the guest their initial state", At(XsaveFormat.XstateBvOffset), Verdict.Same,
+            Add(findings, Rules.StreamHidesRegisters, $"the stored XSTATE_BV {Loaded} hides {hidden.Describe()}, which the registers hold: KVM gives the guest their initial state", At(XsaveFormat.XstateBvOffset), Verdict.Same,
                 Loaded.ToString(), Area.XstateBv.ToString());
         }
     }
@@ -159,7 +159,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     {
         if (state.Stored is { X87Order.Value: X87Order.Physical } && StoredImage.OrderMatters(state))
         {
-            Add(findings, "XS0903", "the x87 registers are stored with physical register R0 first; QEMU hands them to KVM as if ST(0) came first", At(XsaveFormat.StOffset, register: "st0"), Verdict.Same);
+            Add(findings, Rules.OtherX87Order, "the x87 registers are stored with physical register R0 first; QEMU hands them to KVM as if ST(0) came first", At(XsaveFormat.StOffset, register: "st0"), Verdict.Same);
         }
     }
 
@@ -168,7 +168,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet supervisor = _guestCpuid.SupervisorComponents & host.KvmXss;
         if (!supervisor.IsEmpty && state.Xss is null)
         {
-            Add(findings, "XS0401", $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0", At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
+            Add(findings, Rules.MissingXss, $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0", At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
                 "none", supervisor.ToString());
         }
     }
@@ -177,7 +177,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     {
         if (options.Vmm is { } vmm && vmm.Order.Contains(RestoreCall.SetFpu) && state.FpuDisagreement is { } offset)
         {
-            Add(findings, "XS1104", $"{vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
+            Add(findings, Rules.FpuDisagrees, $"{vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
         }
     }
 
@@ -203,7 +203,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         string[] changed = [.. differences.Skip(others).Select(d => d.Register).Where(register => !register.StartsWith("ia32_", StringComparison.Ordinal))];
         if (changed.Length > 0)
         {
-            string rule = changed is ["mxcsr"] ? "XS0503" : "XS0501";
+            Rule rule = changed is ["mxcsr"] ? Rules.MxcsrReplaced : Rules.RegisterDiffers;
             string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
             findings.Add(RestoreRehearsal.OfRule(rule, $"after the restore the guest finds other values in {names}", At(register: changed[0])));
         }
@@ -233,7 +233,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
                 Verdict = Verdict > Verdict.Differs ? Verdict : Verdict.Differs;
                 if (!Unset.Contains(msr.Index))
                 {
-                    Add(findings, "XS0411", $"the guest had {register} 0x{msr.Value:x} and finds 0x{now:x}", At(register: register), Verdict.Differs, $"0x{now:x}", $"0x{msr.Value:x}");
+                    Add(findings, Rules.MsrDiffers, $"the guest had {register} 0x{msr.Value:x} and finds 0x{now:x}", At(register: register), Verdict.Differs, $"0x{now:x}", $"0x{msr.Value:x}");
                 }
             }
         }

@@ -115,7 +115,7 @@ public static class ProcessRehearsal
             if (built.Frame is not { } frame)
             {
                 (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "restore_fpu");
-                findings.Add(RestoreRehearsal.OfRule("XS1006", $"CRIU gives up: {built.Refusal}", new FindingLocation(state.Id)));
+                findings.Add(RestoreRehearsal.OfRule(Rules.CriuGivesUp, $"CRIU gives up: {built.Refusal}", new FindingLocation(state.Id)));
                 continue;
             }
 
@@ -124,7 +124,7 @@ public static class ProcessRehearsal
             if (answer.Killed)
             {
                 (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "rt_sigreturn");
-                findings.Add(RestoreRehearsal.OfRule("XS1007", $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why}", new FindingLocation(state.Id)));
+                findings.Add(RestoreRehearsal.OfRule(Rules.ThreadKilled, $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why}", new FindingLocation(state.Id)));
                 continue;
             }
 
@@ -136,7 +136,7 @@ public static class ProcessRehearsal
                 string[] changed = [.. differences.Skip(before).Select(difference => difference.Register)];
                 string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
                 string why = answer.FxOnly && host.HasXsave ? "; the kernel took x87 and SSE only" : "";
-                findings.Add(RestoreRehearsal.OfRule("XS0501", $"after the restore the thread finds other values in {names}{why}", new FindingLocation(state.Id, Register: changed[0])));
+                findings.Add(RestoreRehearsal.OfRule(Rules.RegisterDiffers, $"after the restore the thread finds other values in {names}{why}", new FindingLocation(state.Id, Register: changed[0])));
             }
         }
 
@@ -148,12 +148,12 @@ public static class ProcessRehearsal
         StateComponentSet foreign = state.ReadArea().XstateBv.Except(CriuFrame.Carried);
         if (!foreign.IsEmpty)
         {
-            findings.Add(RestoreRehearsal.OfRule("XS1004", $"the thread used {foreign.Describe()}, which CRIU does not carry", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
+            findings.Add(RestoreRehearsal.OfRule(Rules.CriuComponentNotCarried, $"the thread used {foreign.Describe()}, which CRIU does not carry", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
         }
 
         if (!built.Dropped.IsEmpty)
         {
-            findings.Add(RestoreRehearsal.OfRule("XS1005", $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
+            findings.Add(RestoreRehearsal.OfRule(Rules.CriuComponentDropped, $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
         }
     }
 
@@ -215,7 +215,7 @@ public static class ProcessRehearsal
         int maxHere = (int)host.Record.Cpuid.LargestAreaLength;
         if (size != 0 && (size != here || max != maxHere))
         {
-            findings.Add(RestoreRehearsal.OfRule("XS1009", $"criu cpuinfo check --cpu-cap fpu refuses this target because the areas differ in size ({size} of {max} bytes there, {here} of {maxHere} here), whatever the restore would do",
+            findings.Add(RestoreRehearsal.OfRule(Rules.CpuinfoCheckRefuses, $"criu cpuinfo check --cpu-cap fpu refuses this target because the areas differ in size ({size} of {max} bytes there, {here} of {maxHere} here), whatever the restore would do",
                 new FindingLocation(Leaf: "0xd.0.ebx")));
         }
 
@@ -240,7 +240,7 @@ public static class ProcessRehearsal
             {
                 if (xsavec == true)
                 {
-                    findings.Add(RestoreRehearsal.OfRule("XS1001", $"the dynamic linker of the process saves vector registers with XSAVEC, which {host.Record.Name} lacks: #UD at the first lazily bound call", new FindingLocation(Leaf: "0xd.1.eax")));
+                    findings.Add(RestoreRehearsal.OfRule(Rules.DynamicLinkerAreaTooSmall, $"the dynamic linker of the process saves vector registers with XSAVEC, which {host.Record.Name} lacks: #UD at the first lazily bound call", new FindingLocation(Leaf: "0xd.1.eax")));
                 }
 
                 continue;
@@ -252,7 +252,7 @@ public static class ProcessRehearsal
             {
                 string how = usesXsavec ? "XSAVEC" : "XSAVE";
                 string doubt = xsavec is null ? $", if its processor {(usesXsavec ? "has" : "lacks")} XSAVEC, which nothing here tells" : "";
-                findings.Add(RestoreRehearsal.OfRule("XS1001",
+                findings.Add(RestoreRehearsal.OfRule(Rules.DynamicLinkerAreaTooSmall,
                     $"the dynamic linker of the process keeps {linker.Room} bytes for vector registers, for {components.Describe()}; {how} on {host.Record.Name} writes {written}{doubt}", new FindingLocation(Leaf: "0xd.0.ebx")) with
                 {
                     Found = $"{linker.Room} bytes",
@@ -298,7 +298,7 @@ public static class ProcessRehearsal
         if (missing.Count > 0)
         {
             string names = string.Join(", ", missing.Take(MaxFeatures)) + (missing.Count > MaxFeatures ? $" and {missing.Count - MaxFeatures} more" : "");
-            findings.Add(RestoreRehearsal.OfRule("XS1008", $"the processor where the process started has instructions that the target lacks: CPUID {names}", new FindingLocation(Leaf: missing[0])));
+            findings.Add(RestoreRehearsal.OfRule(Rules.InstructionsLacking, $"the processor where the process started has instructions that the target lacks: CPUID {names}", new FindingLocation(Leaf: missing[0])));
         }
     }
 

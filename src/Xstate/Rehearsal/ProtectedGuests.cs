@@ -32,16 +32,16 @@ internal static class ProtectedGuests
         }
         else if (host.Behavior.Has(KernelDifference.KvmProtectedZero))
         {
-            findings.Add(RestoreRehearsal.OfRule("XS0109", Ignored(protection), new FindingLocation()) with
+            findings.Add(RestoreRehearsal.OfRule(Rules.ProtectedState, Ignored(protection), new FindingLocation()) with
             {
-                Since = KernelDifferences.Get(KernelDifference.KvmProtectedZero).Affected,
+                Since = KernelDifference.KvmProtectedZero.Affected,
             });
         }
 
         if (Missing(protection, host) is { } missing)
         {
             (verdict, refusedCall) = (Verdict.Refused, CallOf(protection));
-            findings.Add(RestoreRehearsal.OfRule("XS0112", missing, new FindingLocation()));
+            findings.Add(RestoreRehearsal.OfRule(Rules.GuestKindLacking, missing, new FindingLocation()));
         }
 
         return new TargetOutcome

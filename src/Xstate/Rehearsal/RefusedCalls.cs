@@ -34,8 +34,8 @@ internal static class RefusedCalls
                 }
 
                 findings.Add(restorer.OnShortCount == ShortCountPolicy.Unnoticed
-                    ? RestoreRehearsal.OfRule("XS0410", $"{restorer.Title} does not look at how many MSRs the kernel took: {what} is not set, and the guest resumes without it", where)
-                    : RestoreRehearsal.OfRule("XS1105", $"{restorer.Title} leaves out {what}, which the kernel refuses, and resumes the guest without it", where));
+                    ? RestoreRehearsal.OfRule(Rules.UnsetMsrsUnnoticed, $"{restorer.Title} does not look at how many MSRs the kernel took: {what} is not set, and the guest resumes without it", where)
+                    : RestoreRehearsal.OfRule(Rules.MsrsLeftOut, $"{restorer.Title} leaves out {what}, which the kernel refuses, and resumes the guest without it", where));
             }
         }
     }
@@ -43,12 +43,12 @@ internal static class RefusedCalls
     /// <summary>The name of an MSR as registers are named.</summary>
     public static string RegisterOf(MsrEntry msr) => GuestMsrs.NameOf(msr.Index).ToLowerInvariant();
 
-    private static Finding Of(Refusal? why, string answer, FindingLocation where) => new(why?.Rule ?? "XS0501", Severity.Error, $"{answer}: {why?.Message ?? "refused"}")
+    private static Finding Of(Refusal? why, string answer, FindingLocation where) => new(why?.Rule ?? Rules.RegisterDiffers, Severity.Error, $"{answer}: {why?.Message ?? "refused"}")
     {
         Where = where with { Offset = why?.Offset, Leaf = why?.Leaf },
         Found = why?.Found,
         Expected = why?.Expected,
         Since = why?.Since,
-        Mend = why is null ? null : RuleCatalog.Find(why.Rule)?.Mend,
+        Mend = why is null ? null : why.Rule.Mend,
     };
 }

@@ -89,12 +89,12 @@ public static class RegisterWrite
     private static Finding Ignored(int id, WrittenRegister register, LinuxHost? host)
     {
         bool isPkru = register.Register == "pkru";
-        KernelDifferenceInfo info = KernelDifferences.Get(KernelDifference.PtracePkruIgnored);
+        KernelDifference info = KernelDifference.PtracePkruIgnored;
         string kernel = host is null ? "this kernel" : host.Behavior.Name;
         string cause = !isPkru ? "it answered success"
             : host?.Behavior.Has(KernelDifference.PtracePkruIgnored) == false ? $"as one with {info.Id} would, though its release should not have it"
             : $"it has {info.Id}";
-        return new Finding(isPkru ? "XS1301" : "XS1302", Severity.Error, $"{kernel} ignored the write of {register.Register}: {cause}")
+        return new Finding(isPkru ? Rules.TracerPkruIgnored : Rules.RegisterReadsBackOther, Severity.Error, $"{kernel} ignored the write of {register.Register}: {cause}")
         {
             Where = new FindingLocation(id, Register: register.Register),
             Found = register.After,

@@ -71,7 +71,7 @@ public static class RestoreRehearsal
             TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, host, options)
                 : restorer is KvmRestorer kvm ? OnKvm(written, host, options, kvm, choices)
                 : TcgLoad.Perform(written, host, restorer, options.Force);
-            ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != "XS0701"), .. outcome.Findings];
+            ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != Rules.LayoutGuessed), .. outcome.Findings];
             outcome = outcome with
             {
                 Findings = findings,
@@ -113,7 +113,7 @@ public static class RestoreRehearsal
             return outcome;
         }
 
-        Finding finding = OfRule("XS0730", $"{named.Provenance.Detail}, so that {Restorers.For(capture).Title} restores it and not {restorer.Title}", new FindingLocation());
+        Finding finding = OfRule(Rules.OtherVmmThanFileNames, $"{named.Provenance.Detail}, so that {Restorers.For(capture).Title} restores it and not {restorer.Title}", new FindingLocation());
         outcome = outcome with { Findings = [finding, .. outcome.Findings] };
         return force || outcome.Verdict != Verdict.Repairable ? outcome : outcome with
         {
@@ -135,26 +135,26 @@ public static class RestoreRehearsal
         AddLost(findings, known);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
-            findings.Add(OfRule("XS0704", $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
+            findings.Add(OfRule(Rules.FlavourNotModelled, $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
         }
 
         FindLeftOut(known, kvm.LeftOut(host), host, kvm, findings);
 
         if (host.Record.Provenance.Source is FactSource.Inferred or FactSource.Guess)
         {
-            findings.Add(OfRule("XS1217", $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}", new FindingLocation()));
+            findings.Add(OfRule(Rules.HostPutTogether, $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}", new FindingLocation()));
         }
 
         StateComponentSet unplaced = XsaveLeafCompletion.MissingPlaces(host.Record.Cpuid);
         if (!unplaced.IsEmpty || XsaveLeafCompletion.LacksMask(host.Record.Cpuid))
         {
             string what = unplaced.IsEmpty ? "announces XSAVE without telling its components" : $"does not tell where {unplaced.Describe()} lie";
-            findings.Add(OfRule("XS0703", $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
+            findings.Add(OfRule(Rules.XsaveLeafIncomplete, $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
         }
 
         Attempt attempt = Try(known, host, options, kvm);
         findings.AddRange(attempt.Findings);
-        if (attempt.Verdict == Verdict.Same || attempt.Findings.Any(finding => finding.Rule == "XS0113"))
+        if (attempt.Verdict == Verdict.Same || attempt.Findings.Any(finding => finding.Rule == Rules.AllZeroArea))
         {
             // No repair makes a snapshot of an area that is none.
             return Outcome(attempt, known, host, options) with { Findings = findings.ToImmutable() };
@@ -207,7 +207,7 @@ public static class RestoreRehearsal
         {
             CapturedState first = states.First();
             string more = states.Count() == 1 ? "" : $" and {states.Count() - 1} more";
-            findings.Add(OfRule("XS0706", $"of {unit} {first.Id}{more}, {states.Key.Describe()} is not known whole: lost bytes take no part in what is said here", new FindingLocation(first.Id, first.Lost[0].Offset)));
+            findings.Add(OfRule(Rules.LostRegisters, $"of {unit} {first.Id}{more}, {states.Key.Describe()} is not known whole: lost bytes take no part in what is said here", new FindingLocation(first.Id, first.Lost[0].Offset)));
         }
     }
 
@@ -227,7 +227,7 @@ public static class RestoreRehearsal
 
             if (!lost.IsEmpty)
             {
-                findings.Add(OfRule("XS0910", $"KVM of {host.Record.Name} does not announce {lost.Describe()}: {vmm.Title} leaves the values out and the guest finds zeros", new FindingLocation(state.Id)));
+                findings.Add(OfRule(Rules.UnannouncedRegistersLeftOut, $"KVM of {host.Record.Name} does not announce {lost.Describe()}: {vmm.Title} leaves the values out and the guest finds zeros", new FindingLocation(state.Id)));
             }
         }
     }
@@ -252,7 +252,7 @@ public static class RestoreRehearsal
 
         if (verdict == Verdict.Differs)
         {
-            findings.Add(OfRule("XS0602", $"{restorer.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
+            findings.Add(OfRule(Rules.FailureIgnored, $"{restorer.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
         }
 
         for (int i = 0; i < performed.Vcpus.Length; i++)
@@ -286,11 +286,7 @@ public static class RestoreRehearsal
 
     private static Verdict Worse(Verdict a, Verdict b) => a > b ? a : b;
 
-    internal static Finding OfRule(string id, string message, FindingLocation where)
-    {
-        Rule rule = RuleCatalog.Find(id) ?? throw new ArgumentOutOfRangeException(nameof(id), id, "no such rule");
-        return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
-    }
+    internal static Finding OfRule(Rule rule, string message, FindingLocation where) => rule.At(where, message);
 
     private static TargetOutcome Outcome(Attempt attempt, Capture rehearsed, LinuxHost host, RehearsalOptions options)
     {

@@ -16,7 +16,7 @@ internal static class TcgLoad
         if (known.States.FirstOrDefault(state => state.Stored is not { NeedsKvm: false }) is { } refused)
         {
             string why = refused.Stored is null ? "only QEMU streams can be loaded by TCG" : $"TCG refuses the stream before it looks at registers: {refused.Stored.Writer.Provenance.Detail}";
-            findings.Add(RestoreRehearsal.OfRule("XS0909", why, new FindingLocation(refused.Id)));
+            findings.Add(RestoreRehearsal.OfRule(Rules.TcgCannotLoad, why, new FindingLocation(refused.Id)));
             ImmutableArray<RepairStep>.Builder cuts = ImmutableArray.CreateBuilder<RepairStep>();
             Capture? cut = force && known.States.All(state => state.Stored is not null) ? known with { States = [.. known.States.Select(state => StoredRepair.ForTcg(state, cuts))] } : null;
             return Outcome(cut is null ? Verdict.Refused : Verdict.Repairable, [], cuts.ToImmutable(), cut);
@@ -64,7 +64,7 @@ internal static class TcgLoad
 
             if (differences.Count > count)
             {
-                findings.Add(RestoreRehearsal.OfRule("XS0903", "the x87 registers are stored with ST(0) first; TCG takes them with physical register R0 first", new FindingLocation(state.Id, Register: "st0")));
+                findings.Add(RestoreRehearsal.OfRule(Rules.OtherX87Order, "the x87 registers are stored with ST(0) first; TCG takes them with physical register R0 first", new FindingLocation(state.Id, Register: "st0")));
             }
         }
 

@@ -57,7 +57,7 @@ public static class JsonAnswer
     private static void Write(Utf8JsonWriter json, Finding finding)
     {
         json.WriteStartObject();
-        json.WriteString("rule", finding.Rule);
+        json.WriteString("rule", finding.Rule.Id);
         json.WriteString("severity", NameOf(finding.Severity));
         json.WriteString("message", finding.Message);
         FindingLocation where = finding.Where;

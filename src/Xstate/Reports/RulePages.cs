@@ -16,12 +16,12 @@ public static class RulePages
     public static IEnumerable<DocumentationPage> All()
     {
         yield return Index();
-        foreach (Rule rule in RuleCatalog.All)
+        foreach (Rule rule in Rules.All)
         {
             yield return PageOf(rule);
         }
 
-        foreach (KernelDifferenceInfo info in KernelDifferences.All)
+        foreach (KernelDifference info in KernelDifference.All)
         {
             yield return PageOf(info);
         }
@@ -30,13 +30,13 @@ public static class RulePages
     private static DocumentationPage Index()
     {
         StringBuilder text = new("# Rules and kernel behaviours\n\nMade from the code; `xstate rules ID` prints the same.\n\n| Rule | Severity | |\n|---|---|---|\n");
-        foreach (Rule rule in RuleCatalog.All)
+        foreach (Rule rule in Rules.All)
         {
             text.Append($"| [{rule.Id}]({rule.Id}.md) | {rule.Severity.ToString().ToLowerInvariant()} | {rule.Title} |\n");
         }
 
         text.Append("\n| Behaviour | Kernels |\n|---|---|\n");
-        foreach (KernelDifferenceInfo info in KernelDifferences.All)
+        foreach (KernelDifference info in KernelDifference.All)
         {
             text.Append($"| [{info.Id}]({info.Id}.md) | {info.Affected} |\n");
         }
@@ -47,18 +47,19 @@ public static class RulePages
     private static DocumentationPage PageOf(Rule rule)
     {
         StringBuilder text = new($"# {rule.Id}: {rule.Title}\n\nSeverity: {rule.Severity.ToString().ToLowerInvariant()}\n\n{rule.Explanation}\n\n**What to do.** {rule.Mend}\n\n**Source.** {rule.Source}\n");
-        if (!rule.Behaviors.IsEmpty)
+        string[] deciding = [.. KernelDifference.Deciding(rule).Select(difference => $"[{difference.Id}]({difference.Id}.md)")];
+        if (deciding.Length > 0)
         {
-            text.Append("\nDecided by ").AppendJoin(", ", rule.Behaviors.Select(id => KernelDifferences.Find(id) is null ? $"`{id}`" : $"[{id}]({id}.md)")).Append(".\n");
+            text.Append("\nDecided by ").AppendJoin(", ", deciding).Append(".\n");
         }
 
         return new DocumentationPage($"{rule.Id}.md", text.ToString());
     }
 
-    private static DocumentationPage PageOf(KernelDifferenceInfo info)
+    private static DocumentationPage PageOf(KernelDifference info)
     {
         StringBuilder text = new($"# {info.Id}\n\n{info.Effect}\n\n**Kernels.** {info.Affected}\n\n**Probe.** {info.Probe}\n\n**Source.** {info.Source}\n");
-        string[] rules = [.. RuleCatalog.All.Where(rule => rule.Behaviors.Contains(info.Id)).Select(rule => $"[{rule.Id}]({rule.Id}.md)")];
+        string[] rules = [.. info.Decides.Select(rule => $"[{rule.Id}]({rule.Id}.md)")];
         if (rules.Length > 0)
         {
             text.Append("\nDecides ").AppendJoin(", ", rules).Append(".\n");

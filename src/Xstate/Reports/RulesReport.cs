@@ -7,7 +7,7 @@ namespace Xstate.Reports;
 public static class RulesReport
 {
     /// <summary>Writes the JSON answer.</summary>
-    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifferenceInfo> differences) =>
+    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences) =>
         JsonAnswer.Write(output, "rules", json =>
         {
             json.WriteStartArray("rules");
@@ -21,9 +21,9 @@ public static class RulesReport
                 json.WriteString("mend", rule.Mend);
                 json.WriteString("source", rule.Source);
                 json.WriteStartArray("behaviors");
-                foreach (string behavior in rule.Behaviors)
+                foreach (KernelDifference difference in KernelDifference.Deciding(rule))
                 {
-                    json.WriteStringValue(behavior);
+                    json.WriteStringValue(difference.Id);
                 }
 
                 json.WriteEndArray();
@@ -32,7 +32,7 @@ public static class RulesReport
 
             json.WriteEndArray();
             json.WriteStartArray("behaviors");
-            foreach (KernelDifferenceInfo info in differences)
+            foreach (KernelDifference info in differences)
             {
                 json.WriteStartObject();
                 json.WriteString("behavior", info.Id);
@@ -47,7 +47,7 @@ public static class RulesReport
         });
 
     /// <summary>One line a rule.</summary>
-    public static void WriteList(TextWriter output, IEnumerable<Rule> rules, IEnumerable<KernelDifferenceInfo> differences)
+    public static void WriteList(TextWriter output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(rules);
@@ -58,14 +58,14 @@ public static class RulesReport
         }
 
         output.WriteLine();
-        foreach (KernelDifferenceInfo info in differences)
+        foreach (KernelDifference info in differences)
         {
             output.WriteLine($"{info.Id,-22}  {info.Affected}");
         }
     }
 
     /// <summary>Everything about a rule or behaviour.</summary>
-    public static void WriteExplanation(TextWriter output, IEnumerable<Rule> rules, IEnumerable<KernelDifferenceInfo> differences)
+    public static void WriteExplanation(TextWriter output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(rules);
@@ -78,13 +78,13 @@ public static class RulesReport
             output.WriteLine();
             output.WriteLine($"What to do: {rule.Mend}");
             output.WriteLine($"Source: {rule.Source}");
-            foreach (string behavior in rule.Behaviors)
+            foreach (KernelDifference difference in KernelDifference.Deciding(rule))
             {
-                output.WriteLine($"Decided by: {behavior}{(KernelDifferences.Find(behavior) is { } info ? $", {info.Affected}" : "")}");
+                output.WriteLine($"Decided by: {difference.Id}, {difference.Affected}");
             }
         }
 
-        foreach (KernelDifferenceInfo info in differences)
+        foreach (KernelDifference info in differences)
         {
             output.WriteLine(info.Id);
             output.WriteLine();

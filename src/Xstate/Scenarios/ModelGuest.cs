@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
@@ -226,7 +227,7 @@ internal sealed class VmmGuest : ModelGuest
     public override Intercepted Xsetbv(ulong rax, ulong rcx, ulong rdx)
     {
         VmmXsetbv outcome = _vcpu.Xsetbv(rax, rcx, rdx, Cpu.Cpl);
-        Why = outcome.Why is { } why ? new Refusal("XS0201", null, why) : null;
+        Why = outcome.Why is { } why ? new Refusal(Rules.BrokenXcr0, null, why) : null;
         if (!outcome.Fault.IsFault && !outcome.EntryFails)
         {
             Cpu.Xcr0 = _vcpu.Xcr0;

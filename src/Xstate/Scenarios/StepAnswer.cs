@@ -74,7 +74,7 @@ internal sealed record StepAnswer(Errno Errno, Refusal? Why = null)
         }
 
         json.WriteStartObject("why");
-        json.WriteString("rule", Why.Rule);
+        json.WriteString("rule", Why.Rule.Id);
         json.WriteString("message", Why.Message);
         if (Why.Offset is { } offset)
         {

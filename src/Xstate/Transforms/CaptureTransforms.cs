@@ -87,5 +87,5 @@ public static class CaptureTransforms
     }
 
     private static Finding Obstacle(CapturedState state, StateComponentSet left) =>
-        new("XS0705", Severity.Error, $"{left} has no place in the standard format of that processor and would be lost") { Where = new FindingLocation(state.Id), Found = left.ToString() };
+        new(Rules.NoPlaceInFormat, Severity.Error, $"{left} has no place in the standard format of that processor and would be lost") { Where = new FindingLocation(state.Id), Found = left.ToString() };
 }

@@ -30,12 +30,8 @@ public static class CpuTemplates
             }
             else if (!findings.Any(finding => finding.Where.Leaf == LeafOf(modifier)))
             {
-                Rule rule = RuleCatalog.Find("XS1216")!;
-                findings.Add(new Finding(rule.Id, rule.Severity, $"the template changes {LeafOf(modifier)}, which this CPUID does not have")
-                {
-                    Where = new FindingLocation(Leaf: LeafOf(modifier)),
-                    Mend = rule.Mend,
-                });
+                FindingLocation where = new(Leaf: LeafOf(modifier));
+                findings.Add(Rules.TemplateLeafAbsent.At(where, $"the template changes {where.Leaf}, which this CPUID does not have"));
             }
         }
 

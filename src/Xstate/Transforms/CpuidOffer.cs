@@ -19,9 +19,9 @@ public static class CpuidOffer
             return null;
         }
 
-        Rule rule = RuleCatalog.Find("XS0320")!;
+        Rule rule = Rules.PartialComponentGroup;
         StateComponentSet most = Xcr0Rules.LargestWithin(offered);
-        return new Finding(rule.Id, rule.Severity, $"the CPUID offers {offered}, of which no XSETBV takes all: {violation.Reason}")
+        return new Finding(rule, rule.Severity, $"the CPUID offers {offered}, of which no XSETBV takes all: {violation.Reason}")
         {
             Where = where with { Leaf = "0xd.0.eax" },
             Found = offered.ToString(),

@@ -72,7 +72,7 @@ public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> 
             return;
         }
 
-        findings.Add(new Finding("XS0701", Severity.Warning, message)
+        findings.Add(new Finding(Rules.LayoutGuessed, Severity.Warning, message)
         {
             Where = new FindingLocation(state.Id),
             Mend = "give the CPUID of the processor that wrote it with --layout",
@@ -85,8 +85,8 @@ public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> 
         foreach (IGrouping<int, CapturedState> group in capture.States.GroupBy(state => state.Id).Where(group => group.Skip(1).Any()))
         {
             string unit = capture.Kind == CaptureKind.Process ? "threads" : "virtual CPUs";
-            Rule rule = RuleCatalog.Find("XS0720")!;
-            findings.Add(new Finding(rule.Id, rule.Severity, $"{group.Count()} {unit} have the id {group.Key}") { Where = new FindingLocation(group.Key), Mend = rule.Mend });
+            Rule rule = Rules.EqualIds;
+            findings.Add(new Finding(rule, rule.Severity, $"{group.Count()} {unit} have the id {group.Key}") { Where = new FindingLocation(group.Key), Mend = rule.Mend });
         }
     }
 }

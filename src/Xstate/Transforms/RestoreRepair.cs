@@ -100,7 +100,7 @@ public static class RestoreRepair
 
             if (!manner.Force)
             {
-                _obstacles.Add(new Finding("XS0506", Severity.Error, $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
                 {
                     Where = new FindingLocation(state.Id, Register: "xcr0"),
                     Found = state.Xcr0.Value.ToString(),
@@ -133,7 +133,7 @@ public static class RestoreRepair
 
             if (!live.IsEmpty && !manner.Force)
             {
-                _obstacles.Add(new Finding("XS0506", Severity.Error, $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
                     Found = present.ToString(),
@@ -187,10 +187,10 @@ public static class RestoreRepair
 
             if (manner.IsGuess)
             {
-                _obstacles.Add(new Finding("XS0721", Severity.Error, $"where {extended.Describe()} lies is not known ({state.Layout!.Provenance.Detail}): nothing is moved")
+                _obstacles.Add(new Finding(Rules.RepairAtGuess, Severity.Error, $"where {extended.Describe()} lies is not known ({state.Layout!.Provenance.Detail}): nothing is moved")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.ExtendedOffset),
-                    Mend = RuleCatalog.Find("XS0721")!.Mend,
+                    Mend = Rules.RepairAtGuess.Mend,
                 });
                 return;
             }
@@ -199,7 +199,7 @@ public static class RestoreRepair
             StateComponentSet left = AreaTransforms.ToStandard(_area, _layout, standard, target.Layout);
             if (!left.IsEmpty)
             {
-                _obstacles.Add(new Finding("XS0506", Severity.Error, $"{left.Describe()} has no place in the destination's standard format")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"{left.Describe()} has no place in the destination's standard format")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
                     Mend = "choose a destination that has the component",
@@ -238,7 +238,7 @@ public static class RestoreRepair
                 bool couldBeLive = (foreign & Mxcsr.MaskFromImage(Area.MxcsrMask)) != 0 && Area.MxcsrMask != 0;
                 if (couldBeLive && !manner.Force)
                 {
-                    _obstacles.Add(new Finding("XS0105", Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
+                    _obstacles.Add(new Finding(Rules.ReservedMxcsrBits, Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
                     {
                         Where = new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
                         Found = $"0x{mxcsr:x}",

@@ -46,7 +46,7 @@ public class SharedCpuModelTests(ITestOutputHelper output)
     [InlineData("Cooperlake", "")]
     [InlineData("EPYC-7502-32-Core", "")]
     public void A_dump_of_libvirts_tests_is_said_to_lack_what_it_lacks(string name, string rules) =>
-        Assert.Equal(rules, string.Join(' ', OpenCpuid("libvirt-cputestdata", $"x86_64-cpuid-{name}.xml").Findings.Select(finding => finding.Rule)));
+        Assert.Equal(rules, string.Join(' ', OpenCpuid("libvirt-cputestdata", $"x86_64-cpuid-{name}.xml").Findings.Select(finding => finding.Rule.Id)));
 
     [Fact]
     public void Every_reply_of_libvirts_tests_brings_the_components_that_its_properties_name()
@@ -133,7 +133,7 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         Artifact artifact = Artifact.Open(stream);
         Assert.Null(artifact.Models!.Main);
         Assert.All(artifact.Models.Models, model => Assert.Equal((name, $"CPU model '{name}' not found", 0UL, false), (model.Name, model.Error, model.Components.Value.Bits, model.ListsFeatures)));
-        Assert.Equal(["XS1215", "XS1215"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS1215", "XS1215"], artifact.Findings.Select(finding => finding.Rule.Id));
     }
 
     [Theory]
@@ -285,7 +285,7 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         Assert.Equal((user, supervisor, size), (host.Cpuid.UserComponents.Bits, host.Cpuid.SupervisorComponents.Bits, layout.StandardLength));
         Assert.StartsWith(name[(name.LastIndexOf('_') + 1)..] + ".", host.Kernel!.Value.ToString(), StringComparison.Ordinal);
         Assert.Equal(name.StartsWith("AMD", StringComparison.Ordinal) ? "AuthenticAMD" : "GenuineIntel", host.Cpuid.Vendor);
-        Assert.Equal("XS1211", artifact.Findings[0].Rule);
+        Assert.Equal("XS1211", artifact.Findings[0].Rule.Id);
         Assert.Contains("guest", artifact.Findings[0].Message, StringComparison.Ordinal);
     }
 

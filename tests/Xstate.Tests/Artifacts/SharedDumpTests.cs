@@ -100,7 +100,7 @@ public class SharedDumpTests(ITestOutputHelper output)
         Assert.Equal(94, processors);
 
         static string Leaves(StateComponentSet components) => string.Join(' ', components.Select(component => $"0xd.{(int)component:x}"));
-        static string LeavesOf(Artifact artifact, string rule) => string.Join(' ', artifact.Findings.Where(finding => finding.Rule == rule).Select(finding => finding.Where.Leaf));
+        static string LeavesOf(Artifact artifact, string rule) => string.Join(' ', artifact.Findings.Where(finding => finding.Rule.Id == rule).Select(finding => finding.Where.Leaf));
     }
 
     [Theory]
@@ -114,7 +114,7 @@ public class SharedDumpTests(ITestOutputHelper output)
     public void A_real_defect_is_found_where_it_is(string folder, string name, params string[] expected)
     {
         using FileStream stream = File.OpenRead(Repository.Shared("data", "cpuid", folder, name));
-        IEnumerable<string> found = Artifact.Open(stream).Findings.Select(finding => $"{finding.Rule} {finding.Where.Leaf}");
+        IEnumerable<string> found = Artifact.Open(stream).Findings.Select(finding => $"{finding.Rule.Id} {finding.Where.Leaf}");
         Assert.All(expected, finding => Assert.Contains(finding, found));
     }
 

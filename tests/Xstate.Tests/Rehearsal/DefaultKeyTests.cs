@@ -64,7 +64,7 @@ public class DefaultKeyTests
         LinuxHost host = RegisterWriteTests.Host("6.12");
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host);
         Assert.Equal(Verdict.Same, outcome.Verdict);
-        Assert.Single(outcome.Findings, finding => finding.Rule == "XS1304");
+        Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS1304");
     }
 
     private static CapturedState Thread(uint pkru)

@@ -25,7 +25,7 @@ public class GuestPromisesTests(ITestOutputHelper output)
         // D2: it loaded "the same", and the guest died of SIGILL.
         TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0508" && finding.Message.Contains(missing, StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0508" && finding.Message.Contains(missing, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -47,10 +47,10 @@ public class GuestPromisesTests(ITestOutputHelper output)
                     Assert.True(lost.Length == 0 || (lost.Length == 1 && promised.Has(CpuidFeatures.Mmxext)), $"{made} to {target}");
                 }
 
-                differs += outcome.Findings.Any(finding => finding.Rule == "XS0508") ? 1 : 0;
+                differs += outcome.Findings.Any(finding => finding.Rule.Id == "XS0508") ? 1 : 0;
                 if (made == target)
                 {
-                    Assert.DoesNotContain(outcome.Findings, finding => finding.Rule is "XS0508" or "XS0509" or "XS0511" or "XS0320");
+                    Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id is "XS0508" or "XS0509" or "XS0511" or "XS0320");
                     Assert.Equal(Verdict.Same, outcome.Verdict);
                 }
             }
@@ -84,7 +84,7 @@ public class GuestPromisesTests(ITestOutputHelper output)
             string kernel = Path.GetFileName(file).Split('_')[^1].Replace("host.json", "", StringComparison.Ordinal);
             TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), Host(target, kernel));
             Assert.True(outcome.Verdict == Verdict.Same, $"{Path.GetFileName(file)}: {outcome.Verdict} {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
-            Assert.DoesNotContain(outcome.Findings, finding => finding.Rule is "XS0508" or "XS0511" or "XS0320");
+            Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id is "XS0508" or "XS0511" or "XS0320");
         }
     }
 
@@ -105,7 +105,7 @@ public class GuestPromisesTests(ITestOutputHelper output)
     {
         CpuidTable cpuid = Offering(offered);
         TargetOutcome outcome = RestoreRehearsal.Perform(Capture(cpuid, new StateComponentSet(3)), Host("intel-sapphire-rapids", "6.12"));
-        Assert.Contains(outcome.Findings, finding => finding is { Rule: "XS0320", Severity: Severity.Error });
+        Assert.Contains(outcome.Findings, finding => finding is { Rule.Id: "XS0320", Severity: Severity.Error });
         GuestSignal signal = LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 18)), cpuid.Read);
         Assert.False(signal.Delivered);
         Assert.Contains("#GP", signal.Explanation, StringComparison.Ordinal);

@@ -28,7 +28,7 @@ public class MsrRestoreTests
         TargetOutcome outcome = Rehearse(capture, "amd-turin", kernel, vmm);
         Assert.Equal("KVM_SET_MSRS", outcome.RefusedCall);
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
-        Finding finding = Assert.Single(outcome.Findings, finding => finding.Rule == "XS0403");
+        Finding finding = Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS0403");
         Assert.StartsWith(message, finding.Message, StringComparison.Ordinal);
         Assert.Equal("ia32_u_cet", finding.Where.Register);
     }
@@ -68,7 +68,7 @@ public class MsrRestoreTests
         TargetOutcome outcome = Rehearse(capture, host, kernel, vmm);
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (outcome.Verdict, outcome.RefusedCall));
         Finding refusal = Assert.Single(outcome.Findings, finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal));
-        Assert.Equal(("XS0402", "ia32_xss"), (refusal.Rule, refusal.Where.Register));
+        Assert.Equal(("XS0402", "ia32_xss"), (refusal.Rule.Id, refusal.Where.Register));
         Assert.StartsWith(message, refusal.Message, StringComparison.Ordinal);
     }
 
@@ -87,9 +87,9 @@ public class MsrRestoreTests
         Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), 0x1800, (CetGuest.UserCet, 3), (CetGuest.Pl3Ssp, 0x7FFF_0000_1000));
         TargetOutcome outcome = Rehearse(capture, "intel-sapphire-rapids", "6.17", "cloud-hypervisor");
         Assert.Equal(Verdict.Differs, outcome.Verdict);
-        (string, string?)[] reasons = [.. outcome.Findings.Where(finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal)).Select(finding => (finding.Rule, finding.Where.Register))];
+        (string, string?)[] reasons = [.. outcome.Findings.Where(finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal)).Select(finding => (finding.Rule.Id, finding.Where.Register))];
         Assert.Equal([("XS0402", "ia32_xss"), ("XS0403", "ia32_u_cet"), ("XS0403", "ia32_pl3_ssp")], reasons);
-        Assert.Equal(3, outcome.Findings.Count(finding => finding.Rule == "XS1105"));
+        Assert.Equal(3, outcome.Findings.Count(finding => finding.Rule.Id == "XS1105"));
         Assert.Equal(["ia32_xss", "ia32_u_cet", "ia32_pl3_ssp"], outcome.Differences.Select(difference => difference.Register));
     }
 
@@ -101,7 +101,7 @@ public class MsrRestoreTests
         Capture capture = CetGuest.Of(CetGuest.Host("amd-turin", "6.12"), 0x1800, (CetGuest.UserCet, 1));
         TargetOutcome outcome = Rehearse(capture, "amd-turin", "6.12", vmm);
         Assert.Equal((Verdict.Differs, null), (outcome.Verdict, outcome.RefusedCall));
-        Assert.Equal(2, outcome.Findings.Count(finding => finding.Rule == rule));
+        Assert.Equal(2, outcome.Findings.Count(finding => finding.Rule.Id == rule));
         Assert.Equal(["ia32_xss", "ia32_u_cet"], outcome.Differences.Select(difference => difference.Register));
     }
 
@@ -119,7 +119,7 @@ public class MsrRestoreTests
         TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Stored = stored }] }, target, new RehearsalOptions { Vmm = Restorers.Default });
         Assert.Equal((Verdict.Differs, null), (outcome.Verdict, outcome.RefusedCall));
         Assert.Equal(new RegisterDifference(0, "ia32_xss", "0x1800", "0x0"), Assert.Single(outcome.Differences));
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0411");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0411");
     }
 
     [Fact]

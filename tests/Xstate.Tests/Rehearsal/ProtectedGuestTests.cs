@@ -29,7 +29,7 @@ public class ProtectedGuestTests
         TargetOutcome outcome = RestoreRehearsal.Perform(CetGuest.Of(host, null), host, new RehearsalOptions { Protection = protection });
         Assert.Equal((verdict, call, errno), (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
         Finding finding = Assert.Single(outcome.Findings);
-        Assert.Equal("XS0109", finding.Rule);
+        Assert.Equal("XS0109", finding.Rule.Id);
         Assert.Empty(outcome.Differences);
         Assert.Empty(outcome.Repairs);
         Assert.Null(outcome.Repaired);
@@ -43,9 +43,9 @@ public class ProtectedGuestTests
         LinuxHost host = CetGuest.Host(name, kernel);
         TargetOutcome outcome = RestoreRehearsal.Perform(SampleHosts.OpenCapture("live-avx512"), host, new RehearsalOptions { Protection = GuestProtection.SevEs });
         Assert.Equal((Verdict.Refused, "KVM_SEV_ES_INIT"), (outcome.Verdict, outcome.RefusedCall));
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0112");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0112");
         Assert.Empty(outcome.Differences);
-        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule == "XS0501");
+        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id == "XS0501");
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public class ProtectedGuestTests
             _ => Verdict.Differs,
         };
         Assert.Equal(expected, outcome.Verdict);
-        Assert.Equal(expected != Verdict.Same, outcome.Findings.Any(finding => finding.Rule == "XS0109"));
+        Assert.Equal(expected != Verdict.Same, outcome.Findings.Any(finding => finding.Rule.Id == "XS0109"));
         Assert.Empty(outcome.Differences);
     }
 
@@ -123,7 +123,7 @@ public class ProtectedGuestTests
         RehearsalOptions options = new() { Vmm = random.Pick<Restorer>([.. Restorers.All.Where(restorer => restorer.Vmm != Vmm.Hyperlight && restorer is KvmRestorer)]) };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, options);
         Assert.Equal(Verdict.Differs, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0113");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0113");
         Assert.Null(outcome.Repaired);
     }
 
@@ -137,7 +137,7 @@ public class ProtectedGuestTests
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [capture.States[0] with { Area = area }] }, host);
         Assert.Equal(Verdict.Same, outcome.Verdict);
-        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule == "XS0113");
+        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id == "XS0113");
     }
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 20)];

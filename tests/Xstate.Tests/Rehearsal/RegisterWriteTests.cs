@@ -34,9 +34,9 @@ public class RegisterWriteTests
         }
 
         Finding finding = Assert.Single(outcome.Findings);
-        Assert.Equal(("XS1301", Severity.Error), (finding.Rule, finding.Severity));
+        Assert.Equal(("XS1301", Severity.Error), (finding.Rule.Id, finding.Severity));
         Assert.Equal($"linux-{release} ignored the write of pkru: it has PTRACE-PKRU-IGN", finding.Message);
-        Assert.Equal("5.14 to 6.1.5, but not 5.15.88 and later", finding.Since);
+        Assert.Equal("5.14 to 6.1, but not from 5.15.88 and 6.1.6 on", finding.Since);
         Assert.Equal(("0x55555554", "0x4"), (finding.Found, finding.Expected));
         Assert.Equal(7, finding.Where.Vcpu);
     }
@@ -50,7 +50,7 @@ public class RegisterWriteTests
         LinuxHost host = Host("6.18");
         WriteOutcome outcome = RegisterWrite.Perform(new LinuxTask(host), 7, Layout(host), [RegisterEdit.Parse($"pkru={pkru}")], host);
         Assert.Equal(pkru, Assert.Single(outcome.Registers).After);
-        Assert.Equal(warning is null ? [] : [("XS1304", Severity.Warning, warning)], outcome.Findings.Select(finding => (finding.Rule, finding.Severity, finding.Message)));
+        Assert.Equal(warning is null ? [] : [("XS1304", Severity.Warning, warning)], outcome.Findings.Select(finding => (finding.Rule.Id, finding.Severity, finding.Message)));
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public class RegisterWriteTests
         WriteOutcome outcome = RegisterWrite.Perform(new LinuxTask(host), 7, Layout(host), [RegisterEdit.Parse("mxcsr=0xffffffff")], host);
         Assert.Equal(("PTRACE_SETREGSET NT_X86_XSTATE", Errno.EINVAL), (outcome.Refused, outcome.Errno));
         Assert.Empty(outcome.Registers);
-        Assert.Equal("XS0105", Assert.Single(outcome.Findings).Rule);
+        Assert.Equal("XS0105", Assert.Single(outcome.Findings).Rule.Id);
     }
 
     internal static LinuxHost Host(string release)

@@ -20,7 +20,7 @@ public class ReportedRestoreTests
         LinuxHost host = CetGuest.Host("amd-turin", "6.18");
         TargetOutcome outcome = Rehearse(CetGuest.Of(host, null), host, "firecracker");
         Assert.Equal(Verdict.Differs, outcome.Verdict);
-        Assert.Contains("0xda0", Assert.Single(outcome.Findings, finding => finding.Rule == "XS0401").Mend, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("0xda0", Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS0401").Mend, StringComparison.OrdinalIgnoreCase);
     }
 
     [Theory]
@@ -31,7 +31,7 @@ public class ReportedRestoreTests
     {
         TargetOutcome outcome = Rehearse(CetGuest.Of(CetGuest.Host("amd-turin", "6.18"), 0x1800), CetGuest.Host("amd-turin", kernel), vmm);
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (outcome.Verdict, outcome.RefusedCall));
-        Assert.Contains(since, Assert.Single(outcome.Findings, finding => finding.Rule == "XS0402").Since, StringComparison.Ordinal);
+        Assert.Contains(since, Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS0402").Since, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -44,8 +44,8 @@ public class ReportedRestoreTests
         Capture capture = WithAvx512(CetGuest.Of(genoa, null), genoa);
         TargetOutcome outcome = Rehearse(capture, CetGuest.Host(target, "6.8"), "qemu");
         Assert.Equal(Verdict.Refused, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0102");
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0102");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
 
         // AVX is at 576 on both: nobody moves it.
         Assert.DoesNotContain(outcome.Repairs, step => step.Message.Contains("moved", StringComparison.Ordinal) && step.Message.Contains("avx", StringComparison.Ordinal));
@@ -60,7 +60,7 @@ public class ReportedRestoreTests
         TargetOutcome outcome = Rehearse(capture, CetGuest.Host("amd-milan", "6.8"), "qemu");
         Assert.Null(outcome.RefusedCall);
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0506" && finding.Message.Contains("XSETBV takes #GP", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("XSETBV takes #GP", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -79,7 +79,7 @@ public class ReportedRestoreTests
         TargetOutcome outcome = Rehearse(WithoutXsave(nehalem), nehalem, vmm);
         Assert.Equal(verdict, outcome.Verdict);
         Assert.Equal(verdict == Verdict.Refused ? ("KVM_SET_XCRS", Errno.EINVAL) : (null, Errno.None), (outcome.RefusedCall, outcome.Errno));
-        Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule == "XS0204"));
+        Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule.Id == "XS0204"));
     }
 
     [Theory]
@@ -91,7 +91,7 @@ public class ReportedRestoreTests
         // Red Hat 2079311 and its kind.
         TargetOutcome outcome = Rehearse(WithoutXsave(Nehalem("5.15")), CetGuest.Host("intel-haswell", kernel), "qemu");
         Assert.Equal(verdict, outcome.Verdict);
-        Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule == "XS0110"));
+        Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule.Id == "XS0110"));
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public class RestoreRehearsalTests
         Assert.Equal(verdict, outcome.Verdict);
         if (rule.Length > 0)
         {
-            Assert.Contains(outcome.Findings, finding => finding.Rule == rule);
+            Assert.Contains(outcome.Findings, finding => finding.Rule.Id == rule);
         }
         else
         {
@@ -62,7 +62,7 @@ public class RestoreRehearsalTests
         TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host);
 
         Assert.Equal(verdict, outcome.Verdict);
-        Assert.Equal(verdict != Verdict.Same, outcome.Findings.Any(finding => finding.Rule == "XS0403"));
+        Assert.Equal(verdict != Verdict.Same, outcome.Findings.Any(finding => finding.Rule.Id == "XS0403"));
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public class RestoreRehearsalTests
             TargetOutcome after = RestoreRehearsal.Perform(outcome.Repaired, Host(host, kernel));
 
             // No repair of the state gives a guest instructions that its new processor lacks (XS0508).
-            Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule == "XS0508"));
+            Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule.Id == "XS0508"));
             Assert.Empty(after.Differences);
         }
     }
@@ -107,14 +107,14 @@ public class RestoreRehearsalTests
     {
         TargetOutcome outcome = Rehearse("xfd-tiles", "intel-sapphire-rapids", "6.19", new RehearsalOptions { Vmm = Restorers.Find(vmm)! });
         Assert.Equal((Verdict.Refused, "KVM_SET_CPUID2", Errno.EPERM), (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0301");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0301");
     }
 
     [Fact]
     public void Old_QEMU_resumes_a_guest_that_was_not_restored()
     {
         TargetOutcome outcome = Rehearse("leaked-pkru", "intel-skylake-sp", "6.1.40", new RehearsalOptions { Vmm = Restorers.Find("qemu-7.2")! });
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0602");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0602");
     }
 
     [Theory]
@@ -127,7 +127,7 @@ public class RestoreRehearsalTests
         TargetOutcome outcome = RestoreRehearsal.Perform(bare, Host(host, kernel));
         Assert.Equal(verdict, outcome.Verdict);
         Assert.Equal(verdict == Verdict.Unknown, outcome.DependsOn.Any(dependency => dependency.Fact == "guest-cpuid"));
-        Assert.Equal(verdict == Verdict.Same, outcome.Findings.Any(finding => finding.Rule == "XS0723"));
+        Assert.Equal(verdict == Verdict.Same, outcome.Findings.Any(finding => finding.Rule.Id == "XS0723"));
     }
 
     [Fact]
@@ -141,7 +141,7 @@ public class RestoreRehearsalTests
         capture = capture with { States = [capture.States[0] with { Area = area }] };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host("intel-cascadelake", "6.12"));
         Assert.Equal(new RegisterDifference(0, "mxcsr", "0x1fa0", "0x1f80"), Assert.Single(outcome.Differences));
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0503");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0503");
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
     }
 
@@ -154,7 +154,7 @@ public class RestoreRehearsalTests
             {
                 foreach (string kernel in (string[])["5.10", "5.16.0", "5.18", "6.1.40", "6.12", "6.18"])
                 {
-                    Assert.All(Rehearse(capture, host, kernel).Findings, finding => Assert.NotNull(RuleCatalog.Find(finding.Rule)));
+                    Assert.All(Rehearse(capture, host, kernel).Findings, finding => Assert.NotNull(Rules.Find(finding.Rule.Id)));
                 }
             }
         }

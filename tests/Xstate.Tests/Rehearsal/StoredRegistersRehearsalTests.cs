@@ -20,7 +20,7 @@ public class StoredRegistersRehearsalTests
     {
         TargetOutcome outcome = Rehearse(StreamBuilder.Tcg(), "amd-milan");
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0901");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0901");
         Assert.Contains(outcome.Differences, difference => difference is { Register: "fcw", Before: "0x77f", After: "0x37f" });
         Assert.Contains(outcome.Differences, difference => difference is { Register: "mxcsr", Before: "0x5f80", After: "0x1f80" });
         Assert.All(outcome.Differences.Where(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)), difference => Assert.Equal(new string('0', 64), difference.After));
@@ -37,7 +37,7 @@ public class StoredRegistersRehearsalTests
         TargetOutcome outcome = RestoreRehearsal.Perform(half, Host("intel-skylake-sp", "6.12"));
         Assert.Equal(["st0", "st1", "st6", "st7"], outcome.Differences.Select(difference => difference.Register));
         Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences.Single(difference => difference.Register == "st6").After);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0903");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0903");
     }
 
     [Theory]
@@ -82,7 +82,7 @@ public class StoredRegistersRehearsalTests
     {
         TargetOutcome outcome = Rehearse(StreamBuilder.Kvm(), host);
         Assert.Equal(Verdict.Same, outcome.Verdict);
-        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule == "XS0504");
+        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id == "XS0504");
     }
 
     [Fact]
@@ -90,10 +90,10 @@ public class StoredRegistersRehearsalTests
     {
         TargetOutcome ten = Rehearse(StreamBuilder.Tcg(), "intel-haswell", "qemu-10.0");
         Assert.Equal((Verdict.Refused, "KVM_SET_XCRS", Errno.EINVAL), (ten.Verdict, ten.RefusedCall, ten.Errno));
-        Assert.Contains(ten.Findings, finding => finding.Rule == "XS0202");
+        Assert.Contains(ten.Findings, finding => finding.Rule.Id == "XS0202");
         TargetOutcome seven = Rehearse(StreamBuilder.Tcg(), "intel-haswell", "qemu-7.2");
         Assert.Equal((Verdict.Differs, "KVM_SET_XCRS"), (seven.Verdict, seven.RefusedCall));
-        Assert.Contains(seven.Findings, finding => finding.Rule == "XS0602");
+        Assert.Contains(seven.Findings, finding => finding.Rule.Id == "XS0602");
         Assert.Contains(seven.Differences, difference => difference is { Register: "xcr0", Before: "0x207", After: "0x1" });
     }
 
@@ -102,14 +102,14 @@ public class StoredRegistersRehearsalTests
     {
         // kvm_pvm announces neither AVX nor what builds on it, and its guests have both.
         TargetOutcome seven = Rehearse(StreamBuilder.Kvm(), "amd-zen4-pvm", "qemu-7.2");
-        Assert.Contains(seven.Findings, finding => finding is { Rule: "XS0910", Where.Vcpu: 0 });
+        Assert.Contains(seven.Findings, finding => finding is { Rule.Id: "XS0910", Where.Vcpu: 0 });
         Assert.Equal(Verdict.Differs, seven.Verdict);
         Assert.Equal(40, seven.Differences.Length);
         RegisterDifference zmm3 = seven.Differences.Single(difference => difference.Register == "zmm3");
         Assert.Equal(zmm3.Before[..32] + new string('0', 96), zmm3.After);
         TargetOutcome ten = Rehearse(StreamBuilder.Kvm(), "amd-zen4-pvm", "qemu-10.0");
         Assert.Equal(Verdict.Same, ten.Verdict);
-        Assert.DoesNotContain(ten.Findings, finding => finding.Rule == "XS0910");
+        Assert.DoesNotContain(ten.Findings, finding => finding.Rule.Id == "XS0910");
     }
 
     [Fact]
@@ -129,7 +129,7 @@ public class StoredRegistersRehearsalTests
             TargetOutcome asNamed = RestoreRehearsal.Perform(capture, host);
             Assert.Equal((Verdict.Same, "qemu-tcg"), (asNamed.Verdict, asNamed.Vmm.Id));
             TargetOutcome other = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("qemu") });
-            Assert.Contains(other.Findings, finding => finding.Rule == "XS0730");
+            Assert.Contains(other.Findings, finding => finding.Rule.Id == "XS0730");
             Assert.Null(other.Repaired);
             Assert.NotEqual(Verdict.Same, other.Verdict);
             Assert.NotNull(RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("qemu"), Force = true }).Repaired);
@@ -141,7 +141,7 @@ public class StoredRegistersRehearsalTests
     {
         TargetOutcome kept = Rehearse(StreamBuilder.Tcg(), "intel-haswell");
         Assert.Null(kept.Repaired);
-        Assert.Contains(kept.Findings, finding => finding is { Rule: "XS0506", Where.Register: "xcr0" });
+        Assert.Contains(kept.Findings, finding => finding is { Rule.Id: "XS0506", Where.Register: "xcr0" });
         TargetOutcome dropped = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-haswell", "6.12"), new RehearsalOptions { Force = true });
         Assert.Equal((7UL, 7UL), (dropped.Repaired!.States[0].Xcr0!.Value.Bits, dropped.Repaired.States[0].Stored!.XstateBv.Value.Bits));
         Assert.Contains(dropped.Repairs, step => step.LosesState);
@@ -176,7 +176,7 @@ public class StoredRegistersRehearsalTests
     {
         TargetOutcome outcome = Rehearse(StreamBuilder.Kvm(), "qemu-tcg-max", "qemu-tcg");
         Assert.Equal(Verdict.Refused, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0909");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0909");
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public class WriterLayoutRehearsalTests
         Capture bare = RawImage.Capture(SampleHosts.OpenCapture(sample).States[0].Area.ToArray());
         TargetOutcome outcome = RestoreRehearsal.Perform(bare, Host(host, kernel));
         Assert.Equal(verdict, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule == "XS0504");
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0504");
     }
 
     [Fact]
@@ -56,7 +56,7 @@ public class WriterLayoutRehearsalTests
             Assert.NotEqual(Verdict.Same, told.Verdict);
             Assert.NotEqual(Verdict.Same, raw.Verdict);
             Assert.True(raw.Verdict == told.Verdict || raw.Verdict == Verdict.Unknown,
-                $"case {i} on {name} {host.Behavior}: {raw.Verdict}, with the layout {told.Verdict}; {string.Join("; ", raw.Findings.Select(finding => $"{finding.Rule} {finding.Message}"))}");
+                $"case {i} on {name} {host.Behavior}: {raw.Verdict}, with the layout {told.Verdict}; {string.Join("; ", raw.Findings.Select(finding => $"{finding.Rule.Id} {finding.Message}"))}");
         }
 
         Assert.True(foreign > 20);

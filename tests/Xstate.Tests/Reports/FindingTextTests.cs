@@ -10,7 +10,7 @@ public class FindingTextTests
     [Fact]
     public void Every_report_tells_a_finding_in_the_same_lines()
     {
-        Finding finding = new("XS0801", Severity.Warning, "a sentence") { Where = new FindingLocation(7, 512, "0xd.0.eax"), Found = "1", Expected = "2", Since = "6.1", Mend = "do it" };
+        Finding finding = new(Rules.CoreLayoutUnknown, Severity.Warning, "a sentence") { Where = new FindingLocation(7, 512, "0xd.0.eax"), Found = "1", Expected = "2", Since = "6.1", Mend = "do it" };
         Capture capture = SampleHosts.OpenCapture("compacted") with { Kind = CaptureKind.Process };
         string[] texts =
         [
@@ -33,7 +33,7 @@ public class FindingTextTests
     [Fact]
     public void What_is_only_worth_knowing_asks_for_nothing()
     {
-        Finding finding = new("XS0905", Severity.Info, "a sentence") { Mend = "nothing" };
+        Finding finding = new(Rules.ZeroWithoutSubsection, Severity.Info, "a sentence") { Mend = "nothing" };
         Assert.DoesNotContain("mend", Text(output => CheckReport.WriteFindingsText(output, "file", [finding])), StringComparison.Ordinal);
     }
 

@@ -30,7 +30,7 @@ public class CaptureTransformsTests
     public void What_has_no_place_is_an_obstacle_only_while_it_is_in_use()
     {
         XsaveLayout avx = Amd.Restrict(new StateComponentSet(7));
-        Assert.Equal("XS0705", Assert.Single(CaptureTransforms.ToStandard(State(Intel, 0xE7), avx).Obstacles).Rule);
+        Assert.Equal("XS0705", Assert.Single(CaptureTransforms.ToStandard(State(Intel, 0xE7), avx).Obstacles).Rule.Id);
         Assert.Empty(CaptureTransforms.ToStandard(State(Intel, 7), avx).Obstacles);
     }
 

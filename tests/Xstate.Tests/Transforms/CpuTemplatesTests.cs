@@ -32,7 +32,7 @@ public class CpuTemplatesTests(ITestOutputHelper output)
     {
         CpuTemplate template = Template(new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Eax, uint.MaxValue, 0), new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Ebx, uint.MaxValue, 0));
         TemplatedCpuid result = CpuTemplates.Apply(template, Small);
-        Assert.Equal(("XS1216", "0xd.11"), (Assert.Single(result.Findings).Rule, result.Findings[0].Where.Leaf));
+        Assert.Equal(("XS1216", "0xd.11"), (Assert.Single(result.Findings).Rule.Id, result.Findings[0].Where.Leaf));
         Assert.Equal(Small.Entries, result.Cpuid.Entries);
     }
 

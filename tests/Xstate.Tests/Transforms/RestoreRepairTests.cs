@@ -35,7 +35,7 @@ public class RestoreRepairTests
         image.AsSpan(832, 64).Fill(0x11);
         RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.AmdMask, 4096);
         Transformed<CapturedState> kept = Repair(image, guest: 0xe7, target: small);
-        Assert.Equal("XS0506", Assert.Single(kept.Obstacles).Rule);
+        Assert.Equal("XS0506", Assert.Single(kept.Obstacles).Rule.Id);
         Assert.True(new XsaveArea(kept.Value.Area.Span).XstateBv.Contains(StateComponent.Opmask));
         Transformed<CapturedState> forced = Repair(image, guest: 0xe7, target: small, force: true);
         Assert.Empty(forced.Obstacles);
@@ -98,7 +98,7 @@ public class RestoreRepairTests
         image[2432] = 4;
         RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.AmdMask, 4096);
         CapturedState state = State(image) with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(7), FactSource.Given, "test") };
-        Assert.Equal("XS0506", Assert.Single(RestoreRepair.Apply(state, small, All, force: false).Obstacles).Rule);
+        Assert.Equal("XS0506", Assert.Single(RestoreRepair.Apply(state, small, All, force: false).Obstacles).Rule.Id);
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public class RestoreRepairTests
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(24), 0x2_1f80);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(28), Mxcsr.AmdMask);
         RepairTarget intel = new(Genoa, All, Mxcsr.IntelMask, 4096);
-        Assert.Equal("XS0105", Assert.Single(Repair(image, target: intel).Obstacles).Rule);
+        Assert.Equal("XS0105", Assert.Single(Repair(image, target: intel).Obstacles).Rule.Id);
         Transformed<CapturedState> forced = Repair(image, target: intel, force: true);
         Assert.Equal(0x1f80u, new XsaveArea(forced.Value.Area.Span).Mxcsr);
         Assert.True(forced.Steps[0].LosesState);

@@ -29,7 +29,7 @@ public static class CloudHypervisorReader
             states.Add(state);
             if (state.FpuDisagreement is { } offset)
             {
-                findings.Add(SnapshotFindings.Of("XS1104", $"fpu and xsave.region differ from byte {offset} of the legacy region on: fpu is set last and wins", new FindingLocation(state.Id, offset)));
+                findings.Add(SnapshotFindings.Of(Rules.FpuDisagrees, $"fpu and xsave.region differ from byte {offset} of the legacy region on: fpu is set last and wins", new FindingLocation(state.Id, offset)));
             }
         }
 

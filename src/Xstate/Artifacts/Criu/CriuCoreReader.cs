@@ -121,7 +121,7 @@ public static class CriuCoreReader
             bool counts = area.XstateBv.Contains(component.Component);
             if ((counts && count < component.Count) || (count > 0 && count < component.Count))
             {
-                findings.Add(SnapshotFindings.Of("XS1002",
+                findings.Add(SnapshotFindings.Of(Rules.CriuComponentShort,
                     count == 0
                         ? $"xstate_bv has {StateComponents.NameOf(component.Component)} and the image has no {component.Name}: zeros are restored"
                         : $"{component.Name} has {count} numbers: CRIU refuses to restore it",
@@ -133,7 +133,7 @@ public static class CriuCoreReader
             }
             else if (!counts && core.Components[i].Exists(number => number.Value != 0))
             {
-                findings.Add(SnapshotFindings.Of("XS1003", $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: it is not restored",
+                findings.Add(SnapshotFindings.Of(Rules.CriuComponentStale, $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: it is not restored",
                     new FindingLocation(state.Id, Register: component.Name)));
             }
         }
@@ -141,7 +141,7 @@ public static class CriuCoreReader
         StateComponentSet foreign = area.XstateBv.Except(known);
         if (!foreign.IsEmpty)
         {
-            findings.Add(SnapshotFindings.Of("XS1004", $"the thread used {foreign.Describe()}, for which CRIU's image has no field", new FindingLocation(state.Id, Register: "xstate_bv")) with
+            findings.Add(SnapshotFindings.Of(Rules.CriuComponentNotCarried, $"the thread used {foreign.Describe()}, for which CRIU's image has no field", new FindingLocation(state.Id, Register: "xstate_bv")) with
             {
                 Found = area.XstateBv.ToString(),
                 Expected = $"no bit outside {known}",

@@ -99,7 +99,7 @@ public static partial class CriuImages
                 }
                 else
                 {
-                    findings.Add(SnapshotFindings.Of("XS1010", $"{ProcessTree.FileName} has thread {thread} of process {process.Id}, and there is no core-{thread}.img", new FindingLocation(thread)));
+                    findings.Add(SnapshotFindings.Of(Rules.CoreImageMissing, $"{ProcessTree.FileName} has thread {thread} of process {process.Id}, and there is no core-{thread}.img", new FindingLocation(thread)));
                 }
             }
         }

@@ -107,7 +107,7 @@ internal sealed class CoreDecoder
         string has = thread.Fxsave is null ? "x87 alone" : "x87 and SSE";
         if (_writer.Rule is null)
         {
-            _findings.Add(Of("XS0807", $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
+            _findings.Add(Of(Rules.NoXsaveNote, $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
         }
 
         return new CapturedState
@@ -130,17 +130,17 @@ internal sealed class CoreDecoder
     {
         if (_notes.MissingNotes > 0)
         {
-            Finding cut = Of("XS0805", $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing");
+            Finding cut = Of(Rules.TruncatedCore, $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing");
             _findings.Add(cut with { Mend = "write it again without a limit (ulimit -c unlimited)" });
         }
         else if (_notes.MissingBytes > 0)
         {
-            _findings.Add(Of("XS0805", $"the file ends {_notes.MissingBytes} bytes before its memory segments do; the registers are whole") with { Severity = Severity.Info });
+            _findings.Add(Of(Rules.TruncatedCore, $"the file ends {_notes.MissingBytes} bytes before its memory segments do; the registers are whole") with { Severity = Severity.Info });
         }
 
         foreach (CoreThread thread in _notes.Threads.Where(thread => !HasRegisters(thread)))
         {
-            _findings.Add(Of("XS0807", $"thread {thread.Id} has no extended state in this core", thread.Id));
+            _findings.Add(Of(Rules.NoXsaveNote, $"thread {thread.Id} has no extended state in this core", thread.Id));
         }
     }
 
@@ -154,7 +154,7 @@ internal sealed class CoreDecoder
             : null;
         if (strange is { } it)
         {
-            _findings.Add(Of("XS0808", $"thread {thread.Id}: {it.What} is {it.Found}, which no kernel writes", thread.Id, note.Offset + it.Offset) with { Found = it.Found, Expected = it.Expected });
+            _findings.Add(Of(Rules.AreaNotOfKernel, $"thread {thread.Id}: {it.What} is {it.Found}, which no kernel writes", thread.Id, note.Offset + it.Offset) with { Found = it.Found, Expected = it.Expected });
         }
     }
 
@@ -167,14 +167,14 @@ internal sealed class CoreDecoder
             {
                 string found = $"0x{fxsave.Bytes[first]:x2}";
                 string expected = $"0x{note.Bytes[first]:x2}";
-                Finding finding = Of("XS0803", $"thread {thread.Id}: byte {first} of the FXSAVE note is {found}, of NT_X86_XSTATE {expected}", thread.Id, fxsave.Offset + first);
+                Finding finding = Of(Rules.NotesDisagree, $"thread {thread.Id}: byte {first} of the FXSAVE note is {found}, of NT_X86_XSTATE {expected}", thread.Id, fxsave.Offset + first);
                 _findings.Add(finding with { Found = found, Expected = expected });
             }
         }
 
         if (thread.Fsave is { } fsave && !FsaveImage.Agrees(fsave.Bytes, note.Bytes))
         {
-            _findings.Add(Of("XS0803", $"thread {thread.Id}: the x87 registers of NT_FPREGSET are not those of NT_X86_XSTATE", thread.Id, fsave.Offset));
+            _findings.Add(Of(Rules.NotesDisagree, $"thread {thread.Id}: the x87 registers of NT_FPREGSET are not those of NT_X86_XSTATE", thread.Id, fsave.Offset));
         }
     }
 
@@ -187,7 +187,7 @@ internal sealed class CoreDecoder
             return;
         }
 
-        Finding marks = Of("XS0804", $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
+        Finding marks = Of(Rules.GcoreHeader, $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
         _findings.Add(marks with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
     }
 
@@ -196,10 +196,10 @@ internal sealed class CoreDecoder
         if (!_notes.Lost.IsEmpty)
         {
             string bytes = string.Join(", ", _notes.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
-            _findings.Add(Of("XS0809", $"bytes {bytes} of every area were lost before this core was mended; they are zeros and stand for no value"));
+            _findings.Add(Of(Rules.LostBeforeRepair, $"bytes {bytes} of every area were lost before this core was mended; they are zeros and stand for no value"));
         }
     }
 
-    private static Finding Of(string rule, string message, int? thread = null, long? offset = null) =>
-        new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(thread, offset) };
+    private static Finding Of(Rule rule, string message, int? thread = null, long? offset = null) =>
+        new(rule, rule.Severity, message) { Where = new FindingLocation(thread, offset) };
 }

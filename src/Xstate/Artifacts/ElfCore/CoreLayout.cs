@@ -69,7 +69,7 @@ internal sealed class CoreLayout
             string message = state.Layout is { } guess
                 ? $"the layout is a guess, {guess.Provenance.Detail}"
                 : $"no known processor writes an area of {state.Area.Length} bytes with XSTATE_BV {new XsaveArea(state.Area.Span).XstateBv}; components from 2 up are not shown";
-            yield return Of("XS0801", message) with { Mend = RuleCatalog.Find("XS0801")!.Mend };
+            yield return Of(Rules.CoreLayoutUnknown, message) with { Mend = Rules.CoreLayoutUnknown.Mend };
         }
     }
 
@@ -127,14 +127,14 @@ internal sealed class CoreLayout
         StateComponentSet unplaced = used.Except(noted.UserComponents);
         if (!unplaced.IsEmpty)
         {
-            yield return Of("XS0806", $"the areas have {unplaced.Describe()}, the layout note does not", _notes.LayoutOffset);
+            yield return Of(Rules.LayoutNoteMisfit, $"the areas have {unplaced.Describe()}, the layout note does not", _notes.LayoutOffset);
         }
 
         foreach (XsaveSlot slot in noted.Slots.Where(slot => _areas.Length > 0 && slot.End > shortest))
         {
-            yield return Of("XS0806", $"the layout note places {StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}, an area has {shortest} bytes", _notes.LayoutOffset);
+            yield return Of(Rules.LayoutNoteMisfit, $"the layout note places {StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}, an area has {shortest} bytes", _notes.LayoutOffset);
         }
     }
 
-    private static Finding Of(string rule, string message, long? offset = null) => new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(Offset: offset) };
+    private static Finding Of(Rule rule, string message, long? offset = null) => new(rule, rule.Severity, message) { Where = new FindingLocation(Offset: offset) };
 }

@@ -86,8 +86,8 @@ internal sealed class GcoreDamage
         string bytes = string.Join(", ", Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
         string text = $"gdb before 14 wrote this core of {_real.Family} as if it were of {_assumed.Family}: bytes {bytes} of every area are lost ({lost}, whole or in part)"
             + (kept.Length > 0 ? $"; {kept} are whole, at {_real.Family}'s offsets" : "");
-        Rule rule = RuleCatalog.Find("XS0802")!;
-        return new Finding(rule.Id, _certain ? rule.Severity : Severity.Warning, _certain ? text : $"perhaps {text}: nothing in the core tells for sure which processor wrote it")
+        Rule rule = Rules.GcoreDamage;
+        return new Finding(rule, _certain ? rule.Severity : Severity.Warning, _certain ? text : $"perhaps {text}: nothing in the core tells for sure which processor wrote it")
         {
             Found = $"{_length} bytes",
             Expected = $"{_real.Layout.StandardLength} bytes",

@@ -83,7 +83,7 @@ public static class FirecrackerReader
         {
             if (TrySearch(state, shape, limits) is { } vcpus)
             {
-                findings.Add(SnapshotFindings.Of("XS1102", first is null
+                findings.Add(SnapshotFindings.Of(Rules.SnapshotMisfit, first is null
                     ? $"no release is known to write snapshot version {header.Version}; the virtual CPUs were found by their registers"
                     : $"what stands before the virtual CPUs is not what Firecracker {header.Releases} writes ({first.Message}); they were found by their registers",
                     new FindingLocation(Offset: first?.Offset ?? header.StateOffset)));
@@ -116,7 +116,7 @@ public static class FirecrackerReader
         List<int> anchors = VcpuSearch.FindXcrs(state, shape, limits);
         if (!anchors.SequenceEqual(vcpus.Select(vcpu => vcpu.Xcrs)))
         {
-            findings.Add(SnapshotFindings.Of("XS1102", $"the file counts {count} virtual CPUs, and {anchors.Count} places look like the control registers of one", new FindingLocation(Offset: vcpus[0].Start)));
+            findings.Add(SnapshotFindings.Of(Rules.SnapshotMisfit, $"the file counts {count} virtual CPUs, and {anchors.Count} places look like the control registers of one", new FindingLocation(Offset: vcpus[0].Start)));
         }
 
         return vcpus;
@@ -193,7 +193,7 @@ public static class FirecrackerReader
     {
         ulong stored = BinaryPrimitives.ReadUInt64LittleEndian(file[^SnapshotHeader.TrailerLength..]);
         ulong computed = Crc64.Of(file[..^SnapshotHeader.TrailerLength]);
-        return SnapshotFindings.Of("XS1101", "the CRC64 at the end is not that of the file: it was damaged or changed, and Firecracker refuses to load it",
+        return SnapshotFindings.Of(Rules.ChecksumBroken, "the CRC64 at the end is not that of the file: it was damaged or changed, and Firecracker refuses to load it",
             new FindingLocation(Offset: file.Length - SnapshotHeader.TrailerLength)) with
         {
             Found = $"0x{stored:x16}",

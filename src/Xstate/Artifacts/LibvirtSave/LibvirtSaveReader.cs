@@ -52,7 +52,7 @@ public static class LibvirtSaveReader
             return [];
         }
 
-        Rule rule = RuleCatalog.Find("XS0908")!;
-        return [new Finding(rule.Id, rule.Severity, $"the stream is compressed ({compression}): a changed save is written raw") { Where = new FindingLocation(Offset: LibvirtSaveHeader.CompressionOffset), Mend = rule.Mend }];
+        FindingLocation where = new(Offset: LibvirtSaveHeader.CompressionOffset);
+        return [Rules.RewrittenUncompressed.At(where, $"the stream is compressed ({compression}): a changed save is written raw")];
     }
 }

@@ -38,7 +38,7 @@ internal static class ThreadContext
         uint flags = BinaryPrimitives.ReadUInt32LittleEndian(context.AsSpan(FlagsOffset));
         if ((flags & FloatingPoint) != FloatingPoint)
         {
-            findings.Add(Of("XS0807", $"thread {id} has no floating-point registers in this minidump (ContextFlags 0x{flags:x})", id));
+            findings.Add(Of(Rules.NoXsaveNote, $"thread {id} has no floating-point registers in this minidump (ContextFlags 0x{flags:x})", id));
             return null;
         }
 
@@ -46,14 +46,14 @@ internal static class ThreadContext
         CapturedState state = extended.IsEmpty ? Legacy(context, id) : Whole(context, extended, location, id);
         if (extended.IsEmpty)
         {
-            findings.Add(Of("XS0812", $"the CONTEXT of thread {id} has x87 and SSE only: wider registers, and whether there were any, are not in this minidump", id));
+            findings.Add(Of(Rules.CoreWithoutWideState, $"the CONTEXT of thread {id} has x87 and SSE only: wider registers, and whether there were any, are not in this minidump", id));
         }
 
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(context.AsSpan(MxcsrOffset));
         uint stored = new XsaveArea(state.Area.Span).Mxcsr;
         if (mxcsr != stored)
         {
-            findings.Add(Of("XS0803", $"thread {id}: MxCsr of the CONTEXT is 0x{mxcsr:x}, of its FXSAVE image 0x{stored:x}", id, location.Offset + MxcsrOffset) with { Found = $"0x{mxcsr:x}", Expected = $"0x{stored:x}" });
+            findings.Add(Of(Rules.NotesDisagree, $"thread {id}: MxCsr of the CONTEXT is 0x{mxcsr:x}, of its FXSAVE image 0x{stored:x}", id, location.Offset + MxcsrOffset) with { Found = $"0x{mxcsr:x}", Expected = $"0x{stored:x}" });
         }
 
         return state;
@@ -137,5 +137,5 @@ internal static class ThreadContext
         return XsaveLayout.FromSlots(slots);
     }
 
-    private static Finding Of(string rule, string message, int thread, long? offset = null) => new(rule, RuleCatalog.Find(rule)!.Severity, message) { Where = new FindingLocation(thread, offset) };
+    private static Finding Of(Rule rule, string message, int thread, long? offset = null) => new(rule, rule.Severity, message) { Where = new FindingLocation(thread, offset) };
 }

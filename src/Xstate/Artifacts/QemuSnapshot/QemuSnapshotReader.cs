@@ -48,8 +48,7 @@ public static class QemuSnapshotReader
             return [];
         }
 
-        Rule rule = RuleCatalog.Find("XS0907")!;
         string names = string.Join(", ", others.Take(4)) + (others.Length > 4 ? $" and {others.Length - 4} more" : "");
-        return [new Finding(rule.Id, rule.Severity, $"shown is the last snapshot, '{Quotation.Cut(chosen.Name)}'; there are also {names}") { Mend = rule.Mend }];
+        return [Rules.OneOfSeveralSnapshots.At(new FindingLocation(), $"shown is the last snapshot, '{Quotation.Cut(chosen.Name)}'; there are also {names}")];
     }
 }

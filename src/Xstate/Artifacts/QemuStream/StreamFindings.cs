@@ -22,7 +22,7 @@ internal static class StreamFindings
         StateComponentSet hidden = new XsaveArea(area.Span).XstateBv.Except(cpu.XstateBvValue) & used;
         if (!hidden.IsEmpty)
         {
-            yield return Of("XS0901", cpu, cpu.XstateBv.Offset, $"xstate_bv is {cpu.XstateBvValue}, but the registers hold {hidden.Describe()}: loaded under KVM all of that becomes initial") with
+            yield return Of(Rules.StreamHidesRegisters, cpu, cpu.XstateBv.Offset, $"xstate_bv is {cpu.XstateBvValue}, but the registers hold {hidden.Describe()}: loaded under KVM all of that becomes initial") with
             {
                 Found = cpu.XstateBvValue.ToString(),
                 Expected = (cpu.XstateBvValue | hidden).ToString(),
@@ -31,7 +31,7 @@ internal static class StreamFindings
 
         if (!state.Lost.IsEmpty)
         {
-            yield return Of("XS0902", cpu, cpu.XstateBv.Offset, $"xstate_bv {cpu.XstateBvValue} says that AVX and AVX-512 state was in use, but there are only zeros above the XMM registers: the save lost them") with
+            yield return Of(Rules.UpperHalvesLost, cpu, cpu.XstateBv.Offset, $"xstate_bv {cpu.XstateBvValue} says that AVX and AVX-512 state was in use, but there are only zeros above the XMM registers: the save lost them") with
             {
                 Found = "XMM registers in use, all upper halves zero",
                 Expected = $"values in {(cpu.XstateBvValue & UpperHalves).Describe()}",
@@ -42,7 +42,7 @@ internal static class StreamFindings
         bool matters = cpu.Top != 0 && area.Span[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ContainsAnyExcept((byte)0);
         if (matters && order.Value == X87Order.Physical)
         {
-            yield return Of("XS0903", cpu, null, $"TCG stored the x87 registers from R0 on and TOP is {cpu.Top}: loaded under KVM, ST(i) is what belongs into ST((i+{(8 - cpu.Top) % 8}) mod 8)") with
+            yield return Of(Rules.OtherX87Order, cpu, null, $"TCG stored the x87 registers from R0 on and TOP is {cpu.Top}: loaded under KVM, ST(i) is what belongs into ST((i+{(8 - cpu.Top) % 8}) mod 8)") with
             {
                 Where = new FindingLocation(cpu.Id, Register: "st0"),
             };
@@ -51,7 +51,7 @@ internal static class StreamFindings
         if (matters && state.Stored.Writer.Provenance.Source == FactSource.Guess)
         {
             string taken = order.Value == X87Order.Physical ? "physical R0" : "ST(0)";
-            yield return Of("XS0904", cpu, null, $"the accelerator that wrote the stream is a guess ({state.Stored.Writer.Provenance.Detail}); the x87 registers are read with {taken} first ({order.Provenance.Detail})");
+            yield return Of(Rules.WriterGuessed, cpu, null, $"the accelerator that wrote the stream is a guess ({state.Stored.Writer.Provenance.Detail}); the x87 registers are read with {taken} first ({order.Provenance.Detail})");
         }
 
         StateComponentSet zero = StateComponentSet.Empty;
@@ -62,12 +62,12 @@ internal static class StreamFindings
 
         if (!zero.IsEmpty)
         {
-            yield return Of("XS0905", cpu, null, $"XCR0 has {zero.Describe()}, for which the stream has no subsection: all of it was zero when the guest was saved");
+            yield return Of(Rules.ZeroWithoutSubsection, cpu, null, $"XCR0 has {zero.Describe()}, for which the stream has no subsection: all of it was zero when the guest was saved");
         }
 
         if (cpu.Searched)
         {
-            yield return Of("XS0906", cpu, 0, "the sizes in the description do not lead to this virtual CPU; it was found by its header and checked by its footer");
+            yield return Of(Rules.FoundBySearch, cpu, 0, "the sizes in the description do not lead to this virtual CPU; it was found by its header and checked by its footer");
         }
     }
 
@@ -79,9 +79,6 @@ internal static class StreamFindings
         return low && cpu.XstateBvValue.ContainsAll(claimed) && !used.Overlaps(claimed);
     }
 
-    private static Finding Of(string id, CpuSection cpu, int? field, string message)
-    {
-        Rule rule = RuleCatalog.Find(id)!;
-        return new Finding(rule.Id, rule.Severity, message) { Where = new FindingLocation(cpu.Id, field is null ? null : cpu.Offset + field), Mend = rule.Mend };
-    }
+    private static Finding Of(Rule rule, CpuSection cpu, int? field, string message) =>
+        rule.At(new FindingLocation(cpu.Id, field is null ? null : cpu.Offset + field), message);
 }

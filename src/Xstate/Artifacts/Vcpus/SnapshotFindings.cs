@@ -8,11 +8,7 @@ namespace Xstate.Artifacts.Vcpus;
 internal static class SnapshotFindings
 {
     /// <summary>A finding of a rule, with the rule's severity and mend.</summary>
-    public static Finding Of(string id, string message, FindingLocation where)
-    {
-        Rule rule = RuleCatalog.Find(id) ?? throw new ArgumentOutOfRangeException(nameof(id), id, "no such rule");
-        return new Finding(rule.Id, rule.Severity, message) { Where = where, Mend = rule.Mend };
-    }
+    public static Finding Of(Rule rule, string message, FindingLocation where) => rule.At(where, message);
 
     /// <summary>States whose area has not the layout that their CPUID tells.</summary>
     public static void AddForeignLayouts(ICollection<Finding> findings, IEnumerable<CapturedState> states)
@@ -22,7 +18,7 @@ internal static class SnapshotFindings
             XsaveArea area = new(state.Area.Span);
             if (WriterLayout.IsForeign(XsaveLayout.FromCpuid(state.GuestCpuid!.Value), area.MxcsrMask))
             {
-                findings.Add(Of("XS1106", $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
+                findings.Add(Of(Rules.SnapshotLayoutForeign, $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
                     new FindingLocation(state.Id, XsaveFormat.MxcsrMaskOffset, "0xd")));
             }
         }
@@ -37,7 +33,7 @@ internal static class SnapshotFindings
             int needed = state.Layout?.Value.StandardLengthFor(used) ?? 0;
             if (needed > state.Area.Length)
             {
-                findings.Add(Of("XS1103", $"the guest can use {used.Describe()}, which needs {needed} bytes; the snapshot has {state.Area.Length}", new FindingLocation(state.Id, state.Area.Length)) with
+                findings.Add(Of(Rules.SnapshotIncomplete, $"the guest can use {used.Describe()}, which needs {needed} bytes; the snapshot has {state.Area.Length}", new FindingLocation(state.Id, state.Area.Length)) with
                 {
                     Found = $"{state.Area.Length} bytes",
                     Expected = $"{needed} bytes",

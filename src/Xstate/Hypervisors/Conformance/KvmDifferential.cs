@@ -166,7 +166,7 @@ public sealed class KvmDifferential : IDisposable
             Bytes += answers[i].Bytes.Length;
             if (answers[i].Why is { } why)
             {
-                _rules.Add(why.Rule);
+                _rules.Add(why.Rule.Id);
             }
         }
     }

@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
@@ -30,7 +31,7 @@ internal static class ControlRegisterRules
         Cr4 foreign = (xsave ? Cr4.None : cr4 & Cr4.OsXsave) | (keys ? Cr4.None : cr4 & Cr4.ProtectionKeys) | (cet ? Cr4.None : cr4 & Cr4.ControlFlowEnforcement);
         if (foreign != Cr4.None)
         {
-            return new Refusal("XS0306", null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
+            return new Refusal(Rules.ControlRegisterRefused, null, $"CR4 0x{registers.Cr4:x} has {foreign}, which the guest's CPUID does not offer")
             {
                 Found = $"0x{registers.Cr4:x}",
                 Expected = $"no bit of 0x{(ulong)foreign:x}",
@@ -40,11 +41,10 @@ internal static class ControlRegisterRules
         // A record of a host without the extended leaves says nothing of LM.
         bool hidden = HasLongMode(host.Record.Cpuid) && !HasLongMode(guest) && !behavior.Has(KernelDifference.KvmPvmHostCpuid);
         return hidden && (registers.Efer & LongModeBits) != 0 && behavior.Has(KernelDifference.KvmEferNeedsCpuid)
-            ? new Refusal("XS0306", KernelDifferences.Get(KernelDifference.KvmEferNeedsCpuid).Id, $"EFER 0x{registers.Efer:x} asks for long mode, which the guest's CPUID does not offer")
+            ? new Refusal(Rules.ControlRegisterRefused, KernelDifference.KvmEferNeedsCpuid, $"EFER 0x{registers.Efer:x} asks for long mode, which the guest's CPUID does not offer")
             {
                 Found = $"0x{registers.Efer:x}",
                 Expected = "bits 8 and 10 clear, or LM in leaf 0x80000001",
-                Since = KernelDifferences.Get(KernelDifference.KvmEferNeedsCpuid).Affected,
             }
             : null;
     }

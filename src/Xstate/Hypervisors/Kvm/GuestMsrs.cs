@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
@@ -184,7 +185,7 @@ internal sealed class GuestMsrs
         KvmModelVcpu.MsrXss => CheckXss(value),
         KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr => CheckXfd(index, value),
         _ when IsCet(index) => CheckCet(index, value),
-        _ => new Refused(new Refusal("XS0402", null, $"MSR 0x{index:x} is not modelled"), Unsupported: true),
+        _ => new Refused(new Refusal(Rules.XssRefused, null, $"MSR 0x{index:x} is not modelled"), Unsupported: true),
     };
 
     private Refused? CheckXss(ulong value)
@@ -198,13 +199,12 @@ internal sealed class GuestMsrs
             return null;
         }
 
-        KernelDifferenceInfo difference = KernelDifferences.Get(Behavior.Has(KernelDifference.KvmXssZero) && !unsupported ? KernelDifference.KvmXssZero : KernelDifference.KvmXssNeedsCpuid);
+        KernelDifference difference = Behavior.Has(KernelDifference.KvmXssZero) && !unsupported ? KernelDifference.KvmXssZero : KernelDifference.KvmXssNeedsCpuid;
         return new Refused(
-            new Refusal("XS0402", difference.Id, unsupported ? $"IA32_XSS {wanted}: the guest's CPUID has no XSAVES" : $"IA32_XSS {wanted}: this vCPU takes {allowed}")
+            new Refusal(Rules.XssRefused, difference, unsupported ? $"IA32_XSS {wanted}: the guest's CPUID has no XSAVES" : $"IA32_XSS {wanted}: this vCPU takes {allowed}")
             {
                 Found = wanted.ToString(),
                 Expected = unsupported ? "XSAVES in 0xD.1 EAX" : $"no bit outside {allowed}",
-                Since = difference.Affected,
             },
             unsupported);
     }
@@ -240,8 +240,8 @@ internal sealed class GuestMsrs
     private Refused Cet(uint index, ulong value, string expected, bool unsupported = false)
     {
         string name = NameOf(index);
-        string? difference = Behavior.Has(KernelDifference.KvmXssZero) ? KernelDifferences.Get(KernelDifference.KvmXssZero).Id : null;
-        return new Refused(new Refusal("XS0403", difference, $"{name} 0x{value:x}: {(unsupported ? "this vCPU does not have it" : "not a value that KVM takes")}") { Found = $"0x{value:x}", Expected = expected, Since = "6.18" }, unsupported);
+        KernelDifference? difference = Behavior.Has(KernelDifference.KvmXssZero) ? KernelDifference.KvmXssZero : null;
+        return new Refused(new Refusal(Rules.CetRegisterRefused, difference, $"{name} 0x{value:x}: {(unsupported ? "this vCPU does not have it" : "not a value that KVM takes")}") { Found = $"0x{value:x}", Expected = expected, Since = "6.18" }, unsupported);
     }
 
     // The manual's name of an MSR that is modelled.
@@ -262,7 +262,7 @@ internal sealed class GuestMsrs
         return Behavior.Has(KernelDifference.KvmXsaveDynamic) && allowed.ContainsAll(new StateComponentSet(value))
             ? null
             : new Refused(
-                new Refusal("XS0402", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"{NameOf(index)} 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" },
+                new Refusal(Rules.XssRefused, KernelDifference.KvmXsaveDynamic, $"{NameOf(index)} 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" },
                 Unsupported: false);
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Hypervisors.Kvm;
@@ -63,12 +64,11 @@ internal sealed class GuestXsave
 
         if (!permitted.Contains(StateComponent.TileData))
         {
-            return new KvmReply(Errno.EPERM, new Refusal("XS0301", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
+            return new KvmReply(Errno.EPERM, new Refusal(Rules.NoGuestPermission, KernelDifference.KvmXsaveDynamic, "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
             {
                 Leaf = "0xd.0.eax",
                 Found = asked.UserComponents.ToString(),
                 Expected = "no bit 18, or ARCH_REQ_XCOMP_GUEST_PERM before the first vCPU",
-                Since = "5.17",
             });
         }
 
@@ -131,11 +131,10 @@ internal sealed class GuestXsave
         area = [];
         if (UabiLength > KvmModelMachine.XsaveLength)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0108", KernelDifferences.Get(KernelDifference.KvmXsaveDynamic).Id, $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.StateNeedsXsave2, KernelDifference.KvmXsaveDynamic, $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
             {
                 Found = $"{UabiLength}",
                 Expected = $"at most {KvmModelMachine.XsaveLength}",
-                Since = "5.17",
             });
         }
 
@@ -148,7 +147,7 @@ internal sealed class GuestXsave
         area = [];
         return Behavior.Has(KernelDifference.KvmXsaveDynamic)
             ? CopyOut(UabiLength, ref area)
-            : new KvmReply(Errno.EINVAL, new Refusal("XS0111", null, "this kernel has no KVM_GET_XSAVE2") { Since = "5.17" });
+            : new KvmReply(Errno.EINVAL, new Refusal(Rules.UnknownCall, KernelDifference.KvmXsaveDynamic, "this kernel has no KVM_GET_XSAVE2") { Since = $"before {KernelDifference.KvmXsaveDynamic.Affected}" });
     }
 
     /// <summary>KVM_SET_FPU.</summary>
@@ -185,7 +184,7 @@ internal sealed class GuestXsave
 
         if ((_protection == GuestProtection.ProtectedState || IsLaunched) && Behavior.Has(KernelDifference.KvmProtectedEinval))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0109", KernelDifferences.Get(KernelDifference.KvmProtectedEinval).Id, "the VM type has protected state") { Since = "6.10" });
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ProtectedState, KernelDifference.KvmProtectedEinval, "the VM type has protected state"));
         }
 
         // A kernel without either answer has no protected guests: the state is an ordinary one there.
@@ -193,7 +192,7 @@ internal sealed class GuestXsave
     }
 
     private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
-        new(Errno.EINVAL, new Refusal("XS0102", null, $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
+        new(Errno.EINVAL, new Refusal(Rules.ForeignComponents, null, $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
         {
             Offset = XsaveFormat.XstateBvOffset,
             Found = xfeatures.ToString(),
@@ -206,7 +205,7 @@ internal sealed class GuestXsave
     {
         if (!StateComponentSet.Legacy.ContainsAll(xfeatures))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0204", null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
             {
                 Offset = XsaveFormat.XstateBvOffset,
                 Found = xfeatures.ToString(),

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Hypervisors.Kvm;
@@ -69,19 +70,19 @@ public sealed class KvmModelMachine : IKvmMachine
         // arch_prctl checks the number, then the host, then whether it is there already, then the lock.
         if (!Host.Behavior.Has(KernelDifference.KvmXsaveDynamic))
         {
-            return Refuse(Errno.EINVAL, "XS0106", "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
+            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly, "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
         }
 
         // XFEATURE_MAX: 50c5b071e283 (6.16) brought APX.
-        StateComponent last = Host.Behavior.Release is { } release && !release.IsAtLeast(6, 16) ? StateComponent.TileData : StateComponent.Apx;
+        StateComponent last = Host.Behavior.Has(KernelDifference.X86FpuApx) ? StateComponent.Apx : StateComponent.TileData;
         if (component > last)
         {
-            return Refuse(Errno.EINVAL, "XS0106", $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
+            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly, $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
         }
 
         if (component != StateComponent.TileData || !Host.UserFeatures.Contains(component))
         {
-            return Refuse(Errno.EOPNOTSUPP, "XS0102", $"{StateComponents.NameOf(component)} is not a dynamic component of this host");
+            return Refuse(Errno.EOPNOTSUPP, Rules.ForeignComponents, $"{StateComponents.NameOf(component)} is not a dynamic component of this host");
         }
 
         if (_permitted.Contains(component))
@@ -91,7 +92,7 @@ public sealed class KvmModelMachine : IKvmMachine
 
         if (_vcpuIds.Count > 0)
         {
-            return Refuse(Errno.EBUSY, "XS0301", "permission can only be asked for before the first vCPU exists");
+            return Refuse(Errno.EBUSY, Rules.NoGuestPermission, "permission can only be asked for before the first vCPU exists");
         }
 
         _permitted = _permitted.With(component);
@@ -111,12 +112,12 @@ public sealed class KvmModelMachine : IKvmMachine
         vcpu = null;
         if (id is < 0 or >= 4096)
         {
-            return Refuse(Errno.EINVAL, "XS0302", $"vCPU id {id} is not below 4096");
+            return Refuse(Errno.EINVAL, Rules.CpuidFixed, $"vCPU id {id} is not below 4096");
         }
 
         if (!_vcpuIds.Add(id))
         {
-            return Refuse(Errno.EEXIST, "XS0302", $"vCPU {id} exists already");
+            return Refuse(Errno.EEXIST, Rules.CpuidFixed, $"vCPU {id} exists already");
         }
 
         vcpu = new KvmModelVcpu(this);
@@ -130,5 +131,5 @@ public sealed class KvmModelMachine : IKvmMachine
     /// <inheritdoc/>
     public void Dispose() => _vcpuIds.Clear();
 
-    private static KvmReply Refuse(Errno errno, string rule, string message) => new(errno, new Refusal(rule, null, message));
+    private static KvmReply Refuse(Errno errno, Rule rule, string message) => new(errno, new Refusal(rule, null, message));
 }

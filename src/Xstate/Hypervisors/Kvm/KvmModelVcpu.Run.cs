@@ -1,5 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
@@ -22,7 +23,7 @@ public sealed partial class KvmModelVcpu
         MoveThroughProcessor();
         return disabled.IsEmpty
             ? KvmReply.Success
-            : new KvmReply(Errno.None, new Refusal("XS0601", KernelDifferences.Get(KernelDifference.KvmSetXfdNm).Id, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
+            : new KvmReply(Errno.None, new Refusal(Rules.TileDataUnderXfd, KernelDifference.KvmSetXfdNm, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
     }
 
     /// <summary>

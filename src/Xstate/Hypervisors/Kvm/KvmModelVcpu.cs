@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
@@ -92,7 +93,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     {
         if (entries.Length > MaxCpuidEntries)
         {
-            return new KvmReply(Errno.E2BIG, new Refusal("XS0303", null, $"{entries.Length} CPUID entries; the kernel takes {MaxCpuidEntries}"));
+            return new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, null, $"{entries.Length} CPUID entries; the kernel takes {MaxCpuidEntries}"));
         }
 
         ImmutableArray<CpuidEntry> copied = [.. entries];
@@ -105,7 +106,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
 
         if (asked.TryRead(0x8000_0008, 0, out CpuidRegisters widths) && (widths.Eax >> 8 & 0xFF) is not (0 or 48 or 57))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0304", null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ImpossibleAddressWidth, null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
             {
                 Leaf = "0x80000008.0.eax",
                 Found = $"0x{widths.Eax:x}",
@@ -165,12 +166,12 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     {
         if (!_host.HasXsave)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0204", null, "the host has no XSAVE, so the guest has no XCR0"));
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, "the host has no XSAVE, so the guest has no XCR0"));
         }
 
         if (count > MaxXcrs || flags != 0)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal("XS0203", null, $"nr_xcrs {count} and flags 0x{flags:x}")
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.MalformedXcrs, null, $"nr_xcrs {count} and flags 0x{flags:x}")
             {
                 Offset = count > MaxXcrs ? 0 : sizeof(uint),
                 Found = count > MaxXcrs ? $"{count}" : $"0x{flags:x}",
@@ -304,11 +305,11 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         KernelDifference difference = Behavior.Has(KernelDifference.KvmCpuidNoRepeat) ? KernelDifference.KvmCpuidNoRepeat : KernelDifference.KvmCpuidAfterRun;
         return isSame
             ? KvmReply.Success
-            : new KvmReply(Errno.EINVAL, new Refusal("XS0302", KernelDifferences.Get(difference).Id, "the guest has run, so that its CPUID is fixed") { Since = "5.16" });
+            : new KvmReply(Errno.EINVAL, new Refusal(Rules.CpuidFixed, difference, "the guest has run, so that its CPUID is fixed"));
     }
 
     private static KvmReply? TooMany(int count) =>
-        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG, new Refusal("XS0404", null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
+        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyMsrs, null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
 
     private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
 

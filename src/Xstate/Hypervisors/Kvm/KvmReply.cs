@@ -1,10 +1,12 @@
+using Xstate.Findings;
+
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>Why a modelled kernel refused: what the bare errno does not say.</summary>
-/// <param name="Rule">Rule id of the catalogue.</param>
+/// <param name="Rule">The rule that explains it.</param>
 /// <param name="Behavior">The kernel behaviour that decides it, or null where all kernels agree.</param>
 /// <param name="Message">A sentence with the value found and the value expected.</param>
-public sealed record Refusal(string Rule, string? Behavior, string Message)
+public sealed record Refusal(Rule Rule, KernelDifference? Behavior, string Message)
 {
     /// <summary>Byte offset in the buffer that the call was given.</summary>
     public int? Offset { get; init; }
@@ -18,8 +20,8 @@ public sealed record Refusal(string Rule, string? Behavior, string Message)
     /// <summary>What would have been accepted.</summary>
     public string? Expected { get; init; }
 
-    /// <summary>Since which kernel this is refused.</summary>
-    public string? Since { get; init; }
+    /// <summary>The kernels that refuse it: those of <see cref="Behavior"/>, unless said otherwise.</summary>
+    public string? Since { get => field ?? Behavior?.Affected; init; }
 }
 
 /// <summary>The answer of one call: success, or an errno that a model can explain and a real kernel cannot.</summary>

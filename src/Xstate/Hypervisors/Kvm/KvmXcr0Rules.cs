@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Findings;
 
 namespace Xstate.Hypervisors.Kvm;
 
@@ -22,7 +23,7 @@ internal static class KvmXcr0Rules
 
         if (!valid.ContainsAll(value))
         {
-            return new Refusal("XS0202", null, $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
+            return new Refusal(Rules.ForeignXcr0, null, $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
             {
                 Found = value.ToString(),
                 Expected = $"no bit outside {valid}",
@@ -34,5 +35,5 @@ internal static class KvmXcr0Rules
     }
 
     private static Refusal Broken(StateComponentSet value, Xcr0Violation violation) =>
-        new("XS0201", null, $"XCR0 {value}: {violation.Reason}") { Found = value.ToString(), Expected = violation.Reason, Since = "all kernels" };
+        new(Rules.BrokenXcr0, null, $"XCR0 {value}: {violation.Reason}") { Found = value.ToString(), Expected = violation.Reason, Since = "all kernels" };
 }

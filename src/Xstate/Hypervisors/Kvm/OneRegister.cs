@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Hypervisors.Kvm;
@@ -75,5 +76,5 @@ internal static class OneRegister
         host.Behavior.Has(KernelDifference.KvmOneRegister) ? null : Refuse("this kernel has no such call for x86");
 
     private static KvmReply Refuse(string message) =>
-        new(Errno.EINVAL, new Refusal("XS0403", KernelDifferences.Get(KernelDifference.KvmOneRegister).Id, message) { Since = "6.18" });
+        new(Errno.EINVAL, new Refusal(Rules.CetRegisterRefused, KernelDifference.KvmOneRegister, message));
 }

@@ -12,8 +12,6 @@ public sealed record GuestSignal(bool Delivered, StateComponentSet Xcr0, int? Pk
 /// <summary>A Linux kernel inside a virtual machine, as far as what CPUID shows decides whether it can deliver signals.</summary>
 public static class LinuxGuest
 {
-    private static readonly StateComponentSet KnownAlways = new(0x602FF);
-
     /// <summary>Boots as far as the XSAVE layout and delivers one signal.</summary>
     /// <param name="kernel">The guest's kernel.</param>
     /// <param name="cpuid">CPUID as the guest sees it: leaf and sub-leaf to registers.</param>
@@ -27,7 +25,7 @@ public static class LinuxGuest
         }
 
         StateComponentSet offered = new(cpuid(CpuidTable.XsaveLeaf, 0).EdxEax);
-        StateComponentSet enabled = WithFeatures(offered & KnownTo(kernel), cpuid);
+        StateComponentSet enabled = WithFeatures(offered & LinuxHost.KnownTo(kernel, offered), cpuid);
         foreach (StateComponent component in enabled.Except(StateComponentSet.Legacy))
         {
             // Since 5.16 the kernel does without XSAVE when a sub-leaf has not the size of its own structure; before, it only warned.
@@ -54,13 +52,9 @@ public static class LinuxGuest
 
         return keys && kernel.Has(KernelDifference.SignalPkuWithoutXcr0)
             ? new GuestSignal(false, enabled, null,
-                $"{KernelDifferences.Get(KernelDifference.SignalPkuWithoutXcr0).Id}: protection keys are on and 0xD.0 has no bit 9, so the kernel finds no address for PKRU in the frame")
+                $"{KernelDifference.SignalPkuWithoutXcr0.Id}: protection keys are on and 0xD.0 has no bit 9, so the kernel finds no address for PKRU in the frame")
             : new GuestSignal(true, enabled, null, "the frame needs no place for PKRU");
     }
-
-    // 50c5b071e283 (6.16) brought APX.
-    private static StateComponentSet KnownTo(KernelBehavior kernel) =>
-        kernel.Release is { } release && !release.IsAtLeast(6, 16) ? KnownAlways : KnownAlways.With(StateComponent.Apx);
 
     // xsave_cpuid_features: a component without its CPUID feature is dropped, whatever 0xD.0 says.
     private static StateComponentSet WithFeatures(StateComponentSet offered, Func<uint, uint, CpuidRegisters> cpuid)

@@ -116,7 +116,7 @@ public sealed class LinuxHost
 
     private StateComponentSet EnabledUserFeatures()
     {
-        StateComponentSet known = KnownToLinux(Record.Kernel is null ? Behavior.Release : Behavior.Release ?? Record.Kernel);
+        StateComponentSet known = KnownTo(Behavior, Layout.UserComponents);
         if (Record.Xcr0 is { } recorded)
         {
             // XCR0 bit 9 without OSPKE is what only "nopku" on a kernel before 6.6 leaves behind: a later kernel with that command line clears the bit.
@@ -139,16 +139,12 @@ public sealed class LinuxHost
         return Record.Cpuid.Has(CpuidFeatures.Xfd) ? enabled : enabled.Without(StateComponent.TileData);
     }
 
-    private static StateComponentSet KnownToLinux(KernelRelease? release)
+    /// <summary>User components that a kernel enables where the processor has them; which of the newer ones is asked only of a processor that has them.</summary>
+    internal static StateComponentSet KnownTo(KernelBehavior kernel, StateComponentSet announced)
     {
-        StateComponentSet known = new(0xFF);
-        known = known.With(StateComponent.Pkru);
-        if (release is not { } r || r.IsAtLeast(5, 16))
-        {
-            known |= Tiles;
-        }
-
-        return release is not { } s || s.IsAtLeast(6, 16) ? known.With(StateComponent.Apx) : known;
+        StateComponentSet known = new StateComponentSet(0xFF).With(StateComponent.Pkru);
+        known = announced.Overlaps(Tiles) && kernel.Has(KernelDifference.X86FpuTiles) ? known | Tiles : known;
+        return announced.Contains(StateComponent.Apx) && kernel.Has(KernelDifference.X86FpuApx) ? known.With(StateComponent.Apx) : known;
     }
 
     private StateComponentSet SupportedByKvm()

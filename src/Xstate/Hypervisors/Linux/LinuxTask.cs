@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Processor;
 
@@ -362,8 +363,8 @@ public sealed class LinuxTask : ILinuxTask
         return refusal?.Message;
     }
 
-    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal("XS0204", null, "the host has no XSAVE, so there is no such regset"));
+    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal(Rules.NoXsave, null, "the host has no XSAVE, so there is no such regset"));
 
     private static KvmReply Refuse(Errno errno, KernelDifference? difference, string message) =>
-        new(errno, new Refusal("XS0107", difference is { } id ? KernelDifferences.Get(id).Id : null, message));
+        new(errno, new Refusal(Rules.ShortImage, difference, message));
 }

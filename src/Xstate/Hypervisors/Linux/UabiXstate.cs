@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Findings;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
@@ -125,7 +126,7 @@ public static class UabiXstate
         uint reserved = mxcsr & ~host.MxcsrMask;
         return reserved == 0
             ? null
-            : new Refusal("XS0105", KernelDifferences.Get(KernelDifference.KvmSetMxcsrLazy).Id, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
+            : new Refusal(Rules.ReservedMxcsrBits, KernelDifference.KvmSetMxcsrLazy, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
             {
                 Offset = XsaveFormat.MxcsrOffset,
                 Found = $"0x{mxcsr:x}",
@@ -145,24 +146,22 @@ public static class UabiXstate
         XsaveArea area = new(image);
         if (area.XcompBv != 0)
         {
-            return new Refusal("XS0103", KernelDifferences.Get(KernelDifference.KvmSetXcomp).Id, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
+            return new Refusal(Rules.CompactedImage, KernelDifference.KvmSetXcomp, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
             {
                 Offset = XsaveFormat.XcompBvOffset,
                 Found = $"0x{area.XcompBv:x}",
                 Expected = "0x0",
-                Since = "5.16",
             };
         }
 
         int reserved = area.ReservedHeader.IndexOfAnyExcept((byte)0);
         return reserved < 0
             ? null
-            : new Refusal("XS0104", KernelDifferences.Get(KernelDifference.KvmSetHeaderStrict).Id, $"reserved header byte {XsaveFormat.ReservedHeaderOffset + reserved} is 0x{area.ReservedHeader[reserved]:x}")
+            : new Refusal(Rules.ReservedHeaderBytes, KernelDifference.KvmSetHeaderStrict, $"reserved header byte {XsaveFormat.ReservedHeaderOffset + reserved} is 0x{area.ReservedHeader[reserved]:x}")
             {
                 Offset = XsaveFormat.ReservedHeaderOffset + reserved,
                 Found = $"0x{area.ReservedHeader[reserved]:x}",
                 Expected = "0x0",
-                Since = "5.16",
             };
     }
 
@@ -170,17 +169,16 @@ public static class UabiXstate
     {
         bool legacyOnly = StateComponentSet.Legacy.ContainsAll(foreign);
         bool hidden = state.Host.DefaultUserFeatures.Overlaps(foreign);
-        (string rule, KernelDifference difference, string text) = legacyOnly
-            ? ("XS0110", KernelDifference.KvmSetFpSseReject, "this kernel takes not even x87 and SSE for a guest without XSAVE")
+        (Rule rule, KernelDifference difference, string text) = legacyOnly
+            ? (Rules.LegacyStateRefused, KernelDifference.KvmSetFpSseReject, "this kernel takes not even x87 and SSE for a guest without XSAVE")
             : hidden
-                ? ("XS0101", KernelDifference.KvmSetStrictCpuid, "this kernel refuses components that the guest's CPUID hides")
-                : ("XS0106", KernelDifference.KvmXsaveDynamic, "the component is off until the guest's CPUID enables it");
-        return new Refusal(rule, KernelDifferences.Get(difference).Id, $"XSTATE_BV {xfeatures} has {foreign.Describe()}: {text}")
+                ? (Rules.HiddenComponents, KernelDifference.KvmSetStrictCpuid, "this kernel refuses components that the guest's CPUID hides")
+                : (Rules.DynamicComponentEarly, KernelDifference.KvmXsaveDynamic, "the component is off until the guest's CPUID enables it");
+        return new Refusal(rule, difference, $"XSTATE_BV {xfeatures} has {foreign.Describe()}: {text}")
         {
             Offset = XsaveFormat.XstateBvOffset,
             Found = xfeatures.ToString(),
             Expected = $"no bit outside {state.UserXfeatures}",
-            Since = KernelDifferences.Get(difference).Affected,
         };
     }
 

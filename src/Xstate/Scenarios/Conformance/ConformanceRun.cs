@@ -68,7 +68,7 @@ public static class ConformanceRun
         KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
         ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
         ImmutableArray<LeftOut> outOfReach = ConformanceScope.OutOfReach(host, facts);
-        string[] expected = [.. KernelDifferences.All.Select(info => info.Id).Except(outOfReach.Select(left => left.What))];
+        string[] expected = [.. KernelDifference.All.Select(info => info.Id).Except(outOfReach.Select(left => left.What))];
         DifferenceReach reach = new(host, expected);
         List<ScenarioDisagreement> found = [];
         long start = Stopwatch.GetTimestamp();

@@ -19,7 +19,7 @@ public static class ConformanceScope
     {
         ArgumentNullException.ThrowIfNull(host);
         ImmutableArray<LeftOut>.Builder left = ImmutableArray.CreateBuilder<LeftOut>();
-        foreach (string id in KernelDifferences.All.Select(info => info.Id))
+        foreach (string id in KernelDifference.All.Select(info => info.Id))
         {
             if (WhyOutOfReach(id, host, facts) is { } why)
             {

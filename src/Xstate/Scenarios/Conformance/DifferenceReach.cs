@@ -63,7 +63,7 @@ internal sealed class DifferenceReach
 
     private static LinuxHost TurnedRound(LinuxHost host, string id)
     {
-        KernelDifference difference = KernelDifferences.Find(id)!.Difference;
+        KernelDifference difference = KernelDifference.Find(id)!;
         return new LinuxHost(host.Record, host.Behavior.Set(difference, !host.Behavior.Has(difference)));
     }
 

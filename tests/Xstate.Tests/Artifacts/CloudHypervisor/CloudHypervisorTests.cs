@@ -150,13 +150,13 @@ public class CloudHypervisorTests
         byte[] file = Change(Sample(OneVcpu), kvm => kvm["xsave"]!["region"]![40] = 0x11223344U);
         Artifact artifact = Open(file);
         Finding finding = Assert.Single(artifact.Findings);
-        Assert.Equal(("XS1104", 160L), (finding.Rule, finding.Where.Offset));
+        Assert.Equal(("XS1104", 160L), (finding.Rule.Id, finding.Where.Offset));
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
         Restorer monitor = Restorers.For(artifact.Capture!);
         Assert.Equal([RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs], monitor.Order);
         TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture!, host, new RehearsalOptions { Vmm = monitor });
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
-        Assert.Contains(outcome.Findings, found => found.Rule == "XS1104");
+        Assert.Contains(outcome.Findings, found => found.Rule.Id == "XS1104");
         RegisterDifference difference = Assert.Single(outcome.Differences);
         Assert.Equal("zmm0", difference.Register);
         Assert.StartsWith("44332211", difference.Before, StringComparison.Ordinal);
@@ -186,7 +186,7 @@ public class CloudHypervisorTests
         TargetOutcome goesOn = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("cloud-hypervisor")! });
         Assert.Equal(Verdict.Differs, goesOn.Verdict);
         Assert.Null(goesOn.RefusedCall);
-        Assert.Equal(["XS0402", "XS1105"], goesOn.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule));
+        Assert.Equal(["XS0402", "XS1105"], goesOn.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id));
         Assert.Equal(new RegisterDifference(0, "ia32_xss", "0x1800", "0x0"), Assert.Single(goesOn.Differences));
         TargetOutcome ends = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (ends.Verdict, ends.RefusedCall));
@@ -215,13 +215,13 @@ public class CloudHypervisorTests
         TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture!, intel, options);
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         Artifact moved = Open(Encode(artifact, outcome.Repaired!, file));
-        Assert.Equal("XS1106", Assert.Single(moved.Findings).Rule);
+        Assert.Equal("XS1106", Assert.Single(moved.Findings).Rule.Id);
         CapturedState state = moved.Capture!.States[0];
         Assert.Equal((1088, FactSource.Inferred), (state.Layout!.Value.TryGetSlot(StateComponent.Opmask, out XsaveSlot slot) ? slot.Offset : 0, state.Layout.Provenance.Source));
         SeededRegisters.AssertAvx512(SeededRegisters.Of(state), 5);
         TargetOutcome after = RestoreRehearsal.Perform(moved.Capture, intel, options);
         Assert.Empty(after.Differences);
-        Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule == "XS0508"));
+        Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule.Id == "XS0508"));
     }
 
     [Fact]

@@ -33,7 +33,7 @@ public class CriuImagesTests(ITestOutputHelper output)
     {
         Artifact artifact = Read(new() { ["core-9.img"] = Core("stray", 9), ["core-10.img"] = Core("parent", 1), ["core-20.img"] = Core("worker", 3), ["core-11.img"] = Core("child", 4), ["pstree.img"] = Tree });
         Assert.Equal([10, 20, 11, 9], artifact.Capture!.States.Select(state => state.Id));
-        Assert.Equal(("XS1010", 30), Assert.Single(artifact.Findings.Select(finding => (finding.Rule, finding.Where.Vcpu!.Value))));
+        Assert.Equal(("XS1010", 30), Assert.Single(artifact.Findings.Select(finding => (finding.Rule.Id, finding.Where.Vcpu!.Value))));
     }
 
     [Fact]

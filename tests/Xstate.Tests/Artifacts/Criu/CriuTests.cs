@@ -158,14 +158,14 @@ public class CriuTests(ITestOutputHelper output)
     public void XSTATE_BV_and_the_fields_are_held_against_each_other()
     {
         Finding missing = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x7 }.Build()).Findings);
-        Assert.Equal(("XS1002", "0", "64"), (missing.Rule, missing.Found, missing.Expected));
-        Finding cut = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1, 2, 3).Build()).Findings.Where(finding => finding.Rule == "XS1002"));
+        Assert.Equal(("XS1002", "0", "64"), (missing.Rule.Id, missing.Found, missing.Expected));
+        Finding cut = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1, 2, 3).Build()).Findings.Where(finding => finding.Rule.Id == "XS1002"));
         Assert.Contains("refuses", cut.Message, StringComparison.Ordinal);
         Assert.Equal(("3", "8"), (cut.Found, cut.Expected));
         Finding stale = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1).Build()).Findings);
-        Assert.Equal(("XS1003", Severity.Info), (stale.Rule, stale.Severity));
+        Assert.Equal(("XS1003", Severity.Info), (stale.Rule.Id, stale.Severity));
         Finding lost = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x6_0003 }.Build()).Findings);
-        Assert.Equal("XS1004", lost.Rule);
+        Assert.Equal("XS1004", lost.Rule.Id);
         Assert.Contains("tilecfg, tiledata", lost.Message, StringComparison.Ordinal);
         Assert.Empty(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 0).Build()).Findings);
     }

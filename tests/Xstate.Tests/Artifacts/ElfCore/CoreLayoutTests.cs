@@ -55,7 +55,7 @@ public class CoreLayoutTests
         Artifact ambiguous = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Thread(2).Area(area).Build());
         Assert.All(ambiguous.Capture!.States, state => Assert.Equal(FactSource.Guess, state.Layout!.Provenance.Source));
         Finding finding = Assert.Single(ambiguous.Findings);
-        Assert.Equal(("XS0801", Severity.Warning), (finding.Rule, finding.Severity));
+        Assert.Equal(("XS0801", Severity.Warning), (finding.Rule.Id, finding.Severity));
         Assert.Contains($"{Amd} or {Zen2}", finding.Message, StringComparison.Ordinal);
         Assert.Contains("--layout", finding.Mend, StringComparison.Ordinal);
 
@@ -108,7 +108,7 @@ public class CoreLayoutTests
         area[XsaveFormat.SoftwareOffset + 2] = 0x10;
         Artifact artifact = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Build());
         Assert.Null(artifact.Capture!.States[0].Layout);
-        Assert.Contains("XS0801", artifact.Findings.Select(finding => finding.Rule));
+        Assert.Contains("XS0801", artifact.Findings.Select(finding => finding.Rule.Id));
     }
 
     [Fact]
@@ -122,7 +122,7 @@ public class CoreLayoutTests
         Assert.Empty(artifact.Findings);
 
         Artifact incomplete = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Layout((2, 256, 576), (7, 1024, 1664)).Build());
-        Assert.Equal(["XS0806"], incomplete.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0806"], incomplete.Findings.Select(finding => finding.Rule.Id));
         Assert.Contains("pkru", incomplete.Findings[0].Message, StringComparison.Ordinal);
         Artifact beyond = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Layout((2, 256, 576), (9, 8, 2688), (17, 64, 2752)).Build());
         Assert.Contains("2752 to 2816", Assert.Single(beyond.Findings).Message, StringComparison.Ordinal);

@@ -48,7 +48,7 @@ public class ElfCoreEncoderTests
                 Assert.Equal(i == thread ? area : before.States[i].Area.ToArray(), after.Capture!.States[i].Area.ToArray());
             }
 
-            Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0803");
+            Assert.DoesNotContain(after.Findings, finding => finding.Rule.Id == "XS0803");
         }
     }
 

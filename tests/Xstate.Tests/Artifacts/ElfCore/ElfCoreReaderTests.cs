@@ -67,7 +67,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
     [InlineData(CoreSamples.Gdb16, "XS0804")]
     [InlineData(CoreSamples.Damaged, "XS0804 XS0802")]
     public void A_sound_core_gives_no_finding_and_gcore_is_told_by_its_marks(string name, string rules) =>
-        Assert.Equal(rules, string.Join(' ', CoreSamples.Open(CoreSamples.Bytes(name)).Findings.Select(finding => finding.Rule)));
+        Assert.Equal(rules, string.Join(' ', CoreSamples.Open(CoreSamples.Bytes(name)).Findings.Select(finding => finding.Rule.Id)));
 
     [Theory]
     [InlineData("drgn-crashme_static.core.zst", 18832, false)]
@@ -120,7 +120,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         // The section header is the last thing in the file: a truncated core does not have it.
         Artifact truncated = CoreSamples.Open(core[..^80]);
         Assert.Equal(area, Assert.Single(truncated.Capture!.States).Area.ToArray());
-        Assert.Equal(("XS0805", Severity.Info), (truncated.Findings[0].Rule, truncated.Findings[0].Severity));
+        Assert.Equal(("XS0805", Severity.Info), (truncated.Findings[0].Rule.Id, truncated.Findings[0].Severity));
 
         // A header that says PN_XNUM with neither is damaged, not a core of 65535 segments.
         byte[] noNotes = [.. core[..^80]];
@@ -154,7 +154,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         int third = core.AsSpan().IndexOf(CoreSamples.Open(core).Capture!.States[2].Area.Span);
         Artifact artifact = CoreSamples.Open(core[..(third + 100)]);
         Assert.Equal([13744, 13745, 13746], artifact.Capture!.States.Select(state => state.Id));
-        Assert.Equal(["XS0805", "XS0807"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0805", "XS0807"], artifact.Findings.Select(finding => finding.Rule.Id));
 
         // What is left of the third thread is its FXSAVE note: x87 and SSE, and no word about AVX.
         Assert.Equal((576, 13746), (artifact.Capture.States[2].Area.Length, artifact.Findings[1].Where.Vcpu));
@@ -163,7 +163,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         Assert.DoesNotContain(CoreSamples.Registers(artifact.Capture.States[2]).Keys, key => key.StartsWith("ymm", StringComparison.Ordinal));
 
         Artifact noMemory = CoreSamples.Open(core[..0x4000]);
-        Assert.Equal(("XS0805", Severity.Info), (noMemory.Findings[0].Rule, noMemory.Findings[0].Severity));
+        Assert.Equal(("XS0805", Severity.Info), (noMemory.Findings[0].Rule.Id, noMemory.Findings[0].Severity));
         Assert.Equal(3, noMemory.Capture!.States.Length);
     }
 
@@ -174,7 +174,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         Capture whole = CoreSamples.Open(i386).Capture!;
         Hide(i386, 0x202);
         Artifact fxsave = CoreSamples.Open(i386);
-        Assert.Equal(3, fxsave.Findings.Count(finding => finding.Rule == "XS0807"));
+        Assert.Equal(3, fxsave.Findings.Count(finding => finding.Rule.Id == "XS0807"));
         foreach ((CapturedState before, CapturedState after) in whole.States.Zip(fxsave.Capture!.States))
         {
             Assert.Equal(before.Area.Span[..464].ToArray(), after.Area.Span[..464].ToArray());
@@ -200,14 +200,14 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         byte[] image = CoreSamples.Fxsave(area);
         image[200] ^= 0x11;
         Finding finding = Assert.Single(CoreSamples.Open(new CoreBuilder().Thread(3).FpRegisters(image).Area(area).Build()).Findings);
-        Assert.Equal(("XS0803", 3, $"0x{image[200]:x2}", $"0x{area[200]:x2}"), (finding.Rule, finding.Where.Vcpu, finding.Found, finding.Expected));
+        Assert.Equal(("XS0803", 3, $"0x{image[200]:x2}", $"0x{area[200]:x2}"), (finding.Rule.Id, finding.Where.Vcpu, finding.Found, finding.Expected));
 
         // i386 keeps the same x87 registers a third time, as FSAVE stores them: here TOP changes.
         byte[] i386 = CoreSamples.Bytes(CoreSamples.Zen4I386);
         int fsave = Hide([.. i386], 2)[0];
         i386[fsave + 5] ^= 8;
         Finding x87 = Assert.Single(CoreSamples.Open(i386).Findings);
-        Assert.Equal(("XS0803", 13790, (long?)fsave), (x87.Rule, x87.Where.Vcpu, x87.Where.Offset));
+        Assert.Equal(("XS0803", 13790, (long?)fsave), (x87.Rule.Id, x87.Where.Vcpu, x87.Where.Offset));
     }
 
     [Fact]
@@ -219,7 +219,7 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
             area[at] = value;
             byte[] core = new CoreBuilder().Thread(3).Area(area).Layout((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408)).Build();
             Finding finding = CoreSamples.Open(core).Findings.First();
-            Assert.Equal("XS0808", finding.Rule);
+            Assert.Equal("XS0808", finding.Rule.Id);
             Assert.Contains(what, finding.Message, StringComparison.Ordinal);
             Assert.Equal(core.AsSpan().IndexOf(area), finding.Where.Offset - (at & ~7));
         }

@@ -20,7 +20,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
     public void The_measured_damage_is_recognised_with_the_bytes_that_are_lost()
     {
         Artifact artifact = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged));
-        Finding finding = artifact.Findings.Single(found => found.Rule == "XS0802");
+        Finding finding = artifact.Findings.Single(found => found.Rule.Id == "XS0802");
         Assert.Equal((Severity.Error, "2688 bytes", "2432 bytes"), (finding.Severity, finding.Found, finding.Expected));
         Assert.Contains("bytes 832 to 1087 of every area are lost (zmm0 to zmm5, k0 to k7,", finding.Message, StringComparison.Ordinal);
         Assert.Contains("; zmm6 to zmm31 are whole", finding.Message, StringComparison.Ordinal);
@@ -44,16 +44,16 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Capture damaged = CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Damaged)).Capture!;
         TargetOutcome same = RestoreRehearsal.Perform(damaged, Host("amd-genoa"));
         Assert.Equal(Verdict.Same, same.Verdict);
-        Finding lost = Assert.Single(same.Findings, finding => finding.Rule == "XS0706");
+        Finding lost = Assert.Single(same.Findings, finding => finding.Rule.Id == "XS0706");
         Assert.Contains("and 2 more, 0x60 (opmask, zmm_hi256) is not known whole", lost.Message, StringComparison.Ordinal);
 
         // A processor without AVX-512: what is known of zmm0 to zmm15 is lost there, and of k0 to k7 nothing is known.
         TargetOutcome rome = RestoreRehearsal.Perform(damaged, Host("amd-rome"));
         Assert.Equal(Verdict.Differs, rome.Verdict);
-        Assert.Contains(rome.Findings, finding => finding.Rule == "XS0706");
+        Assert.Contains(rome.Findings, finding => finding.Rule.Id == "XS0706");
         Assert.Contains(rome.Differences, difference => difference.Register == "zmm6");
         Assert.DoesNotContain(rome.Differences, difference => difference.Register is "k3" or "zmm0");
-        Assert.Contains(rome.Findings, finding => finding.Rule == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
+        Assert.Contains(rome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Artifact artifact = Artifact.Open(content);
         byte[] file = CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content));
         Artifact again = CoreSamples.Open(file);
-        Assert.Equal(["XS0809"], again.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0809"], again.Findings.Select(finding => finding.Rule.Id));
         Assert.Null(again.Repaired);
         foreach ((CapturedState expected, CapturedState found) in artifact.Repaired!.States.Zip(again.Capture!.States))
         {
@@ -130,7 +130,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
         byte[] whole = new CoreBuilder().Auxv((16, 0x178B_FBFF), (51, 3376)).Thread(1).Area(area).Gdb().Thread(2).Area(area).Build();
         using MemoryStream content = new(whole[..^100]);
         Artifact artifact = Artifact.Open(content);
-        Assert.Contains(artifact.Findings, finding => finding.Rule == "XS0805");
+        Assert.Contains(artifact.Findings, finding => finding.Rule.Id == "XS0805");
         Assert.NotNull(artifact.Repaired);
         Assert.Contains("truncated", Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Repaired!, content)).Message, StringComparison.Ordinal);
     }
@@ -206,7 +206,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
         FactSource Layout(CoreBuilder core)
         {
             Artifact artifact = CoreSamples.Open(core.Build());
-            Assert.DoesNotContain(artifact.Findings, finding => finding.Rule == "XS0802");
+            Assert.DoesNotContain(artifact.Findings, finding => finding.Rule.Id == "XS0802");
             Assert.Equal(intel, artifact.Capture!.States[0].Layout!.Value);
             return artifact.Capture.States[0].Layout!.Provenance.Source;
         }
@@ -217,7 +217,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
     {
         Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(AsGdbWrites(Avx512, 9, out _)).Gdb().Build());
         Assert.Equal(FactSource.Guess, artifact.Capture!.States[0].Layout!.Provenance.Source);
-        Assert.Equal(["XS0804", "XS0802", "XS0801"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0804", "XS0802", "XS0801"], artifact.Findings.Select(finding => finding.Rule.Id));
         Assert.Equal(Severity.Warning, artifact.Findings[1].Severity);
         Assert.Null(artifact.Repaired);
     }
@@ -227,7 +227,7 @@ public class GcoreDamageTests(ITestOutputHelper output)
     {
         byte[] area = AsGdbWrites(Avx512, 10, out _);
         Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2).Area(area).Gdb().Build());
-        Assert.Equal(["XS0807", "XS0804", "XS0802"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0807", "XS0804", "XS0802"], artifact.Findings.Select(finding => finding.Rule.Id));
         Assert.Equal((576, 0), (artifact.Repaired!.States[0].Area.Length, artifact.Repaired.States[0].Lost.Length));
         Assert.Equal((2688, 1), (artifact.Repaired.States[1].Area.Length, artifact.Repaired.States[1].Lost.Length));
     }

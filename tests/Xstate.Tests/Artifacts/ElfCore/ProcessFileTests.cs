@@ -48,14 +48,14 @@ public class ProcessFileTests
     public void Zeros_in_MXCSR_and_FCW_are_shown_and_a_finding_says_what_they_do(int seed)
     {
         byte[] area = ProcessFiles.AvxArea((ulong)seed);
-        Assert.DoesNotContain(Told(Open(ProcessFiles.Kernel(area).Build())), finding => finding.Rule == "XS0810");
+        Assert.DoesNotContain(Told(Open(ProcessFiles.Kernel(area).Build())), finding => finding.Rule.Id == "XS0810");
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(24), 0);
         BinaryPrimitives.WriteUInt16LittleEndian(area, (ushort)(seed % 2 == 0 ? 0 : 0x37F));
         Artifact core = Open(ProcessFiles.Kernel(area).Build());
         string text = Text(core);
         Assert.Contains("      mxcsr    0x0  rc:nearest\n", text, StringComparison.Ordinal);
         Assert.Equal(seed % 2 == 0, text.Contains("      fcw      0x0 ", StringComparison.Ordinal));
-        string[] registers = [.. Told(core).Where(finding => finding.Rule == "XS0810").Select(finding => finding.Where.Register!)];
+        string[] registers = [.. Told(core).Where(finding => finding.Rule.Id == "XS0810").Select(finding => finding.Where.Register!)];
         Assert.Equal(seed % 2 == 0 ? ["mxcsr", "fcw"] : ["mxcsr"], registers);
     }
 
@@ -118,8 +118,8 @@ public class ProcessFileTests
         Artifact openBsd = Open(ProcessFiles.OpenBsd(areas[0]));
         Assert.Equal(7, openBsd.Capture!.States[0].Id);
         AssertLegacy(areas[0], openBsd.Capture.States[0]);
-        Assert.Equal(["XS0812"], netBsd.Findings.Select(finding => finding.Rule));
-        Assert.Equal(["XS0812"], openBsd.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0812"], netBsd.Findings.Select(finding => finding.Rule.Id));
+        Assert.Equal(["XS0812"], openBsd.Findings.Select(finding => finding.Rule.Id));
     }
 
     [Theory]
@@ -128,7 +128,7 @@ public class ProcessFileTests
     {
         byte[] area = ProcessFiles.AvxArea((ulong)seed);
         Artifact core = Open(ProcessFiles.Valgrind(area));
-        Assert.Equal(["XS0811"], Told(core).Select(finding => finding.Rule));
+        Assert.Equal(["XS0811"], Told(core).Select(finding => finding.Rule.Id));
         CapturedState state = core.Capture!.States[0];
         Dictionary<string, string> registers = RegisterDump.Of(state, state.Components).ToDictionary(register => register.Name, register => register.Text);
         Assert.Equal(("?", "?", new string('?', 20)), (registers["mxcsr"], registers["fcw"], registers["st0"]));
@@ -146,8 +146,8 @@ public class ProcessFileTests
         Artifact core = Open(ProcessFiles.CreateDump(area));
         AssertLegacy(area, core.Capture!.States[0]);
         Assert.Equal("createdump (.NET) writes x87 and SSE only: wider registers, and whether there were any, are not in this core", Assert.Single(core.Findings).Message);
-        Assert.Equal(["XS0807"], Open(ProcessFiles.FxsaveOnly(area)).Findings.Select(finding => finding.Rule));
-        Assert.Empty(Open(ProcessFiles.Kernel(area).Build()).Findings.Where(finding => finding.Rule is "XS0807" or "XS0811" or "XS0812"));
+        Assert.Equal(["XS0807"], Open(ProcessFiles.FxsaveOnly(area)).Findings.Select(finding => finding.Rule.Id));
+        Assert.Empty(Open(ProcessFiles.Kernel(area).Build()).Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811" or "XS0812"));
     }
 
     [Theory]
@@ -163,7 +163,7 @@ public class ProcessFileTests
         AssertLegacy(area, core.Capture.States[0]);
 
         // With AVX in use an empty note is a contradiction.
-        Assert.Contains(Open(ProcessFiles.Kernel(ProcessFiles.AvxArea((ulong)seed)).Layout().Build()).Findings, finding => finding.Rule == "XS0806");
+        Assert.Contains(Open(ProcessFiles.Kernel(ProcessFiles.AvxArea((ulong)seed)).Layout().Build()).Findings, finding => finding.Rule.Id == "XS0806");
     }
 
     [Fact]

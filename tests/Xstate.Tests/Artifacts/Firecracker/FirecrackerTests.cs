@@ -114,7 +114,7 @@ public class FirecrackerTests
         // The same guest saved by 1.11, which asks KVM for 4096 bytes.
         Artifact cut = Open(SnapshotParts.Bincode("5.0.0", "1.11", [vcpu]));
         Finding finding = Assert.Single(cut.Findings);
-        Assert.Equal(("XS1103", "4096 bytes", "11008 bytes"), (finding.Rule, finding.Found, finding.Expected));
+        Assert.Equal(("XS1103", "4096 bytes", "11008 bytes"), (finding.Rule.Id, finding.Found, finding.Expected));
     }
 
     [Theory]
@@ -204,13 +204,13 @@ public class FirecrackerTests
         file[^20] ^= 1;
         Artifact artifact = Open(file);
         Finding finding = Assert.Single(artifact.Findings);
-        Assert.Equal(("XS1101", Severity.Error, file.Length - 8L), (finding.Rule, finding.Severity, finding.Where.Offset));
+        Assert.Equal(("XS1101", Severity.Error, file.Length - 8L), (finding.Rule.Id, finding.Severity, finding.Where.Offset));
         Assert.Equal($"0x{SnapshotParts.Crc(file.AsSpan(0, file.Length - 8)):x16}", finding.Expected);
         byte[] area = artifact.Capture!.States[0].Area.ToArray();
         area[0] ^= 1;
         byte[] written = Encode(artifact, artifact.Capture! with { States = [artifact.Capture.States[0] with { Area = area }] }, file);
         Assert.Equal(file[^8..], written[^8..]);
-        Assert.Equal("XS1101", Assert.Single(Open(written).Findings).Rule);
+        Assert.Equal("XS1101", Assert.Single(Open(written).Findings).Rule.Id);
     }
 
     [Fact]
@@ -219,12 +219,12 @@ public class FirecrackerTests
         // 7.0.0 existed on the main branch only.
         byte[] file = SnapshotParts.Bincode("7.0.0", "1.13", Take(Sample(TwoVcpus)).Vcpus);
         Artifact artifact = Open(file);
-        Assert.Equal("XS1102", Assert.Single(artifact.Findings).Rule);
+        Assert.Equal("XS1102", Assert.Single(artifact.Findings).Rule.Id);
         AssertSame(Open(Sample(TwoVcpus)).Capture!, artifact.Capture!);
 
         // A known version with another one's preamble.
         Artifact mixed = Open(SnapshotParts.Bincode("4.0.0", "1.11", Take(Sample(TwoVcpus)).Vcpus));
-        Assert.Equal("XS1102", Assert.Single(mixed.Findings).Rule);
+        Assert.Equal("XS1102", Assert.Single(mixed.Findings).Rule.Id);
         AssertSame(Open(Sample(TwoVcpus)).Capture!, mixed.Capture!);
     }
 

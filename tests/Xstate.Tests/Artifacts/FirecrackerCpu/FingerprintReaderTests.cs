@@ -15,7 +15,7 @@ public class FingerprintReaderTests
         HostRecord host = artifact.Host!;
         Assert.Equal(new KernelRelease(6, 1, 172), host.Kernel);
         Assert.Equal(("GenuineIntel 6/85/4", 7UL), (host.Name, host.Cpuid.UserComponents.Bits));
-        Assert.Equal("XS1211", Assert.Single(artifact.Findings).Rule);
+        Assert.Equal("XS1211", Assert.Single(artifact.Findings).Rule.Id);
         Assert.Contains("as a guest sees it under Linux 6.1.172-216", host.Provenance.Detail, StringComparison.Ordinal);
     }
 
@@ -24,7 +24,7 @@ public class FingerprintReaderTests
     {
         string text = CpuModelSamples.Fingerprint((0, 0, [0xD, 0x756E6547, 0x6C65746E, 0x49656E69]), (1, 0, [0x50654, 0, 0x1C00_0000, 0x0200_0001]), (0xD, 0, [7, 0x340, 0x340, 0]), (0xD, 1, [0, 0, 0, 0]));
         Artifact artifact = Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(text)));
-        Assert.Equal(["XS1211", "XS1202"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS1211", "XS1202"], artifact.Findings.Select(finding => finding.Rule.Id));
     }
 
     [Theory]

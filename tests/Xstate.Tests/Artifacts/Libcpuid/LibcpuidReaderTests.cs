@@ -27,7 +27,7 @@ public class LibcpuidReaderTests
         Assert.Equal(new StateComponentSet(0x2E4), XsaveLayout.FromCpuid(artifact.Cpuid.Cpuid).MissingComponents);
         Assert.Equal(
             ["XS1202 0xd.2", "XS1202 0xd.5", "XS1202 0xd.6", "XS1202 0xd.7", "XS1202 0xd.9", "XS1205 0xd.1", "XS1208 0xe"],
-            artifact.Findings.Select(finding => $"{finding.Rule} {finding.Where.Leaf}").Order(StringComparer.Ordinal));
+            artifact.Findings.Select(finding => $"{finding.Rule.Id} {finding.Where.Leaf}").Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public class LibvirtCpuModelReaderTests
     public void What_only_the_base_can_tell_is_a_finding()
     {
         Artifact artifact = Open(CpuModelSamples.DomainCapabilities);
-        Assert.Equal(["XS1213", "XS1212"], artifact.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS1213", "XS1212"], artifact.Findings.Select(finding => finding.Rule.Id));
         Assert.Contains("avx", artifact.Findings[0].Message, StringComparison.Ordinal);
         Assert.DoesNotContain("avx512", artifact.Findings[0].Message, StringComparison.Ordinal);
     }
@@ -76,7 +76,7 @@ public class LibvirtCpuModelReaderTests
     public void A_component_without_what_it_builds_upon_is_a_finding(string features, string named)
     {
         Artifact artifact = Open($"<cpu>{string.Concat(features.Split(' ').Select(name => $"<feature name='{name}'/>"))}</cpu>");
-        Assert.Contains(named, artifact.Findings.Single(finding => finding.Rule == "XS1214").Message, StringComparison.Ordinal);
+        Assert.Contains(named, artifact.Findings.Single(finding => finding.Rule.Id == "XS1214").Message, StringComparison.Ordinal);
     }
 
     [Theory]

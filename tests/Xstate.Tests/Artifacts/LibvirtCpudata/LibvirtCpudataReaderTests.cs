@@ -38,7 +38,7 @@ public class LibvirtCpudataReaderTests
         static string Only(string text)
         {
             Artifact artifact = Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(text)));
-            return string.Join(", ", artifact.Findings.Select(finding => $"{finding.Rule} {finding.Where.Leaf}"));
+            return string.Join(", ", artifact.Findings.Select(finding => $"{finding.Rule.Id} {finding.Where.Leaf}"));
         }
     }
 

@@ -43,7 +43,7 @@ public class LibvirtSaveTests
         byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 7, 7) { VectorBytes = 32, PhysicalX87 = accelerator == Accelerator.Tcg }).Build([]);
         Artifact artifact = Open(new SaveBuilder { DomainType = type }.Build(stream));
         Assert.Equal((accelerator, FactSource.Inferred), (artifact.Capture!.States[0].Stored!.Writer.Value, artifact.Capture.States[0].Stored!.Writer.Provenance.Source));
-        Assert.DoesNotContain(artifact.Findings, finding => finding.Rule == "XS0904");
+        Assert.DoesNotContain(artifact.Findings, finding => finding.Rule.Id == "XS0904");
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public class LibvirtSaveTests
         byte[] save = new SaveBuilder { Compression = 6 }.Build(StreamBuilder.Tcg());
         Artifact artifact = Open(save);
         Assert.Contains("saved running, sparse;", artifact.Capture!.Note, StringComparison.Ordinal);
-        Assert.DoesNotContain(artifact.Findings, finding => finding.Rule == "XS0908");
+        Assert.DoesNotContain(artifact.Findings, finding => finding.Rule.Id == "XS0908");
         byte[] changed = Change(save, out _);
         Assert.Equal((save.Length, 6u), (changed.Length, BitConverter.ToUInt32(changed, 28)));
         Assert.Equal(7UL, Open(changed).Capture!.States[0].Stored!.XstateBv.Value.Bits);
@@ -73,7 +73,7 @@ public class LibvirtSaveTests
     {
         byte[] stream = StreamBuilder.Tcg();
         byte[] save = new SaveBuilder { Compression = 1 }.Build(Gzip(stream));
-        Assert.Contains(Open(save).Findings, finding => finding.Rule == "XS0908");
+        Assert.Contains(Open(save).Findings, finding => finding.Rule.Id == "XS0908");
         byte[] changed = Change(save, out _);
         Assert.Equal(save.Length - Gzip(stream).Length + stream.Length, changed.Length);
         Assert.Equal(0u, BitConverter.ToUInt32(changed, 28));

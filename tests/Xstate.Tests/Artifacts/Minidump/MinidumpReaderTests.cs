@@ -27,7 +27,7 @@ public class MinidumpReaderTests
 
         Assert.False(state.TryReadRegister("ymm3", new byte[32], out RegisterKnowledge knowledge));
         Assert.Equal(RegisterKnowledge.NotRecorded, knowledge);
-        Assert.Equal(["XS0812", "XS0812"], dump.Findings.Select(finding => finding.Rule));
+        Assert.Equal(["XS0812", "XS0812"], dump.Findings.Select(finding => finding.Rule.Id));
         Assert.False(dump.CanEncode);
     }
 

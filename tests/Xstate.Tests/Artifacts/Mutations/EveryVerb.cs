@@ -44,7 +44,7 @@ internal static class EveryVerb
     {
         foreach (Finding finding in artifact.Findings)
         {
-            Assert.NotNull(RuleCatalog.Find(finding.Rule));
+            Assert.NotNull(Rules.Find(finding.Rule.Id));
         }
 
         if (artifact.Capture is { } capture)
@@ -122,7 +122,7 @@ internal static class EveryVerb
         }
 
         TargetOutcome after = RestoreRehearsal.Perform(repaired, host, rehearsal);
-        bool lacksInstructions = after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule == "XS0508");
+        bool lacksInstructions = after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule.Id == "XS0508");
         Assert.True(after.Verdict == Verdict.Same || lacksInstructions || (rehearsal.Force && after.Verdict == Verdict.Differs), $"{after.Verdict} after a repair");
         FixReport.WriteJson(Stream.Null, "file", "out", "undo", outcome, after);
         FixReport.WriteText(TextWriter.Null, "out", "undo", outcome, after);

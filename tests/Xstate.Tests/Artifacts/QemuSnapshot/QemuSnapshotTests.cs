@@ -76,7 +76,7 @@ public class QemuSnapshotTests
     {
         Artifact artifact = Open(new SnapshotBuilder().Add("one", StreamBuilder.Tcg(3)).Add("two", StreamBuilder.Tcg(4)).Add("disk", []).Build());
         Assert.StartsWith("snapshot 'two'", artifact.Capture!.Note, StringComparison.Ordinal);
-        Assert.Contains("one", Assert.Single(artifact.Findings, finding => finding.Rule == "XS0907").Message, StringComparison.Ordinal);
+        Assert.Contains("one", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0907").Message, StringComparison.Ordinal);
         Assert.Equal($"0x{SeededGuest.Fcw(4):x}", SeededGuest.Of(artifact.Capture.States[0], StateComponentSet.Legacy)["fcw"]);
     }
 

@@ -120,7 +120,7 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
             Assert.Equal(0x5A, after.Capture!.States[i].Area.Span[offset]);
             Assert.Equal(before.Capture.States[1 - i].Area.ToArray(), after.Capture.States[1 - i].Area.ToArray());
             Assert.Equal(before.Capture.States[1].Xss!.Value, after.Capture.States[1].Xss!.Value);
-            Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0906");
+            Assert.DoesNotContain(after.Findings, finding => finding.Rule.Id == "XS0906");
             Assert.Contains(subsection, System.Text.Encoding.Latin1.GetString(written.ToArray()), StringComparison.Ordinal);
             Assert.Empty(after.Encode(after.Capture, written));
         }
@@ -157,7 +157,7 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
         Artifact after = Open(changed);
         Assert.False(after.Capture!.States[0].Stored!.NeedsKvm);
         Assert.Equal(Open(stream).Capture!.States[0].Area.ToArray(), after.Capture.States[0].Area.ToArray());
-        Assert.DoesNotContain(after.Findings, finding => finding.Rule == "XS0906");
+        Assert.DoesNotContain(after.Findings, finding => finding.Rule.Id == "XS0906");
         Assert.Contains("other", System.Text.Encoding.Latin1.GetString(changed), StringComparison.Ordinal);
     }
 

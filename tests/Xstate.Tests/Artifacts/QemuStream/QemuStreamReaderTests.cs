@@ -65,8 +65,8 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
         Assert.Equal((expected, source), (state.Stored!.X87Order.Value, state.Stored.X87Order.Provenance.Source));
         Assert.Equal(xstateBv == 0 ? FactSource.Inferred : FactSource.Guess, state.Stored.Writer.Provenance.Source);
         Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), SeededGuest.Of(state, StateComponentSet.Legacy)["st0"]);
-        Assert.Equal(xstateBv != 0, artifact.Findings.Any(finding => finding.Rule == "XS0904"));
-        Assert.Equal(physical, artifact.Findings.Any(finding => finding.Rule == "XS0903"));
+        Assert.Equal(xstateBv != 0, artifact.Findings.Any(finding => finding.Rule.Id == "XS0904"));
+        Assert.Equal(physical, artifact.Findings.Any(finding => finding.Rule.Id == "XS0903"));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     {
         Artifact artifact = Open(StreamBuilder.Tcg());
         Assert.Equal(0x207UL, new XsaveArea(artifact.Capture!.States[0].Area.Span).XstateBv.Bits);
-        Assert.Equal("0x207", Assert.Single(artifact.Findings, finding => finding.Rule == "XS0901").Expected);
+        Assert.Equal("0x207", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0901").Expected);
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     public void A_component_without_a_subsection_was_zero()
     {
         Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 0x2E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]));
-        Assert.Contains("0x2e0", Assert.Single(artifact.Findings, finding => finding.Rule == "XS0905").Message, StringComparison.Ordinal);
+        Assert.Contains("0x2e0", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0905").Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
         StreamBuilder builder = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).Device("odd", 0, 400_000, described: 10);
         Artifact artifact = Open(builder.Build(new byte[100]));
         Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64), SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
-        Assert.Contains(artifact.Findings, finding => finding.Rule == "XS0906");
+        Assert.Contains(artifact.Findings, finding => finding.Rule.Id == "XS0906");
     }
 
     [Fact]

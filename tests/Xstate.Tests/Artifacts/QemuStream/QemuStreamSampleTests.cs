@@ -66,7 +66,7 @@ public class QemuStreamSampleTests
     public void The_upper_halves_that_qemu_7_2_left_out_are_recognized_and_marked_as_lost(string file, bool lost)
     {
         Artifact artifact = Open(file);
-        Assert.Equal(lost, artifact.Findings.Any(finding => finding.Rule == "XS0902"));
+        Assert.Equal(lost, artifact.Findings.Any(finding => finding.Rule.Id == "XS0902"));
         Assert.Equal(lost ? [576, 1088, 1152, 1664] : [], artifact.Capture!.States[0].Lost.Select(range => range.Offset));
     }
 

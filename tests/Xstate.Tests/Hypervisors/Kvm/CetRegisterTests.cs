@@ -35,7 +35,7 @@ public class CetRegisterTests
 
         Assert.Equal(Errno.EINVAL, vcpu.GetOneRegister(KvmRegisterId.GuestSsp, out _).Errno);
         Assert.Equal(Errno.EINVAL, vcpu.GetRegisterList(out _).Errno);
-        Assert.Equal("XS0306", SetCr4(vcpu, CetBit).Why?.Rule);
+        Assert.Equal("XS0306", SetCr4(vcpu, CetBit).Why?.Rule.Id);
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public class CetRegisterTests
 
         Assert.Equal(Errno.None, reply.Errno);
         Assert.Equal(taken ? 3 : 1, count);
-        Assert.Equal(taken ? null : "XS0403", reply.Why?.Rule);
+        Assert.Equal(taken ? null : "XS0403", reply.Why?.Rule.Id);
         Assert.Equal(taken ? 16UL : 0, last[0]);
         Assert.Equal(taken && msr != Pl3Ssp ? value : msr == Pl0Ssp && !taken ? 8UL : msr == Pl3Ssp && taken ? 16UL : 0, Read(vcpu, msr));
     }
@@ -101,7 +101,7 @@ public class CetRegisterTests
         Assert.True(SetCr4(branches, CetBit).IsSuccess);
 
         KvmModelVcpu none = Vcpu("6.18", cpuid => Leaf7(cpuid, ecx: ~(1u << 7), edx: ~(1u << 20)));
-        Assert.Equal("XS0306", SetCr4(none, CetBit).Why?.Rule);
+        Assert.Equal("XS0306", SetCr4(none, CetBit).Why?.Rule.Id);
     }
 
     [Fact]
@@ -205,7 +205,7 @@ public class CetRegisterTests
     public void A_call_with_256_MSRs_is_refused()
     {
         KvmModelVcpu vcpu = Vcpu("6.18");
-        Assert.Equal((Errno.E2BIG, "XS0404"), (vcpu.SetMsrs(new MsrEntry[256], out int count).Errno, vcpu.GetMsrs(new uint[256], out _).Why?.Rule));
+        Assert.Equal((Errno.E2BIG, "XS0404"), (vcpu.SetMsrs(new MsrEntry[256], out int count).Errno, vcpu.GetMsrs(new uint[256], out _).Why?.Rule.Id));
         Assert.Equal(0, count);
         Assert.True(vcpu.SetMsrs(new MsrEntry[255], out _).IsSuccess);
     }
@@ -239,7 +239,7 @@ public class CetRegisterTests
     {
         KvmReply reply = vcpu.SetMsr(msr, value, out int count);
         Assert.True(reply.IsSuccess, "KVM_SET_MSRS itself never fails for a value");
-        return (count, reply.Why?.Rule);
+        return (count, reply.Why?.Rule.Id);
     }
 
     private static ulong? Read(KvmModelVcpu vcpu, uint msr)

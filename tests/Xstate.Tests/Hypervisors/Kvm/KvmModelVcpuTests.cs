@@ -25,7 +25,7 @@ public class KvmModelVcpuTests
     public void The_refusal_of_a_strict_kernel_names_rule_byte_and_bits()
     {
         Refusal why = SetHidden(Kernel("6.1.40")).Why!;
-        Assert.Equal(("XS0101", "KVM-SET-STRICT-CPUID", 512, "0x7"), (why.Rule, why.Behavior, why.Offset, why.Found));
+        Assert.Equal(("XS0101", KernelDifference.KvmSetStrictCpuid, 512, "0x7"), (why.Rule.Id, why.Behavior, why.Offset, why.Found));
         Assert.Contains("0x4 (avx)", why.Message, StringComparison.Ordinal);
     }
 
@@ -47,16 +47,16 @@ public class KvmModelVcpuTests
     [Fact]
     public void Some_kernels_refuse_even_x87_and_SSE_to_a_guest_without_XSAVE()
     {
-        Assert.Equal("XS0110", SetLegacyWithoutXsave(Kernel("5.18")).Why!.Rule);
+        Assert.Equal("XS0110", SetLegacyWithoutXsave(Kernel("5.18")).Why!.Rule.Id);
         Assert.True(SetLegacyWithoutXsave(Kernel("5.18").Set(KernelDifference.KvmSetFpSseReject, false)).IsSuccess);
     }
 
     [Fact]
     public void Header_and_format_are_checked_from_5_16_on()
     {
-        Assert.Equal("XS0104", Set("5.16.0", image => image[530] = 1).Why!.Rule);
+        Assert.Equal("XS0104", Set("5.16.0", image => image[530] = 1).Why!.Rule.Id);
         Assert.Equal(530, Set("6.12", image => image[530] = 1).Why!.Offset);
-        Assert.Equal("XS0103", Set("5.16.0", image => image[527] = 0x80).Why!.Rule);
+        Assert.Equal("XS0103", Set("5.16.0", image => image[527] = 0x80).Why!.Rule.Id);
         Assert.True(Set("5.15", image => image[530] = 1).IsSuccess);
         Assert.True(Set("5.15", image => image[527] = 0x80).IsSuccess);
     }
@@ -73,10 +73,10 @@ public class KvmModelVcpuTests
             image[27] = 0xFF;
         }
 
-        Assert.Equal("XS0102", Set("6.12", Spoil).Why!.Rule);
-        Assert.Equal("XS0103", Set("6.12", image => { Spoil(image); image[512] = 7; }).Why!.Rule);
-        Assert.Equal("XS0104", Set("6.12", image => { Spoil(image); image[512] = 7; image[521] = 0; }).Why!.Rule);
-        Assert.Equal("XS0105", Set("6.12", image => { Spoil(image); image[512] = 7; image[521] = 0; image[540] = 0; }).Why!.Rule);
+        Assert.Equal("XS0102", Set("6.12", Spoil).Why!.Rule.Id);
+        Assert.Equal("XS0103", Set("6.12", image => { Spoil(image); image[512] = 7; }).Why!.Rule.Id);
+        Assert.Equal("XS0104", Set("6.12", image => { Spoil(image); image[512] = 7; image[521] = 0; }).Why!.Rule.Id);
+        Assert.Equal("XS0105", Set("6.12", image => { Spoil(image); image[512] = 7; image[521] = 0; image[540] = 0; }).Why!.Rule.Id);
     }
 
     [Fact]
@@ -89,8 +89,8 @@ public class KvmModelVcpuTests
         }
 
         Assert.True(Set("6.12", BadMxcsr).IsSuccess);
-        Assert.Equal("XS0105", Set("5.15", BadMxcsr).Why!.Rule);
-        Assert.Equal("XS0105", Set("6.12", image => { BadMxcsr(image); image[512] = 4; }).Why!.Rule);
+        Assert.Equal("XS0105", Set("5.15", BadMxcsr).Why!.Rule.Id);
+        Assert.Equal("XS0105", Set("6.12", image => { BadMxcsr(image); image[512] = 4; }).Why!.Rule.Id);
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public class KvmModelVcpuTests
     {
         LinuxHost host = Host("intel-sapphire-rapids", "6.12");
         KvmModelVcpu early = KvmModelMachine.CreateVcpu(host);
-        Assert.Equal("XS0106", early.SetXsave(Image(1UL << 18)).Why!.Rule);
+        Assert.Equal("XS0106", early.SetXsave(Image(1UL << 18)).Why!.Rule.Id);
         Assert.Equal((Errno.EPERM, "XS0301"), ErrnoAndRule(early.SetCpuid2(host.Record.Cpuid.Entries.AsSpan())));
 
         using KvmModelMachine machine = new(host);
@@ -148,7 +148,7 @@ public class KvmModelVcpuTests
         using KvmModelMachine machine = new(host);
         Assert.Equal(Errno.EINVAL, machine.RequestGuestPermission(StateComponent.TileData).Errno);
         Assert.Equal(0, machine.Xsave2Size);
-        Assert.Equal("XS0111", KvmModelMachine.CreateVcpu(host).GetXsave2(out _).Why!.Rule);
+        Assert.Equal("XS0111", KvmModelMachine.CreateVcpu(host).GetXsave2(out _).Why!.Rule.Id);
         Assert.False(host.KvmXcr0.Contains(StateComponent.TileData));
     }
 
@@ -191,7 +191,7 @@ public class KvmModelVcpuTests
     {
         LinuxHost host = Host("intel-skylake-sp", "6.12");
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(host);
-        Assert.Equal("XS0202", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 7)]).Why!.Rule);
+        Assert.Equal("XS0202", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 7)]).Why!.Rule.Id);
         vcpu.SetCpuid2(host.Record.Cpuid.Entries.AsSpan());
         foreach (ulong good in (ulong[])[1, 3, 7, 0x1f, 0xe7, 0xff, 0x2ff, 0x201])
         {
@@ -200,12 +200,12 @@ public class KvmModelVcpuTests
 
         foreach (ulong bad in (ulong[])[0, 2, 5, 0xb, 0x27, 0x67, 0xe3, 0x202])
         {
-            Assert.Equal("XS0201", vcpu.SetXcrs(1, 0, [new XcrEntry(0, bad)]).Why?.Rule);
+            Assert.Equal("XS0201", vcpu.SetXcrs(1, 0, [new XcrEntry(0, bad)]).Why?.Rule.Id);
         }
 
-        Assert.Equal("XS0202", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 0x80007)]).Why!.Rule);
-        Assert.Equal("XS0203", vcpu.SetXcrs(17, 0, []).Why!.Rule);
-        Assert.Equal("XS0203", vcpu.SetXcrs(1, 1, [new XcrEntry(0, 1)]).Why!.Rule);
+        Assert.Equal("XS0202", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 0x80007)]).Why!.Rule.Id);
+        Assert.Equal("XS0203", vcpu.SetXcrs(17, 0, []).Why!.Rule.Id);
+        Assert.Equal("XS0203", vcpu.SetXcrs(1, 1, [new XcrEntry(0, 1)]).Why!.Rule.Id);
         Assert.True(vcpu.SetXcrs(1, 0, [new XcrEntry(1, 0)]).IsSuccess, "other registers are skipped");
         Assert.Equal(0x201UL, vcpu.Xcr0.Bits);
     }
@@ -242,11 +242,11 @@ public class KvmModelVcpuTests
             Provenance = new Provenance(FactSource.Given, "test"),
         };
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(new LinuxHost(old, Kernel("6.12")));
-        Assert.Equal("XS0204", vcpu.SetXsave(Image(7)).Why!.Rule);
+        Assert.Equal("XS0204", vcpu.SetXsave(Image(7)).Why!.Rule.Id);
         Assert.True(vcpu.SetXsave(Image(3)).IsSuccess);
         vcpu.GetXsave(out byte[] area);
         Assert.Equal(3UL, new XsaveArea(area).XstateBv.Bits);
-        Assert.Equal("XS0204", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 1)]).Why!.Rule);
+        Assert.Equal("XS0204", vcpu.SetXcrs(1, 0, [new XcrEntry(0, 1)]).Why!.Rule.Id);
         vcpu.GetXcrs(out ImmutableArray<XcrEntry> xcrs);
         Assert.Empty(xcrs);
     }
@@ -274,7 +274,7 @@ public class KvmModelVcpuTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
-    private static (Errno Errno, string? Rule) ErrnoAndRule(KvmReply reply) => (reply.Errno, reply.Why?.Rule);
+    private static (Errno Errno, string? Rule) ErrnoAndRule(KvmReply reply) => (reply.Errno, reply.Why?.Rule.Id);
 
     private static KernelBehavior Kernel(string text)
     {
