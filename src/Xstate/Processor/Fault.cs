@@ -12,11 +12,17 @@ public enum FaultVector : byte
     /// <summary>#NM.</summary>
     DeviceNotAvailable = 7,
 
+    /// <summary>#SS, always with an error code: what #GP is for the stack's addresses.</summary>
+    StackSegment = 12,
+
     /// <summary>#GP, always with an error code.</summary>
     GeneralProtection = 13,
 
     /// <summary>#PF, always with an error code.</summary>
     PageFault = 14,
+
+    /// <summary>#MF: an x87 exception that FCW does not mask is pending.</summary>
+    FloatingPointError = 16,
 
     /// <summary>#AC, always with error code 0.</summary>
     AlignmentCheck = 17,
@@ -37,6 +43,9 @@ public enum PageFaultErrors
 
     /// <summary>U/S: the access was a user-mode access.</summary>
     User = 4,
+
+    /// <summary>I/D: the access was an instruction fetch, where the processor tells (CR4.SMEP or EFER.NXE).</summary>
+    Fetch = 16,
 
     /// <summary>PK: protection keys forbid the access.</summary>
     ProtectionKey = 32,
@@ -63,6 +72,12 @@ public readonly record struct Fault(FaultVector Vector, uint ErrorCode, ulong Ad
     /// <summary>#GP(0), the only general-protection fault of these instructions.</summary>
     public static Fault GeneralProtection => new(FaultVector.GeneralProtection, 0, 0);
 
+    /// <summary>#SS(0).</summary>
+    public static Fault StackSegment => new(FaultVector.StackSegment, 0, 0);
+
+    /// <summary>#MF.</summary>
+    public static Fault FloatingPointError => new(FaultVector.FloatingPointError, 0, 0);
+
     /// <summary>#AC(0).</summary>
     public static Fault AlignmentCheck => new(FaultVector.AlignmentCheck, 0, 0);
 
@@ -78,8 +93,10 @@ public readonly record struct Fault(FaultVector Vector, uint ErrorCode, ulong Ad
         FaultVector.None => "none",
         FaultVector.InvalidOpcode => "#UD",
         FaultVector.DeviceNotAvailable => "#NM",
+        FaultVector.StackSegment => $"#SS({ErrorCode})",
         FaultVector.GeneralProtection => $"#GP({ErrorCode})",
         FaultVector.PageFault => $"#PF(0x{ErrorCode:x})",
+        FaultVector.FloatingPointError => "#MF",
         FaultVector.AlignmentCheck => $"#AC({ErrorCode})",
         _ => $"vector {(int)Vector}",
     };

@@ -10,14 +10,19 @@ internal static class InstructionChecks
     private const int FxsaveAlignment = 16;
 
     /// <summary>XSAVE family (SDM Vol. 1, 13.7 to 13.12): #UD, #NM, #GP for CPL, #GP for the address. CR0.EM plays no role.</summary>
-    public static Fault OfXsave(ProcessorState cpu, bool offered, bool supervisor, ulong address)
+    /// <param name="cpu">The processor.</param>
+    /// <param name="offered">Whether CPUID has the instruction.</param>
+    /// <param name="restores">Whether it loads.</param>
+    /// <param name="supervisor">Whether it is for CPL 0 only.</param>
+    /// <param name="address">Linear address of the area.</param>
+    public static Fault OfXsave(ProcessorState cpu, bool offered, bool restores, bool supervisor, ulong address)
     {
         if (!offered || (cpu.Cr4 & Cr4.OsXsave) == Cr4.None)
         {
             return Fault.InvalidOpcode;
         }
 
-        if ((cpu.Cr0 & Cr0.TaskSwitched) != Cr0.None)
+        if ((cpu.Cr0 & Cr0.TaskSwitched) != Cr0.None && !(restores && cpu.Profile.Has(ProcessorQuirks.XrstorIgnoresTaskSwitched)))
         {
             return Fault.DeviceNotAvailable;
         }
@@ -99,6 +104,15 @@ internal static class InstructionChecks
     /// <summary>XGETBV and XSETBV: neither looks at CR0.TS.</summary>
     public static Fault OfXcr(ProcessorState cpu) =>
         cpu.Profile.HasXsave && (cpu.Cr4 & Cr4.OsXsave) != Cr4.None ? Fault.None : Fault.InvalidOpcode;
+
+    /// <summary>XSETBV: it also asks for CPL 0, after CR4.OSXSAVE or before.</summary>
+    public static Fault OfXsetbv(ProcessorState cpu)
+    {
+        Fault privilege = cpu.Cpl > 0 ? Fault.GeneralProtection : Fault.None;
+        Fault enabled = OfXcr(cpu);
+        bool privilegeFirst = cpu.Profile.HasXsave && privilege.IsFault && cpu.Profile.Has(ProcessorQuirks.XsetbvPrivilegeFirst);
+        return enabled.IsFault && !privilegeFirst ? enabled : privilege;
+    }
 
     private static Fault PageFault(ProcessorState cpu, PageFaultErrors access, ulong address) =>
         Fault.PageFault(access | (cpu.Cpl == 3 ? PageFaultErrors.User : PageFaultErrors.None), address);

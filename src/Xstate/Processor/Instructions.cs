@@ -108,20 +108,55 @@ public static class Instructions
     public static Fault Xsetbv(ProcessorState cpu, uint ecx, ulong edxEax)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        Fault fault = InstructionChecks.OfXcr(cpu);
+        Fault fault = InstructionChecks.OfXsetbv(cpu);
         if (fault.IsFault)
         {
             return fault;
         }
 
         StateComponentSet value = new(edxEax);
-        if (cpu.Cpl > 0 || ecx != 0 || Xcr0Rules.FirstViolation(value, cpu.Profile.UserComponents) is not null)
+        if (ecx != 0 || Xcr0Rules.FirstViolation(value, cpu.Profile.UserComponents) is not null)
         {
             return Fault.GeneralProtection;
         }
 
         cpu.Xcr0 = value;
         return Fault.None;
+    }
+
+    /// <summary>
+    /// What XSETBV asks before it looks at its operands, and before a hypervisor sees it: #UD unless CR4.OSXSAVE is set, #GP above CPL 0.
+    /// </summary>
+    public static Fault CheckXsetbv(ProcessorState cpu)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        return InstructionChecks.OfXsetbv(cpu);
+    }
+
+    /// <summary>
+    /// MOV to CR0 (SDM Vol. 2B): #GP for CPL above 0, a bit above 31, NW without CD, PG without PE, for leaving 64-bit mode, and for
+    /// clearing WP while CR4.CET is set. A value that would change PE
+    /// or PG without breaking a rule is not loaded: the modes on the way are not modelled here.
+    /// </summary>
+    /// <param name="cpu">The processor.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="changesMode">Whether it was not loaded for that reason.</param>
+    public static Fault MovToCr0(ProcessorState cpu, Cr0 value, out bool changesMode)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        bool Has(Cr0 bit) => (value & bit) != Cr0.None;
+        bool bad = cpu.Cpl > 0 || (ulong)value >> 32 != 0
+            || (Has(Cr0.NotWriteThrough) && !Has(Cr0.CacheDisable)) || (Has(Cr0.Paging) && !Has(Cr0.ProtectionEnable))
+            || (cpu.Is64BitMode && !Has(Cr0.Paging))
+            || (!Has(Cr0.WriteProtect) && (cpu.Cr4 & Cr4.ControlFlowEnforcement) != Cr4.None);
+        changesMode = !bad && ((value ^ cpu.Cr0) & (Cr0.ProtectionEnable | Cr0.Paging)) != Cr0.None;
+        if (!bad && !changesMode)
+        {
+            // Bits that do not exist are not stored; ET is always 1.
+            cpu.Cr0 = value & Cr0.All | Cr0.ExtensionType;
+        }
+
+        return bad ? Fault.GeneralProtection : Fault.None;
     }
 
     /// <summary>RDPKRU: EAX becomes PKRU and EDX 0 (SDM Vol. 2B). CR0.TS, CPL and XCR0 play no role.</summary>
@@ -219,13 +254,12 @@ public static class Instructions
     public static Fault Tilerelease(ProcessorState cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        StateComponentSet tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);
-        if (!cpu.Is64BitMode || (cpu.Cr4 & Cr4.OsXsave) == Cr4.None || !cpu.Xcr0.ContainsAll(tiles))
+        Fault fault = TileInstructions.Check(cpu);
+        if (!fault.IsFault)
         {
-            return Fault.InvalidOpcode;
+            cpu.Registers.Initialize(TileInstructions.State);
         }
 
-        cpu.Registers.Initialize(tiles);
-        return Fault.None;
+        return fault;
     }
 }

@@ -35,6 +35,7 @@ public sealed class ProcessorProfile
         HasUserInterrupts = cpuid.Has(CpuidFeatures.Uintr);
         HasFastFxsave = cpuid.Has(CpuidFeatures.Ffxsr);
         DeprecatesSelectors = cpuid.Has(CpuidFeatures.ZeroFcsFds);
+        UpdatesDataPointerOnErrorsOnly = cpuid.Has(CpuidFeatures.FdpExcptnOnly);
 
         UserComponents = HasXsave ? cpuid.UserComponents & Layout.UserComponents : StateComponentSet.Empty;
         SupervisorComponents = HasXsaves ? cpuid.SupervisorComponents & Layout.SupervisorComponents : StateComponentSet.Empty;
@@ -174,6 +175,9 @@ public sealed class ProcessorProfile
     internal bool X87InstructionPointerSignExtended { get; }
 
     internal bool X87PointersNotKept { get; }
+
+    /// <summary>FDP_EXCPTN_ONLY (7.0:EBX[6]): FDP changes only with an x87 exception that is not masked.</summary>
+    internal bool UpdatesDataPointerOnErrorsOnly { get; }
 
     internal bool X87ControlLoadedRaw { get; }
 

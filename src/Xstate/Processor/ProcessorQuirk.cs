@@ -215,6 +215,20 @@ public static class ProcessorQuirks
         "measured on QEMU 7.2 TCG, whose SVM has no XSETBV intercept",
         identity => identity.IsTcg);
 
+    /// <summary>XSETBV asks for privilege first.</summary>
+    public static ProcessorQuirk XsetbvPrivilegeFirst { get; } = new(
+        "xsetbv-privilege-first",
+        "XSETBV above CPL 0 raises #GP even while CR4.OSXSAVE is 0, where silicon raises #UD.",
+        "measured on guests of QEMU TCG (kernels 5.4 to 7.3)",
+        identity => identity.IsTcg);
+
+    /// <summary>Restores do not look at CR0.TS.</summary>
+    public static ProcessorQuirk XrstorIgnoresTaskSwitched { get; } = new(
+        "xrstor-ignores-task-switched",
+        "XRSTOR executes while CR0.TS is 1, where silicon raises #NM.",
+        "measured on guests of QEMU TCG (kernels 5.4 to 7.3)",
+        identity => identity.IsTcg);
+
     /// <summary>Every quirk, in the order of the documentation.</summary>
     public static ImmutableArray<ProcessorQuirk> All { get; } =
     [
@@ -246,6 +260,8 @@ public static class ProcessorQuirks
         ResetX87AsInitial,
         InitClearsXss,
         XsetbvNotIntercepted,
+        XsetbvPrivilegeFirst,
+        XrstorIgnoresTaskSwitched,
     ];
 
     /// <summary>The quirk of a name.</summary>

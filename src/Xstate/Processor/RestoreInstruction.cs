@@ -14,7 +14,7 @@ internal static class RestoreInstruction
     public static Fault Execute(ProcessorState cpu, bool supervisor, ReadOnlySpan<byte> memory, ulong address, ulong edxEax, XsaveOperand operand)
     {
         ProcessorProfile profile = cpu.Profile;
-        Fault fault = InstructionChecks.OfXsave(cpu, supervisor ? profile.HasXsaves : profile.HasXsave, supervisor, address);
+        Fault fault = InstructionChecks.OfXsave(cpu, supervisor ? profile.HasXsaves : profile.HasXsave, restores: true, supervisor, address);
         if (fault.IsFault)
         {
             return fault;

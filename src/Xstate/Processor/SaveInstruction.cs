@@ -28,7 +28,7 @@ internal static class SaveInstruction
             Kind.Xsavec => profile.HasXsavec,
             _ => profile.HasXsaves,
         };
-        Fault fault = InstructionChecks.OfXsave(cpu, offered, kind == Kind.Xsaves, address);
+        Fault fault = InstructionChecks.OfXsave(cpu, offered, restores: false, kind == Kind.Xsaves, address);
         if (fault.IsFault)
         {
             return fault;

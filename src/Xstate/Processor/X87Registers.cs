@@ -15,6 +15,7 @@ public sealed class X87Registers
     private const ushort ErrorSummary = 0x80;
     private const ushort Busy = 0x8000;
     private const int TopShift = 11;
+    private const int EnvironmentLength = 28;
     private const ushort TopMask = 7 << TopShift;
 
     private readonly RegisterFile _file;
@@ -126,6 +127,31 @@ public sealed class X87Registers
         SetSt(0, value);
     }
 
+    /// <summary>Pops, as FSTP does: the top becomes empty and TOP increases.</summary>
+    public void Pop()
+    {
+        AbridgedFtw &= (byte)~(1 << Top);
+        MoveTop(1);
+    }
+
+    /// <summary>FINCSTP (1) and FDECSTP (-1): TOP moves and nothing else does.</summary>
+    public void MoveTop(int by)
+    {
+        int top = (Top + by) & 7;
+        RotateTo(top);
+        Write16(FswOffset, (ushort)((Fsw & ~TopMask) | top << TopShift));
+    }
+
+    /// <summary>Whether a register, counted from the top of the stack, is empty.</summary>
+    public bool IsEmpty(int index) => (AbridgedFtw >> ((Top + CheckIndex(index)) & 7) & 1) == 0;
+
+    /// <summary>Says of a register, counted from the top of the stack, whether it is empty.</summary>
+    public void SetEmpty(int index, bool empty)
+    {
+        int bit = 1 << ((Top + CheckIndex(index)) & 7);
+        AbridgedFtw = (byte)(empty ? AbridgedFtw & ~bit : AbridgedFtw | bit);
+    }
+
     /// <summary>FNINIT: control, status, tags and pointers become initial; the contents of the registers stay (and keep XINUSE[0] set where it is by value).</summary>
     public void Fninit()
     {
@@ -137,6 +163,94 @@ public sealed class X87Registers
         _file.Fcs = 0;
         _file.Fds = 0;
         _file.Touch(StateComponentSet.Of(StateComponent.X87));
+    }
+
+    /// <summary>
+    /// The environment in its 32-bit form of protected mode, 28 bytes, as FNSTENV stores it: words that are not used have all bits set
+    /// (SDM Vol. 1, figure 8-9). What saves hide of the pointers it shows.
+    /// </summary>
+    internal void WriteEnvironment(Span<byte> image, ProcessorProfile profile)
+    {
+        image[..EnvironmentLength].Fill(0xFF);
+        BinaryPrimitives.WriteUInt16LittleEndian(image, Fcw);
+        BinaryPrimitives.WriteUInt16LittleEndian(image[4..], Fsw);
+        BinaryPrimitives.WriteUInt16LittleEndian(image[8..], Ftw);
+        bool hidden = profile.X87PointersNotKept;
+        BinaryPrimitives.WriteUInt32LittleEndian(image[12..], hidden ? 0 : (uint)Fip);
+        BinaryPrimitives.WriteUInt16LittleEndian(image[16..], hidden ? (ushort)0 : _file.Fcs);
+        BinaryPrimitives.WriteUInt16LittleEndian(image[18..], hidden ? (ushort)0 : Fop);
+        BinaryPrimitives.WriteUInt32LittleEndian(image[20..], hidden ? 0 : (uint)Fdp);
+        BinaryPrimitives.WriteUInt16LittleEndian(image[24..], hidden ? (ushort)0 : _file.Fds);
+    }
+
+    /// <summary>The same, loaded, as FLDENV and FRSTOR do.</summary>
+    /// <param name="image">The 28 bytes.</param>
+    /// <param name="profile">The processor.</param>
+    /// <param name="keepsPlaces">Whether the physical registers stay what they are, so that the slots move with TOP.</param>
+    internal void ReadEnvironment(ReadOnlySpan<byte> image, ProcessorProfile profile, bool keepsPlaces)
+    {
+        ushort fsw = BinaryPrimitives.ReadUInt16LittleEndian(image[4..]);
+        if (keepsPlaces)
+        {
+            RotateTo(fsw >> TopShift & 7);
+        }
+
+        // The order matters: setting one of the two recomputes ES of the other.
+        Write16(FcwOffset, MaskControl(BinaryPrimitives.ReadUInt16LittleEndian(image)));
+        Fsw = fsw;
+        ushort tags = BinaryPrimitives.ReadUInt16LittleEndian(image[8..]);
+        byte abridged = 0;
+        for (int physical = 0; physical < 8; physical++)
+        {
+            abridged |= (byte)((tags >> (2 * physical) & 3) == 3 ? 0 : 1 << physical);
+        }
+
+        AbridgedFtw = abridged;
+        Fip = BinaryPrimitives.ReadUInt32LittleEndian(image[12..]);
+        Fop = BinaryPrimitives.ReadUInt16LittleEndian(image[18..]);
+        Fdp = BinaryPrimitives.ReadUInt32LittleEndian(image[20..]);
+        _file.Fcs = profile.DeprecatesSelectors ? (ushort)0 : BinaryPrimitives.ReadUInt16LittleEndian(image[16..]);
+        _file.Fds = profile.DeprecatesSelectors ? (ushort)0 : BinaryPrimitives.ReadUInt16LittleEndian(image[24..]);
+    }
+
+    /// <summary>
+    /// What an instruction that is no control instruction leaves in the pointers. Intel's processors note the opcode with an exception
+    /// that is not masked only, and with FDP_EXCPTN_ONLY the data pointer
+    /// too; AMD's note all and show them with such an exception only. Selectors are those of 64-bit code, which are 0 where FCS and FDS
+    /// are deprecated.
+    /// </summary>
+    internal void NotePointers(ProcessorProfile profile, ushort opcode, ulong instruction, ulong? data)
+    {
+        bool raised = HasPendingException;
+        Fip = instruction;
+        Fop = raised || profile.X87PointersZeroWithoutError ? opcode : Fop;
+        Fdp = data is { } address && (raised || !profile.UpdatesDataPointerOnErrorsOnly) ? address : Fdp;
+    }
+
+    /// <summary>FLD1, FLDZ, FLDPI, FLDL2E, FLDL2T, FLDLG2, FLDLN2 by number, rounded as FCW says (SDM Vol. 2A).</summary>
+    internal byte[] Constant(int number)
+    {
+        // Exponent, significand rounded to the nearest, and whether that was upwards; what was rounded down becomes one more for RC = up
+        // only.
+        (int exponent, ulong significand, int error) = number switch
+        {
+            0 => (0x3FFF, 0x8000_0000_0000_0000, 0),
+            1 => (0, 0UL, 0),
+            2 => (0x4000, 0xC90F_DAA2_2168_C235, 1),
+            3 => (0x3FFF, 0xB8AA_3B29_5C17_F0BC, 1),
+            4 => (0x4000, 0xD49A_784B_CD1B_8AFE, -1),
+            5 => (0x3FFD, 0x9A20_9A84_FBCF_F799, 1),
+            _ => (0x3FFE, 0xB172_17F7_D1CF_79AC, 1),
+        };
+        significand = (Fcw >> 10 & 3) switch
+        {
+            1 or 3 when error > 0 => significand - 1,
+            2 when error < 0 => significand + 1,
+            _ => significand,
+        };
+        byte[] register = new byte[StLength];
+        X87Number.Write(register, negative: false, exponent, significand);
+        return register;
     }
 
     /// <summary>What RESET leaves: every register holds zero and is tagged so, all exceptions are unmasked (SDM Vol. 3A, table 10-1).</summary>

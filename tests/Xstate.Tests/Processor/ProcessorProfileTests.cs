@@ -21,6 +21,7 @@ public class ProcessorProfileTests
     [
         "xinuse-always-one", "bndregs-xinuse-sticky", "x87-pointers-not-kept", "x87-control-loaded-raw", "x87-padding-left", "bndcsr-padding-left",
         "mxcsr-ignores-avx", "mxcsr-unchecked", "xgetbv-ignores-mxcsr", "area-accessed-piecewise", "xsetbv-not-intercepted",
+        "xsetbv-privilege-first", "xrstor-ignores-task-switched",
     ];
 
     [Fact]
