@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 
@@ -63,6 +64,11 @@ public sealed class LinuxHost
 
     /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself reported.</summary>
     public StateComponentSet KvmXss { get; }
+
+    /// <summary>
+    /// What KVM can offer any guest (<c>kvm_cpu_caps</c>): its KVM_GET_SUPPORTED_CPUID for a process with every permission.
+    /// </summary>
+    internal CpuidTable KvmCpuid => field ??= SupportedCpuid.Of(this, UserFeatures);
 
     /// <summary>Whether KVM offers shadow stacks to guests (<c>kvm_cpu_cap_has</c>): with both CET components or not at all.</summary>
     public bool KvmShadowStack => !KvmXss.IsEmpty && HasShadowStack(Record.SupportedCpuid ?? Record.Cpuid);
