@@ -96,7 +96,7 @@ internal static class KernelGuest
         };
         if (kind is null)
         {
-            return GuestReply.NotHere($"KVM_RUN ended with exit reason {(int)exit.Reason}, which scenarios have no name for");
+            return GuestReply.NotHere(GuestReply.UnnamedExit((int)exit.Reason));
         }
 
         bool halted = exit.Reason == KvmExitReason.Halt;

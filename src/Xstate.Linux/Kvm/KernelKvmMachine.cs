@@ -88,7 +88,7 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
 
     public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
 
-    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries) => new(_vcpu.TryGetCpuid2(out entries));
+    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) => new(_vcpu.TryGetCpuid2(out entries, room));
 
     public KvmReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
 

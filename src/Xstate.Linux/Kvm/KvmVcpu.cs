@@ -189,9 +189,9 @@ public sealed class KvmVcpu : IDisposable
 
     internal Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) => KvmIoctl.Issue(_file, KvmRequest.SetCpuid2, CpuidBuffer.ForEntries(entries));
 
-    internal Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries)
+    internal Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = CpuidBuffer.RoomyCount)
     {
-        byte[] buffer = CpuidBuffer.ForAnswer(CpuidBuffer.RoomyCount);
+        byte[] buffer = CpuidBuffer.ForAnswer(room);
         Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetCpuid2, buffer);
         entries = errno == Errno.None ? CpuidBuffer.Read(buffer) : [];
         return errno;

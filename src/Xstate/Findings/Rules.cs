@@ -146,9 +146,21 @@ public static class Rules
 
     /// <summary>XS0306: A control register has a bit that the guest's CPUID does not offer.</summary>
     public static readonly Rule ControlRegisterRefused = new("XS0306", "A control register has a bit that the guest's CPUID does not offer", Severity.Error,
-            "KVM_SET_SREGS checks CR4 against the guest's CPUID and, since 7.3 (stable 6.12.112), EFER too. Before 6.14 a vCPU without CPUID takes every bit of CR4 that the host has.",
+            "KVM_SET_SREGS checks CR4 against the guest's CPUID and, since 7.3 (stable 6.12.112), EFER too. Before 6.14 a vCPU without CPUID takes every bit of CR4 that KVM offers on the host. PKS and other bits that KVM offers to nobody are always refused.",
             "Set the CPUID before the control registers, and clear what it does not offer.",
-            "Linux kvm_is_valid_sregs; measured on 6.1, 6.12 and 7.2");
+            "Linux kvm_is_valid_sregs; measured on 5.4 to 7.3");
+
+    /// <summary>XS0311: CR0 is refused.</summary>
+    public static readonly Rule Cr0Refused = new("XS0311", "CR0 is refused", Severity.Error,
+            "KVM_SET_SREGS takes no CR0 with a bit above 31, NW without CD or PG without PE. Kernels with KVM-CR0-UNCHECKED take it and fail at the next KVM_RUN.",
+            "Give CR0 a value that the processor can have.",
+            "Linux kvm_is_valid_cr0 (26a0652cb453, 6.5); measured on 5.15 to 7.3 and on kvm_pvm 6.18");
+
+    /// <summary>XS0312: The control registers of long mode do not fit each other.</summary>
+    public static readonly Rule LongModeInconsistent = new("XS0312", "The control registers of long mode do not fit each other", Severity.Error,
+            "With EFER.LME and CR0.PG, KVM_SET_SREGS demands CR4.PAE, EFER.LMA and a CR3 within the guest's physical addresses; without, EFER.LMA and CS.L must be clear.",
+            "Set CR0, CR3, CR4, EFER and CS of one moment of the guest together.",
+            "Linux kvm_is_valid_sregs; measured on 5.4 to 7.3");
 
     /// <summary>XS0320: The guest's CPUID offers components that no XCR0 takes together.</summary>
     public static readonly Rule PartialComponentGroup = new("XS0320", "The guest's CPUID offers components that no XCR0 takes together", Severity.Error,
@@ -739,7 +751,7 @@ public static class Rules
         HiddenComponents, ForeignComponents, CompactedImage, ReservedHeaderBytes, ReservedMxcsrBits, DynamicComponentEarly,
         ShortImage, StateNeedsXsave2, ProtectedState, LegacyStateRefused, UnknownCall, GuestKindLacking, AllZeroArea, BrokenXcr0,
         ForeignXcr0, MalformedXcrs, NoXsave, NoGuestPermission, CpuidFixed, TooManyCpuidEntries, ImpossibleAddressWidth,
-        ProtectionKeysWithoutXcr0, ControlRegisterRefused, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused, TooManyMsrs,
+        ProtectionKeysWithoutXcr0, ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused, TooManyMsrs,
         UnsetMsrsUnnoticed, MsrDiffers, RegisterDiffers, OldPkruKept, MxcsrReplaced, ForeignLayout, UnusableState,
         LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, VendorNotTargets, TileDataUnderXfd, FailureIgnored, LayoutGuessed, GuestCpuidUnknown,
         XsaveLeafIncomplete, FlavourNotModelled, NoPlaceInFormat, LostRegisters, EqualIds, RepairAtGuess, DependsOnUnknownFact,

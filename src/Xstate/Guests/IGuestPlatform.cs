@@ -22,5 +22,5 @@ internal interface IGuestPlatform
     Intercepted Wrmsr(uint index, ulong value);
 
     /// <summary>MOV to CR4. The processor's CR4 follows only when it is taken.</summary>
-    Intercepted WriteCr4(ulong value);
+    Intercepted WriteCr4(ulong value, ulong cr3);
 }

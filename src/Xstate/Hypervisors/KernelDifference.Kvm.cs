@@ -223,6 +223,17 @@ public sealed partial class KernelDifference
         Decides = [Rules.ControlRegisterRefused],
     };
 
+    /// <summary>KVM-CR0-UNCHECKED: KVM_SET_SREGS takes any CR0.</summary>
+    public static readonly KernelDifference KvmCr0Unchecked = new("KVM-CR0-UNCHECKED", Releases.Before(6, 5).Except(5, 15, 124).Except(6, 1, 43).Except(6, 4, 8))
+    {
+        Effect = "KVM_SET_SREGS takes a CR0 that no processor can have, and the next KVM_RUN ends with KVM_EXIT_FAIL_ENTRY; later kernels "
+            + "answer EINVAL.",
+        Probe = "KVM_SET_SREGS with bit 32 of CR0 succeeds",
+        Source = "26a0652cb453 (6.5) and its stable backports ended it; present on 5.10.262 and Ubuntu's 5.19.0-50, absent on 6.1.192, 6.12.117, "
+            + "7.2.13, 7.3.4 and Ubuntu's 5.15.0-204, 6.2.0-39 and 6.5.0-45 (measured)",
+        Decides = [Rules.Cr0Refused],
+    };
+
     /// <summary>KVM-PROT-ZERO: protected guests read as zeros.</summary>
     public static readonly KernelDifference KvmProtectedZero = new("KVM-PROT-ZERO", Releases.From(5, 11))
     {

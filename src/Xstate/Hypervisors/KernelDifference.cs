@@ -62,7 +62,7 @@ public sealed partial class KernelDifference
             KvmGetRaw, KvmGetNoTrim, KvmSetStrictCpuid, KvmSetFpSseReject, KvmGetNoCpuid, KvmSetHeaderStrict, KvmSetXcomp,
             KvmSetMxcsrLazy, KvmGetSoftwareMask, KvmXsaveDynamic, KvmSetPkruKeep, KvmGetPkruXinuse, KvmSetXfdNm, KvmXtileHalf,
             KvmXssZero, KvmXssNeedsCpuid, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat, KvmCr4NoCpuid,
-            KvmEferNeedsCpuid, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
+            KvmEferNeedsCpuid, KvmCr0Unchecked, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
             PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient,
             SignalPkruForced, SignalKeysOpen, SignalPkuWithoutXcr0,
             X86FpuNoPku, X86FpuTiles, X86FpuApx,

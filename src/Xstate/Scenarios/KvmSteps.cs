@@ -19,7 +19,7 @@ internal static class KvmSteps
         "xsave2_size" => Machine(op, static machine => StepAnswer.Done with { Result = json => json.WriteNumber("value", machine.Xsave2Size) }),
         "host_pkru" => HostPkru(op, (uint)step.Require("value").Number(uint.MaxValue)),
         "set_cpuid2" => SetCpuid2(op, Vcpu(step), step),
-        "get_cpuid2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> entries), json => WriteCpuid(json, "entries", entries))),
+        "get_cpuid2" => GetCpuid2(op, Vcpu(step), step.Take("nent")?.Integer(0, KvmModelVcpu.MaxCpuidEntries) ?? KvmModelVcpu.MaxCpuidEntries),
         "set_xsave" => SetXsave(op, Vcpu(step), ImageParts.Take(step)),
         "get_xsave" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave(out byte[] area), json => WriteImage(json, area))),
         "get_xsave2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave2(out byte[] area), json => WriteImage(json, area))),
@@ -74,6 +74,9 @@ internal static class KvmSteps
 
     private static ActionStep SetMpState(string op, int vcpu, int value) => new(op, run => run.OnVcpu(vcpu, made =>
         run.Backend.SetMpState(made, value, run.HasInterruptController) is { } reply ? StepAnswer.Of(reply) : StepAnswer.NotHere($"KVM_SET_MP_STATE {value}")));
+
+    private static ScenarioStep GetCpuid2(string op, int vcpu, int room) => OnVcpu(op, vcpu, made =>
+        StepAnswer.Of(made.GetCpuid2(out ImmutableArray<CpuidEntry> entries, room), json => WriteCpuid(json, "entries", entries)));
 
     private static ActionStep SetCpuid2(string op, int vcpu, ScenarioValue step)
     {

@@ -11,6 +11,9 @@ namespace Xstate.Scenarios;
 /// <summary>A guest of a modelled hypervisor while its code runs: what the hypervisor intercepts, and how the processor gets the guest's state and gives it back.</summary>
 internal abstract class ModelGuest : IGuestPlatform
 {
+    // KVM_EXIT_FAIL_ENTRY.
+    private const int FailEntry = 9;
+
     /// <summary>What the hypervisor last said about a refusal.</summary>
     protected Refusal? Why { get; set; }
 
@@ -25,7 +28,7 @@ internal abstract class ModelGuest : IGuestPlatform
 
     public abstract Intercepted Wrmsr(uint index, ulong value);
 
-    public abstract Intercepted WriteCr4(ulong value);
+    public abstract Intercepted WriteCr4(ulong value, ulong cr3);
 
     public GuestReply Run(GuestProgram program, IGuestDecoder? decoder)
     {
@@ -40,7 +43,15 @@ internal abstract class ModelGuest : IGuestPlatform
             return new GuestReply(start.Errno, start.Why);
         }
 
-        GuestMachine machine = new(Enter(), this, decoder, Memory, program, Cr3);
+        ProcessorState entered = Enter();
+        if ((ulong)entered.Cr0 >> 32 != 0)
+        {
+            // VMX and SVM both refuse such guest state.
+            Leave(Cr3);
+            return GuestReply.NotHere(GuestReply.UnnamedExit(FailEntry));
+        }
+
+        GuestMachine machine = new(entered, this, decoder, Memory, program, Cr3);
         GuestStop stop = machine.Run();
         for (int exits = 1; stop.Kind == GuestStopKind.PortAccess && exits < program.MaxExits; exits++)
         {
@@ -145,14 +156,21 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
 
     public override Intercepted Rdmsr(uint index, out ulong value)
     {
-        value = 0;
+        value = index == KvmModelVcpu.MsrEfer ? Cpu.Efer : 0;
         Intercept();
-        return Of(vcpu.AccessMsrAsGuest(index, ref value, write: false));
+        return index == KvmModelVcpu.MsrEfer ? new Intercepted(Fault.None) : Of(vcpu.AccessMsrAsGuest(index, ref value, write: false));
     }
 
     public override Intercepted Wrmsr(uint index, ulong value)
     {
         Intercept();
+        if (index == KvmModelVcpu.MsrEfer)
+        {
+            ulong? becomes = vcpu.WriteEferAsGuest(value, Cpu);
+            Cpu.Efer = becomes ?? Cpu.Efer;
+            return new Intercepted(becomes is null ? Fault.GeneralProtection : Fault.None);
+        }
+
         bool? taken = vcpu.AccessMsrAsGuest(index, ref value, write: true);
         if (taken == true)
         {
@@ -162,17 +180,15 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
         return Of(taken);
     }
 
-    public override Intercepted WriteCr4(ulong value)
+    public override Intercepted WriteCr4(ulong value, ulong cr3)
     {
-        if (((Cr4)value & Cr4.ControlFlowEnforcement) != Cr4.None && (Cpu.Cr0 & Cr0.WriteProtect) == Cr0.None)
+        if (ControlRegisterRules.BreaksMode((Cr4)value, Cpu, cr3))
         {
-            // kvm_set_cr4 (6.18), as the processor. KVM_SET_SREGS does not look.
             return new Intercepted(Fault.GeneralProtection);
         }
 
-        vcpu.GetControlRegisters(out KvmControlRegisters registers);
         KvmReply reply = default;
-        vcpu.ExchangePkruAround(() => reply = vcpu.SetControlRegisters(registers with { Cr4 = value }));
+        vcpu.ExchangePkruAround(() => reply = vcpu.SetCr4AsGuest(value));
         Why = reply.Why;
         Cpu.Cr4 = reply.IsSuccess ? (Cr4)value : Cpu.Cr4;
         return new Intercepted(reply.IsSuccess ? Fault.None : Fault.GeneralProtection);
@@ -182,7 +198,7 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
     {
         vcpu.GetControlRegisters(out KvmControlRegisters now);
         (ulong cr0, ulong cr3, ulong cr4, ulong efer) = GuestLayout.StartRegisters(mode, now.Cr0, now.Cr3, now.Cr4, now.Efer);
-        return vcpu.SetControlRegisters(new KvmControlRegisters(cr0, cr3, cr4, efer));
+        return vcpu.SetControlRegisters(new KvmControlRegisters(cr0, cr3, cr4, efer), has64BitCode: mode == GuestMode.Long);
     }
 
     protected override ProcessorState Enter() => _cpu = vcpu.EnterGuest();
@@ -244,7 +260,7 @@ internal sealed class VmmGuest : ModelGuest
 
     public override Intercepted Wrmsr(uint index, ulong value) => new(Fault.None, IsModelled: false);
 
-    public override Intercepted WriteCr4(ulong value)
+    public override Intercepted WriteCr4(ulong value, ulong cr3)
     {
         Fault fault = Instructions.MovToCr4(Cpu, (Cr4)value);
         _vcpu.Cr4 = Cpu.Cr4;

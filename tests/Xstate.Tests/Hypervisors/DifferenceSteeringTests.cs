@@ -26,6 +26,7 @@ public class DifferenceSteeringTests
     [
         """{"name":"header","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","bytes":{"530":"01"}},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","xcompBv":"0x8000000000000003"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x0","mxcsr":"0xffff0000"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x1","mxcsr":"0x1f80","bytes":{"480":"5a"}},{"op":"get_xsave","vcpu":0},{"op":"get_xsave2","vcpu":0},{"op":"xsave2_size"}]}""",
         """{"name":"no-cpuid","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x800"},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"set_sregs","vcpu":0,"cr4":"0x40000"},{"op":"set_sregs","vcpu":0,"efer":"0x100"}]}""",
+        """{"name":"cr0","steps":[{"op":"set_sregs","vcpu":0,"cr0":"0x100000011"}]}""",
         """{"name":"xss-zero","steps":[{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x0"}]}""",
         """{"name":"one-reg","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"get_reg_list","vcpu":0},{"op":"get_one_reg","vcpu":0,"id":"0x2030000200000da0"}]}""",
         """{"name":"narrow","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported","and":{"0xd.0.eax":"0x3"}},{"op":"get_cpuid2","vcpu":0},{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0}]}""",
@@ -145,6 +146,6 @@ public class DifferenceSteeringTests
     private sealed class HaltDecoder : IGuestDecoder
     {
         public GuestInstruction Decode(ReadOnlyMemory<byte> code, ulong address, GuestMode mode) =>
-            code.Span[0] == 0xF4 ? new GuestInstruction("hlt", 1, [], "hlt") : new GuestInstruction("", 1, [], "(bad)");
+            code.Span[0] == 0xF4 ? new GuestInstruction("hlt", 1, [], static () => "hlt") : new GuestInstruction("", 1, [], static () => "(bad)");
     }
 }

@@ -48,7 +48,7 @@ internal sealed class GuestMsrs
     private bool HasXsaves => Cpuid.Has(CpuidFeatures.Xsaves);
 
     /// <summary>Whether the model knows an MSR, whatever the kernel.</summary>
-    internal static bool IsModelled(uint index) => index is KvmModelVcpu.MsrXss or KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr || IsCet(index);
+    internal static bool IsModelled(uint index) => index is KvmModelVcpu.MsrXss or KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr or KvmModelVcpu.MsrPkrs || IsCet(index);
 
     /// <summary>KVM_SET_MSRS with one MSR.</summary>
     internal KvmReply Set(uint index, ulong value, out int count)
@@ -113,7 +113,7 @@ internal sealed class GuestMsrs
         {
             KvmModelVcpu.MsrXss => HasXsaves,
             KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr => Cpuid.Has(CpuidFeatures.Xfd),
-            KvmModelVcpu.GuestSsp => false,
+            KvmModelVcpu.GuestSsp or KvmModelVcpu.MsrPkrs => false,
             _ => HasCet(index),
         };
         if (!offered)

@@ -45,8 +45,8 @@ public interface IKvmVcpu : IDisposable
     /// <summary>KVM_SET_CPUID2.</summary>
     KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries);
 
-    /// <summary>KVM_GET_CPUID2.</summary>
-    KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries);
+    /// <summary>KVM_GET_CPUID2 with room for some entries: E2BIG when there are more.</summary>
+    KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries);
 
     /// <summary>KVM_SET_XSAVE. A shorter image is padded with zeros to the size that the call reads; bytes beyond that size are not looked at.</summary>
     KvmReply SetXsave(ReadOnlySpan<byte> image);

@@ -46,6 +46,7 @@ public sealed partial class KvmModelVcpu
         // CD and NW survive INIT (SDM Vol. 3A, note to the table of reset values).
         const Cr0 Kept = Cr0.CacheDisable | Cr0.NotWriteThrough;
         _control = new KvmControlRegisters((ulong)(Cr0.ExtensionType | ((Cr0)_control.Cr0 & Kept)), 0, 0, 0);
+        _has64BitCode = false;
         _msrs.Xss = Behavior.Has(KernelDifference.KvmInitXssZero) ? StateComponentSet.Empty : Xss;
         MoveThroughProcessor();
     }

@@ -24,6 +24,12 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_XSS.</summary>
     public const uint MsrXss = 0xDA0;
 
+    /// <summary>IA32_EFER.</summary>
+    public const uint MsrEfer = 0xC000_0080;
+
+    /// <summary>IA32_PKRS, which KVM gives to no guest.</summary>
+    public const uint MsrPkrs = 0x6E1;
+
     /// <summary>IA32_U_CET.</summary>
     public const uint MsrUserCet = 0x6A0;
 
@@ -54,6 +60,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     private CpuidTable _cpuid = CpuidTable.Empty;
     private bool _hasCpuid;
     private bool _hasRun;
+    private bool _has64BitCode;
     private HostProcessor? _processor;
     private KvmControlRegisters _control = new((ulong)PowerUpCr0, 0, 0, 0);
 
@@ -146,10 +153,17 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     }
 
     /// <inheritdoc/>
-    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries)
+    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = MaxCpuidEntries)
     {
         entries = Cpuid.Entries;
-        return KvmReply.Success;
+        if (room >= entries.Length)
+        {
+            return KvmReply.Success;
+        }
+
+        KvmReply refused = new(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, null, $"room for {room} CPUID entries; the vCPU has {entries.Length}"));
+        entries = [];
+        return refused;
     }
 
     /// <inheritdoc/>
@@ -264,17 +278,37 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     public KvmReply GetRegisterList(out ImmutableArray<ulong> ids) => OneRegister.List(_host, _msrs, out ids);
 
     /// <inheritdoc/>
-    /// <remarks>Of CR4 the bits of extended state are checked against the guest's CPUID; all other bits are stored as given.</remarks>
-    public KvmReply SetControlRegisters(KvmControlRegisters registers)
+    public KvmReply SetControlRegisters(KvmControlRegisters registers) => SetControlRegisters(registers, _has64BitCode);
+
+    /// <summary>KVM_SET_SREGS with a code segment as well.</summary>
+    /// <param name="registers">The registers.</param>
+    /// <param name="has64BitCode">CS.L.</param>
+    internal KvmReply SetControlRegisters(KvmControlRegisters registers, bool has64BitCode)
     {
-        if (ControlRegisterRules.Check(registers, _host, _hasCpuid ? _cpuid : null) is { } refusal)
+        if (ControlRegisterRules.Check(registers, _host, _hasCpuid ? _cpuid : null, has64BitCode) is { } refusal)
         {
             return new KvmReply(Errno.EINVAL, refusal);
         }
 
         _control = registers;
+        _has64BitCode = has64BitCode;
         return KvmReply.Success;
     }
+
+    /// <summary>MOV to CR4 of the guest, as far as its CPUID decides.</summary>
+    internal KvmReply SetCr4AsGuest(ulong value)
+    {
+        if (ControlRegisterRules.CheckCr4(value, _host, _hasCpuid ? _cpuid : null) is { } refusal)
+        {
+            return new KvmReply(Errno.EINVAL, refusal);
+        }
+
+        _control = _control with { Cr4 = value };
+        return KvmReply.Success;
+    }
+
+    /// <summary>WRMSR to EFER of the guest; what it becomes, or null for #GP.</summary>
+    internal ulong? WriteEferAsGuest(ulong value, ProcessorState cpu) => ControlRegisterRules.WriteEferAsGuest(value, cpu, _host, _cpuid);
 
     /// <inheritdoc/>
     public KvmReply GetControlRegisters(out KvmControlRegisters registers)

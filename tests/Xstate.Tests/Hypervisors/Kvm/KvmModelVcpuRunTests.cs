@@ -150,7 +150,7 @@ public class KvmModelVcpuRunTests
 
         Assert.True(vcpu.SetXsave(image).IsSuccess);
         Assert.True(vcpu.SetXcrs(1, 0, [new XcrEntry(0, 0x21f)]).IsSuccess);
-        Assert.True(vcpu.SetControlRegisters(new KvmControlRegisters(0x8005_0033, 0x1000, 1 << 18, 0x500)).IsSuccess);
+        Assert.True(vcpu.SetControlRegisters(new KvmControlRegisters(0x8005_0033, 0x1000, 1 << 18 | 1 << 5, 0x500)).IsSuccess);
         vcpu.Init();
 
         vcpu.GetXsave(out byte[] area);
