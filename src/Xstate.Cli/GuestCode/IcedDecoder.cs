@@ -7,13 +7,15 @@ namespace Xstate.Cli.GuestCode;
 /// <summary>Machine code to the library's instructions, with Iced.</summary>
 internal sealed class IcedDecoder : IGuestDecoder
 {
+    private static readonly ImmutableArray<string> Mnemonics = [.. Enum.GetValues<Mnemonic>().Select(mnemonic => mnemonic.ToString().ToLowerInvariant())];
+
     public GuestInstruction Decode(ReadOnlyMemory<byte> code, ulong address, GuestMode mode)
     {
         Decoder decoder = Decoder.Create(mode == GuestMode.Real ? 16 : 64, new MemoryCodeReader(code), address);
         decoder.Decode(out Instruction instruction);
         if (instruction.IsInvalid)
         {
-            return new GuestInstruction("", Math.Max(instruction.Length, 1), [], "(bad)");
+            return new GuestInstruction("", Math.Max(instruction.Length, 1), [], static () => "(bad)");
         }
 
         ImmutableArray<GuestOperand>.Builder operands = ImmutableArray.CreateBuilder<GuestOperand>(instruction.OpCount);
@@ -22,7 +24,8 @@ internal sealed class IcedDecoder : IGuestDecoder
             operands.Add(Operand(instruction, i));
         }
 
-        return new GuestInstruction(instruction.Mnemonic.ToString().ToLowerInvariant(), instruction.Length, operands.DrainToImmutable(), Text(instruction))
+        Instruction kept = instruction;
+        return new GuestInstruction(Mnemonics[(int)instruction.Mnemonic], instruction.Length, operands.DrainToImmutable(), () => Text(kept))
         {
             IsRepeated = instruction.HasRepPrefix || instruction.HasRepnePrefix,
             IsVex = instruction.Encoding == EncodingKind.VEX,
@@ -82,6 +85,7 @@ internal sealed class IcedDecoder : IGuestDecoder
             Value = displacement,
             AddressSize = size,
             Size = instruction.MemorySize.GetSize(),
+            IsOnStack = instruction.MemorySegment == Register.SS,
             HasOtherSegment = instruction.MemorySegment is Register.FS or Register.GS,
         };
     }
@@ -118,6 +122,10 @@ internal sealed class IcedDecoder : IGuestDecoder
             _ when register.IsSegmentRegister() => GuestRegisterClass.Segment,
             _ when register.IsCR() => GuestRegisterClass.Control,
             _ when register.IsVectorRegister() => GuestRegisterClass.Vector,
+            _ when register.IsST() => GuestRegisterClass.X87,
+            _ when register.IsK() => GuestRegisterClass.Opmask,
+            _ when register.IsBND() => GuestRegisterClass.Bound,
+            _ when register.IsTMM() => GuestRegisterClass.Tile,
             _ => GuestRegisterClass.Other,
         };
         return new GuestRegister(kind, NumberOf(register), register.GetSize());

@@ -12,7 +12,7 @@ internal static class GuestArithmetic
     public const ulong Sign = 1 << 7;
     public const ulong Direction = 1 << 10;
     public const ulong Overflow = 1 << 11;
-    private const ulong Status = Carry | Parity | Adjust | Zero | Sign | Overflow;
+    public const ulong Status = Carry | Parity | Adjust | Zero | Sign | Overflow;
 
     public static ulong Mask(int size) => size >= sizeof(ulong) ? ulong.MaxValue : (1UL << (size * 8)) - 1;
 
@@ -55,7 +55,7 @@ internal static class GuestArithmetic
     }
 
     /// <summary>SHL, SHR, SAR; overflow is what one step would give.</summary>
-    public static ulong Shift(string mnemonic, ulong value, int count, int size, ref ulong flags)
+    public static ulong Shift(GuestOperation operation, ulong value, int count, int size, ref ulong flags)
     {
         count &= size == sizeof(ulong) ? 63 : 31;
         value &= Mask(size);
@@ -65,10 +65,11 @@ internal static class GuestArithmetic
         }
 
         int bits = size * 8;
+        bool isArithmetic = operation == GuestOperation.Sar;
         ulong last;
         ulong result;
         ulong overflow;
-        if (mnemonic is "shl" or "sal")
+        if (operation is GuestOperation.Shl or GuestOperation.Sal)
         {
             result = count >= bits ? 0 : value << count & Mask(size);
             last = count > bits ? 0 : value >> (bits - count) & 1;
@@ -76,43 +77,35 @@ internal static class GuestArithmetic
         }
         else
         {
-            long wide = mnemonic == "sar" ? (long)SignExtend(value, size) : (long)value;
+            long wide = isArithmetic ? (long)SignExtend(value, size) : (long)value;
             int capped = Math.Min(count, 63);
-            result = mnemonic == "sar" ? (ulong)(wide >> capped) & Mask(size) : count >= bits ? 0 : value >> count;
-            last = mnemonic == "sar" ? (ulong)(wide >> Math.Min(count - 1, 63)) & 1 : count > bits ? 0 : value >> (count - 1) & 1;
-            overflow = mnemonic == "sar" ? 0 : value >> (bits - 1) & 1;
+            result = isArithmetic ? (ulong)(wide >> capped) & Mask(size) : count >= bits ? 0 : value >> count;
+            last = isArithmetic ? (ulong)(wide >> Math.Min(count - 1, 63)) & 1 : count > bits ? 0 : value >> (count - 1) & 1;
+            overflow = isArithmetic ? 0 : value >> (bits - 1) & 1;
         }
 
         Set(ref flags, last | (overflow != 0 ? Overflow : 0), result, size);
         return result;
     }
 
-    /// <summary>Whether a condition of Jcc, SETcc or CMOVcc holds; null for a suffix that is none.</summary>
-    public static bool? Condition(string suffix, ulong flags)
+    /// <summary>Whether a condition of Jcc, SETcc or CMOVcc holds.</summary>
+    public static bool Holds(GuestCondition condition, ulong flags)
     {
-        bool carry = (flags & Carry) != 0;
-        bool zero = (flags & Zero) != 0;
         bool less = (flags & Sign) != 0 != ((flags & Overflow) != 0);
-        return suffix switch
+        bool holds = ((int)condition >> 1) switch
         {
-            "o" => (flags & Overflow) != 0,
-            "no" => (flags & Overflow) == 0,
-            "b" => carry,
-            "ae" => !carry,
-            "e" => zero,
-            "ne" => !zero,
-            "be" => carry || zero,
-            "a" => !carry && !zero,
-            "s" => (flags & Sign) != 0,
-            "ns" => (flags & Sign) == 0,
-            "p" => (flags & Parity) != 0,
-            "np" => (flags & Parity) == 0,
-            "l" => less,
-            "ge" => !less,
-            "le" => zero || less,
-            "g" => !zero && !less,
-            _ => null,
+            0 => (flags & Overflow) != 0,
+            1 => (flags & Carry) != 0,
+            2 => (flags & Zero) != 0,
+            3 => (flags & (Carry | Zero)) != 0,
+            4 => (flags & Sign) != 0,
+            5 => (flags & Parity) != 0,
+            6 => less,
+            _ => (flags & Zero) != 0 || less,
         };
+
+        // Odd numbers are the opposites.
+        return holds != (((int)condition & 1) != 0);
     }
 
     private static ulong SignBit(int size) => 1UL << ((size * 8) - 1);

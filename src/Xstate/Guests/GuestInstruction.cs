@@ -23,6 +23,18 @@ public enum GuestRegisterClass
     /// <summary>XMM, YMM or ZMM, told apart by size.</summary>
     Vector,
 
+    /// <summary>ST0 to ST7.</summary>
+    X87,
+
+    /// <summary>k0 to k7.</summary>
+    Opmask,
+
+    /// <summary>BND0 to BND3.</summary>
+    Bound,
+
+    /// <summary>TMM0 to TMM7.</summary>
+    Tile,
+
     /// <summary>Any other.</summary>
     Other,
 }
@@ -74,6 +86,9 @@ public readonly record struct GuestOperand(GuestOperandKind Kind)
     /// <summary>Bytes of the address: 2, 4 or 8.</summary>
     public int AddressSize { get; init; }
 
+    /// <summary>Whether it lies on the stack (segment SS), whose addresses raise #SS where others raise #GP.</summary>
+    public bool IsOnStack { get; init; }
+
     /// <summary>Whether FS or GS is added; its base is not modelled.</summary>
     public bool HasOtherSegment { get; init; }
 }
@@ -82,11 +97,22 @@ public readonly record struct GuestOperand(GuestOperandKind Kind)
 /// <param name="Mnemonic">Lower case, as the manual has it: <c>xsave64</c>, <c>jne</c>. Empty for bytes that are no instruction.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Operands">The operands in the manual's order, those that are not written included.</param>
-/// <param name="Text">The instruction for people.</param>
-public sealed record GuestInstruction(string Mnemonic, int Length, ImmutableArray<GuestOperand> Operands, string Text)
+/// <param name="Format">Makes <see cref="Text"/>, which only messages need.</param>
+public sealed record GuestInstruction(string Mnemonic, int Length, ImmutableArray<GuestOperand> Operands, Func<string> Format)
 {
     /// <summary>Whether the bytes are an instruction.</summary>
     public bool IsValid => Mnemonic.Length > 0;
+
+    /// <summary>The instruction for people.</summary>
+    public string Text => Format();
+
+    /// <summary>Which instruction it is, for those that are executed.</summary>
+    public GuestOperation Operation { get; } = GuestOperations.Of(Mnemonic).Operation;
+
+    /// <summary>
+    /// The condition of <see cref="GuestOperation.Jcc"/>, <see cref="GuestOperation.Setcc"/> and <see cref="GuestOperation.Cmovcc"/>.
+    /// </summary>
+    public GuestCondition Condition { get; } = GuestOperations.Of(Mnemonic).Condition;
 
     /// <summary>Whether a REP, REPE or REPNE prefix repeats it.</summary>
     public bool IsRepeated { get; init; }

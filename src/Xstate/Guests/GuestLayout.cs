@@ -114,7 +114,7 @@ public static class GuestLayout
         {
             WriteDescriptors(memory);
             WriteGates(memory);
-            WritePages(memory, program.Cpl == 3);
+            WritePages(memory, program.Cpl == 3 ? CodeAddress : program.UserData ? DataAddress : DataEnd);
         }
     }
 
@@ -200,7 +200,7 @@ public static class GuestLayout
         }
     }
 
-    private static void WritePages(Span<byte> memory, bool user)
+    private static void WritePages(Span<byte> memory, int firstUserPage)
     {
         const ulong Table = Present | Writable | User | AccessedDirty;
         for (int level = 0; level < 3; level++)
@@ -211,9 +211,9 @@ public static class GuestLayout
         for (int page = 0; page < MemoryLength / PageLength; page++)
         {
             int address = page * PageLength;
-            bool ofCode = address is >= CodeAddress and < DataEnd;
+            bool user = address >= firstUserPage && address < DataEnd;
             ulong key = address is >= DataAddress and < DataEnd ? (ulong)(address - DataAddress) / PageLength : 0;
-            ulong entry = (ulong)address | Present | Writable | AccessedDirty | (user && ofCode ? User : 0) | key << KeyShift;
+            ulong entry = (ulong)address | Present | Writable | AccessedDirty | (user ? User : 0) | key << KeyShift;
             BinaryPrimitives.WriteUInt64LittleEndian(memory[(PageTables + (3 * PageLength) + (page * sizeof(ulong)))..], entry);
         }
     }

@@ -15,36 +15,38 @@ internal sealed partial class GuestMachine
 
     private bool TryState(GuestInstruction instruction)
     {
-        switch (instruction.Mnemonic)
+        switch (instruction.Operation)
         {
-            case "hlt":
+            case GuestOperation.Hlt:
                 return Privileged(() => _stop = new GuestStop(GuestStopKind.Halted));
-            case "cpuid":
+            case GuestOperation.Cpuid:
                 CpuidRegisters answer = _platform.Cpuid((uint)_general[Rax], (uint)_general[Rcx]);
                 (_general[Rax], _general[Rbx], _general[Rcx], _general[Rdx]) = (answer.Eax, answer.Ebx, answer.Ecx, answer.Edx);
                 return true;
-            case "xgetbv":
+            case GuestOperation.Xgetbv:
                 return Answer(Instructions.Xgetbv(_cpu, (uint)_general[Rcx], out ulong xcr), xcr);
-            case "rdpkru":
+            case GuestOperation.Rdpkru:
                 return Answer(KeysFault() is { IsFault: true } missing ? missing : Instructions.Rdpkru(_cpu, (uint)_general[Rcx], out _), _cpu.Registers.Pkru.Value);
-            case "wrpkru":
+            case GuestOperation.Wrpkru:
                 Raise(KeysFault() is { IsFault: true } absent ? absent : Instructions.Wrpkru(_cpu, (uint)_general[Rcx], EdxEax));
                 return true;
-            case "xsetbv":
+            case GuestOperation.Xsetbv:
                 return Xsetbv();
-            case "rdmsr":
+            case GuestOperation.Rdmsr:
                 return Rdmsr();
-            case "wrmsr":
+            case GuestOperation.Wrmsr:
                 return Wrmsr();
-            case "mov" when instruction.Operands.Any(operand => operand.Register.Class == GuestRegisterClass.Control):
+            case GuestOperation.Mov when instruction.Operands.Any(operand => operand.Register.Class == GuestRegisterClass.Control):
                 return Control(instruction.Operands);
-            case "clts":
+            case GuestOperation.Clts:
                 return Privileged(() => _cpu.Cr0 &= ~Cr0.TaskSwitched);
-            case "lidt":
+            case GuestOperation.Lidt:
                 return Lidt(instruction.Operands[0]);
-            case "ldmxcsr":
-                return LoadMxcsr(instruction.Operands[0]);
-            case "stmxcsr":
+            case GuestOperation.Invlpg:
+                return Privileged(static () => { });
+            case GuestOperation.Ldmxcsr or GuestOperation.Vldmxcsr:
+                return LoadMxcsr(instruction);
+            case GuestOperation.Stmxcsr or GuestOperation.Vstmxcsr:
                 if (!RaiseIfVectorsOff(instruction))
                 {
                     Store(instruction.Operands[0], _cpu.Registers.Mxcsr);
@@ -61,27 +63,27 @@ internal sealed partial class GuestMachine
 
     private bool TryArea(GuestInstruction instruction)
     {
-        string mnemonic = instruction.Mnemonic;
-        bool wide = mnemonic.EndsWith("64", StringComparison.Ordinal);
-        string name = wide ? mnemonic[..^2] : mnemonic;
-        XsaveOperand form = wide ? XsaveOperand.Rex64 : XsaveOperand.Legacy;
-        bool restores = name is "xrstor" or "xrstors" or "fxrstor";
-        if (!restores && name is not ("xsave" or "xsaveopt" or "xsavec" or "xsaves" or "fxsave"))
+        if (instruction.Operation is < GuestOperation.Xsave or > GuestOperation.Fxrstor64 || instruction.Operands[0].HasOtherSegment)
         {
             return false;
         }
 
+        // The forms with REX.W follow those without.
+        int kind = instruction.Operation - GuestOperation.Xsave;
+        XsaveOperand form = kind % 2 != 0 ? XsaveOperand.Rex64 : XsaveOperand.Legacy;
+        GuestOperation name = instruction.Operation - (kind % 2);
+        bool restores = name is GuestOperation.Xrstor or GuestOperation.Xrstors or GuestOperation.Fxrstor;
         ulong address = AddressOf(instruction.Operands[0]);
         Fault beyond = _memory.Accessible(address, AreaReach, restores ? AccessKind.Read : AccessKind.Write, out Span<byte> area);
         Fault fault = name switch
         {
-            "xsave" => Instructions.Xsave(_cpu, area, address, EdxEax, form),
-            "xsaveopt" => Instructions.Xsaveopt(_cpu, area, address, EdxEax, form),
-            "xsavec" => Instructions.Xsavec(_cpu, area, address, EdxEax, form),
-            "xsaves" => Instructions.Xsaves(_cpu, area, address, EdxEax, form),
-            "xrstor" => Instructions.Xrstor(_cpu, area, address, EdxEax, form),
-            "xrstors" => Instructions.Xrstors(_cpu, area, address, EdxEax, form),
-            "fxsave" => Instructions.Fxsave(_cpu, area, address, form),
+            GuestOperation.Xsave => Instructions.Xsave(_cpu, area, address, EdxEax, form),
+            GuestOperation.Xsaveopt => Instructions.Xsaveopt(_cpu, area, address, EdxEax, form),
+            GuestOperation.Xsavec => Instructions.Xsavec(_cpu, area, address, EdxEax, form),
+            GuestOperation.Xsaves => Instructions.Xsaves(_cpu, area, address, EdxEax, form),
+            GuestOperation.Xrstor => Instructions.Xrstor(_cpu, area, address, EdxEax, form),
+            GuestOperation.Xrstors => Instructions.Xrstors(_cpu, area, address, EdxEax, form),
+            GuestOperation.Fxsave => Instructions.Fxsave(_cpu, area, address, form),
             _ => Instructions.Fxrstor(_cpu, area, address, form),
         };
 
@@ -134,7 +136,8 @@ internal sealed partial class GuestMachine
     {
         if (!_cpu.Profile.HasXsave || (_cpu.Cr4 & Cr4.OsXsave) == Cr4.None)
         {
-            Raise(Fault.InvalidOpcode);
+            // #UD, or what this processor asks for before. Behind it privilege is a matter of the hypervisor, which sees the instruction.
+            Raise(Instructions.CheckXsetbv(_cpu));
             return true;
         }
 
@@ -163,7 +166,6 @@ internal sealed partial class GuestMachine
 
     private bool Control(ImmutableArray<GuestOperand> operands)
     {
-        const ulong ModeBits = (ulong)(Cr0.ProtectionEnable | Cr0.Paging);
         bool writes = operands[0].Register.Class == GuestRegisterClass.Control;
         int number = operands[writes ? 0 : 1].Register.Index;
         GuestRegister general = operands[writes ? 1 : 0].Register;
@@ -171,24 +173,22 @@ internal sealed partial class GuestMachine
         return (writes, number) switch
         {
             (false, 0 or 2 or 3 or 4) => Privileged(() => Write(general, number switch { 0 => (ulong)_cpu.Cr0, 2 => _cr2, 3 => _memory.Cr3, _ => (ulong)_cpu.Cr4 })),
-            (true, 0) when ((value ^ (ulong)_cpu.Cr0) & ModeBits) == 0 => Privileged(() => WriteCr0((Cr0)value)),
+            (true, 0) => Privileged(() => WriteCr0(value)),
             (true, 2) => Privileged(() => _cr2 = value),
             (true, 3) => Privileged(() => _memory.Cr3 = value),
-            (true, 4) => Privileged(() => Take(_platform.WriteCr4(value), "this CR4")),
+            (true, 4) => Privileged(() => Take(_platform.WriteCr4(value, _memory.Cr3), "this CR4")),
             _ => false,
         };
     }
 
-    private void WriteCr0(Cr0 value)
+    private void WriteCr0(ulong value)
     {
-        if ((value & Cr0.WriteProtect) == Cr0.None && (_cpu.Cr4 & Cr4.ControlFlowEnforcement) != Cr4.None)
+        Fault fault = Instructions.MovToCr0(_cpu, (Cr0)value, out bool changesMode);
+        Raise(fault);
+        if (!fault.IsFault && changesMode)
         {
-            // SDM Vol. 3A, 2.5: CR4.CET must be clear before CR0.WP can be cleared.
-            Raise(Fault.GeneralProtection);
-            return;
+            _stop = new GuestStop(GuestStopKind.NotModelled, "a change of mode by MOV to CR0");
         }
-
-        _cpu.Cr0 = value | Cr0.ExtensionType;
     }
 
     private bool Lidt(GuestOperand operand)
@@ -203,26 +203,13 @@ internal sealed partial class GuestMachine
         });
     }
 
-    private bool LoadMxcsr(GuestOperand operand)
+    private bool LoadMxcsr(GuestInstruction instruction)
     {
-        if ((_cpu.Cr4 & Cr4.OsFxsr) == Cr4.None || (_cpu.Cr0 & Cr0.Emulation) != Cr0.None)
+        if (!RaiseIfVectorsOff(instruction) && Load(instruction.Operands[0], out ulong value))
         {
-            Raise(Fault.InvalidOpcode);
-        }
-        else if ((_cpu.Cr0 & Cr0.TaskSwitched) != Cr0.None)
-        {
-            Raise(Fault.DeviceNotAvailable);
-        }
-        else if (Load(operand, out ulong value))
-        {
-            if ((value & ~_cpu.Profile.MxcsrMask & Mask(4)) != 0)
-            {
-                Raise(Fault.GeneralProtection);
-            }
-            else
-            {
-                _cpu.Registers.Mxcsr = (uint)value;
-            }
+            bool bad = (value & ~_cpu.Profile.MxcsrMask & Mask(4)) != 0;
+            Raise(bad ? Fault.GeneralProtection : Fault.None);
+            _cpu.Registers.Mxcsr = bad ? _cpu.Registers.Mxcsr : (uint)value;
         }
 
         return true;

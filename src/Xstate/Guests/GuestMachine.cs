@@ -10,7 +10,7 @@ namespace Xstate.Guests;
 /// </summary>
 internal sealed partial class GuestMachine
 {
-    /// <summary>Instructions after which code counts as endless.</summary>
+    /// <summary>Instructions, and repetitions of string instructions, after which code counts as endless, over all its exits.</summary>
     public const int InstructionLimit = 1_000_000;
 
     private const int MaxInstructionLength = 15;
@@ -22,6 +22,7 @@ internal sealed partial class GuestMachine
     private const ulong FlagsAlwaysSet = 2;
     private const ulong TrapFlag = 1 << 8;
     private const ulong InterruptFlag = 1 << 9;
+    private const ulong AlignmentFlag = 1 << 18;
     private const ulong NestedTask = 1 << 14;
     private const ulong ResumeFlag = 1 << 16;
     private const ulong AllPortsAllowed = 3 << 12;
@@ -31,6 +32,7 @@ internal sealed partial class GuestMachine
     private readonly IGuestDecoder _decoder;
     private readonly GuestMemory _memory;
     private readonly GuestMode _mode;
+    private int _budget = InstructionLimit;
     private readonly ulong[] _general = new ulong[16];
     private ulong _rip;
     private ulong _flags;
@@ -61,6 +63,33 @@ internal sealed partial class GuestMachine
         _interruptTableLimit = real ? GuestLayout.RealInterruptTableLimit : GuestLayout.InterruptTableLimit;
     }
 
+    /// <summary>Code that is executed where it lies, without a machine around it: nothing is translated and no fault delivered.</summary>
+    public GuestMachine(ProcessorState cpu, IGuestPlatform platform, IGuestDecoder decoder, GuestMemory memory)
+    {
+        _cpu = cpu;
+        _platform = platform;
+        _decoder = decoder;
+        _memory = memory;
+        _mode = GuestMode.Long;
+    }
+
+    /// <summary>The general registers by number.</summary>
+    public Span<ulong> General => _general;
+
+    /// <summary>RIP.</summary>
+    public ulong Rip
+    {
+        get => _rip;
+        set => _rip = value;
+    }
+
+    /// <summary>RFLAGS.</summary>
+    public ulong Flags
+    {
+        get => _flags;
+        set => _flags = value;
+    }
+
     /// <summary>CR3 now.</summary>
     public ulong Cr3 => _memory.Cr3;
 
@@ -76,7 +105,7 @@ internal sealed partial class GuestMachine
     public GuestStop Run()
     {
         _stop = null;
-        for (int executed = 0; executed < InstructionLimit; executed++)
+        while (_budget-- > 0)
         {
             Step();
             if (_vector >= 0)
@@ -93,17 +122,31 @@ internal sealed partial class GuestMachine
         return new GuestStop(GuestStopKind.TooLong);
     }
 
+    /// <summary>Executes one instruction without delivering what it raises.</summary>
+    /// <param name="stop">Why the code cannot go on, or null.</param>
+    public Fault StepOnce(out GuestStop? stop)
+    {
+        _stop = null;
+        Step();
+        stop = _stop;
+        ulong address = _vector == (int)FaultVector.PageFault ? _cr2 : 0;
+        Fault fault = _vector < 0 ? Fault.None : new Fault((FaultVector)_vector, _errorCode, address);
+        _vector = -1;
+        return fault;
+    }
+
     private void Step()
     {
-        Fault fetch = _memory.Accessible(_rip, MaxInstructionLength, AccessKind.Fetch, out Span<byte> code);
+        _cpu.AlignmentCheck = _cpu.Cpl == 3 && (_flags & AlignmentFlag) != 0 && (_cpu.Cr0 & Cr0.AlignmentMask) != Cr0.None;
+        _memory.ReachesUserPages = (_flags & AlignmentFlag) != 0;
+        Fault fetch = _memory.Fetch(_rip, MaxInstructionLength, out ReadOnlyMemory<byte> code);
         if (code.IsEmpty)
         {
             Raise(fetch);
             return;
         }
 
-        // Bytes and not the span, because decoders keep what they read.
-        GuestInstruction instruction = _decoder.Decode(code.ToArray(), _rip, _mode);
+        GuestInstruction instruction = _decoder.Decode(code, _rip, _mode);
         if (!instruction.IsValid)
         {
             Raise(code.Length < MaxInstructionLength && fetch.IsFault ? fetch : Fault.InvalidOpcode);
@@ -112,7 +155,8 @@ internal sealed partial class GuestMachine
 
         ulong start = _rip;
         _rip = Pointer(_rip + (ulong)instruction.Length);
-        bool known = TryOrdinary(instruction) || TryState(instruction) || TryVector(instruction);
+        bool known = TryOrdinary(instruction) || TryState(instruction) || TryX87(instruction, start, code.Span) || TryVector(instruction)
+            || TryTiles(instruction);
         if (!known)
         {
             _stop = new GuestStop(GuestStopKind.NotModelled, $"the instruction {instruction.Text}");
@@ -217,7 +261,7 @@ internal sealed partial class GuestMachine
     private bool Push(ulong value, int size)
     {
         ulong rsp = Pointer(_general[StackPointer] - (ulong)size);
-        Fault fault = _memory.Write(rsp, size, value);
+        Fault fault = OnStack(_memory.Write(rsp, size, value));
         if (fault.IsFault)
         {
             Raise(fault);
@@ -231,7 +275,7 @@ internal sealed partial class GuestMachine
     private bool Pop(int size, out ulong value)
     {
         ulong rsp = Pointer(_general[StackPointer]);
-        Fault fault = _memory.Read(rsp, size, out value);
+        Fault fault = OnStack(_memory.Read(rsp, size, out value));
         if (fault.IsFault)
         {
             Raise(fault);
@@ -270,6 +314,10 @@ internal sealed partial class GuestMachine
     private ulong AddressOf(GuestOperand operand) =>
         operand.Value + Read(operand.Base) + (Read(operand.IndexedBy) * (ulong)operand.Scale) & Mask(operand.AddressSize);
 
+    private static Fault OnStack(Fault fault) => fault == Fault.GeneralProtection ? Fault.StackSegment : fault;
+
+    private static Fault OnStack(GuestOperand operand, Fault fault) => operand.IsOnStack ? OnStack(fault) : fault;
+
     private bool Load(GuestOperand operand, out ulong value)
     {
         value = operand.Value;
@@ -279,7 +327,7 @@ internal sealed partial class GuestMachine
         }
         else if (operand.Kind == GuestOperandKind.Memory)
         {
-            Fault fault = _memory.Read(AddressOf(operand), operand.Size, out value);
+            Fault fault = OnStack(operand, _memory.Read(AddressOf(operand), operand.Size, out value));
             Raise(fault);
             return !fault.IsFault;
         }
@@ -295,7 +343,7 @@ internal sealed partial class GuestMachine
             return true;
         }
 
-        Fault fault = _memory.Write(AddressOf(operand), operand.Size, value);
+        Fault fault = OnStack(operand, _memory.Write(AddressOf(operand), operand.Size, value));
         Raise(fault);
         return !fault.IsFault;
     }

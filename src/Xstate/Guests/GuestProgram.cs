@@ -10,6 +10,9 @@ public sealed record GuestProgram(ReadOnlyMemory<byte> Code)
     /// <summary>The privilege level it starts at: 0, or 3 in long mode.</summary>
     public int Cpl { get; init; }
 
+    /// <summary>Whether the data area has user pages although the code runs at CPL 0; at CPL 3 all of its pages are.</summary>
+    public bool UserData { get; init; }
+
     /// <summary>How many exits for IN and OUT are answered before the run ends with one.</summary>
     public int MaxExits { get; init; } = 1;
 }

@@ -25,10 +25,18 @@ internal sealed record GuestCode(GuestProgram Program, IReadOnlyList<(int Addres
         {
             Mode = mode,
             Cpl = level,
+            UserData = TakeDataPages(step.Take("dataPages")),
             MaxExits = step.Take("maxExits")?.Integer(1, MaxExits) ?? 1,
         };
         return new GuestCode(program, [.. (step.Take("dump")?.Items ?? []).Select(Dump)]);
     }
+
+    private static bool TakeDataPages(ScenarioValue? pages) => pages?.Text() switch
+    {
+        null or "supervisor" => false,
+        "user" => true,
+        _ => throw pages.Error("\"user\" or \"supervisor\" is expected"),
+    };
 
     private static GuestMode TakeMode(ScenarioValue? mode) => mode?.Text() switch
     {

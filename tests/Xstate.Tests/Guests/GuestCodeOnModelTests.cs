@@ -3,6 +3,7 @@ using Xstate.Captures;
 using Xstate.Cli.GuestCode;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
+using Xstate.Processor;
 using Xstate.Scenarios;
 using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
@@ -56,7 +57,36 @@ public class GuestCodeOnModelTests
     [InlineData("mov eax, 7; xor edx, edx; xsetbv; vpxor ymm0, ymm0, ymm0", 0, null)]
     [InlineData("mov rax, cr0; or eax, 8; mov cr0, rax; xsave [0x8000]", 0, "#NM")]
     [InlineData("mov dword ptr [0x8000], 0xffff0000; ldmxcsr [0x8000]", 0, "#GP(0)")]
-    [InlineData("mov rax, cr4; btr eax, 18", 0, "unsupported")]
+    [InlineData("mul ebx", 0, "unsupported")]
+    [InlineData("mov rax, cr4; or eax, 0x1000000; mov cr4, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr4; and eax, -0x21; mov cr4, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr4; or eax, 0x1000; mov cr4, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr4; or eax, 0x20000; mov cr4, rax", 0, null)]
+    [InlineData("mov rax, cr3; or eax, 1; mov cr3, rax; mov rax, cr4; or eax, 0x20000; mov cr4, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr0; and eax, 0x7fffffff; mov cr0, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr0; and eax, -2; mov cr0, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr0; or eax, 0x20000000; mov cr0, rax", 0, "#GP(0)")]
+    [InlineData("mov rax, cr0; bts rax, 32; mov cr0, rax", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0x6e1; rdmsr", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0x6e1; xor eax, eax; xor edx, edx; wrmsr", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0xc0000080; rdmsr; or eax, 2; wrmsr", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0xc0000080; rdmsr; or eax, 0x1000; wrmsr", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0xc0000080; rdmsr; and eax, -0x101; wrmsr", 0, "#GP(0)")]
+    [InlineData("mov ecx, 0xc0000080; rdmsr; or eax, 0x801; and eax, -0x401; wrmsr", 0, null)]
+    [InlineData("mov rax, cr0; or eax, 8; mov cr0, rax; fninit", 0, "#NM")]
+    [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; fld1", 0, "#NM")]
+    [InlineData("mov rax, cr0; or eax, 8; mov cr0, rax; wait", 0, null)]
+    [InlineData("mov rax, cr0; or eax, 10; mov cr0, rax; wait", 0, "#NM")]
+    [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; wait", 0, null)]
+    [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; emms", 0, "#UD")]
+    [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; ldmxcsr [0x8000]", 0, "#UD")]
+    [InlineData("mov rax, cr0; or eax, 8; mov cr0, rax; stmxcsr [0x8000]", 0, "#NM")]
+    [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; fxsave64 [0x8000]", 0, "#NM")]
+    [InlineData("mov rax, cr0; or eax, 0x20; mov cr0, rax; mov word ptr [0x8000], 0x300; fldcw [0x8000]; fstp qword ptr [0x8000]; fld1", 0, "#MF")]
+    [InlineData("tilerelease", 0, "#UD")]
+    [InlineData("mov rbx, 0x1000000000000; mov eax, [rbx]", 0, "#GP(0)")]
+    [InlineData("mov rbp, 0x1000000000000; mov eax, [rbp]", 0, "#SS(0)")]
+    [InlineData("mov rsp, 0x1000000000000; push rax", 0, "#SS(0)")]
     public void A_fault_is_named_as_the_handler_finds_it(string code, int cpl, string? fault)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"cpl\":{cpl},\"code\":\"xor ecx, ecx; {code}\"}}")[2];
@@ -124,6 +154,111 @@ public class GuestCodeOnModelTests
         Assert.Equal((2696UL, 576UL + 256 + 8 + 16 + 24), Registers(steps[2]) is var (rax, rbx, _, _) ? (rax, rbx) : default);
     }
 
+    [Theory]
+    [InlineData("fninit; fnstcw [0x8000]; fnstsw [0x8008]", "7f030000000000000000")]
+    [InlineData("fninit; fld1; fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f03f0000")]
+    [InlineData("fninit; fldpi; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
+    [InlineData("fninit; fldpi; fstp dword ptr [0x8000]; fnstsw [0x8008]", "db0f4940000000002002")]
+    [InlineData("fninit; mov word ptr [0x8000], 0xc7f; fldcw [0x8000]; fldpi; fstp dword ptr [0x8000]; fnstsw [0x8008]", "da0f4940000000002000")]
+    [InlineData("fninit; mov rax, 0x7ff0000000000001; mov [0x8000], rax; fld qword ptr [0x8000]; fstp qword ptr [0x8000]; fnstsw [0x8008]", "010000000000f87f0100")]
+    [InlineData("fninit; fld1; fchs; fld1; fxch st(0), st(1); fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f0bf0038")]
+    [InlineData("fninit; mov qword ptr [0x8000], -3; fild qword ptr [0x8000]; fstp tbyte ptr [0x8000]", "00000000000000c000c0")]
+    [InlineData("fninit; fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f8ff4108")]
+    [InlineData("fninit; fldpi; fnsave [0x8100]; fld1; frstor [0x8100]; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
+    [InlineData("fninit; fldpi; fxsave [0x8100]; fninit; fxrstor [0x8100]; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
+    [InlineData("fninit; fld1; emms; fnstenv [0x8100]; mov eax, [0x8108]; mov [0x8000], eax; mov dword ptr [0x8004], 0; mov word ptr [0x8008], 0", "ffffffff000000000000")]
+    public void X87_values_go_in_and_come_out(string code, string expected)
+    {
+        JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"{code}\",\"dump\":[[\"0x8000\",10]]}}")[2];
+        Assert.Equal(expected, step.GetProperty("result").GetProperty("memory").GetProperty("0x8000").GetString());
+    }
+
+    [Fact]
+    public void X87_state_that_a_guest_makes_is_in_what_KVM_returns()
+    {
+        JsonElement[] steps = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"fninit; fld1; fldpi\"}},{{\"op\":\"get_xsave\"}}");
+        byte[] area = Convert.FromHexString(steps[3].GetProperty("result").GetProperty("hex").GetString()!);
+        Assert.Equal(("7f030030c0", "35c26821a2da0fc90040", "0000000000000080ff3f"), (Convert.ToHexStringLower(area[..5]), Convert.ToHexStringLower(area[32..42]), Convert.ToHexStringLower(area[48..58])));
+        Assert.Equal(1, area[512] & 1);
+    }
+
+    [Theory]
+    [InlineData("", "supervisor", null)]
+    [InlineData("", "user", null)]
+    [InlineData("mov rax, cr4; bts eax, 21; mov cr4, rax; ", "user", "#PF(0x1)")]
+    [InlineData("mov rax, cr4; bts eax, 21; mov cr4, rax; ", "supervisor", null)]
+    [InlineData("mov rax, cr4; bts eax, 21; mov cr4, rax; stac; ", "user", null)]
+    [InlineData("mov rax, cr4; bts eax, 21; mov cr4, rax; stac; clac; ", "user", "#PF(0x1)")]
+    [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 4; wrpkru; ", "supervisor", null)]
+    [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 4; wrpkru; ", "user", "#PF(0x21)")]
+    [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; ", "user", null)]
+    [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "user", null)]
+    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "user", "#PF(0x23)")]
+    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "supervisor", null)]
+    [InlineData("mov rax, cr4; bts eax, 20; mov cr4, rax; mov byte ptr [0x9000], 0xf4; mov ebx, 0x9000; jmp rbx; nop; ", "user", "#PF(0x11)")]
+    public void User_pages_from_CPL_0_have_their_own_rules(string before, string pages, string? fault)
+    {
+        JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"dataPages\":\"{pages}\",\"code\":\"{before}mov ebx, [0x9000]\"}}")[2];
+        Assert.Equal(fault, step.TryGetProperty("fault", out JsonElement found) ? found.GetString() : null);
+    }
+
+    [Fact]
+    public void Four_level_tables_read_as_five_are_a_shutdown()
+    {
+        const string Steps = "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x1220\"},{\"op\":\"guest\",\"code\":\"nop\"}";
+        JsonElement[] steps = Run(Steps);
+        Assert.Equal("0", steps[1].GetProperty("errno").GetRawText());
+        Assert.Equal("{\"exit\":\"shutdown\"}", steps[2].GetProperty("result").GetRawText());
+    }
+
+    [Fact]
+    public void Tiles_are_configured_loaded_stored_and_released()
+    {
+        // Palette 1; tile 3 has two rows of four bytes, which lie 16 bytes apart.
+        const string Setup = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"}";
+        const string Configure = "mov byte ptr [0x9000], 1; mov word ptr [0x9016], 4; mov byte ptr [0x9033], 2; ldtilecfg [0x9000]; ";
+        const string Load = "mov dword ptr [0x8000], 0x11223344; mov dword ptr [0x8010], 0x55667788; mov ebx, 0x8000; mov ecx, 16; tileloadd tmm3, [rbx+rcx]; ";
+        JsonElement[] steps = Run(
+            Setup + $",{{\"op\":\"guest\",\"code\":\"{Configure}{Load}mov edx, 0x8100; mov ecx, 8; tilestored [rdx+rcx], tmm3; sttilecfg [0x8200]\",\"dump\":[[\"0x8100\",12],[\"0x8216\",2]]}},{{\"op\":\"get_xsave2\"}},"
+            + $"{{\"op\":\"guest\",\"code\":\"tilerelease; sttilecfg [0x8200]\",\"dump\":[[\"0x8216\",2]]}},{{\"op\":\"guest\",\"code\":\"tilezero tmm3\"}},{{\"op\":\"guest\",\"code\":\"{Configure}tilezero tmm2\"}}",
+            "intel-sapphire-rapids");
+        JsonElement memory = steps[4].GetProperty("result").GetProperty("memory");
+        Assert.Equal(("443322110000000088776655", "0400"), (memory.GetProperty("0x8100").GetString(), memory.GetProperty("0x8216").GetString()));
+        byte[] area = Convert.FromHexString(steps[5].GetProperty("result").GetProperty("hex").GetString()!);
+        Assert.Equal("44332211", Convert.ToHexStringLower(area.AsSpan(2816 + (3 * 1024), 4)));
+        Assert.Equal("0000", steps[6].GetProperty("result").GetProperty("memory").GetProperty("0x8216").GetString());
+        Assert.Equal(["#UD", "#UD"], steps[7..9].Select(step => step.GetProperty("fault").GetString()));
+    }
+
+    [Fact]
+    public void A_tile_instruction_under_XFD_raises_NM_and_says_why()
+    {
+        const string Steps = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"},{\"op\":\"set_msr\",\"index\":\"0x1c4\",\"value\":\"0x40000\"},"
+            + "{\"op\":\"guest\",\"code\":\"mov byte ptr [0x9000], 1; mov word ptr [0x9010], 4; mov byte ptr [0x9030], 2; ldtilecfg [0x9000]; mov ebx, 0x8000; xor ecx, ecx; tileloadd tmm0, [rbx+rcx]\"},{\"op\":\"get_msr\",\"index\":\"0x1c5\"}";
+        JsonElement[] steps = Run(Steps, "intel-sapphire-rapids");
+        Assert.Equal(("#NM", "0x40000"), (steps[5].GetProperty("fault").GetString(), steps[6].GetProperty("result").GetProperty("value").GetString()));
+    }
+
+    [Fact]
+    public void TCG_looks_at_privilege_before_OSXSAVE_and_not_at_TS()
+    {
+        const string Xsetbv = "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x220\"},{\"op\":\"guest\",\"cpl\":3,\"code\":\"xor ecx, ecx; xsetbv\"}";
+        const string Xrstor = Everything + ",{\"op\":\"guest\",\"code\":\"mov rax, cr0; or eax, 8; mov cr0, rax; xor eax, eax; xor edx, edx; xrstor [0x8000]\"}";
+        Assert.Equal(("#GP(0)", "#UD"), (Run(Xsetbv, "qemu-tcg")[2].GetProperty("fault").GetString(), Run(Xsetbv)[2].GetProperty("fault").GetString()));
+        Assert.False(Run(Xrstor, "qemu-tcg")[2].TryGetProperty("fault", out _));
+        Assert.Equal("#NM", Run(Xrstor)[2].GetProperty("fault").GetString());
+    }
+
+    [Fact]
+    public void A_guest_step_has_one_budget_of_instructions_over_all_its_exits()
+    {
+        // Three hundred thousand exits of a loop each would be 90 billion instructions.
+        JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 300000; b: dec ecx; jnz b; out 0x10, al; jmp a\"}}")[2];
+        Assert.Equal("EINTR", step.GetProperty("errno").GetString());
+        JsonElement repeated = Run($"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 600000; mov edi, 0x8000; xor eax, eax; b: mov ecx, 0x1000; mov edi, 0x8000; rep stosb; out 0x10, al; jmp a\"}}")[2];
+        Assert.Equal("EINTR", repeated.GetProperty("errno").GetString());
+    }
+
     private static (ulong Rax, ulong Rbx, ulong Rcx, ulong Rdx) Registers(JsonElement step)
     {
         JsonElement registers = step.GetProperty("result").GetProperty("regs");
@@ -136,7 +271,7 @@ public class GuestCodeOnModelTests
         using StringReader input = new($"{{\"name\":\"a\",\"steps\":[{steps}]}}");
         Scenario scenario = Assert.Single(ScenarioReader.Read(input, new IcedAssembler()));
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        HostRecord record = new() { Name = host, Cpuid = SampleHosts.Cpuid(host), Provenance = new Provenance(FactSource.Given, "test") };
+        HostRecord record = new() { Name = host, Cpuid = host == "qemu-tcg" ? ProcessorProfiles.QemuTcg.Cpuid : SampleHosts.Cpuid(host), Provenance = new Provenance(FactSource.Given, "test") };
         using MemoryStream output = new();
         ScenarioRunner.Run(scenario, new ModelBackend(new LinuxHost(record, KernelBehavior.Of(release)), new IcedDecoder()), output);
         return [.. JsonDocument.Parse(output.ToArray()).RootElement.GetProperty("steps").EnumerateArray()];
