@@ -30,14 +30,19 @@ internal static unsafe class FaultCatcher
     public static int CodeLength => Signals.Length * HandlerSlot;
 
     /// <summary>Writes the handlers for faults in a range of addresses to code that must become executable before <see cref="Activate"/>.</summary>
-    public static void Write(LowMemory code, int offset, ulong rangeStart, int rangeLength)
+    /// <param name="code">Where the handlers go.</param>
+    /// <param name="offset">At which offset.</param>
+    /// <param name="rangeStart">The first address of the range.</param>
+    /// <param name="rangeLength">Its length.</param>
+    /// <param name="place">Record and recovery address of code that needs R14 and R15 for itself; null for those registers.</param>
+    public static void Write(LowMemory code, int offset, ulong rangeStart, int rangeLength, (ulong Record, ulong Recovery)? place = null)
     {
         for (int i = 0; i < Signals.Length; i++)
         {
             NativeCodeCalls.SignalAction old;
             Check(NativeCodeCalls.sigaction(Signals[i], null, &old), "sigaction");
             int at = offset + (i * HandlerSlot);
-            Handler(rangeStart, rangeLength, old.Handler).CopyTo(code.Bytes(at, HandlerSlot), code.Address + (ulong)at);
+            Handler(rangeStart, rangeLength, old.Handler, place).CopyTo(code.Bytes(at, HandlerSlot), code.Address + (ulong)at);
         }
     }
 
@@ -55,7 +60,7 @@ internal static unsafe class FaultCatcher
         }
     }
 
-    private static CodeWriter Handler(ulong rangeStart, int rangeLength, nint previous)
+    private static CodeWriter Handler(ulong rangeStart, int rangeLength, nint previous, (ulong Record, ulong Recovery)? place)
     {
         CodeWriter code = new();
         code.Emit(0x48, 0x8B, 0x82, Rip, 0, 0, 0);          // mov rax, [rdx+RIP]
@@ -64,7 +69,15 @@ internal static unsafe class FaultCatcher
         code.Emit(0x48, 0xB9).Immediate((ulong)rangeLength); // mov rcx, rangeLength
         code.Emit(0x48, 0x39, 0xC8);                        // cmp rax, rcx
         code.Emit(0x0F, 0x83).Relative("elsewhere");        // jae elsewhere
-        code.Emit(0x48, 0x8B, 0x4A, R15);                   // mov rcx, [rdx+R15]
+        if (place is { } known)
+        {
+            code.Emit(0x48, 0xB9).Immediate(known.Record);  // mov rcx, record
+        }
+        else
+        {
+            code.Emit(0x48, 0x8B, 0x4A, R15);               // mov rcx, [rdx+R15]
+        }
+
         code.Emit(0x48, 0x8B, 0x82, Vector, 0, 0, 0);       // mov rax, [rdx+vector]
         code.Emit(0x48, 0x89, 0x41, ProbeRecord.Vector);    // mov [rcx+Vector], rax
         code.Emit(0x48, 0x89, 0xB9, ProbeRecord.Signal, 0, 0, 0); // mov [rcx+Signal], rdi
@@ -72,7 +85,15 @@ internal static unsafe class FaultCatcher
         code.Emit(0x48, 0x89, 0x41, ProbeRecord.ErrorCode); // mov [rcx+ErrorCode], rax
         code.Emit(0x48, 0x8B, 0x82, Cr2, 0, 0, 0);          // mov rax, [rdx+CR2]
         code.Emit(0x48, 0x89, 0x41, ProbeRecord.Cr2);       // mov [rcx+Cr2], rax
-        code.Emit(0x48, 0x8B, 0x42, R14);                   // mov rax, [rdx+R14]
+        if (place is { } fixedAt)
+        {
+            code.Emit(0x48, 0xB8).Immediate(fixedAt.Recovery); // mov rax, recovery
+        }
+        else
+        {
+            code.Emit(0x48, 0x8B, 0x42, R14);               // mov rax, [rdx+R14]
+        }
+
         code.Emit(0x48, 0x89, 0x82, Rip, 0, 0, 0);          // mov [rdx+RIP], rax
         code.Emit(0x66, 0xC7, 0x82, Cs, 0, 0, 0, 0x33, 0);  // mov word [rdx+CS], 33h
         code.Emit(0xC3);                                    // ret

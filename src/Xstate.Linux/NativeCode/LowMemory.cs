@@ -47,6 +47,10 @@ internal sealed unsafe class LowMemory : SafeHandle
     /// <summary>Makes written code executable and no longer writable.</summary>
     public void MakeExecutable() => Protect(0, Length, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtExec);
 
+    /// <summary>Makes pages executable that stay writable: for code that changes from case to case.</summary>
+    public void MakeChangeableCode(int offset, int length) =>
+        Protect(offset, length, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtWrite | NativeCodeCalls.ProtExec);
+
     /// <summary>Makes pages inaccessible.</summary>
     public void Forbid(int offset, int length) => Protect(offset, length, NativeCodeCalls.ProtNone);
 
