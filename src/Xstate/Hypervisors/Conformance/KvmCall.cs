@@ -367,3 +367,21 @@ public sealed record SetCr4Call(ulong Cr4) : KvmCall
     /// <inheritdoc/>
     public override string ToString() => $"SET_SREGS CR4=0x{Cr4:x}";
 }
+
+/// <summary>KVM_SET_SREGS that changes CR0 alone: what no processor can have is refused, by kernel.</summary>
+public sealed record SetCr0Call(ulong Cr0) : KvmCall
+{
+    /// <inheritdoc/>
+    public override string Request => "KVM_SET_SREGS";
+
+    /// <inheritdoc/>
+    public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)
+    {
+        ArgumentNullException.ThrowIfNull(vcpu);
+        KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters registers);
+        return Answer(read.IsSuccess ? vcpu.SetControlRegisters(registers with { Cr0 = Cr0 }) : read);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"SET_SREGS CR0=0x{Cr0:x}";
+}

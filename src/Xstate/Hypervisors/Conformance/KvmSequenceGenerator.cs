@@ -77,6 +77,7 @@ public sealed class KvmSequenceGenerator
         22 => GetMsrs(ref random),
         23 => SetOneRegister(ref random),
         24 => random.OneIn(4) ? new GetRegisterListCall() : new GetOneRegisterCall(RegisterId(ref random)),
+        25 when random.OneIn(3) => new SetCr0Call(random.Pick(0x10UL, 0x11UL, 0x6000_0010UL, 0x2000_0011UL, 0x8000_0010UL, 1UL << 32 | 0x11)),
         25 => new SetCr4Call(random.Pick(0UL, 1UL << 18, 1UL << 22, 1UL << 23, 1UL << 18 | 1UL << 22, 1UL << 18 | 1UL << 23)),
         _ => new RunImmediateExitCall(),
     };

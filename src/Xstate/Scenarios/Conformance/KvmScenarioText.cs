@@ -81,6 +81,9 @@ public static class KvmScenarioText
             case GetOneRegisterCall get:
                 json.WriteString("id", KvmSteps.Hex(get.Id));
                 break;
+            case SetCr0Call setCr0:
+                json.WriteString("cr0", KvmSteps.Hex(setCr0.Cr0));
+                break;
             case SetCr4Call set:
                 json.WriteString("cr4", KvmSteps.Hex(set.Cr4));
                 break;
