@@ -6,7 +6,7 @@ namespace Xstate.Linux.NativeCode;
 /// Makes instructions of every operand form that the assembler can write: general registers of all sizes, AH to BH, memory with every
 /// kind of address, x87, MMX and vector moves.
 /// </summary>
-internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, ulong address, bool hasAvx)
+internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, ulong address, bool hasAvx, bool withX87)
 {
     private const ulong Carry = 1;
     private const ulong Adjust = 1 << 4;
@@ -75,6 +75,7 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
         11 => Strings(),
         12 => Jump(),
         13 => Exchange(),
+        14 or 15 or 16 when !withX87 => TwoOperands(),
         14 => X87Registers(),
         15 or 16 => OfMemory(X87Memory[_random.Below(X87Memory.Length)]),
         17 => Vector(extended: false),

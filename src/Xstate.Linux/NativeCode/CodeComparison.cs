@@ -52,7 +52,10 @@ public sealed class CodeComparison
         _cpu.Cr0 |= Cr0.NumericError | Cr0.MonitorCoprocessor;
         _memory = _probe.Whole.ToArray();
         _model = new CodeInterpreter(_cpu, decoder, _memory, _probe.Address);
-        _generator = new CodeCaseGenerator(seed, assembler, _probe.CodeAddress, Avx.IsSupported);
+
+        // What x87 instructions leave in C1 and in the pointers was measured on Intel's processors; of others it is not known.
+        bool withX87 = ProcessorIdentity.From(NativeProcessor.Profile.Cpuid).IsIntelSilicon;
+        _generator = new CodeCaseGenerator(seed, assembler, _probe.CodeAddress, Avx.IsSupported, withX87);
     }
 
     /// <summary>Runs cases until there are enough, or enough disagreements.</summary>
