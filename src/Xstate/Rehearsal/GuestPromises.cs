@@ -61,7 +61,7 @@ internal static class GuestPromises
     // What the processor has or KVM offers. A feature with state of its own is judged by its component; every processor with SSE has what MMXEXT names.
     private static bool IsThere(CpuidFeature feature, LinuxHost host) =>
         feature.IsIn(host.Record.Cpuid)
-        || (host.Record.SupportedCpuid is { } supported && feature.IsIn(supported))
+        || feature.IsIn(host.KvmCpuid)
         || (feature == CpuidFeatures.Mmxext && CpuidFeatures.Sse.IsIn(host.Record.Cpuid));
 
     // A dump with holes does not say that its processor lacks what the hole would tell.
