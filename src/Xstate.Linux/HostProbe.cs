@@ -6,6 +6,7 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
+using Xstate.Linux.Tracing;
 
 namespace Xstate.Linux;
 
@@ -42,6 +43,7 @@ public static partial class HostProbe
     public static HostRecord Record(string name = "local", bool probeBehaviors = false)
     {
         HostRecord record = RecordWithoutKvm(name);
+        record = probeBehaviors ? record with { Probes = ProcessBehaviorProbe.Run(record) } : record;
         if (!IsKvmUsable(out _))
         {
             return record;
@@ -59,7 +61,7 @@ public static partial class HostProbe
             MxcsrMask = mask == 0 ? record.MxcsrMask : mask,
             Xsave2Size = vm.Xsave2Size == 0 ? null : vm.Xsave2Size,
         };
-        return probeBehaviors ? record with { Probes = KvmBehaviorProbe.Run(device, record) } : record;
+        return probeBehaviors ? record with { Probes = record.Probes.AddRange(KvmBehaviorProbe.Run(device, record)) } : record;
     }
 
     /// <summary>Processor and kernel of this host, without asking its KVM: enough for processes.</summary>

@@ -88,6 +88,7 @@ public sealed class LiveProcess
             States = [.. reading.States],
             Source = new Fact<HostRecord>(_host.Value, _host.Value.Provenance),
             Note = Describe(),
+            MinSignalStack = MinSignalStackOf(Id) is { } stack ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of /proc/PID/auxv") : null,
         };
         return new LiveReading(capture, [.. reading.Findings]);
     }
@@ -111,6 +112,30 @@ public sealed class LiveProcess
         WriteOutcome? outcome = null;
         Errno errno = tracer.Perform(() => WithStopped(id, stopped => outcome = RegisterWrite.Perform(new ThreadRegsets(stopped), id, Layout, edits, host)));
         return outcome ?? throw new LinuxException($"ptrace of {id}", errno, TraceRefusal.Explain(id, errno));
+    }
+
+    /// <summary>AT_MINSIGSTKSZ that the kernel told a process when it started; null before Linux 5.14, or where /proc does not let it be read.</summary>
+    internal static ulong? MinSignalStackOf(int id)
+    {
+        const ulong MinSignalStack = 51;
+        const int EntryLength = 2 * sizeof(ulong);
+        try
+        {
+            byte[] auxv = File.ReadAllBytes(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/auxv"));
+            for (int at = 0; at + EntryLength <= auxv.Length; at += EntryLength)
+            {
+                if (BitConverter.ToUInt64(auxv, at) == MinSignalStack)
+                {
+                    return BitConverter.ToUInt64(auxv, at + sizeof(ulong));
+                }
+            }
+
+            return null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static Errno WithStopped(int id, Action<TracedThread> action)

@@ -114,7 +114,7 @@ public sealed partial class LiveProcessTests : IDisposable
         XstateProcess run = await XstateProcess.Run("set", "--pid", Pid, "mxcsr=0xffff0000");
         Assert.SkipWhen(run.Error.Contains("EPERM", StringComparison.Ordinal), run.Error);
         Assert.Equal(4, run.ExitCode);
-        Assert.Contains("XS0105 error: MXCSR 0xffff0000 has reserved bits", run.Output, StringComparison.Ordinal);
+        Assert.Contains("XS1506 error: MXCSR 0xffff0000 has reserved bits", run.Output, StringComparison.Ordinal);
         Assert.Contains("PTRACE_SETREGSET NT_X86_XSTATE", run.Error, StringComparison.Ordinal);
         AssertUntouched();
     }

@@ -95,6 +95,12 @@ public partial class StructureTests
         HashSet<string> reading = [];
         foreach (string file in SourceFiles("src").Where(file => !file.Contains("/Architecture/", StringComparison.Ordinal)))
         {
+            // Lint is about the leaves themselves: every rule names the field that it reads.
+            if (file.Contains("/Xstate/Lint/", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             string name = Path.GetRelativePath(Repository.Root, file);
             foreach (Match read in RawRead().Matches(File.ReadAllText(file)))
             {

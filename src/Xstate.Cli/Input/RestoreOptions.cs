@@ -21,6 +21,10 @@ internal sealed class RestoreOptions
 
     private readonly Option<string?> _protection = new("--protected") { Description = "The guest is protected: sev-es, sev-es-before-launch (KVM_SEV_INIT2, until its launch), or protected-state (SEV-SNP, TDX)." };
 
+    private readonly Option<string?> _criu = new("--criu") { Description = "Release of the CRIU that restores a process, such as 3.17 or 4.2." };
+
+    private readonly Option<string?> _cpuCap = new("--cpu-cap") { Description = "What criu restore compares of cpuinfo.img, as its own option takes it: all, fpu, ins, cpu, none, ^ to take away. Without it nothing is." };
+
     private readonly Option<string?> _hostLayout = new("--host-layout") { Description = "CPUID that completes a HOST which does not tell its leaf 0xD (default: --layout)." };
 
     private readonly Option<string?> _cpuMap = new("--cpu-map") { Description = "libvirt's CPU map, such as /usr/share/libvirt/cpu_map: where the base of a HOST that is a CPU model with differences is looked up." };
@@ -30,6 +34,8 @@ internal sealed class RestoreOptions
         command.Add(_cpuMap);
         command.Add(_hostLayout);
         command.Add(_vmm);
+        command.Add(_criu);
+        command.Add(_cpuCap);
         command.Add(_vcpuPkru);
         command.Add(_vcpuState);
         command.Add(_protection);
@@ -68,6 +74,10 @@ internal sealed class RestoreOptions
                 : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
             PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? CommonOptions.ParsePkru(pkru, _vcpuPkru.Name) : null,
             PreviousState = parsed.GetValue(_vcpuState) is { } before ? StateOf(before) : null,
+            Criu = parsed.GetValue(_criu) is { } criu ? CriuRelease.Find(criu) ?? throw new UsageException($"--criu takes a release such as 3.17 or 4.2, not {criu}") : null,
+            CpuCheck = parsed.GetValue(_cpuCap) is { } words
+                ? CriuProcessorCheck.Parse(words) ?? throw new UsageException($"--cpu-cap takes all, fpu, ins, cpu, none and ^, as criu restore does, not {words}")
+                : null,
             Protection = parsed.GetValue(_protection) switch
             {
                 null => GuestProtection.None,

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -23,7 +24,9 @@ public sealed class TracedChild : ILinuxTask
     private const int SIGBUS = 7;
     private const int SEGV_PKUERR = 4;
     private const ulong RtSigaction = 13;
+    private const ulong SigAltStack = 131;
     private const ulong SigInfoRestorerNoDefer = 0x4400_0004;
+    private const ulong OnStack = 0x0800_0000;
 
     // struct ucontext: flags, link, stack and 23 registers of 8 bytes, then the pointer to the extended state.
     private const ulong FrameOfContext = 224;
@@ -60,7 +63,7 @@ public sealed class TracedChild : ILinuxTask
 
             // From the first INT3 on each stop is one of a signal, where another signal can be put in its place.
             Run(ChildProgram.Landing, stack);
-            InstallHandler(stack);
+            InstallHandler(stack, SigInfoRestorerNoDefer);
             return stack;
         });
         bool hasXsave = cpuid.Has(CpuidFeatures.Osxsave);
@@ -70,21 +73,19 @@ public sealed class TracedChild : ILinuxTask
     }
 
     /// <inheritdoc/>
-    public KvmReply GetXstate(out byte[] image)
-    {
-        (Errno errno, image) = Perform(() => (_thread.TryGet(RegisterSet.Xstate, out byte[] read), read));
-        return new KvmReply(errno);
-    }
+    public KvmReply GetXstate(out byte[] image) => Get(RegisterSet.Xstate, null, out image);
+
+    /// <inheritdoc/>
+    public KvmReply GetXstate(int length, out byte[] image) => Get(RegisterSet.Xstate, length, out image);
+
+    /// <inheritdoc/>
+    public KvmReply GetFpregs(int length, out byte[] image) => Get(RegisterSet.Fpregs, length, out image);
 
     /// <inheritdoc/>
     public KvmReply SetXstate(ReadOnlySpan<byte> image) => Set(RegisterSet.Xstate, image.ToArray());
 
     /// <inheritdoc/>
-    public KvmReply GetFpregs(out byte[] image)
-    {
-        (Errno errno, image) = Perform(() => (_thread.TryGet(RegisterSet.Fpregs, out byte[] read), read));
-        return new KvmReply(errno);
-    }
+    public KvmReply GetFpregs(out byte[] image) => Get(RegisterSet.Fpregs, null, out image);
 
     /// <inheritdoc/>
     public KvmReply SetFpregs(ReadOnlySpan<byte> image) => Set(RegisterSet.Fpregs, image.ToArray());
@@ -136,6 +137,40 @@ public sealed class TracedChild : ILinuxTask
         return fault;
     }
 
+    /// <summary>
+    /// The child gets a signal that it handles on an alternate stack (SA_ONSTACK). Where the kernel finds that the frame does not fit, it ends the child, and nothing else can be asked of it.
+    /// </summary>
+    /// <param name="stack">The stack, below <see cref="SignalStackLimit"/>: what does not fit may lie in front of it.</param>
+    /// <returns>Whether the handler was reached; false when SIGSEGV ended the child.</returns>
+    internal bool SurvivesSignal(SignalStack stack) => Perform(() =>
+    {
+        byte[] structure = new byte[3 * sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(structure, stack.Address);
+        BinaryPrimitives.WriteUInt64LittleEndian(structure.AsSpan(16), stack.Size);
+        WriteMemory(ChildProgram.Data, structure);
+        Call("sigaltstack", SigAltStack, ChildProgram.Data, 0, _stack);
+        InstallHandler(_stack, SigInfoRestorerNoDefer | OnStack);
+        Run(ChildProgram.Landing, _stack);
+        ThreadStop stop = Resume(SIGUSR1);
+        if (stop.Signal == SIGTRAP)
+        {
+            return true;
+        }
+
+        _thread.Continue(stop.Signal);
+        stop = _thread.Wait();
+        if (stop.IsStopped || stop.KilledBy != SIGSEGV)
+        {
+            throw new LinuxException($"child {_child.Id} did not end of SIGSEGV", Errno.EAGAIN);
+        }
+
+        _child.MarkReaped();
+        return false;
+    });
+
+    /// <summary>Memory of the child between which an alternate stack may lie.</summary>
+    internal static (ulong First, ulong Last) SignalStackLimit => (ChildProgram.Data + 0x8000, ChildProgram.Data + ChildProgram.DataLength);
+
     /// <summary>Kills the child.</summary>
     public void Dispose()
     {
@@ -179,6 +214,12 @@ public sealed class TracedChild : ILinuxTask
         ? function()
         : throw new InvalidOperationException("the kernel lets only the thread that started a child trace it");
 
+    private KvmReply Get(RegisterSet set, int? length, out byte[] image)
+    {
+        (Errno errno, image) = Perform(() => (_thread.TryGet(set, out byte[] read, length), read));
+        return new KvmReply(errno);
+    }
+
     private KvmReply Set(RegisterSet set, byte[] image) => new(Perform(() => _thread.TrySet(set, image)));
 
     private SignalReturn Roundtrip(Action<SignalFrame> change)
@@ -189,7 +230,7 @@ public sealed class TracedChild : ILinuxTask
         if (stop.Signal != SIGTRAP)
         {
             Recover();
-            return new SignalReturn(Killed: true, FxOnly: false, "the kernel could not write the frame");
+            return new SignalReturn(Killed: true, FxOnly: false, Why: null);
         }
 
         ulong address = ReadUInt64(Registers().Rdx + FrameOfContext);
@@ -202,7 +243,7 @@ public sealed class TracedChild : ILinuxTask
             Recover();
         }
 
-        return new SignalReturn(killed, FxOnly: false, killed ? "sigreturn failed" : null);
+        return new SignalReturn(killed, FxOnly: false, Why: null);
     }
 
     private SignalFrame ReadFrame(ulong address)
@@ -223,25 +264,31 @@ public sealed class TracedChild : ILinuxTask
     // The signal that would have killed the child is dropped, and it stands at an INT3's stop again.
     private void Recover() => Run(ChildProgram.Landing, _stack);
 
-    private void InstallHandler(ulong stack)
+    private void InstallHandler(ulong stack, ulong flags)
     {
         Span<byte> action = stackalloc byte[4 * sizeof(ulong)];
         action.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(action, ChildProgram.Handler);
-        BinaryPrimitives.WriteUInt64LittleEndian(action[8..], SigInfoRestorerNoDefer);
+        BinaryPrimitives.WriteUInt64LittleEndian(action[8..], flags);
         BinaryPrimitives.WriteUInt64LittleEndian(action[16..], ChildProgram.Restorer);
         WriteMemory(ChildProgram.Data, action);
+        Call("rt_sigaction", RtSigaction, SIGUSR1, ChildProgram.Data, stack);
+    }
+
+    // A system call of the child's with up to four arguments, the third of which is 0 and the fourth the length of a signal set.
+    private void Call(string name, ulong number, ulong first, ulong second, ulong stack)
+    {
         GeneralRegisters registers = Registers();
-        registers.Rax = RtSigaction;
-        registers.Rdi = SIGUSR1;
-        registers.Rsi = ChildProgram.Data;
+        registers.Rax = number;
+        registers.Rdi = first;
+        registers.Rsi = second;
         registers.Rdx = 0;
         registers.R10 = sizeof(ulong);
         Go(registers, ChildProgram.Syscall, stack);
         ulong answer = Registers().Rax;
         if (answer != 0)
         {
-            throw new LinuxException("rt_sigaction in the child", (Errno)(int)-(long)answer);
+            throw new LinuxException($"{name} in the child", (Errno)(int)-(long)answer);
         }
     }
 

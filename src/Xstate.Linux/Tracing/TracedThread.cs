@@ -128,11 +128,14 @@ internal sealed unsafe class TracedThread
     }
 
     /// <summary>PTRACE_GETREGSET; <paramref name="image"/> has the length that the kernel gave it.</summary>
-    public Errno TryGet(RegisterSet set, out byte[] image)
+    /// <param name="set">The register set.</param>
+    /// <param name="image">What was read; empty when refused.</param>
+    /// <param name="length">The length of the buffer that the kernel is told; null for more than any set has.</param>
+    public Errno TryGet(RegisterSet set, out byte[] image, int? length = null)
     {
         // The largest regset in existence has 11,008 bytes.
-        byte* buffer = stackalloc byte[MaxRegset];
-        TraceCalls.IoVector vector = new() { Base = buffer, Length = MaxRegset };
+        byte* buffer = stackalloc byte[Math.Max(length ?? 0, MaxRegset)];
+        TraceCalls.IoVector vector = new() { Base = buffer, Length = (nuint)(length ?? MaxRegset) };
         if (TraceCalls.ptrace(TraceCalls.PTRACE_GETREGSET, Id, NoteOf(set), &vector) < 0)
         {
             image = [];

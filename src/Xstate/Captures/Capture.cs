@@ -78,6 +78,9 @@ public sealed record CapturedState
         }
     }
 
+    /// <summary>The thread's alternate signal stack; null when the artifact does not tell.</summary>
+    public SignalStack? SignalStack { get; init; }
+
     /// <summary>Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be named.</summary>
     public bool Is32Bit { get; init; }
 
@@ -212,6 +215,9 @@ public sealed record Capture
 
     /// <summary>The host that wrote it, as far as known.</summary>
     public Fact<HostRecord>? Source { get; init; }
+
+    /// <summary>AT_MINSIGSTKSZ of a process: what its kernel told it to reserve for a signal's frame (Linux 5.14); null when the artifact does not tell.</summary>
+    public Fact<ulong>? MinSignalStack { get; init; }
 
     /// <summary>A free remark of whoever captured it.</summary>
     public string? Note { get; init; }

@@ -9,8 +9,7 @@ public sealed record LayoutEvidence(StateComponentSet Components)
     // CPUID.1:EDX bits of Intel's thermal and debug hardware and of self-snoop: DS, ACPI, SS, TM, PBE. No AMD processor has one; Intel guests of KVM keep at least SS.
     private const uint IntelFeatures = 1u << 21 | 1u << 22 | 1u << 27 | 1u << 29 | 1u << 31;
 
-    // AT_MINSIGSTKSZ is the area and a frame of 929 to 936 bytes rounded up to 16 (areas of 832, 2432, 2696 and 11008 bytes, kernels from 6.1 to 6.18); the tolerance is for other kernels. AMD's and Intel's areas differ by 248 or more.
-    private const int SignalFrame = 936;
+    // For other kernels than those measured. AMD's and Intel's areas differ by 248 or more.
     private const int SignalFrameTolerance = 64;
 
     /// <summary>Length of the area if it ends with its last component, else null.</summary>
@@ -30,5 +29,5 @@ public sealed record LayoutEvidence(StateComponentSet Components)
 
     /// <summary>Whether an area of this length fits the signal frame; null when the frame is not known.</summary>
     public bool? FitsSignalFrame(int length) =>
-        SignalStack is { } stack ? stack <= int.MaxValue && Math.Abs((int)stack - SignalFrame - length) <= SignalFrameTolerance : null;
+        SignalStack is { } stack ? stack <= int.MaxValue && Math.Abs((int)stack - Captures.SignalStack.AnnouncedOverhead - length) <= SignalFrameTolerance : null;
 }

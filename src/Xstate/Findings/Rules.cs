@@ -505,9 +505,9 @@ public static class Rules
 
     /// <summary>XS1003: A component of the CRIU image is not zero and does not count.</summary>
     public static readonly Rule CriuComponentStale = new("XS1003", "A component of the CRIU image is not zero and does not count", Severity.Info,
-            "CRIU writes the registers of every component that the processor has, also where XSTATE_BV says that they are initial. On restore they are left out, and the thread finds zeros, as it did before.",
+            "CRIU writes the registers of every component that the processor has, also where XSTATE_BV says that they are initial. CRIU 3.18 and later leaves them out on restore, and the thread finds zeros, as it did before; CRIU up to 3.17 restores them as they stand in the image.",
             "Nothing, unless another tool changed the registers and forgot xstate_bv.",
-            "CRIU criu/arch/x86/crtools.c, save_task_regs and restore_fpu");
+            "CRIU criu/arch/x86/crtools.c, save_task_regs and restore_fpu; 4930c9802 (3.18)");
 
     /// <summary>XS1004: The thread uses a component that CRIU does not carry.</summary>
     public static readonly Rule CriuComponentNotCarried = new("XS1004", "The thread uses a component that CRIU does not carry", Severity.Error,
@@ -554,6 +554,47 @@ public static class Rules
             "pstree.img lists the threads of every process of a dump, and each has a core image of its own. Without it CRIU restores nothing.",
             "Copy the whole directory that criu dump wrote.",
             "CRIU images/pstree.proto, criu/cr-restore.c");
+
+    /// <summary>XS1011: An alternate signal stack is too small for this processor's frames.</summary>
+    public static readonly Rule SignalStackTooSmall = new("XS1011", "An alternate signal stack is too small for this processor's frames", Severity.Error,
+            "The kernel writes a frame for every signal, with an XSAVE area of all components that the processor has: about 1,300 bytes with AVX, 3,200 with AVX-512, 11,500 with AMX in use. A thread that reserved an alternate stack (sigaltstack) for the "
+            + "processor it started on, or the old MINSIGSTKSZ of 2048 and SIGSTKSZ of 8192, has too little on a larger one, and dies at its first signal there.",
+            "Restore on a processor without the larger components, or start the process with a stack of sysconf(_SC_SIGSTKSZ) bytes, which follows AT_MINSIGSTKSZ.",
+            "Linux arch/x86/kernel/signal.c, get_sigframe; 2beb4a53fc3f (5.14); measured on 6.18 with AVX-512");
+
+    /// <summary>XS1012: The process was told of smaller signal frames.</summary>
+    public static readonly Rule SignalStackToldSmaller = new("XS1012", "The process was told of smaller signal frames", Severity.Warning,
+            "AT_MINSIGSTKSZ in the auxiliary vector, which sysconf(_SC_MINSIGSTKSZ) returns, is what the kernel needs for a frame on the processor that the process started on. A restored process keeps it, and whatever it reserved by it; "
+            + "threads that it makes later reserve too little as well.",
+            "Compare with the sizes of its alternate stacks, which images of CRIU hold and cores do not.",
+            "Linux 5.14, Documentation/arch/x86/elf_auxvec.rst");
+
+    /// <summary>XS1013: MXCSR goes with AVX.</summary>
+    public static readonly Rule MxcsrGoesWithAvx = new("XS1013", "MXCSR goes with AVX", Severity.Info,
+            "CRIU from 3.18 on leaves components out of the frame that a thread does not use. sigreturn makes them initial by XRSTOR of the kernel's initial image; in the standard format that loads MXCSR whenever AVX is asked for, although SSE was "
+            + "restored from the frame before. Kernels that keep the compacted format, with XSAVES or from 5.19 on with XSAVEC, leave MXCSR alone.",
+            "Restore with CRIU up to 3.17, which restores every component, or on a processor with XSAVES; or let the thread use AVX before the dump.",
+            "SDM Vol. 1, 13.8.1 and 13.8.2; CRIU 4930c9802 (3.18)");
+
+    /// <summary>XS1014: The shadow stack of a thread is not restored.</summary>
+    public static readonly Rule ShadowStackLost = new("XS1014", "The shadow stack of a thread is not restored", Severity.Error,
+            "A thread with a shadow stack (CET) needs three things again: a processor with CET_SS, Linux 6.6 or later, and CRIU 4.0 or later. CRIU warns and goes on without a shadow stack where the processor has none; where the processor has it and the "
+            + "kernel does not, its arch_prctl is refused and the restore ends; an older CRIU does not know of it. A thread that goes on without is no longer protected.",
+            "Restore on a processor with CET_SS under Linux 6.6 or later with CRIU 4.0 or later, or start the process without a shadow stack.",
+            "CRIU 4.2 criu/arch/x86/shstk.c, task_needs_shstk and arch_shstk_trampoline; read, not run");
+
+    /// <summary>XS1015: CRIU refuses the image before any call.</summary>
+    public static readonly Rule CriuRefusesImage = new("XS1015", "CRIU refuses the image before any call", Severity.Error,
+            "An image with XSAVE state is not restored on a processor without XSAVE, unless CRIU is told to leave the state out.",
+            "Choose another target; --cpu-cap none of criu restore leaves out what is not x87 or SSE.",
+            "CRIU criu/arch/x86/crtools.c, valid_xsave_frame");
+
+    /// <summary>XS1016: CRIU's check of the processor refuses the target.</summary>
+    public static readonly Rule CriuRefusesProcessor = new("XS1016", "CRIU's check of the processor refuses the target", Severity.Error,
+            "With --cpu-cap criu restore compares the processor in cpuinfo.img with its own before it makes a thread: XSAVE features, components and sizes of the area (fpu), features of instructions (ins), every feature word (cpu). Without the option the "
+            + "image is not read.",
+            "Choose another target, or restore without the part of --cpu-cap that refuses, when the rehearsal without it is the same.",
+            "CRIU criu/arch/x86/cpu.c, cpu_validate_features");
 
     /// <summary>XS1101: The checksum of the snapshot does not hold.</summary>
     public static readonly Rule ChecksumBroken = new("XS1101", "The checksum of the snapshot does not hold", Severity.Error,
@@ -745,27 +786,107 @@ public static class Rules
             "End the other tracer, or read the process with the rights that the message names.",
             "ptrace(2); Linux kernel/ptrace.c, security/yama/yama_lsm.c");
 
+    /// <summary>XS1501: The length of a register set is not the kernel's.</summary>
+    public static readonly Rule RegisterSetLength = new("XS1501", "The length of a register set is not the kernel's", Severity.Error,
+            "PTRACE_SETREGSET takes multiples of 8 bytes (else EINVAL), and of NT_X86_XSTATE the whole set: as many bytes as this processor's enabled components have in the standard format, with AMX also those of "
+            + "tile data that the process may not use (else EFAULT). A program with a buffer of 4096 bytes meets that on processors with AMX, whose set has 11,008.",
+            "Write as many bytes as PTRACE_GETREGSET returned on the same machine; ask with a buffer of 16 KB.",
+            "Linux arch/x86/kernel/fpu/regset.c, xstateregs_set; measured on 5.10, 6.1, 6.12 and 6.18");
+
+    /// <summary>XS1502: The header names a component that the kernel does not enable.</summary>
+    public static readonly Rule ComponentNotEnabled = new("XS1502", "The header names a component that the kernel does not enable", Severity.Error,
+            "A process can have the components in the kernel's XCR0 and no others. CPUID may announce more: a kernel that is older than the component, or was told to leave it off, does not enable it. PTRACE_SETREGSET and the "
+            + "sigreturn of a 32-bit process answer with an error, whatever the component's bytes are.",
+            "Clear the bit in XSTATE_BV; the enabled components are at byte 464 of what PTRACE_GETREGSET returns.",
+            "Linux validate_user_xstate_header; rr issue 2655");
+
+    /// <summary>XS1503: The process has no permission for a dynamic component.</summary>
+    public static readonly Rule ComponentNotPermitted = new("XS1503", "The process has no permission for a dynamic component", Severity.Error,
+            "AMX tile data is off for every process until it asks: its buffer has no room for it before. PTRACE_SETREGSET with bit 18 in XSTATE_BV is refused until then.",
+            "Let the process call arch_prctl(ARCH_REQ_XCOMP_PERM, 18) first, or clear bit 18.",
+            "Linux 5.16, Documentation/arch/x86/xstate.rst");
+
+    /// <summary>XS1504: A register set or frame is in compacted format.</summary>
+    public static readonly Rule RegisterSetCompacted = new("XS1504", "A register set is in compacted format", Severity.Error,
+            "PTRACE_SETREGSET and the sigreturn of a 32-bit process take the standard format only: XCOMP_BV must be 0.",
+            "Expand the area to the standard format first.",
+            "Linux validate_user_xstate_header, all versions");
+
+    /// <summary>XS1505: Reserved bytes of a register set's header are not zero.</summary>
+    public static readonly Rule RegisterSetHeader = new("XS1505", "Reserved bytes of a register set's header are not zero", Severity.Error,
+            "Bytes 528 to 575 of NT_X86_XSTATE must be zero, as they must in the frame of a 32-bit process. Up to 5.13 the refusal left the thread with the initial state.",
+            "Zero bytes 528 to 575.",
+            "Linux validate_user_xstate_header, all versions; measured on 5.10, 6.1, 6.12 and 6.18");
+
+    /// <summary>XS1506: A register set's MXCSR has bits that the processor does not have.</summary>
+    public static readonly Rule RegisterSetMxcsr = new("XS1506", "A register set's MXCSR has bits that the processor does not have", Severity.Error,
+            "From 5.14 PTRACE_SETREGSET refuses an MXCSR with a bit outside the processor's MXCSR_MASK, when XSTATE_BV has x87, SSE or AVX (NT_PRFPREG: always). Before, the kernel dropped such bits without a word. AMD's processors "
+            + "have bit 17, Intel's do not.",
+            "Mask MXCSR with the MXCSR_MASK at byte 28 of what PTRACE_GETREGSET returns.",
+            "Linux 145e9e0d8c6f, 07d6688b22e0 (5.14); measured on 5.10, 5.15 and 6.18");
+
+    /// <summary>XS1507: The kernel takes x87 and SSE only from a signal frame.</summary>
+    public static readonly Rule FrameReadAsFxsave = new("XS1507", "The kernel takes x87 and SSE only from a signal frame", Severity.Warning,
+            "The kernel describes the frame in bytes 464 to 487 and puts a second magic number behind it. A frame whose description does not fit is taken for an FXSAVE image: sigreturn succeeds, and AVX, AVX-512, PKRU and all other "
+            + "components become initial. Programs that build or copy frames of their own meet that: emulators, instrumentation, checkpoint and restore.",
+            "Keep magic1, extended_size, xfeatures and xstate_size as the kernel wrote them, and copy the four bytes of magic2 behind the area too.",
+            "Linux check_xstate_in_sigframe; measured on 5.10, 6.1, 6.12, 6.18 and 7.2; DynamoRIO issue 3812");
+
+    /// <summary>XS1508: A signal frame does not list a component that it holds.</summary>
+    public static readonly Rule FrameComponentNotListed = new("XS1508", "A signal frame does not list a component that it holds", Severity.Warning,
+            "sigreturn restores the components in xfeatures (bytes 472 to 479), whatever XSTATE_BV says. One that is missing there becomes initial, without an error; PKRU becomes 0 then, which opens every key.",
+            "Leave xfeatures as the kernel wrote it.",
+            "Linux restore_fpregs_from_user; measured on 6.1, 6.12 and 6.18");
+
+    /// <summary>XS1509: The processor refuses a signal frame.</summary>
+    public static readonly Rule FrameRefused = new("XS1509", "The processor refuses a signal frame", Severity.Error,
+            "A 64-bit process's frame is loaded by XRSTOR as it lies in memory. What the instruction refuses (a component outside XCR0, XCOMP_BV, bytes 528 to 535, MXCSR bits outside the mask) ends the process with SIGSEGV.",
+            "Repair the field that the message names.",
+            "SDM Vol. 1, 13.8.1; Linux arch/x86/kernel/fpu/signal.c");
+
+    /// <summary>XS1510: A signal meets a stack that PKRU closes.</summary>
+    public static readonly Rule SignalKeyClosed = new("XS1510", "A signal meets a stack that PKRU closes", Severity.Error,
+            "Up to 6.11 the kernel writes and reads the frame with the thread's own PKRU. With key 0 closed it cannot, and the signal, or its return, ends the process with SIGSEGV.",
+            "Keep key 0 open while signals can arrive, or use Linux 6.12 or later.",
+            "Linux 70044df250d0, d10b554919d4 (6.12); measured on 6.1, 6.12 and 6.18");
+
+    /// <summary>XS1511: The processor has no XSAVE register set.</summary>
+    public static readonly Rule NoXsaveRegisterSet = new("XS1511", "The processor has no XSAVE register set", Severity.Error,
+            "Without XSAVE there is no NT_X86_XSTATE; ptrace answers ENODEV. x87 and SSE are in NT_PRFPREG.",
+            "Use NT_PRFPREG.",
+            "Linux arch/x86/kernel/fpu/regset.c, all versions");
+
+    /// <summary>XS1512: A signal frame is smaller than this kernel's own.</summary>
+    public static readonly Rule FrameSmallerThanHosts = new("XS1512", "A signal frame is smaller than this kernel's own", Severity.Error,
+            "Kernels with SIG-FRAME-HOST-SIZE look for the end of a frame where their own frames end, which depends on the processor. CRIU and gVisor make frames as large as the components in them, and a process that was checkpointed "
+            + "inside a handler has a frame of the processor it came from. There sigreturn takes x87 and SSE only: AVX, AVX-512 and PKRU are lost without a word.",
+            "Use a kernel without it: before 6.13, 6.18.35 and later of 6.18, 7.0.12 and later of 7.0, or 7.1 and later. xstate host --probe tells.",
+            "Linux dc8aa31a7ac2, reverted by 44eeff9bc467 (7.1); measured on 6.16.3 to 7.0.10");
+
     /// <summary>Every rule, by id.</summary>
     public static ImmutableArray<Rule> All { get; } =
     [
-        HiddenComponents, ForeignComponents, CompactedImage, ReservedHeaderBytes, ReservedMxcsrBits, DynamicComponentEarly,
-        ShortImage, StateNeedsXsave2, ProtectedState, LegacyStateRefused, UnknownCall, GuestKindLacking, AllZeroArea, BrokenXcr0,
-        ForeignXcr0, MalformedXcrs, NoXsave, NoGuestPermission, CpuidFixed, TooManyCpuidEntries, ImpossibleAddressWidth,
-        ProtectionKeysWithoutXcr0, ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused, TooManyMsrs,
-        UnsetMsrsUnnoticed, MsrDiffers, RegisterDiffers, OldPkruKept, MxcsrReplaced, ForeignLayout, UnusableState,
-        LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, VendorNotTargets, TileDataUnderXfd, FailureIgnored, LayoutGuessed, GuestCpuidUnknown,
-        XsaveLeafIncomplete, FlavourNotModelled, NoPlaceInFormat, LostRegisters, EqualIds, RepairAtGuess, DependsOnUnknownFact,
-        UnknownFactDoesNotMatter, OtherVmmThanFileNames, CoreLayoutUnknown, GcoreDamage, NotesDisagree, GcoreHeader, TruncatedCore, LayoutNoteMisfit,
-        NoXsaveNote, AreaNotOfKernel, LostBeforeRepair, ExceptionsUnmasked, ValgrindCore,
-        CoreWithoutWideState, StreamHidesRegisters, UpperHalvesLost, OtherX87Order, WriterGuessed,
-        ZeroWithoutSubsection, FoundBySearch, OneOfSeveralSnapshots, RewrittenUncompressed, TcgCannotLoad,
+        HiddenComponents, ForeignComponents, CompactedImage, ReservedHeaderBytes, ReservedMxcsrBits, DynamicComponentEarly, ShortImage,
+        StateNeedsXsave2, ProtectedState, LegacyStateRefused, UnknownCall, GuestKindLacking, AllZeroArea, BrokenXcr0, ForeignXcr0,
+        MalformedXcrs, NoXsave, NoGuestPermission, CpuidFixed, TooManyCpuidEntries, ImpossibleAddressWidth, ProtectionKeysWithoutXcr0,
+        ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused,
+        TooManyMsrs, UnsetMsrsUnnoticed, MsrDiffers, RegisterDiffers, OldPkruKept, MxcsrReplaced, ForeignLayout, UnusableState,
+        LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, VendorNotTargets,
+        TileDataUnderXfd, FailureIgnored, LayoutGuessed, GuestCpuidUnknown, XsaveLeafIncomplete, FlavourNotModelled, NoPlaceInFormat,
+        LostRegisters, EqualIds, RepairAtGuess, DependsOnUnknownFact, UnknownFactDoesNotMatter, OtherVmmThanFileNames,
+        CoreLayoutUnknown, GcoreDamage, NotesDisagree, GcoreHeader, TruncatedCore, LayoutNoteMisfit, NoXsaveNote, AreaNotOfKernel,
+        LostBeforeRepair, ExceptionsUnmasked, ValgrindCore, CoreWithoutWideState, StreamHidesRegisters, UpperHalvesLost, OtherX87Order,
+        WriterGuessed, ZeroWithoutSubsection, FoundBySearch, OneOfSeveralSnapshots, RewrittenUncompressed, TcgCannotLoad,
         UnannouncedRegistersLeftOut, DynamicLinkerAreaTooSmall, CriuComponentShort, CriuComponentStale, CriuComponentNotCarried,
         CriuComponentDropped, CriuGivesUp, ThreadKilled, InstructionsLacking, CpuinfoCheckRefuses, CoreImageMissing,
+        SignalStackTooSmall, SignalStackToldSmaller, MxcsrGoesWithAvx, ShadowStackLost, CriuRefusesImage, CriuRefusesProcessor,
         ChecksumBroken, SnapshotMisfit, SnapshotIncomplete, FpuDisagrees, MsrsLeftOut, SnapshotLayoutForeign, SubleafZero,
         SubleafAbsent, XsaveLeafSilent, SubleafImpossible, XsaveFeaturesAbsent, SubleafInferred, AnswerWithoutPlace,
         AnswerBeyondLastLeaf, ProcessorsDiffer, VendorUnknown, CpuidOfGuest, ModelWithoutLayout, ModelBaseUnknown,
         ModelComponentUnusable, ModelUnknown, TemplateLeafAbsent, HostPutTogether, TracerPkruIgnored, RegisterReadsBackOther,
-        ThreadDidNotStop, DefaultKeyClosed, ThreadsStartTooFast, ThreadEnded, ThreadNotTraceable,
+        ThreadDidNotStop, DefaultKeyClosed, ThreadsStartTooFast, ThreadEnded, ThreadNotTraceable, RegisterSetLength,
+        ComponentNotEnabled, ComponentNotPermitted, RegisterSetCompacted, RegisterSetHeader, RegisterSetMxcsr, FrameReadAsFxsave,
+        FrameComponentNotListed, FrameRefused, SignalKeyClosed, NoXsaveRegisterSet, FrameSmallerThanHosts,
     ];
 
     /// <summary>The rule with an id (any case), or null.</summary>

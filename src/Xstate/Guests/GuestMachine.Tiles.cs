@@ -1,4 +1,3 @@
-using Xstate.Architecture;
 using Xstate.Processor;
 
 namespace Xstate.Guests;

@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
-using Xstate.Architecture;
 using Xstate.Processor;
 
 namespace Xstate.Guests;

@@ -63,9 +63,10 @@ public sealed partial class KernelDifference
             KvmSetMxcsrLazy, KvmGetSoftwareMask, KvmXsaveDynamic, KvmSetPkruKeep, KvmGetPkruXinuse, KvmSetXfdNm, KvmXtileHalf,
             KvmXssZero, KvmXssNeedsCpuid, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat, KvmCr4NoCpuid,
             KvmEferNeedsCpuid, KvmCr0Unchecked, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
-            PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient,
-            SignalPkruForced, SignalKeysOpen, SignalPkuWithoutXcr0,
-            X86FpuNoPku, X86FpuTiles, X86FpuApx,
+            PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient, PtraceRawBuffer, PtraceRawFpregs,
+            SignalPkruForced, SignalKeysOpen, SignalFrameHostSize, SignalStackChecked,
+            SignalPkuWithoutXcr0,
+            X86FpuNoPku, X86FpuPkruShown, X86FpuXsavec, UserShadowStack, X86FpuTiles, X86FpuApx,
         ]);
 
         private static ImmutableArray<KernelDifference> Number(ImmutableArray<KernelDifference> rows)

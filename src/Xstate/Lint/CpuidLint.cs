@@ -24,7 +24,7 @@ public static class CpuidLint
         LintSink sink = new(context);
         foreach (LintRule rule in LintRules.All)
         {
-            if ((rule.Views & context.View) != 0 && sink.Findings is not { Count: >= MaxFindings })
+            if ((rule.Views & context.View) != LintView.None && sink.Findings is not { Count: >= MaxFindings })
             {
                 sink.Begin(rule);
                 rule.Check(subject, ref sink);

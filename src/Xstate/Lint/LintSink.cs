@@ -37,7 +37,7 @@ internal ref struct LintSink
         ImmutableArray<LintBreak> breaks = severity >= _rule!.Severity ? _rule.Breaks : [];
 
         // Severity says what happens to the worst-hit guest. One that is not among those hit survives it.
-        if (severity == Severity.Error && (_context.Guest & _rule!.Who) == 0)
+        if (severity == Severity.Error && (_context.Guest & _rule!.Who) == LintGuest.None)
         {
             severity = Severity.Warning;
         }

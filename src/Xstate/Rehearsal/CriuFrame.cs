@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal;
@@ -9,7 +10,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Frame">The frame; null when CRIU gives up before.</param>
 /// <param name="Dropped">Components of the thread that CRIU leaves out because the target's processor lacks them, without a word.</param>
 /// <param name="Refusal">Why CRIU gives up.</param>
-public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, string? Refusal)
+public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, CriuRefusal? Refusal)
 {
     /// <summary>
     /// Components that CRIU carries: those that its image has fields for. Bit 3 (BNDREGS) is not among them, though there is a field: CRIU 4.1.1 clears it in the processor's mask by mistake, together with
@@ -31,11 +32,16 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, st
         return has;
     }
 
-    /// <summary>Builds the frame as CRIU does (restore_fpu): x87 and SSE always, and each further component that image and processor both have, at the processor's offset.</summary>
+    /// <summary>
+    /// Builds the frame as CRIU does (restore_fpu): x87 and SSE always, and at the processor's offset each further component that image and processor both have; up to 3.17 each that the processor has.
+    /// </summary>
     /// <param name="state">The thread; its layout must be known.</param>
     /// <param name="host">The target.</param>
-    public static CriuFrame Build(CapturedState state, LinuxHost host)
+    /// <param name="release">The CRIU that restores.</param>
+    /// <param name="ignoresXsave">Whether XSAVE state is left out on a processor without XSAVE (<c>--cpu-cap none</c>).</param>
+    public static CriuFrame Build(CapturedState state, LinuxHost host, CriuRelease release, bool ignoresXsave = false)
     {
+        ArgumentNullException.ThrowIfNull(release);
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(host);
         XsaveArea area = state.ReadArea();
@@ -43,7 +49,14 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, st
         // Every x86-64 processor has FXSAVE, and CRIU runs on no other; a dump that denies it is one of an older processor, or damaged.
         if (!host.HasFxsave)
         {
-            return new CriuFrame(null, StateComponentSet.Empty, "the processor has no FXSAVE, so no 64-bit kernel runs there");
+            return new CriuFrame(null, StateComponentSet.Empty, new CriuRefusal(Rules.CriuGivesUp, "cpu_init", "the processor has no FXSAVE, so no 64-bit kernel runs there"));
+        }
+
+        bool hasExtended = !(area.XstateBv | state.Components).Except(StateComponentSet.Legacy).IsEmpty;
+        if (!host.HasXsave && hasExtended && !ignoresXsave)
+        {
+            return new CriuFrame(null, StateComponentSet.Empty, new CriuRefusal(Rules.CriuRefusesImage, "valid_xsave_frame",
+                "the image has XSAVE state, and the processor no XSAVE: restore with --cpu-cap none leaves it out"));
         }
 
         StateComponentSet target = host.HasXsave ? ComponentsOf(host.Record.Cpuid) : StateComponentSet.Legacy;
@@ -51,16 +64,20 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, st
         StateComponentSet dropped = (area.XstateBv & Carried).Except(target | StateComponentSet.Legacy);
         int length = host.HasXsave ? XsaveFormat.ExtendedOffset : XsaveFormat.LegacyLength;
         List<(XsaveSlot Slot, byte[] Bytes)> pieces = [];
-        foreach (StateComponent component in (area.XstateBv & target).Except(StateComponentSet.Legacy))
+        StateComponentSet taken = release.RestoresUnused && hasExtended ? target : area.XstateBv & target;
+        foreach (StateComponent component in taken.Except(StateComponentSet.Legacy))
         {
-            if (!host.Layout.TryGetSlot(component, out XsaveSlot slot) || !area.TryGetComponent(component, state.Layout!.Value, out ReadOnlySpan<byte> bytes))
+            // What the image has no numbers for is restored as zeros.
+            if (!host.Layout.TryGetSlot(component, out XsaveSlot slot))
             {
                 continue;
             }
 
+            area.TryGetComponent(component, state.Layout!.Value, out ReadOnlySpan<byte> bytes);
+
             if (slot.Size != StateComponents.Get(component).Size)
             {
-                return new CriuFrame(null, dropped, $"the processor reports {slot.Size} bytes for {StateComponents.NameOf(component)}, CRIU's image has {StateComponents.Get(component).Size}");
+                return new CriuFrame(null, dropped, new CriuRefusal(Rules.CriuGivesUp, "restore_fpu", $"the processor reports {slot.Size} bytes for {StateComponents.NameOf(component)}, CRIU's image has {StateComponents.Get(component).Size}"));
             }
 
             pieces.Add((slot, bytes[..Math.Min(bytes.Length, slot.Size)].ToArray()));

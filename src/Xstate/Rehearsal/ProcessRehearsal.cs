@@ -21,11 +21,12 @@ public static class ProcessRehearsal
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null) => RestoreRehearsal.Perform(capture, host, options);
 
     /// <summary>One rehearsal of a process whose layout is known or assumed.</summary>
-    internal static TargetOutcome Once(Capture known, LinuxHost host, RehearsalOptions options)
+    internal static TargetOutcome Once(Capture known, LinuxHost host, RehearsalOptions options, FactChoices choices)
     {
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         RestoreRehearsal.AddLost(findings, known);
-        Attempt attempt = Try(known, host);
+        CriuRestore restore = new(host, options.Criu ?? ReleaseFor(known, host, choices), options.CpuCheck);
+        Attempt attempt = restore.Perform(known);
         findings.AddRange(attempt.Findings);
         AddHazards(findings, known, host);
         findings.AddRange(DefaultKey.Check(known));
@@ -33,9 +34,10 @@ public static class ProcessRehearsal
         {
             Host = host.Record.Name,
             Kernel = host.Behavior.Name,
-            Vmm = Restorers.Criu,
+            Vmm = restore.Release,
             Verdict = attempt.Verdict,
             RefusedCall = attempt.RefusedCall,
+            Errno = attempt.Errno,
             Differences = attempt.Differences,
             Rehearsed = known,
             Performed = new PerformedRestore([], []),
@@ -50,7 +52,7 @@ public static class ProcessRehearsal
         bool helps = false;
         if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
         {
-            Attempt after = Try(repaired, host);
+            Attempt after = restore.Perform(repaired);
             helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length, options.Force);
         }
 
@@ -61,6 +63,18 @@ public static class ProcessRehearsal
             Repairs = steps,
             Repaired = helps ? repaired : null,
         };
+    }
+
+    // Asked only where releases can come to different ends: a shadow stack, unused components with something in them, and MXCSR, which goes with AVX.
+    private static CriuRelease ReleaseFor(Capture known, LinuxHost host, FactChoices choices)
+    {
+        if (!known.States.Any(state => CriuRestore.DependsOnRelease(state, host)))
+        {
+            return CriuRelease.From4Dot0;
+        }
+
+        OpenFact fact = new(OpenFact.Vmm, "criu", "which CRIU restores is not known", "--criu RELEASE, such as 3.17 or 4.2", [.. CriuRelease.All.Select(release => release == CriuRelease.From4Dot0 ? "CRIU 4.0 and later" : release.Title)]);
+        return CriuRelease.All[choices.Choose(fact)];
     }
 
     /// <summary>
@@ -102,85 +116,6 @@ public static class ProcessRehearsal
         return new Capture { Format = source.Format, Kind = CaptureKind.Process, States = [thread], Note = "a thread that uses everything the processor has" };
     }
 
-    private static Attempt Try(Capture capture, LinuxHost host)
-    {
-        Verdict verdict = Verdict.Same;
-        string? refusedCall = null;
-        ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
-        ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
-        foreach (CapturedState state in capture.States)
-        {
-            CriuFrame built = CriuFrame.Build(state, host);
-            AddDropped(findings, built, state, host);
-            if (built.Frame is not { } frame)
-            {
-                (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "restore_fpu");
-                findings.Add(RestoreRehearsal.OfRule(Rules.CriuGivesUp, $"CRIU gives up: {built.Refusal}", new FindingLocation(state.Id)));
-                continue;
-            }
-
-            LinuxTask task = new(host);
-            SignalReturn answer = task.Sigreturn(frame, state.Is32Bit);
-            if (answer.Killed)
-            {
-                (verdict, refusedCall) = (Verdict.Refused, refusedCall ?? "rt_sigreturn");
-                findings.Add(RestoreRehearsal.OfRule(Rules.ThreadKilled, $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why}", new FindingLocation(state.Id)));
-                continue;
-            }
-
-            int before = differences.Count;
-            Compare(differences, state, task, host);
-            if (differences.Count > before)
-            {
-                verdict = verdict > Verdict.Differs ? verdict : Verdict.Differs;
-                string[] changed = [.. differences.Skip(before).Select(difference => difference.Register)];
-                string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
-                string why = answer.FxOnly && host.HasXsave ? "; the kernel took x87 and SSE only" : "";
-                findings.Add(RestoreRehearsal.OfRule(Rules.RegisterDiffers, $"after the restore the thread finds other values in {names}{why}", new FindingLocation(state.Id, Register: changed[0])));
-            }
-        }
-
-        return new Attempt(verdict, refusedCall, findings.ToImmutable(), differences.ToImmutable());
-    }
-
-    private static void AddDropped(ImmutableArray<Finding>.Builder findings, CriuFrame built, CapturedState state, LinuxHost host)
-    {
-        StateComponentSet foreign = state.ReadArea().XstateBv.Except(CriuFrame.Carried);
-        if (!foreign.IsEmpty)
-        {
-            findings.Add(RestoreRehearsal.OfRule(Rules.CriuComponentNotCarried, $"the thread used {foreign.Describe()}, which CRIU does not carry", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
-        }
-
-        if (!built.Dropped.IsEmpty)
-        {
-            findings.Add(RestoreRehearsal.OfRule(Rules.CriuComponentDropped, $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word", new FindingLocation(state.Id, XsaveFormat.XstateBvOffset)));
-        }
-    }
-
-    private static void Compare(ImmutableArray<RegisterDifference>.Builder differences, CapturedState state, LinuxTask task, LinuxHost host)
-    {
-        StateComponentSet components = state.Components;
-        if (!task.GetXstate(out byte[] image).IsSuccess)
-        {
-            task.GetFpregs(out byte[] legacy);
-            image = new byte[XsaveFormat.ExtendedOffset];
-            legacy.CopyTo(image, 0);
-            image[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
-        }
-
-        // The kernel's signature of its own mask would read as the thread's; the components are asked for by name.
-        CapturedState after = state with { Area = image, Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's"), Lost = [] };
-        Dictionary<string, string> found = RegisterDump.Of(after, components).ToDictionary(register => register.Name, register => register.Text);
-        foreach (RegisterValue register in RegisterDump.Of(state, components))
-        {
-            string now = found.GetValueOrDefault(register.Name, "absent");
-            if (!register.CanBe(now))
-            {
-                differences.Add(new RegisterDifference(state.Id, register.Name, register.Text, now));
-            }
-        }
-    }
-
     private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture, LinuxHost host, bool force)
     {
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
@@ -204,19 +139,15 @@ public static class ProcessRehearsal
         CapturedState first = capture.States[0];
         CpuidTable? source = first.GuestCpuid?.Value;
         AddLinkerHazard(findings, first, source, host);
+        SignalStackHazard.Check(findings, capture, host);
         if (source is null)
         {
             return;
         }
 
-        int size = (int)source.EnabledAreaLength;
-        int here = host.Layout.StandardLengthFor(host.UserFeatures);
-        int max = (int)source.LargestAreaLength;
-        int maxHere = (int)host.Record.Cpuid.LargestAreaLength;
-        if (size != 0 && (size != here || max != maxHere))
+        if (CriuProcessorCheck.Sizes(source, host) is { } sizes)
         {
-            findings.Add(RestoreRehearsal.OfRule(Rules.CpuinfoCheckRefuses, $"criu cpuinfo check --cpu-cap fpu refuses this target because the areas differ in size ({size} of {max} bytes there, {here} of {maxHere} here), whatever the restore would do",
-                new FindingLocation(Leaf: "0xd.0.ebx")));
+            findings.Add(RestoreRehearsal.OfRule(Rules.CpuinfoCheckRefuses, $"criu cpuinfo check --cpu-cap fpu refuses this target because {sizes}, whatever the restore would do", new FindingLocation(Leaf: "0xd.0.ebx")));
         }
 
         AddMissingFeatures(findings, source, host.Record.Cpuid);
@@ -301,6 +232,4 @@ public static class ProcessRehearsal
             findings.Add(RestoreRehearsal.OfRule(Rules.InstructionsLacking, $"the processor where the process started has instructions that the target lacks: CPUID {names}", new FindingLocation(Leaf: missing[0])));
         }
     }
-
-    private sealed record Attempt(Verdict Verdict, string? RefusedCall, ImmutableArray<Finding> Findings, ImmutableArray<RegisterDifference> Differences);
 }

@@ -27,6 +27,12 @@ public sealed record RehearsalOptions
     /// <summary>How the guest is protected from the host.</summary>
     public GuestProtection Protection { get; init; }
 
+    /// <summary>The CRIU that restores a process; null when it is not known.</summary>
+    public CriuRelease? Criu { get; init; }
+
+    /// <summary>What CRIU compares of cpuinfo.img before it restores; null as without its option <c>--cpu-cap</c>.</summary>
+    public CriuCpuCheck? CpuCheck { get; init; }
+
     /// <summary>Whether repairs may drop state that the guest can see.</summary>
     public bool Force { get; init; }
 
@@ -68,7 +74,7 @@ public static class RestoreRehearsal
         TargetOutcome Once(FactChoices choices)
         {
             Capture written = AssumedContext.WithLayout(known, host, choices);
-            TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, host, options)
+            TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, host, options, choices)
                 : restorer is KvmRestorer kvm ? OnKvm(written, host, options, kvm, choices)
                 : TcgLoad.Perform(written, host, restorer, options.Force);
             ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != Rules.LayoutGuessed), .. outcome.Findings];

@@ -8,7 +8,7 @@ namespace Xstate.Rehearsal;
 public static class Restorers
 {
     /// <summary>CRIU: it restores every process, and no virtual machine.</summary>
-    public static Restorer Criu { get; } = new Vmms.Criu();
+    public static Restorer Criu => CriuRelease.From4Dot0;
 
     /// <summary>Those of virtual machines; of each program the current one first.</summary>
     public static ImmutableArray<Restorer> All { get; } =
@@ -63,6 +63,6 @@ public static class Restorers
     public static ImmutableArray<Restorer> Alternatives(Restorer restorer)
     {
         ArgumentNullException.ThrowIfNull(restorer);
-        return restorer is KvmRestorer ? [.. All.Where(other => other is KvmRestorer && other.Vmm == restorer.Vmm)] : [restorer];
+        return restorer is KvmRestorer ? [.. All.Where(other => other is KvmRestorer && other.Vmm == restorer.Vmm)] : restorer is CriuRelease ? [.. CriuRelease.All] : [restorer];
     }
 }

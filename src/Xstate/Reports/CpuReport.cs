@@ -96,7 +96,7 @@ public static class CpuReport
         ArgumentNullException.ThrowIfNull(host);
         output.WriteLine($"  host {Quotation.Cut(host.Name)} ({Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)})");
         output.WriteLine($"  kernel {host.Kernel?.ToString() ?? "not recorded"}, KVM flavour {host.Flavour.ToString().ToLowerInvariant()}, KVM_CAP_XSAVE2 {host.Xsave2Size?.ToString(CultureInfo.InvariantCulture) ?? "not recorded"}");
-        WriteProcessor(output, host.Cpuid);
+        WriteProcessor(output, host.Cpuid, host.Xcr0);
         if (host.Xcr0 is { } xcr0)
         {
             output.WriteLine($"  XCR0 of the host {xcr0.Describe()}");
@@ -115,11 +115,12 @@ public static class CpuReport
 
     private static ReadOnlySpan<KvmXcrsEntry> Counted(KvmXcrsBlob xcrs) => xcrs.Entries.AsSpan()[..(int)Math.Min(xcrs.Count, (uint)xcrs.Entries.Length)];
 
-    private static void WriteProcessor(TextWriter output, CpuidTable cpuid)
+    private static void WriteProcessor(TextWriter output, CpuidTable cpuid, StateComponentSet? enabled = null)
     {
         ProcessorModel model = ProcessorModel.From(cpuid);
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         output.WriteLine($"  {cpuid.Vendor} family {model.Family} model {model.Model} stepping {model.Stepping}");
+        output.WriteLine($"  {SignalFrameText.Of(cpuid, enabled)}");
         output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {layout.StandardLength} bytes");
         foreach (XsaveSlot slot in layout.Slots)
         {
@@ -157,7 +158,7 @@ public static class CpuReport
             json.WriteNumber("xsave2Size", size);
         }
 
-        WriteProcessor(json, "processor", host.Cpuid);
+        WriteProcessor(json, "processor", host.Cpuid, host.Xcr0);
         if (host.SupportedCpuid is { } supported)
         {
             json.WriteString("supportedXcr0", supported.UserComponents.ToString());
@@ -205,7 +206,7 @@ public static class CpuReport
         json.WriteEndArray();
     }
 
-    private static void WriteProcessor(Utf8JsonWriter json, string name, CpuidTable cpuid)
+    private static void WriteProcessor(Utf8JsonWriter json, string name, CpuidTable cpuid, StateComponentSet? enabled = null)
     {
         ProcessorModel model = ProcessorModel.From(cpuid);
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
@@ -217,6 +218,7 @@ public static class CpuReport
         json.WriteString("userComponents", cpuid.UserComponents.ToString());
         json.WriteString("supervisorComponents", cpuid.SupervisorComponents.ToString());
         json.WriteNumber("standardSize", layout.StandardLength);
+        SignalFrameText.Write(json, cpuid, enabled);
         json.WriteStartArray("components");
         foreach (XsaveSlot slot in layout.Slots)
         {

@@ -27,6 +27,7 @@ public static class ShowReport
             json.WriteString("format", complete.Format);
             JsonAnswer.WriteOptional(json, "note", complete.Note);
             JsonAnswer.WriteOptional(json, "source", complete.Source?.Value.Name);
+            SignalFrameText.WriteAnnounced(json, complete);
             json.WriteStartArray(process ? "threads" : "vcpus");
             foreach (CapturedState state in Chosen(complete, options))
             {
@@ -56,6 +57,7 @@ public static class ShowReport
         else
         {
             WriteHead(output, complete);
+            SignalFrameText.WriteText(output, complete);
             foreach (CapturedState state in complete.States)
             {
                 WriteState(output, state, complete.Kind, options.All);
@@ -103,7 +105,7 @@ public static class ShowReport
     // What is said of other threads than the one that was asked for is left out.
     private static Finding[] Told(Capture capture, IEnumerable<Finding> noticed, ShowOptions options) =>
     [
-        .. noticed.Concat(DefaultKey.Check(capture)).Concat(ExceptionMasks.Check(capture)).Where(finding => options.State is null || finding.Where.Vcpu is null || finding.Where.Vcpu == options.State),
+        .. noticed.Concat(DefaultKey.Check(capture)).Concat(ExceptionMasks.Check(capture)).Concat(SignalStackHazard.Check(capture)).Where(finding => options.State is null || finding.Where.Vcpu is null || finding.Where.Vcpu == options.State),
     ];
 
     // The registers that were asked for; without a choice those that the state has.
@@ -131,6 +133,7 @@ public static class ShowReport
         WriteSet(json, "xss", state.Xss);
         WriteSet(json, "xfd", state.Xfd);
         JsonAnswer.WriteOptional(json, "recorded", state.Recorded?.ToString());
+        SignalFrameText.WriteStack(json, state);
         json.WriteStartObject("layout");
         json.WriteString("source", NameOf(state.Layout.Provenance.Source));
         json.WriteString("detail", state.Layout.Provenance.Detail);

@@ -15,7 +15,7 @@ internal static class ProcessSteps
 
     public static ScenarioStep? Parse(string op, ScenarioValue step) => op switch
     {
-        "ptrace_get" => Get(op, IsXstate(step)),
+        "ptrace_get" => Get(op, IsXstate(step), step.Take("length")?.Integer(0, MaxLength)),
         "ptrace_set" => Set(op, IsXstate(step), ImageParts.Take(step), step.Take("length")?.Integer(0, MaxLength)),
         "signal_roundtrip" => SignalRoundtrip(op, step),
         "child" => Child(op, step),
@@ -33,15 +33,21 @@ internal static class ProcessSteps
         };
     }
 
-    private static KvmReply Read(ILinuxTask task, bool xstate, out byte[] image) => xstate ? task.GetXstate(out image) : task.GetFpregs(out image);
+    private static KvmReply Read(ILinuxTask task, bool xstate, int? length, out byte[] image) => (xstate, length) switch
+    {
+        (true, { } cut) => task.GetXstate(cut, out image),
+        (true, null) => task.GetXstate(out image),
+        (false, { } cut) => task.GetFpregs(cut, out image),
+        (false, null) => task.GetFpregs(out image),
+    };
 
-    private static ActionStep Get(string op, bool xstate) => new(op, run => run.OnTask(task =>
-        StepAnswer.Of(Read(task, xstate, out byte[] image), json => KvmSteps.WriteImage(json, image))));
+    private static ActionStep Get(string op, bool xstate, int? length) => new(op, run => run.OnTask(task =>
+        StepAnswer.Of(Read(task, xstate, length, out byte[] image), json => KvmSteps.WriteImage(json, image))));
 
     // Parts are laid over what the child has, so that a scenario can change one register; a given image is taken as it is.
     private static ActionStep Set(string op, bool xstate, ImageParts parts, int? length) => new(op, run => run.OnTask(task =>
     {
-        KvmReply read = Read(task, xstate, out byte[] image);
+        KvmReply read = Read(task, xstate, null, out byte[] image);
         if (!read.IsSuccess)
         {
             return StepAnswer.Of(read);
@@ -57,6 +63,7 @@ internal static class ProcessSteps
         ImageParts parts = ImageParts.Take(step);
         uint? magic1 = (uint?)step.Take("magic1")?.Number(uint.MaxValue);
         uint? extendedSize = (uint?)step.Take("extendedSize")?.Number(uint.MaxValue);
+        uint? xstateSize = (uint?)step.Take("xstateSize")?.Number(uint.MaxValue);
         ulong? xfeatures = step.Take("xfeatures")?.Number();
         return new ActionStep(op, run => run.OnTask(task =>
         {
@@ -66,13 +73,14 @@ internal static class ProcessSteps
                 changed.AsSpan(0, frame.Bytes.Length).CopyTo(frame.Bytes);
                 frame.Magic1 = magic1 ?? frame.Magic1;
                 frame.ExtendedSize = extendedSize ?? frame.ExtendedSize;
+                frame.XstateSize = xstateSize ?? frame.XstateSize;
                 frame.Xfeatures = xfeatures is { } features ? new StateComponentSet(features) : frame.Xfeatures;
             });
             byte[] image = [];
             KvmReply read = back.Killed ? KvmReply.Success : task.GetXstate(out image);
             return back.Killed
-                ? StepAnswer.Done with { Result = static json => json.WriteString("killedBy", "SIGSEGV") }
-                : StepAnswer.Of(read, json => json.WriteString("hex", Convert.ToHexStringLower(image)));
+                ? StepAnswer.Done with { Why = back.Why, Result = static json => json.WriteString("killedBy", "SIGSEGV") }
+                : StepAnswer.Of(read.IsSuccess ? read with { Why = back.Why } : read, json => json.WriteString("hex", Convert.ToHexStringLower(image)));
         }));
     }
 

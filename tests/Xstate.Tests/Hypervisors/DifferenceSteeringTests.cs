@@ -6,6 +6,7 @@ using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
 using Xstate.Scenarios;
 using Xstate.Tests.Support;
 using Xstate.WorldSwitch;
@@ -37,7 +38,11 @@ public class DifferenceSteeringTests
         """{"name":"apx","steps":[{"op":"req_guest_perm","component":19}]}""",
         """{"name":"cet","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x1800"},{"op":"set_msr","vcpu":0,"index":"0x6a0","value":"0x1"},{"op":"init","vcpu":0},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"get_msr","vcpu":0,"index":"0x6a0"}]}""",
         """{"name":"after-run","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"guest","vcpu":0,"mode":"real","code":{"hex":"f4"}},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_cpuid2","vcpu":0,"cpuid":"supported","and":{"0xd.0.eax":"0x3"}}]}""",
-        """{"name":"ptrace","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},{"op":"ptrace_get","regset":"xstate"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80"},{"op":"child","get":["pkru"]},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0xffff0000"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80","length":576}]}""",
+        """{"name":"ptrace","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},{"op":"ptrace_get","regset":"xstate"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80"},{"op":"ptrace_get","regset":"xstate"},{"op":"child","get":["pkru"]},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0xffff0000"},{"op":"ptrace_set","regset":"xstate","xstateBv":"0x3","mxcsr":"0x1f80","length":576}]}""",
+        """{"name":"raw","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x1","mxcsr":"0x3f80"},{"op":"ptrace_get","regset":"xstate"}]}""",
+        """{"name":"short-fpregs","steps":[{"op":"ptrace_set","regset":"fpregs","length":8}]}""",
+        """{"name":"avx-alone","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x4","mxcsr":"0x3f80"},{"op":"child","get":["mxcsr"]}]}""",
+        """{"name":"moved-end","steps":[{"op":"signal_roundtrip","xstateBv":"0x7","xstateSize":"0x340","bytes":{"832":"45585046"},"components":{"avx":"11"}},{"op":"signal_roundtrip","xstateBv":"0x7","xstateSize":"0x200","components":{"avx":"22"}}]}""",
         """{"name":"signal","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"00000000"}},{"op":"signal_roundtrip","components":{"pkru":"04000000"}},{"op":"ptrace_get","regset":"xstate"}]}""",
         """{"name":"closed-key","steps":[{"op":"ptrace_set","regset":"xstate","xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"02000000"}},{"op":"signal_roundtrip"}]}""",
     ];
@@ -64,6 +69,9 @@ public class DifferenceSteeringTests
         [KernelDifference.KvmProtectedZero.Id] = difference => Turned(difference, "6.6", kernel => Protected(kernel, GuestProtection.SevEs)),
         [KernelDifference.KvmProtectedEinval.Id] = difference => Turned(difference, "6.12", kernel => Protected(kernel, GuestProtection.ProtectedState)),
         [KernelDifference.X86FpuNoPku.Id] = difference => Turned(difference, "6.1.0", WithoutKeys),
+        [KernelDifference.SignalStackChecked.Id] = difference => Turned(difference, "6.1.0", SmallSignalStack),
+        [KernelDifference.UserShadowStack.Id] = difference => Turned(difference, "6.1.0", ShadowStack),
+        [KernelDifference.X86FpuXsavec.Id] = difference => Turned(difference, "5.18", kernel => Answers(new LinuxHost(WithoutXsaves(), kernel))),
     };
 
     private static string? Seen(KernelDifference difference) => Apart.TryGetValue(difference.Id, out Func<KernelDifference, string?>? apart)
@@ -122,6 +130,26 @@ public class DifferenceSteeringTests
         KvmReply set = vcpu.SetXsave(new byte[KvmModelMachine.XsaveLength]);
         KvmReply get = vcpu.GetXsave(out byte[] area);
         return $"{set.Errno} {get.Errno} {area.AsSpan().IndexOfAnyExcept((byte)0)}";
+    }
+
+    private static string SmallSignalStack(KernelBehavior kernel) => Restored(kernel, thread => thread with { SignalStack = new SignalStack(0x1000, 2048, 0) });
+
+    private static string ShadowStack(KernelBehavior kernel) => Restored(kernel, thread => thread with { Msrs = thread.Msrs.SetItem(0x6A7, 0x7FFF_0000) });
+
+    private static string Restored(KernelBehavior kernel, Func<CapturedState, CapturedState> change)
+    {
+        LinuxHost host = new(Record("intel-sapphire-rapids"), kernel);
+        CapturedState thread = new() { Id = 1, Area = new byte[XsaveFormat.ExtendedOffset], Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Given, "test") };
+        TargetOutcome outcome = ProcessRehearsal.Perform(new Capture { Format = "test", Kind = CaptureKind.Process, States = [change(thread)] }, host);
+        return $"{outcome.Verdict} {string.Join(' ', outcome.Findings.Select(finding => finding.Message))}";
+    }
+
+    // What a hypervisor shows that keeps XSAVES for itself.
+    private static HostRecord WithoutXsaves()
+    {
+        HostRecord record = Record("amd-genoa");
+        CpuidRegisters leaf = record.Cpuid.Read(CpuidTable.XsaveLeaf, 1);
+        return record with { Cpuid = record.Cpuid.With(CpuidTable.XsaveLeaf, 1, leaf with { Eax = leaf.Eax & ~(1u << 3) }) };
     }
 
     private static string WithoutKeys(KernelBehavior kernel)

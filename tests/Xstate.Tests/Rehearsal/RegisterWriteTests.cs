@@ -69,7 +69,7 @@ public class RegisterWriteTests
         WriteOutcome outcome = RegisterWrite.Perform(new LinuxTask(host), 7, Layout(host), [RegisterEdit.Parse("mxcsr=0xffffffff")], host);
         Assert.Equal(("PTRACE_SETREGSET NT_X86_XSTATE", Errno.EINVAL), (outcome.Refused, outcome.Errno));
         Assert.Empty(outcome.Registers);
-        Assert.Equal("XS0105", Assert.Single(outcome.Findings).Rule.Id);
+        Assert.Equal("XS1506", Assert.Single(outcome.Findings).Rule.Id);
     }
 
     internal static LinuxHost Host(string release)

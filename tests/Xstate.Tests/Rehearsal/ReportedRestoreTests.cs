@@ -24,9 +24,9 @@ public class ReportedRestoreTests
     }
 
     [Theory]
-    [InlineData("6.12", "firecracker", "before 6.18")]
-    [InlineData("6.17", "dragonball", "before 6.18")]
-    [InlineData("5.15", "firecracker", "before 6.18")]
+    [InlineData("6.12", "firecracker", "up to 6.17")]
+    [InlineData("6.17", "dragonball", "up to 6.17")]
+    [InlineData("5.15", "firecracker", "up to 6.17")]
     public void A_guest_with_IA32_XSS_does_not_go_back_to_an_older_kernel(string kernel, string vmm, string since)
     {
         TargetOutcome outcome = Rehearse(CetGuest.Of(CetGuest.Host("amd-turin", "6.18"), 0x1800), CetGuest.Host("amd-turin", kernel), vmm);

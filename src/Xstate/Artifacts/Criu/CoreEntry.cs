@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using Xstate.Architecture;
+using Xstate.Captures;
 
 namespace Xstate.Artifacts.Criu;
 
@@ -60,6 +61,9 @@ internal sealed class CoreEntry
     /// <summary>The shadow-stack pointer; null when the image has none.</summary>
     public WireNumber? ShadowStackPointer { get; private set; }
 
+    /// <summary>The alternate signal stack; null when the image has none.</summary>
+    public SignalStack? SignalStack { get; private set; }
+
     /// <summary>Whether the thread runs 32-bit code.</summary>
     public bool IsCompat { get; private set; }
 
@@ -97,7 +101,7 @@ internal sealed class CoreEntry
                     core.Name ??= NameIn(file, reader.Message(), 6);
                     break;
                 case 5:
-                    core.Name = NameIn(file, reader.Message(), 13) ?? core.Name;
+                    core.ReadThreadCore(file, reader.Message());
                     break;
                 default:
                     break;
@@ -105,6 +109,20 @@ internal sealed class CoreEntry
         }
 
         return core;
+    }
+
+    private void ReadThreadCore(ReadOnlySpan<byte> file, WireMessage message)
+    {
+        Name = NameIn(file, message, 13) ?? Name;
+        WireReader reader = new(file, message, CriuCoreReader.Format);
+        while (reader.Next())
+        {
+            if (reader.Field == 7)
+            {
+                WireMessage stack = reader.Message();
+                SignalStack = new SignalStack(NumberIn(file, stack, 1) ?? 0, NumberIn(file, stack, 2) ?? 0, (uint)(NumberIn(file, stack, 3) ?? 0));
+            }
+        }
     }
 
     private void ReadThread(ReadOnlySpan<byte> file, WireMessage message)

@@ -54,6 +54,7 @@ public static class CriuCoreReader
             Msrs = core.ShadowStackPointer is { } pointer
                 ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, pointer.Value)
                 : ImmutableSortedDictionary<uint, ulong>.Empty,
+            SignalStack = core.SignalStack,
         };
         AddFindings(findings, core, state);
         return new CriuThread(state, core.Name, NoteOf(core), findings.ToImmutable());
@@ -133,7 +134,7 @@ public static class CriuCoreReader
             }
             else if (!counts && core.Components[i].Exists(number => number.Value != 0))
             {
-                findings.Add(SnapshotFindings.Of(Rules.CriuComponentStale, $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: it is not restored",
+                findings.Add(SnapshotFindings.Of(Rules.CriuComponentStale, $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: CRIU 3.18 and later does not restore it, CRIU up to 3.17 does",
                     new FindingLocation(state.Id, Register: component.Name)));
             }
         }

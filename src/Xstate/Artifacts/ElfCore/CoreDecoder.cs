@@ -43,7 +43,14 @@ internal sealed class CoreDecoder
             states.Add(thread.Area is null ? OfLegacy(thread) : OfArea(thread, thread.Area));
         }
 
-        Capture capture = new() { Format = ElfCoreReader.Format, Kind = CaptureKind.Process, States = states.MoveToImmutable(), Note = _notes.Remark(_writer) };
+        Capture capture = new()
+        {
+            Format = ElfCoreReader.Format,
+            Kind = CaptureKind.Process,
+            States = states.MoveToImmutable(),
+            Note = _notes.Remark(_writer),
+            MinSignalStack = _notes.SignalStack is { } stack ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of NT_AUXV") : null,
+        };
         if (_writer.Rule is { } rule)
         {
             _findings.Add(Of(rule, _writer.Message));

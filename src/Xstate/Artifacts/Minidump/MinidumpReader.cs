@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Globalization;
-using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 

@@ -63,7 +63,12 @@ internal static class XsaveBorder
         {
             state.Legacy.CopyTo(image);
         }
-        else if (!behavior.Has(KernelDifference.KvmSetMxcsrLazy))
+        else
+        {
+            UabiXstate.ShowPkru(state, image, pkru);
+        }
+
+        if (!behavior.Has(KernelDifference.KvmGetRaw) && !behavior.Has(KernelDifference.KvmSetMxcsrLazy))
         {
             state.Legacy.Slice(XsaveFormat.MxcsrOffset, MxcsrLength).CopyTo(image[XsaveFormat.MxcsrOffset..]);
         }

@@ -32,7 +32,9 @@ public sealed class LinuxHost
         MxcsrMask = record.MxcsrMask ?? ProcessorIdentity.From(record.Cpuid).MxcsrMask;
         KvmXcr0 = HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
         KvmXss = HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
-        UsesCompactedBuffers = HasXsave && (record.Cpuid.Has(CpuidFeatures.Xsavec) || record.Cpuid.Has(CpuidFeatures.Xsaves));
+        HasXsaveopt = HasXsave && record.Cpuid.Has(CpuidFeatures.Xsaveopt);
+        UsesCompactedBuffers = HasXsave
+            && (record.Cpuid.Has(CpuidFeatures.Xsaves) || (record.Cpuid.Has(CpuidFeatures.Xsavec) && behavior.Has(KernelDifference.X86FpuXsavec)));
         BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrMaskOffset), MxcsrMask);
@@ -88,8 +90,19 @@ public sealed class LinuxHost
     /// <summary>MXCSR bits that exist on the processor.</summary>
     public uint MxcsrMask { get; }
 
-    /// <summary>Whether the kernel keeps its own buffers compacted (XSAVEC or XSAVES present). It decides what a load makes of MXCSR when bit 1 is clear.</summary>
+    /// <summary>Whether the processor has XSAVEOPT, which leaves initial components out of what it saves.</summary>
+    public bool HasXsaveopt { get; }
+
+    /// <summary>
+    /// Whether the kernel keeps its own buffers compacted: with XSAVES, and from 5.19 on with XSAVEC. It decides what a load makes of MXCSR when bit 1 is clear, and what ptrace moves up to 5.13.
+    /// </summary>
     public bool UsesCompactedBuffers { get; }
+
+    /// <summary>Bytes of the area in a signal's frame, for a thread that never asked for a dynamic component.</summary>
+    public int SignalArea => HasXsave ? Layout.StandardLengthFor(DefaultUserFeatures) : XsaveFormat.LegacyLength;
+
+    /// <summary>What the kernel tells new processes in AT_MINSIGSTKSZ (5.14): enough for a frame with all components, tile data included, whether or not the process may use it.</summary>
+    public int MinSignalStack => SignalStack.Announced(HasXsave ? Layout.StandardLengthFor(UserFeatures) : XsaveFormat.LegacyLength);
 
     /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
     public ReadOnlySpan<byte> InitialLegacy => _initialLegacy;

@@ -9,6 +9,9 @@ namespace Xstate.Hypervisors.Linux;
 /// <summary>A thread of an ordinary process: its state as a debugger reads and writes it, and as signals carry it.</summary>
 public sealed class LinuxTask : ILinuxTask
 {
+    // XRSTOR of the standard format looks at bytes 8 to 23 of the header: XCOMP_BV and eight of the reserved ones.
+    private const int XrstorReserved = 8;
+
     private readonly LinuxHost _host;
     private readonly FpState _state;
     private readonly HostProcessor _processor;
@@ -41,6 +44,9 @@ public sealed class LinuxTask : ILinuxTask
 
     private bool OpensKeysForSignals => Behavior.Has(KernelDifference.SignalKeysOpen);
 
+    // Up to 5.13 a debugger reads and writes the buffer itself where it has the standard format.
+    private bool IsXstateRaw => !_host.UsesCompactedBuffers && Behavior.Has(KernelDifference.PtraceRawBuffer);
+
     private PkruRule PkruRule =>
         Behavior.Has(KernelDifference.PtracePkruIgnored) ? PkruRule.Ignore
         : Behavior.Has(KernelDifference.PtracePkruInit) ? PkruRule.RegisterOrInitial
@@ -63,7 +69,14 @@ public sealed class LinuxTask : ILinuxTask
         }
 
         image = new byte[XstateLength];
+        if (IsXstateRaw)
+        {
+            BufferRegsets.ReadXstate(_state, image);
+            return KvmReply.Success;
+        }
+
         UabiXstate.CopyToUser(_state, image, _state.UserXfeatures, _pkru);
+        UabiXstate.ShowPkru(_state, image, _pkru);
         return KvmReply.Success;
     }
 
@@ -75,40 +88,31 @@ public sealed class LinuxTask : ILinuxTask
             return NoXsave();
         }
 
-        if (image.Length % sizeof(ulong) != 0)
+        if (CheckMultiple(image.Length) is { } odd)
         {
-            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes are no multiple of 8");
+            return odd;
         }
 
         if (image.Length < XstateLength && Behavior.Has(KernelDifference.PtraceSizeEfault))
         {
-            return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, $"{image.Length} bytes; the regset has {XstateLength}");
+            return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, image.Length, $"{image.Length} bytes; the register set has {XstateLength}, which PTRACE_GETREGSET returns");
         }
 
-        // What a short image leaves out stays as it is.
-        byte[] taken = new byte[XstateLength];
-        UabiXstate.CopyToUser(_state, taken, _state.UserXfeatures, _pkru);
-        image[..Math.Min(image.Length, taken.Length)].CopyTo(taken);
-        if (Behavior.Has(KernelDifference.PtraceLenient))
-        {
-            Span<byte> mxcsr = taken.AsSpan(XsaveFormat.MxcsrOffset, sizeof(uint));
-            BinaryPrimitives.WriteUInt32LittleEndian(mxcsr, BinaryPrimitives.ReadUInt32LittleEndian(mxcsr) & _host.MxcsrMask);
-        }
-
-        Refusal? refusal = UabiXstate.CopyFromUser(_state, taken, PkruRule, ref _pkru, new XsaveArea(taken).XstateBv);
-        if (refusal is not null && Behavior.Has(KernelDifference.PtraceLenient))
-        {
-            _state.Reset();
-            KeepMxcsrMask();
-            _pkru = 0;
-        }
-
+        ReadOnlySpan<byte> given = image[..Math.Min(image.Length, XstateLength)];
+        bool lenient = Behavior.Has(KernelDifference.PtraceLenient);
+        Refusal? refusal = IsXstateRaw ? WriteRaw(given, lenient) : Write(given, lenient);
         return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
     }
 
     /// <summary>PTRACE_GETREGSET with NT_PRFPREG: the FXSAVE image, without the bytes for software.</summary>
     public KvmReply GetFpregs(out byte[] image)
     {
+        if (Behavior.Has(KernelDifference.PtraceRawFpregs))
+        {
+            image = BufferRegsets.ReadFpregs(_state);
+            return KvmReply.Success;
+        }
+
         Span<byte> area = stackalloc byte[XsaveFormat.ExtendedOffset];
         area.Clear();
         UabiXstate.CopyToUser(_state, area, StateComponentSet.Legacy, _pkru);
@@ -120,19 +124,25 @@ public sealed class LinuxTask : ILinuxTask
     /// <summary>PTRACE_SETREGSET with NT_PRFPREG. x87 and SSE count as in use afterwards.</summary>
     public KvmReply SetFpregs(ReadOnlySpan<byte> image)
     {
-        // Longer ones are cut to the regset before its own test of the length.
-        if (image.Length < XsaveFormat.LegacyLength)
+        if (CheckMultiple(image.Length) is { } odd)
         {
-            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes; the regset has {XsaveFormat.LegacyLength}");
+            return odd;
         }
 
-        if (image.Length % sizeof(ulong) != 0)
+        if (Behavior.Has(KernelDifference.PtraceRawFpregs))
         {
-            return Refuse(Errno.EINVAL, null, $"{image.Length} bytes are no multiple of 8");
+            BufferRegsets.WriteFpregs(_state, image);
+            return KvmReply.Success;
+        }
+
+        // Longer ones are cut to the register set before its own test of the length.
+        if (image.Length < XsaveFormat.LegacyLength)
+        {
+            return Refuse(Errno.EINVAL, KernelDifference.PtraceRawFpregs, image.Length, $"{image.Length} bytes; the register set has {XsaveFormat.LegacyLength}");
         }
 
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
-        if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
+        if (UabiXstate.CheckMxcsr(mxcsr, _host, "5.14 and later", UabiBorder.Process) is { } refusal)
         {
             return new KvmReply(Errno.EINVAL, refusal);
         }
@@ -143,13 +153,19 @@ public sealed class LinuxTask : ILinuxTask
     }
 
     /// <inheritdoc/>
+    public KvmReply GetXstate(int length, out byte[] image) => Cut(GetXstate(out image), length, ref image);
+
+    /// <inheritdoc/>
+    public KvmReply GetFpregs(int length, out byte[] image) => Cut(GetFpregs(out image), length, ref image);
+
+    /// <inheritdoc/>
     public SignalReturn RoundtripSignal(Action<SignalFrame> change)
     {
         ArgumentNullException.ThrowIfNull(change);
         SignalReturn back;
         if (!OpensKeysForSignals && !new Pkru(_pkru).IsOpen(0))
         {
-            back = new SignalReturn(Killed: true, FxOnly: false, $"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it");
+            back = new SignalReturn(Killed: true, FxOnly: false, KeyClosed($"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it"));
         }
         else
         {
@@ -255,9 +271,10 @@ public sealed class LinuxTask : ILinuxTask
     {
         ArgumentNullException.ThrowIfNull(frame);
         int allowed = _host.HasXsave ? _host.Layout.StandardLengthFor(_state.UserXfeatures) : XsaveFormat.LegacyLength;
-        bool fxOnly = !_host.HasXsave || frame.IsFxOnly(allowed);
+        Refusal? framing = _host.HasXsave ? CheckFraming(frame, allowed) : null;
+        bool fxOnly = !_host.HasXsave || framing is not null;
         StateComponentSet listed = fxOnly ? StateComponentSet.Legacy : frame.Xfeatures;
-        string? why = ia32 ? Copy(frame, fxOnly, listed) : Restore(frame, fxOnly, listed);
+        Refusal? why = ia32 ? Copy(frame, fxOnly, listed) : Restore(frame, fxOnly, listed);
         if (why is not null)
         {
             ResetRegisters();
@@ -267,10 +284,34 @@ public sealed class LinuxTask : ILinuxTask
         if (!ia32 && !OpensKeysForSignals && new Pkru(_pkru).AccessDisabled(0))
         {
             // The alternate stack is read last, with the PKRU of the frame in force. All registers have the frame's values then.
-            return new SignalReturn(Killed: true, fxOnly, $"the rest of the frame cannot be read: its PKRU 0x{_pkru:x} forbids it");
+            return new SignalReturn(Killed: true, fxOnly, KeyClosed($"the rest of the frame cannot be read: its PKRU 0x{_pkru:x} forbids it"));
         }
 
-        return new SignalReturn(Killed: false, fxOnly, null);
+        return new SignalReturn(Killed: false, fxOnly, framing ?? (fxOnly ? null : NotListed(frame)));
+    }
+
+    // Which of the two ways a kernel has is asked only where they part.
+    private Refusal? CheckFraming(SignalFrame frame, int allowed)
+    {
+        Refusal? own = frame.CheckFraming(allowed, atHostSize: false);
+        Refusal? host = frame.CheckFraming(allowed, atHostSize: true);
+        return (own is null) == (host is null) || !Behavior.Has(KernelDifference.SignalFrameHostSize) ? own : host;
+    }
+
+    private static Refusal KeyClosed(string message) => new(Rules.SignalKeyClosed, KernelDifference.SignalKeysOpen, message) { Since = "up to 6.11" };
+
+    // Success, and not what the frame holds: the kernel restores what its own description of the frame lists.
+    private Refusal? NotListed(SignalFrame frame)
+    {
+        StateComponentSet lost = (frame.XstateBv & _state.UserXfeatures).Except(frame.Xfeatures);
+        return lost.IsEmpty
+            ? null
+            : new Refusal(Rules.FrameComponentNotListed, null, $"xfeatures {frame.Xfeatures} does not list {lost.Describe()}, which XSTATE_BV {frame.XstateBv} has: initial afterwards")
+            {
+                Offset = SignalFrame.XfeaturesOffset,
+                Found = frame.Xfeatures.ToString(),
+                Expected = (frame.Xfeatures | lost).ToString(),
+            };
     }
 
     // A process starts with a copy of the kernel's own initial image, which the processor wrote: unlike a virtual CPU's, with MXCSR_MASK.
@@ -288,8 +329,42 @@ public sealed class LinuxTask : ILinuxTask
         _pkru = _processor.Pkru;
     }
 
+    private Refusal? Write(ReadOnlySpan<byte> given, bool lenient)
+    {
+        // What a short image leaves out stays as it is.
+        byte[] taken = new byte[XstateLength];
+        UabiXstate.CopyToUser(_state, taken, _state.UserXfeatures, _pkru);
+        given.CopyTo(taken);
+        if (lenient)
+        {
+            Span<byte> mxcsr = taken.AsSpan(XsaveFormat.MxcsrOffset, sizeof(uint));
+            BinaryPrimitives.WriteUInt32LittleEndian(mxcsr, BinaryPrimitives.ReadUInt32LittleEndian(mxcsr) & _host.MxcsrMask);
+        }
+
+        Refusal? refusal = UabiXstate.CopyFromUser(_state, taken, PkruRule, ref _pkru, new XsaveArea(taken).XstateBv, UabiBorder.Process);
+        if (refusal is not null && lenient)
+        {
+            _state.Reset();
+            _pkru = 0;
+        }
+
+        return refusal;
+    }
+
+    // PKRU is what the buffer holds: there is no other place for it.
+    private Refusal? WriteRaw(ReadOnlySpan<byte> given, bool lenient)
+    {
+        Refusal? refusal = BufferRegsets.WriteXstate(_state, given, lenient);
+        if (refusal is null || lenient)
+        {
+            _pkru = _state.Xfeatures.Contains(StateComponent.Pkru) ? BinaryPrimitives.ReadUInt32LittleEndian(_state.Component(StateComponent.Pkru)) : 0;
+        }
+
+        return refusal;
+    }
+
     // Components of the task that the frame does not list become initial, PKRU among them.
-    private string? Restore(SignalFrame frame, bool fxOnly, StateComponentSet listed)
+    private Refusal? Restore(SignalFrame frame, bool fxOnly, StateComponentSet listed)
     {
         StateComponentSet loaded = listed & _state.UserXfeatures;
         _processor.Load(_state);
@@ -299,7 +374,7 @@ public sealed class LinuxTask : ILinuxTask
             : Instructions.Xrstor(_processor.Cpu, frame.Bytes, 0, loaded.Bits);
         if (fault.IsFault)
         {
-            return $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}";
+            return new Refusal(Rules.FrameRefused, null, $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}{BadField(frame, fxOnly, loaded)}");
         }
 
         LoadInitial(_state.UserXfeatures.Except(loaded));
@@ -343,14 +418,14 @@ public sealed class LinuxTask : ILinuxTask
         Instructions.Xrstor(_processor.Cpu, image, 0, components.Bits);
     }
 
-    private string? Copy(SignalFrame frame, bool fxOnly, StateComponentSet listed)
+    private Refusal? Copy(SignalFrame frame, bool fxOnly, StateComponentSet listed)
     {
         if (fxOnly)
         {
             uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(frame.Bytes.AsSpan(XsaveFormat.MxcsrOffset));
-            if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } bad)
+            if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels", UabiBorder.Process) is { } bad)
             {
-                return bad.Message;
+                return bad;
             }
 
             frame.Bytes.AsSpan(0, XsaveFormat.LegacyLength).CopyTo(_state.Legacy);
@@ -358,13 +433,42 @@ public sealed class LinuxTask : ILinuxTask
             return null;
         }
 
-        Refusal? refusal = UabiXstate.CopyFromUser(_state, frame.Bytes, PkruRule, ref _pkru, frame.XstateBv);
+        Refusal? refusal = UabiXstate.CopyFromUser(_state, frame.Bytes, PkruRule, ref _pkru, frame.XstateBv, UabiBorder.Process);
         _state.Xfeatures &= listed;
-        return refusal?.Message;
+        return refusal;
     }
 
-    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal(Rules.NoXsave, null, "the host has no XSAVE, so there is no such regset"));
+    // The processor says no more than #GP(0); these are the fields it looks at.
+    private string BadField(SignalFrame frame, bool fxOnly, StateComponentSet loaded)
+    {
+        XsaveArea area = new(frame.Bytes);
+        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(frame.Bytes.AsSpan(XsaveFormat.MxcsrOffset));
+        StateComponentSet foreign = fxOnly ? StateComponentSet.Empty : area.XstateBv.Except(_host.UserFeatures);
+        bool takesMxcsr = fxOnly || loaded.Contains(StateComponent.Sse) || loaded.Contains(StateComponent.Avx);
+        return !foreign.IsEmpty ? $": XSTATE_BV {area.XstateBv} has {foreign.Describe()}, which is not in XCR0"
+            : !fxOnly && area.XcompBv != 0 ? $": XCOMP_BV is 0x{area.XcompBv:x}"
+            : !fxOnly && area.ReservedHeader[..XrstorReserved].IndexOfAnyExcept((byte)0) >= 0 ? ": bytes 528 to 535 are not zero"
+            : takesMxcsr && (mxcsr & ~_host.MxcsrMask) != 0 ? $": MXCSR 0x{mxcsr:x} has bits outside 0x{_host.MxcsrMask:x}"
+            : "";
+    }
 
-    private static KvmReply Refuse(Errno errno, KernelDifference? difference, string message) =>
-        new(errno, new Refusal(Rules.ShortImage, difference, message));
+    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal(Rules.NoXsaveRegisterSet, null, "the host has no XSAVE, so there is no NT_X86_XSTATE"));
+
+    private static KvmReply Cut(KvmReply reply, int length, ref byte[] image)
+    {
+        if (reply.IsSuccess && CheckMultiple(length) is { } odd)
+        {
+            image = [];
+            return odd;
+        }
+
+        image = image[..Math.Min(length, image.Length)];
+        return reply;
+    }
+
+    private static KvmReply? CheckMultiple(int length) =>
+        length % sizeof(ulong) == 0 ? null : Refuse(Errno.EINVAL, null, length, $"{length} bytes are no multiple of 8");
+
+    private static KvmReply Refuse(Errno errno, KernelDifference? difference, int length, string message) =>
+        new(errno, new Refusal(Rules.RegisterSetLength, difference, message) { Found = $"{length} bytes" });
 }

@@ -1,13 +1,15 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Findings;
+using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>What became of a sigreturn.</summary>
 /// <param name="Killed">Whether the process gets SIGSEGV; its state is then initial.</param>
 /// <param name="FxOnly">Whether only x87 and SSE were taken from the frame because its framing was not right.</param>
-/// <param name="Why">Why it was killed.</param>
-public readonly record struct SignalReturn(bool Killed, bool FxOnly, string? Why);
+/// <param name="Why">Why it was killed, or which part of the frame was silently left out; from a model only.</param>
+public readonly record struct SignalReturn(bool Killed, bool FxOnly, Refusal? Why);
 
 /// <summary>
 /// The floating-point part of a signal frame: an area in the standard format, the kernel's description of it in the bytes for software (struct _fpx_sw_bytes), and a
@@ -23,7 +25,7 @@ public sealed class SignalFrame
 
     private const int Magic1Offset = XsaveFormat.SoftwareOffset;
     private const int ExtendedSizeOffset = Magic1Offset + sizeof(uint);
-    private const int XfeaturesOffset = ExtendedSizeOffset + sizeof(uint);
+    internal const int XfeaturesOffset = ExtendedSizeOffset + sizeof(uint);
     private const int XstateSizeOffset = XfeaturesOffset + sizeof(ulong);
     private readonly int _length;
 
@@ -82,18 +84,60 @@ public sealed class SignalFrame
         Write(_length, Magic2Value);
     }
 
-    /// <summary>Whether the framing is not what the kernel wrote, so that it restores the FXSAVE part only.</summary>
-    /// <param name="allowed">The largest area that the task can have.</param>
-    internal bool IsFxOnly(int allowed)
+    /// <summary>
+    /// Why the kernel takes x87 and SSE only: its description of the frame is not what it wrote. Null when it takes all that the frame lists.
+    /// </summary>
+    /// <param name="allowed">The largest area that the task can have (<c>user_size</c>).</param>
+    /// <param name="atHostSize">Whether the second magic number is looked for there, whatever the frame says (SIG-FRAME-HOST-SIZE).</param>
+    internal Refusal? CheckFraming(int allowed, bool atHostSize)
     {
         uint size = XstateSize;
-        return Magic1 != Magic1Value
-            || size < XsaveFormat.ExtendedOffset
-            || size > allowed
-            || size > ExtendedSize
-            || size > Bytes.Length - sizeof(uint)
-            || Read((int)size) != Magic2Value;
+        if (Magic1 != Magic1Value)
+        {
+            return Unframed(Rules.FrameReadAsFxsave, Magic1Offset, "magic1", Magic1, $"0x{Magic1Value:x}");
+        }
+
+        if (atHostSize)
+        {
+            return HasMagic2At(allowed) ? null
+                : size < allowed && HasMagic2At((int)size) ? Smaller(size, allowed)
+                : Unframed(Rules.FrameReadAsFxsave, allowed, "magic2", Magic2At(allowed), $"0x{Magic2Value:x}");
+        }
+
+        if (size < XsaveFormat.ExtendedOffset || size > allowed)
+        {
+            return Unframed(Rules.FrameReadAsFxsave, XstateSizeOffset, "xstate_size", size, $"{XsaveFormat.ExtendedOffset} to {allowed}");
+        }
+
+        return size > ExtendedSize ? Unframed(Rules.FrameReadAsFxsave, ExtendedSizeOffset, "extended_size", ExtendedSize, $"at least xstate_size {size}")
+            : HasMagic2At((int)size) ? null
+            : Unframed(Rules.FrameReadAsFxsave, (int)size, "magic2", Magic2At((int)size), $"0x{Magic2Value:x}");
     }
+
+    private static Refusal Unframed(Rule rule, int offset, string field, uint? found, string expected)
+    {
+        string text = found is not { } value ? "not in the frame" : field.StartsWith("magic", StringComparison.Ordinal) ? $"0x{value:x}" : $"{value}";
+        return new Refusal(rule, null, $"{field} at byte {offset} is {text}, not {expected}: x87 and SSE only are taken, everything else becomes initial")
+        {
+            Offset = offset,
+            Found = text,
+            Expected = expected,
+        };
+    }
+
+    private static Refusal Smaller(uint size, int allowed) =>
+        new(Rules.FrameSmallerThanHosts, KernelDifference.SignalFrameHostSize,
+            $"the frame has {size} bytes, and this kernel looks for magic2 at its own {allowed}: x87 and SSE only are taken, everything else becomes initial")
+        {
+            Offset = XstateSizeOffset,
+            Found = $"{size} bytes",
+            Expected = $"{allowed} bytes",
+        };
+
+    private bool HasMagic2At(int offset) => Magic2At(offset) == Magic2Value;
+
+    // Behind the frame lies what the process has there, which nobody has put a magic number into.
+    private uint? Magic2At(int offset) => offset <= Bytes.Length - sizeof(uint) ? Read(offset) : null;
 
     private uint Read(int offset) => BinaryPrimitives.ReadUInt32LittleEndian(Bytes.AsSpan(offset));
 

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
-using Xstate.Findings;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
@@ -37,17 +36,19 @@ public static class UabiXstate
     /// <param name="rule">Where PKRU goes.</param>
     /// <param name="pkru">The register outside the buffer.</param>
     /// <param name="xfeatures">XSTATE_BV as it counts, after whatever the caller cleared in it.</param>
+    /// <param name="border">The rules that explain a refusal; KVM's when nothing is given.</param>
     public static Refusal? CopyFromUser(
-        FpState state, ReadOnlySpan<byte> image, PkruRule rule, ref uint pkru, StateComponentSet xfeatures)
+        FpState state, ReadOnlySpan<byte> image, PkruRule rule, ref uint pkru, StateComponentSet xfeatures, UabiBorder? border = null)
     {
         ArgumentNullException.ThrowIfNull(state);
-        if (CheckHeader(state, image, xfeatures) is { } refusal)
+        border ??= UabiBorder.Kvm;
+        if (CheckHeader(state, image, xfeatures, border) is { } refusal)
         {
             return refusal;
         }
 
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
-        if (xfeatures.Overlaps(WithMxcsr) && CheckMxcsr(mxcsr, state.Host, "since 5.16, with x87, SSE or AVX in XSTATE_BV") is { } badMxcsr)
+        if (xfeatures.Overlaps(WithMxcsr) && CheckMxcsr(mxcsr, state.Host, border.MxcsrSince, border) is { } badMxcsr)
         {
             return badMxcsr;
         }
@@ -119,14 +120,34 @@ public static class UabiXstate
         }
     }
 
+    /// <summary>
+    /// Shows PKRU where the kernel shows it for every task that has the component, whatever XSTATE_BV says. Nothing changes on other kernels, and where the destination has no room.
+    /// </summary>
+    /// <param name="state">The buffer.</param>
+    /// <param name="image">What <see cref="CopyToUser"/> wrote.</param>
+    /// <param name="pkru">The register outside the buffer.</param>
+    internal static void ShowPkru(FpState state, Span<byte> image, uint pkru)
+    {
+        if (state.UserXfeatures.Contains(StateComponent.Pkru) && state.Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot) && slot.End <= image.Length
+            && state.Host.Behavior.Has(KernelDifference.X86FpuPkruShown))
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(image[slot.Offset..], pkru);
+        }
+    }
+
     /// <summary>Whether MXCSR has a bit that the host lacks.</summary>
-    public static Refusal? CheckMxcsr(uint mxcsr, LinuxHost host, string since)
+    /// <param name="mxcsr">The value.</param>
+    /// <param name="host">The host.</param>
+    /// <param name="since">The kernels that look at it.</param>
+    /// <param name="border">The rules that explain a refusal; KVM's when nothing is given.</param>
+    public static Refusal? CheckMxcsr(uint mxcsr, LinuxHost host, string since, UabiBorder? border = null)
     {
         ArgumentNullException.ThrowIfNull(host);
+        border ??= UabiBorder.Kvm;
         uint reserved = mxcsr & ~host.MxcsrMask;
         return reserved == 0
             ? null
-            : new Refusal(Rules.ReservedMxcsrBits, KernelDifference.KvmSetMxcsrLazy, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
+            : new Refusal(border.ReservedMxcsr, border.MxcsrBehavior, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
             {
                 Offset = XsaveFormat.MxcsrOffset,
                 Found = $"0x{mxcsr:x}",
@@ -135,18 +156,19 @@ public static class UabiXstate
             };
     }
 
-    private static Refusal? CheckHeader(FpState state, ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    /// <summary>The kernel's test of a header (<c>validate_user_xstate_header</c>).</summary>
+    internal static Refusal? CheckHeader(FpState state, ReadOnlySpan<byte> image, StateComponentSet xfeatures, UabiBorder border)
     {
         StateComponentSet foreign = xfeatures.Except(state.UserXfeatures);
         if (!foreign.IsEmpty)
         {
-            return ForeignComponents(state, xfeatures, foreign);
+            return border.ForeignComponents(state, xfeatures, foreign);
         }
 
         XsaveArea area = new(image);
         if (area.XcompBv != 0)
         {
-            return new Refusal(Rules.CompactedImage, KernelDifference.KvmSetXcomp, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
+            return new Refusal(border.Compacted, border.CompactedBehavior, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
             {
                 Offset = XsaveFormat.XcompBvOffset,
                 Found = $"0x{area.XcompBv:x}",
@@ -157,29 +179,13 @@ public static class UabiXstate
         int reserved = area.ReservedHeader.IndexOfAnyExcept((byte)0);
         return reserved < 0
             ? null
-            : new Refusal(Rules.ReservedHeaderBytes, KernelDifference.KvmSetHeaderStrict, $"reserved header byte {XsaveFormat.ReservedHeaderOffset + reserved} is 0x{area.ReservedHeader[reserved]:x}")
+            : new Refusal(border.ReservedHeader, border.HeaderBehavior,
+                $"reserved header byte {XsaveFormat.ReservedHeaderOffset + reserved} is 0x{area.ReservedHeader[reserved]:x}")
             {
                 Offset = XsaveFormat.ReservedHeaderOffset + reserved,
                 Found = $"0x{area.ReservedHeader[reserved]:x}",
                 Expected = "0x0",
             };
-    }
-
-    private static Refusal ForeignComponents(FpState state, StateComponentSet xfeatures, StateComponentSet foreign)
-    {
-        bool legacyOnly = StateComponentSet.Legacy.ContainsAll(foreign);
-        bool hidden = state.Host.DefaultUserFeatures.Overlaps(foreign);
-        (Rule rule, KernelDifference difference, string text) = legacyOnly
-            ? (Rules.LegacyStateRefused, KernelDifference.KvmSetFpSseReject, "this kernel takes not even x87 and SSE for a guest without XSAVE")
-            : hidden
-                ? (Rules.HiddenComponents, KernelDifference.KvmSetStrictCpuid, "this kernel refuses components that the guest's CPUID hides")
-                : (Rules.DynamicComponentEarly, KernelDifference.KvmXsaveDynamic, "the component is off until the guest's CPUID enables it");
-        return new Refusal(rule, difference, $"XSTATE_BV {xfeatures} has {foreign.Describe()}: {text}")
-        {
-            Offset = XsaveFormat.XstateBvOffset,
-            Found = xfeatures.ToString(),
-            Expected = $"no bit outside {state.UserXfeatures}",
-        };
     }
 
     private static void CopyExtended(FpState state, ReadOnlySpan<byte> image, StateComponentSet xfeatures)

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal.Vmms;

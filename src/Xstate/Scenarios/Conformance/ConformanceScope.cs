@@ -51,6 +51,13 @@ public static class ConformanceScope
             "KVM-PROT-ZERO" or "KVM-PROT-EINVAL" => "no sequence makes a virtual machine with protected state",
             "KVM-PKRU-WIDE" => "no call shows it: it is about an interrupt while KVM_RUN enters the guest",
             "SIG-PKU-NO-XCR0" => "it is about signals inside a guest",
+            "SIG-STACK-CHECKED" => "no sequence gives a process an alternate stack",
+            "X86-USER-SHSTK" => "no sequence gives a process a shadow stack",
+            "X86FPU-TILES" when !host.Record.Cpuid.UserComponents.Contains(StateComponent.TileCfg) => "this processor has no AMX",
+            "X86FPU-APX" when !host.Record.Cpuid.UserComponents.Contains(StateComponent.Apx) => "this processor has no APX",
+            "X86FPU-XSAVEC" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) || !host.Record.Cpuid.Has(CpuidFeatures.Xsavec) =>
+                "it is about processors with XSAVEC and without XSAVES",
+            "PTRACE-RAW" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) => "on processors with XSAVES the kernel keeps no standard format",
             "X86FPU-NOPKU" when !isNopku => "this kernel was not started with nopku",
             "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm => "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
             "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty => "this host has no CET to give to guests",
@@ -58,7 +65,7 @@ public static class ConformanceScope
             "KVM-GET-PKRU-XINUSE" when hasKeys && processor.IsIntelSilicon => "XINUSE[9] does not follow PKRU on this processor",
             "SIG-PKRU-FORCED" when hasKeys && isNopku => "kernels that have it do not use protection keys here",
             "SIG-PKRU-FORCED" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] is never clear on this processor when a signal comes",
-            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
+            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "X86FPU-PKRU-SHOWN" or "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
             _ => null,
         };
     }

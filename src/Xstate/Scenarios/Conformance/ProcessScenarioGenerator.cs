@@ -16,6 +16,7 @@ public sealed class ProcessScenarioGenerator
     private const int MinSteps = 3;
     private const int MaxSteps = 10;
     private const int OpenKeyMask = 3;
+    private const uint AvxEnd = 832;
 
     private readonly XsaveLayout _layout;
     private readonly StateComponentSet _components;
@@ -91,10 +92,12 @@ public sealed class ProcessScenarioGenerator
             case 0 or 1:
                 json.WriteString("op", "ptrace_get");
                 json.WriteString("regset", "xstate");
+                WriteReadLength(json, ref random, _regsetLength);
                 break;
             case 2:
                 json.WriteString("op", "ptrace_get");
                 json.WriteString("regset", "fpregs");
+                WriteReadLength(json, ref random, XsaveFormat.LegacyLength);
                 break;
             case 3 or 4 or 5:
                 json.WriteString("op", "ptrace_set");
@@ -111,8 +114,7 @@ public sealed class ProcessScenarioGenerator
                 break;
             case 7 or 8 or 9:
                 json.WriteString("op", "signal_roundtrip");
-                WriteParts(json, ref random);
-                WriteFraming(json, ref random);
+                WriteFraming(json, ref random, hasBytes: WriteParts(json, ref random));
                 break;
             default:
                 WriteChild(json, ref random);
@@ -120,10 +122,11 @@ public sealed class ProcessScenarioGenerator
         }
     }
 
-    // Parts are laid over what is there; what a part does not name stays.
-    private void WriteParts(Utf8JsonWriter json, ref SplitMix64 random)
+    // Parts are laid over what is there; what a part does not name stays. Tells whether bytes are among them.
+    private bool WriteParts(Utf8JsonWriter json, ref SplitMix64 random)
     {
         bool ownBits = !random.OneIn(4);
+        bool hasBytes = false;
         if (ownBits)
         {
             ulong bits = random.Below(10) switch
@@ -152,6 +155,7 @@ public sealed class ProcessScenarioGenerator
         else if (random.OneIn(15))
         {
             WriteBytes(json, XsaveFormat.ReservedHeaderOffset + random.Below(XsaveFormat.ReservedHeaderLength), [(byte)(1 << random.Below(8))], "bytes");
+            hasBytes = true;
         }
 
         json.WriteStartObject("components");
@@ -165,6 +169,7 @@ public sealed class ProcessScenarioGenerator
         }
 
         json.WriteEndObject();
+        return hasBytes;
     }
 
     // A configuration of tiles or of bounds that the processor does not know would fault in the kernel's own XRSTOR, and MPX turned on would change what branches do.
@@ -213,9 +218,9 @@ public sealed class ProcessScenarioGenerator
         }
     }
 
-    private void WriteFraming(Utf8JsonWriter json, ref SplitMix64 random)
+    private void WriteFraming(Utf8JsonWriter json, ref SplitMix64 random, bool hasBytes)
     {
-        switch (random.Below(10))
+        switch (random.Below(14))
         {
             case 0:
                 json.WriteString("magic1", KvmSteps.Hex(random.OneIn(2) ? 0 : (uint)random.Next()));
@@ -226,8 +231,51 @@ public sealed class ProcessScenarioGenerator
             case 2 or 3:
                 json.WriteString("xfeatures", KvmSteps.Hex(random.Next() & _components.Bits));
                 break;
+            case 4:
+                WriteOtherSize(json, ref random, hasBytes);
+                break;
+            case 5 or 6 when !hasBytes:
+                MoveMagic2(json, ref random);
+                break;
             default:
                 break;
+        }
+    }
+
+    // Where Intel's layout has the hole of MPX a frame keeps what an earlier one on the same stack had there, so that the end after AVX is written out.
+    private void WriteOtherSize(Utf8JsonWriter json, ref SplitMix64 random, bool hasBytes)
+    {
+        uint size = random.Pick(0u, 512u, 576u, AvxEnd, (uint)_regsetLength, (uint)_regsetLength + 8, 0xFFFF_FFFFu);
+        size = size == AvxEnd && hasBytes ? 576u : size;
+        json.WriteString("xstateSize", KvmSteps.Hex(size));
+        if (size == AvxEnd)
+        {
+            json.WriteStartObject("bytes");
+            json.WriteString(AvxEnd.ToString(CultureInfo.InvariantCulture), "00000000");
+            json.WriteEndObject();
+        }
+    }
+
+    // A frame as CRIU makes it of a thread with AVX, or one that ends in both places. The end may lie in another component's bytes, which is as good a value as any.
+    private void MoveMagic2(Utf8JsonWriter json, ref SplitMix64 random)
+    {
+        json.WriteString("xstateSize", KvmSteps.Hex(AvxEnd));
+        json.WriteStartObject("bytes");
+        json.WriteString(AvxEnd.ToString(CultureInfo.InvariantCulture), "45585046");
+        if (random.OneIn(2) && AvxEnd < _regsetLength)
+        {
+            json.WriteString(_regsetLength.ToString(CultureInfo.InvariantCulture), "00000000");
+        }
+
+        json.WriteEndObject();
+    }
+
+    // Not between XSTATE_BV and PKRU: whether bit 9 is decided (ScenarioDifferential.Undecided) depends on its value.
+    private static void WriteReadLength(Utf8JsonWriter json, ref SplitMix64 random, int whole)
+    {
+        if (random.OneIn(8))
+        {
+            json.WriteNumber("length", random.Pick(0, 8, 511, XsaveFormat.LegacyLength, whole - 1, whole + 1, whole + 8, whole + 64));
         }
     }
 

@@ -185,6 +185,12 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
             return false;
         }
 
+        // A read that was cut does not tell PKRU.
+        if (one.Length < hex + HexField.Length + (2 * (slot.Offset + sizeof(uint))))
+        {
+            return false;
+        }
+
         ReadOnlySpan<char> pkru = one.AsSpan(hex + HexField.Length)[(2 * slot.Offset)..(2 * (slot.Offset + sizeof(uint)))];
         return one.AsSpan(0, digit).SequenceEqual(other.AsSpan(0, digit)) && one.AsSpan(digit + 1).SequenceEqual(other.AsSpan(digit + 1))
             && ((one[digit] ^ other[digit]) & ~2) == 0 && pkru.IndexOfAnyExcept('0') < 0;

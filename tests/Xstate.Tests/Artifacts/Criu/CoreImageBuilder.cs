@@ -24,6 +24,12 @@ internal sealed class CoreImageBuilder
 
     public string Name { get; set; } = "builder";
 
+    /// <summary>thread_core.sas: address, size and flags of an alternate signal stack.</summary>
+    public (ulong Address, ulong Size, ulong Flags)? SignalStack { get; set; }
+
+    /// <summary>xsave.cet: features and pointer of a shadow stack.</summary>
+    public (ulong Features, ulong Pointer)? ShadowStack { get; set; }
+
     /// <summary>Gives a component numbers.</summary>
     public CoreImageBuilder With(StateComponent component, params ulong[] numbers)
     {
@@ -72,6 +78,14 @@ internal sealed class CoreImageBuilder
                 Repeated(xsave, field, numbers);
             }
 
+            if (ShadowStack is { } shadow)
+            {
+                MemoryStream cet = new();
+                Number(cet, 1, shadow.Features);
+                Number(cet, 2, shadow.Pointer);
+                Bytes(xsave, 9, cet.ToArray());
+            }
+
             Bytes(fpregs, 13, xsave.ToArray());
         }
 
@@ -84,6 +98,15 @@ internal sealed class CoreImageBuilder
         Bytes(thread, 3, fpregs.ToArray());
         MemoryStream threadCore = new();
         Bytes(threadCore, 13, Encoding.ASCII.GetBytes(Name));
+        if (SignalStack is { } stack)
+        {
+            MemoryStream sas = new();
+            Number(sas, 1, stack.Address);
+            Number(sas, 2, stack.Size);
+            Number(sas, 3, stack.Flags);
+            Bytes(threadCore, 7, sas.ToArray());
+        }
+
         MemoryStream core = new();
         Number(core, 1, Kind.Machine);
         Bytes(core, 2, thread.ToArray());
