@@ -83,7 +83,7 @@ public class LiveProcessTests
         WriteOutcome outcome = process.Set([RegisterEdit.Parse("xmm0=0x1"), RegisterEdit.Parse("mxcsr=0xffff0000")]);
         Assert.Equal(Errno.EINVAL, outcome.Errno);
         Finding why = Assert.Single(outcome.Findings);
-        Assert.Equal("XS0105", why.Rule.Id);
+        Assert.Equal("XS1506", why.Rule.Id);
         Assert.Equal(before.Area.ToArray(), Assert.Single(process.Read().Capture.States).Area.ToArray());
         Assert.Equal(("0", 'S'), Status(child.Id));
     }

@@ -133,6 +133,9 @@ static void *run(void *number)
 
 int main(int argc, char **argv)
 {
+    /* Nobody may wait for it: a test that dies must not leave a program behind that spins for ever. */
+    alarm(180);
+
     struct image image;
     pthread_t threads[2];
     if (argc != 3)

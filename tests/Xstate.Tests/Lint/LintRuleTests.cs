@@ -140,7 +140,7 @@ public sealed class LintRuleTests
     public void Every_rule_has_a_case_and_every_number_of_both_lists_a_rule()
     {
         HashSet<string> tested = [.. Cases.Select(c => LintRules.Find(c.Rule)!.Id)];
-        Assert.Empty(LintRules.All.Select(rule => rule.Id).Except(tested).Where(id => id != "XS1209"));
+        Assert.Equal(["XS1209"], LintRules.All.Select(rule => rule.Id).Except(tested));
         for (int i = 1; i <= 48; i++)
         {
             Assert.NotNull(LintRules.Find($"L{i:00}"));
@@ -194,7 +194,7 @@ public sealed class LintRuleTests
     private static CpuidTable NoXsave() =>
         Zen2().With(false, CpuidFeatures.Xsave, CpuidFeatures.Osxsave).With(false, NeedXsave).With(0xD, 0, default(CpuidRegisters)).With(0xD, 1, default(CpuidRegisters)).With(0xD, 2, default(CpuidRegisters));
 
-    private static CpuidTable NoAvx() => Legacy(3).With(true, NeedXsave[1..]);
+    private static CpuidTable NoAvx() => Legacy(3).With(true, NeedXsave.AsSpan(1));
 
     // XSAVE without AVX, with a mask.
     private static CpuidTable Legacy(ulong mask) => Zen2().With(false, NeedXsave).With(0xD, 2, default(CpuidRegisters)).WithUser(3).WithSizes().WithUser(mask);

@@ -1,6 +1,5 @@
 using System.Text;
 using Xstate.Architecture;
-using Xstate.Lint;
 
 namespace Xstate.Tests.Lint;
 

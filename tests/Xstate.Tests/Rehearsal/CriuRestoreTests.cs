@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Artifacts;
-using Xstate.Artifacts.Criu;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;

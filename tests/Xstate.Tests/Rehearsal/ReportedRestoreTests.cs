@@ -4,7 +4,6 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Processor;
 using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Cli.GuestCode;
 using Xstate.Hypervisors;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Tests.Support;

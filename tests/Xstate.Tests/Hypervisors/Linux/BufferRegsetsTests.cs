@@ -4,7 +4,6 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Processor;
 using Xstate.Tests.Architecture;
 
 namespace Xstate.Tests.Hypervisors.Linux;
