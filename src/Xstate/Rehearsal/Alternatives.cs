@@ -26,14 +26,15 @@ internal static class Alternatives
     {
         FactChoices first = new([]);
         TargetOutcome outcome = run(first);
+        Repairs repairs = new(again, force);
         if (first.Asked.Count == 0)
         {
-            return outcome;
+            return repairs.Confirmed(outcome);
         }
 
         List<Run> runs = [new Run([.. first.Asked], outcome)];
         bool isComplete = RunOthers(run, first, runs);
-        return Merge(runs, isComplete, new Repairs(again, force));
+        return Merge(runs, isComplete, repairs);
     }
 
     private static bool RunOthers(Func<FactChoices, TargetOutcome> run, FactChoices first, List<Run> runs)
@@ -190,6 +191,21 @@ internal static class Alternatives
                 .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && (force || outcome.Repairs.All(step => !step.LosesState)))
                 .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs)
                 .FirstOrDefault(candidate => (force || runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!))) && Helps(again(candidate.Repaired!)?.Verdict));
+
+        /// <summary>An outcome without a repair that does not hold when it is rehearsed: damage in several places can be mended one by one and still not load the same.</summary>
+        public TargetOutcome Confirmed(TargetOutcome outcome)
+        {
+            if (outcome is not { Verdict: Verdict.Repairable, Repaired: { } repaired } || again(repaired) is not { } after || Helps(after.Verdict) || LacksInstructions(after))
+            {
+                return outcome;
+            }
+
+            return outcome with { Verdict = outcome.RefusedCall is null ? Verdict.Differs : Verdict.Refused, Repaired = null, Repairs = [] };
+        }
+
+        // No repair of the state gives the target an instruction, so that one is still worth making.
+        private static bool LacksInstructions(TargetOutcome after) =>
+            after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking);
 
         private bool Helps(Verdict? after) => after == Verdict.Same || (force && after == Verdict.Differs);
 

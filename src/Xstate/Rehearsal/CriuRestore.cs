@@ -162,7 +162,7 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
                 Since = silent.Since,
             });
         }
-        else if (changed.Contains("mxcsr") && !frame.XstateBv.Contains(StateComponent.Avx) && host.UserFeatures.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers)
+        else if (changed.Contains("mxcsr") && host.HasXsave && !frame.XstateBv.Contains(StateComponent.Avx) && host.UserFeatures.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers)
         {
             _findings.Add(Rules.MxcsrGoesWithAvx.At(new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
                 $"the thread does not use AVX, so {release} leaves it out of the frame; the kernel of {host.Record.Name} then loads AVX from its initial image in the standard format, and MXCSR comes with it"));
