@@ -47,11 +47,12 @@ internal sealed unsafe class CodeProbe
     private static readonly Lock Once = new();
     private static CodeProbe? _only;
 
-    private readonly LowMemory _memory = new(TotalLength);
+    private readonly LowMemory _memory;
     private readonly int _slot;
 
-    private CodeProbe()
+    private CodeProbe(LowMemory memory)
     {
+        _memory = memory;
         StateComponentSet legacyToAvx512 = new(0xE7);
         using InstructionProbe probe = new();
         Managed = probe.Managed & legacyToAvx512;
@@ -78,7 +79,7 @@ internal sealed unsafe class CodeProbe
         {
             lock (Once)
             {
-                return _only ??= new CodeProbe();
+                return _only ??= new CodeProbe(new LowMemory(TotalLength));
             }
         }
     }
