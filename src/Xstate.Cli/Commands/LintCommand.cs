@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.KvmCpuid2;

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.Runtime.Versioning;
-using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Cli.Input;

@@ -161,8 +161,11 @@ internal sealed class OutputFile : IDisposable
             // A link cannot replace: for a moment the complete file has a temporary name.
             string name = Temporaries.NameIn(Path.GetDirectoryName(Path.GetFullPath(_path))!);
             SafeFileHandle handle = _file.SafeFileHandle;
-            Temporaries.Make(name, [SupportedOSPlatform("linux")] () => UnnamedFile.Link(handle, name));
+            Temporaries.Make(name, Link);
             _temporary = name;
+
+            [SupportedOSPlatform("linux")]
+            void Link() => UnnamedFile.Link(handle, name);
         }
 
         UnixFileMode? kept = replaced is { Kind: FileKind.Regular } && _mode.KeepsExisting ? TakeFrom(replaced) : null;

@@ -1,8 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
 using Xstate.Linux.Tracing;
-using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Tracing;
 
