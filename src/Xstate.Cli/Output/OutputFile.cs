@@ -164,8 +164,13 @@ internal sealed class OutputFile : IDisposable
             Temporaries.Make(name, Link);
             _temporary = name;
 
-            [SupportedOSPlatform("linux")]
-            void Link() => UnnamedFile.Link(handle, name);
+            void Link()
+            {
+                if (OperatingSystem.IsLinux())
+                {
+                    UnnamedFile.Link(handle, name);
+                }
+            }
         }
 
         UnixFileMode? kept = replaced is { Kind: FileKind.Regular } && _mode.KeepsExisting ? TakeFrom(replaced) : null;
