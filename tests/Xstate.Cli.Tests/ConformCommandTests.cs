@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Linux;
@@ -8,6 +9,7 @@ namespace Xstate.Cli.Tests;
 public class ConformCommandTests
 {
     [Fact]
+    [SupportedOSPlatform("linux")]
     public async Task This_kernel_agrees_with_its_model_and_the_answer_counts_what_was_compared()
     {
         XstateProcess run = await Conform("conform", "--count", "3000", "--seed", "0x77", "--json");
@@ -28,6 +30,7 @@ public class ConformCommandTests
     }
 
     [Fact]
+    [SupportedOSPlatform("linux")]
     public async Task The_text_says_what_was_left_out_and_speaks_of_KVM_only_where_it_was_compared()
     {
         XstateProcess run = await Conform("conform", "--as", "linux-5.10", "--count", "300");

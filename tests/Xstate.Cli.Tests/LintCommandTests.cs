@@ -37,7 +37,7 @@ public sealed class LintCommandTests : IDisposable
     public async Task An_error_is_exit_code_1_and_a_guest_that_survives_makes_it_a_warning()
     {
         string broken = _scratch.PathOf("broken.txt");
-        await File.WriteAllTextAsync(broken, Text(compacted: 904));
+        await File.WriteAllTextAsync(broken, Text(compacted: 904), TestContext.Current.CancellationToken);
 
         XstateProcess any = await XstateProcess.Run("lint", broken, "--view", "guest");
         XstateProcess linux = await XstateProcess.Run("lint", broken, "--view", "guest", "--guest", "linux-6.12");
@@ -53,7 +53,7 @@ public sealed class LintCommandTests : IDisposable
     {
         string broken = _scratch.PathOf("broken.txt");
         string mended = _scratch.PathOf("mended.txt");
-        await File.WriteAllTextAsync(broken, Text(compacted: 904));
+        await File.WriteAllTextAsync(broken, Text(compacted: 904), TestContext.Current.CancellationToken);
 
         XstateProcess fix = await XstateProcess.Run("lint", broken, "--view", "guest", "--fix", "-o", mended);
         XstateProcess again = await XstateProcess.Run("lint", mended, "--view", "guest");

@@ -68,7 +68,7 @@ public sealed class StartedProgramTests : IDisposable
         }
 
         string executable = Path.Combine(copy, "Xstate.Cli");
-        Assert.SkipUnless(File.Exists(executable) && !RuntimeInformation.IsOSPlatform(OSPlatform.Windows), "the command was built without an executable");
+        Assert.SkipUnless(File.Exists(executable) && !OperatingSystem.IsWindows(), "the command was built without an executable");
         _scratch.Write("guest", Lzop);
         _scratch.Plant("copy", "lzop");
         XstateProcess run = await Shell.Run($"{executable} show guest", _scratch.Folder, ("DOTNET_ROOT", Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."))));

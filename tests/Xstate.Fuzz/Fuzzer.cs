@@ -65,7 +65,7 @@ internal abstract class Fuzzer
             {
                 Note(i, defect.Kind, defect.Message);
             }
-            catch (Exception error)
+            catch (Exception error) when (error is not OutOfMemoryException)
             {
                 Note(i, error.GetType().Name, error.ToString());
             }
