@@ -118,15 +118,11 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
     // The program says that it is ready just before its first thread loads the registers.
     private static Capture Live(RegisterCorpus corpus)
     {
-        if (!OperatingSystem.IsLinux())
-        {
-            Assert.Skip("a running process is read with Linux's ptrace");
-        }
-
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "a running process is read with Linux's ptrace");
         long start = Stopwatch.GetTimestamp();
         while (true)
         {
-            LiveReading reading = new LiveProcess(corpus.Id).Read();
+            LiveReading reading = OperatingSystem.IsLinux() ? new LiveProcess(corpus.Id).Read() : throw new PlatformNotSupportedException();
             CapturedState? main = reading.Capture.States.FirstOrDefault(state => state.Id == corpus.Id);
             if (main is not null && main.TryReadRegister("mxcsr", out ulong mxcsr, out _) && mxcsr == 0x3FA0)
             {
