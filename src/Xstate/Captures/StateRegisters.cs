@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using System.Runtime.Intrinsics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Xstate.Architecture;
 
 namespace Xstate.Captures;
