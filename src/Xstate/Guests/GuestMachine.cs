@@ -29,7 +29,7 @@ internal sealed partial class GuestMachine
 
     private readonly ProcessorState _cpu;
     private readonly IGuestPlatform _platform;
-    private readonly IGuestDecoder _decoder;
+    private readonly DecodedInstructions _decoded;
     private readonly GuestMemory _memory;
     private readonly GuestMode _mode;
     private int _budget = InstructionLimit;
@@ -49,7 +49,7 @@ internal sealed partial class GuestMachine
     {
         _cpu = cpu;
         _platform = platform;
-        _decoder = decoder;
+        _decoded = new DecodedInstructions(decoder);
         _mode = program.Mode;
         _memory = new GuestMemory(cpu, memory) { Cr3 = cr3 };
         GuestLayout.Write(memory, program);
@@ -68,7 +68,7 @@ internal sealed partial class GuestMachine
     {
         _cpu = cpu;
         _platform = platform;
-        _decoder = decoder;
+        _decoded = new DecodedInstructions(decoder);
         _memory = memory;
         _mode = GuestMode.Long;
     }
@@ -146,7 +146,7 @@ internal sealed partial class GuestMachine
             return;
         }
 
-        GuestInstruction instruction = _decoder.Decode(code, _rip, _mode);
+        GuestInstruction instruction = _decoded.Decode(code, _rip, _mode);
         if (!instruction.IsValid)
         {
             Raise(code.Length < MaxInstructionLength && fetch.IsFault ? fetch : Fault.InvalidOpcode);

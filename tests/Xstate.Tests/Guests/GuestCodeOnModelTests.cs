@@ -27,6 +27,7 @@ public class GuestCodeOnModelTests
     [InlineData("mov eax, 2; cmp eax, 2; mov ebx, 9; cmove ecx, ebx; cmovne edx, ebx; lea rax, [rbx+rbx*2-1]", 26, 9, 9, 0)]
     [InlineData("mov r8, 0; mov r12, 0; mov r8b, 0x11; mov r12b, 0x22; mov rax, r8; mov rbx, r12; mov sil, 3; movzx ecx, sil; mov r15b, cl; movzx edx, r15b", 0x11, 0x22, 3, 3)]
     [InlineData("mov rax, cr4; mov rbx, cr0; and ebx, 0x11; mov rcx, cr3", 0x440220, 0x11, 0x12000, 0)]
+    [InlineData("mov ecx, 300; call next; next: pop rdi; again: mov bl, 1; cmp ecx, 100; jne skip; mov byte ptr [rdi+2], 2; skip: loop again", 0, 2, 0, 0)]
     public void Ordinary_instructions_compute_what_the_manual_says(string code, ulong rax, ulong rbx, ulong rcx, ulong rdx)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"{code}\"}}")[2];
