@@ -48,8 +48,13 @@ done
 check "gdb sets and reads" 0x55555540 "$(debugged -ex 'set $pkru = 0x55555540')"
 check "xstate show reads" 0x55555540 "$(shown)"
 
+# What the model says of why it refuses, no kernel tells.
+answers() {
+    sed 's/,"why":{[^{}]*}//g'
+}
+
 xstate run "$scenarios" --backend kvm > "$results/kernel"
-xstate run "$scenarios" --backend model --host local > "$results/model"
+xstate run "$scenarios" --backend model --host local | answers > "$results/model"
 check "scenarios on this kernel are answered in lines" "$(wc -l < "$scenarios")" "$(wc -l < "$results/kernel")"
 difference=$(cmp "$results/model" "$results/kernel")
 check "model and kernel answer differently" nowhere "${difference:-nowhere}"
