@@ -62,7 +62,7 @@ public static class ConformanceScope
             "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm => "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
             "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty => "this host has no CET to give to guests",
             "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" when hasKeys && !runs => "no sequence runs the virtual CPU here, which alone shows it",
-            "KVM-GET-PKRU-XINUSE" when hasKeys && processor.IsIntelSilicon => "XINUSE[9] does not follow PKRU on this processor",
+            "KVM-GET-PKRU-XINUSE" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] does not follow PKRU on this processor",
             "SIG-PKRU-FORCED" when hasKeys && isNopku => "kernels that have it do not use protection keys here",
             "SIG-PKRU-FORCED" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] is never clear on this processor when a signal comes",
             "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "X86FPU-PKRU-SHOWN" or "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
