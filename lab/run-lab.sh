@@ -5,6 +5,9 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$(realpath -m "${XSTATE_LAB_CACHE:-$root/artifacts/lab}")
 kernel=6.12
+# Where a series is looked for that the machine's own sources do not have, in this order: short lists before long ones. Testing, unstable and experimental are asked when they are named.
+suites=${XSTATE_LAB_SUITES:-bullseye-security bookworm-security bookworm-backports trixie-security trixie-backports bullseye bookworm trixie}
+fetch=
 debs=()
 timeout=300
 memory=1536
@@ -20,8 +23,12 @@ environment=()
 usage() {
     cat <<'TEXT'
 usage: lab/run-lab.sh [options] -- COMMAND [ARGUMENT…]
-  --kernel SERIES      Debian kernel series of the apt sources, such as 6.1 or 6.12 (default 6.12)
-  --deb FILE|URL       a linux-image-…-amd64 package instead; from 7.2 on Debian has it in two, linux-binary-… and
+  --kernel SERIES      Debian kernel series, such as 5.10 or 6.12 (default 6.12), or one release of it, such as 6.18.9:
+                       the newest of the machine's own apt sources, else of the suites
+  --suites "NAME…"     the suites of Debian's archive that are asked, first come first taken, such as "testing unstable"
+                       (default: those of Debian 11, 12 and 13, or $XSTATE_LAB_SUITES); nothing is configured for it
+  --fetch              only downloads and unpacks the kernel and prints its release; exit code 125 when it is not to be had
+  --deb FILE|URL       a linux-image-…-amd64 package instead; from 6.19 on Debian has it in two, linux-binary-… and
                        linux-modules-… (repeatable)
   --publish PROJECT    publishes a project for the guest; its folder is on PATH there (repeatable)
   --published FOLDER   takes a folder that was published before, under its own name (repeatable)
@@ -44,6 +51,8 @@ fail() {
 while [ $# -gt 0 ]; do
     case $1 in
         --kernel) kernel=$2; shift 2 ;;
+        --suites) suites=$2; shift 2 ;;
+        --fetch) fetch=yes; shift ;;
         --deb) debs+=("$2"); shift 2 ;;
         --publish) publish+=("$2"); shift 2 ;;
         --published) published+=("$2"); shift 2 ;;
@@ -60,7 +69,7 @@ while [ $# -gt 0 ]; do
         *) usage >&2; fail "unknown option $1" ;;
     esac
 done
-[ $# -gt 0 ] || { usage >&2; fail "no command"; }
+[ $# -gt 0 ] || [ -n "$fetch" ] || { usage >&2; fail "no command"; }
 
 # What the lab needs from the distribution. Installed only when something is missing.
 install_tools() {
@@ -77,28 +86,85 @@ install_tools() {
     fi
 }
 
-# The newest signed cloud kernel of a series, as apt knows it.
-newest_package() {
-    local pattern="^linux-image-${1//./\\.}\\.[^ ]*-cloud-amd64\$"
-    apt-cache search --names-only "$pattern" | cut -d' ' -f1 | sort -V | tail -1
+# Asks apt about one suite without touching what this machine has configured: the package lists and the sources are in a folder of the cache. An empty suite is the machine's own sources.
+apt_in() {
+    local suite=$1 command=$2 folder=$cache/apt/$1
+    shift 2
+    [ -n "$suite" ] || { "$command" "$@"; return; }
+    "$command" -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
+        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
+        -o Acquire::Check-Valid-Until=false -o APT::Update::Post-Invoke-Success=/bin/true -o APT::Sandbox::User=root "$@"
 }
 
-# Sets $debs to the package file of the series.
-download_kernel() {
-    local package deb
-    package=$(newest_package "$kernel")
-    if [ -z "$package" ]; then
+# The mirror that this machine's own sources name for an origin's label: "Debian" or "Debian-Security". Nothing when it has none.
+mirror_of() {
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2> /dev/null | sed -n "s/^Debian|$1|//p" | head -1
+}
+
+# Fetches the package list of a suite from the same mirror as the machine's own; a list of the last day is taken again.
+# A suite that is no longer renewed is still wanted, so its date is not looked at; its signature is.
+update_suite() {
+    local suite=$1 folder=$cache/apt/$1 label=Debian mirror keyring signed=
+    case $suite in *-security) label=Debian-Security ;; esac
+    mirror=$(mirror_of "$label")
+    if [ -z "$mirror" ]; then
         apt-get update > "$cache/apt.log" 2>&1 || true
-        package=$(newest_package "$kernel")
+        mirror=$(mirror_of "$label")
     fi
-    [ -n "$package" ] || fail "the apt sources have no cloud kernel $kernel; give one with --deb"
+    [ -n "$mirror" ] || { echo "lab: this machine's apt sources name no mirror of $label, so $suite cannot be asked" >&2; return 1; }
+    for keyring in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+        [ ! -e "$keyring" ] || signed=" signed-by=$keyring"
+    done
+    mkdir -p "$folder"/{lists,archives}/partial
+    echo "deb [arch=amd64$signed] $mirror $suite main" > "$folder/sources.list"
+    [ -z "$(find "$folder" -maxdepth 1 -name updated -mtime -1)" ] || return 0
+    apt_in "$suite" apt-get update > "$folder/log" 2>&1 || { tail -3 "$folder/log" >&2; return 1; }
+    touch "$folder/updated"
+}
+
+# The newest cloud kernel of a series in a suite; the metapackages, which have no release in their names, are none.
+newest_package() {
+    local pattern="^linux-image-${2//./\\.}([.+-][^ ]*)?-cloud-amd64\$"
+    apt_in "$1" apt-cache search --names-only "$pattern" | grep -v '(meta-package)' | cut -d' ' -f1 | sort -V | tail -1
+}
+
+# Sets $package and $suite to where the series is found first: the machine's own sources, then the suites.
+find_kernel() {
+    suite=
+    package=$(newest_package "" "$kernel")
+    [ -z "$package" ] || return 0
+    apt-get update > "$cache/apt.log" 2>&1 || true
+    package=$(newest_package "" "$kernel")
+    [ -z "$package" ] || return 0
+    for suite in $suites; do
+        update_suite "$suite" || continue
+        package=$(newest_package "$suite" "$kernel")
+        [ -z "$package" ] || return 0
+    done
+    return 1
+}
+
+# Sets $deb to the file of a package, downloaded unless the cache has it.
+download_package() {
+    local log=$cache/apt.log
     mkdir -p "$cache/deb"
-    deb=$(find "$cache/deb" -name "${package}_*.deb" | sort -V | tail -1)
-    if [ -z "$deb" ]; then
-        (cd "$cache/deb" && apt-get download "$package" > "$cache/apt.log" 2>&1) || { tail -5 "$cache/apt.log" >&2; fail "apt-get could not download $package"; }
-        deb=$(find "$cache/deb" -name "${package}_*.deb" | sort -V | tail -1)
-    fi
+    deb=$(find "$cache/deb" -name "$1_*.deb" | sort -V | tail -1)
+    [ -z "$deb" ] || return 0
+    (cd "$cache/deb" && apt_in "$suite" apt-get download "$1" > "$log" 2>&1) || { tail -5 "$log" >&2; fail "apt-get could not download $1"; }
+    deb=$(find "$cache/deb" -name "$1_*.deb" | sort -V | tail -1)
+    [ -n "$deb" ] || fail "apt-get left no file of $1"
+}
+
+# Sets $debs to the package files of the series: one up to 6.18, then one of the image, one of the modules and an empty one that needs the two.
+download_kernel() {
+    local package suite deb part
+    find_kernel || fail "neither the apt sources nor $suites have a cloud kernel $kernel; name suites with --suites or XSTATE_LAB_SUITES, or give a package with --deb"
+    download_package "$package"
     debs=("$deb")
+    for part in $(dpkg-deb --field "$deb" Depends | tr ',' '\n' | sed -nE 's/^ *(linux-(binary|modules)-[^ ]*).*/\1/p'); do
+        download_package "$part"
+        debs+=("$deb")
+    done
 }
 
 # Sets $unpacked to the folder of the unpacked packages, and $image to the kernel in it.
@@ -248,6 +314,7 @@ tree=$work/tree
 install_tools
 [ ${#debs[@]} -gt 0 ] || download_kernel
 unpack_kernel
+[ -z "$fetch" ] || { basename "$(find "$unpacked" -path '*/lib/modules/*' -type d -prune | head -1)"; exit 0; }
 for project in "${publish[@]}"; do
     publish_project "${project%/}"
 done
