@@ -83,14 +83,14 @@ public sealed class LinuxTask : ILinuxTask
     /// <summary>PTRACE_SETREGSET with NT_X86_XSTATE. The kernel reads no more than the regset has.</summary>
     public KvmReply SetXstate(ReadOnlySpan<byte> image)
     {
-        if (!_host.HasXsave)
-        {
-            return NoXsave();
-        }
-
         if (CheckMultiple(image.Length) is { } odd)
         {
             return odd;
+        }
+
+        if (!_host.HasXsave)
+        {
+            return NoXsave();
         }
 
         if (image.Length < XstateLength && Behavior.Has(KernelDifference.PtraceSizeEfault))
@@ -110,6 +110,13 @@ public sealed class LinuxTask : ILinuxTask
         if (Behavior.Has(KernelDifference.PtraceRawFpregs))
         {
             image = BufferRegsets.ReadFpregs(_state);
+            return KvmReply.Success;
+        }
+
+        if (!_host.HasXsave)
+        {
+            // xfpregs_get: without XSAVE there is no header that could call anything initial, and the FXSAVE image is handed over as it is.
+            image = _state.Legacy[..XsaveFormat.LegacyLength].ToArray();
             return KvmReply.Success;
         }
 
@@ -153,10 +160,18 @@ public sealed class LinuxTask : ILinuxTask
     }
 
     /// <inheritdoc/>
-    public KvmReply GetXstate(int length, out byte[] image) => Cut(GetXstate(out image), length, ref image);
+    public KvmReply GetXstate(int length, out byte[] image)
+    {
+        image = [];
+        return CheckMultiple(length) ?? Cut(GetXstate(out image), length, ref image);
+    }
 
     /// <inheritdoc/>
-    public KvmReply GetFpregs(int length, out byte[] image) => Cut(GetFpregs(out image), length, ref image);
+    public KvmReply GetFpregs(int length, out byte[] image)
+    {
+        image = [];
+        return CheckMultiple(length) ?? Cut(GetFpregs(out image), length, ref image);
+    }
 
     /// <inheritdoc/>
     public SignalReturn RoundtripSignal(Action<SignalFrame> change)
@@ -456,16 +471,12 @@ public sealed class LinuxTask : ILinuxTask
 
     private static KvmReply Cut(KvmReply reply, int length, ref byte[] image)
     {
-        if (reply.IsSuccess && CheckMultiple(length) is { } odd)
-        {
-            image = [];
-            return odd;
-        }
-
         image = image[..Math.Min(length, image.Length)];
         return reply;
     }
 
+    // ptrace_regset looks at this before it asks the register set for anything, so a read that it refuses leaves the thread's buffer as
+    // it is.
     private static KvmReply? CheckMultiple(int length) =>
         length % sizeof(ulong) == 0 ? null : Refuse(Errno.EINVAL, null, length, $"{length} bytes are no multiple of 8");
 

@@ -39,6 +39,23 @@ public class BufferRegsetsTests
     }
 
     [Theory]
+    [InlineData(511, false)]
+    [InlineData(2695, false)]
+    [InlineData(2697, false)]
+    [InlineData(0, true)]
+    [InlineData(8, true)]
+    [InlineData(2704, true)]
+    public void A_read_of_no_multiple_of_8_bytes_is_refused_before_the_buffer_is_touched(int length, bool isRead)
+    {
+        // Measured on 5.10.262 in the lab: the mask is in the buffer after reads of 0, 8 and 2704 bytes, and not after these.
+        LinuxTask task = Task();
+        Assert.Equal(isRead ? Errno.None : Errno.EINVAL, task.GetXstate(length, out byte[] image).Errno);
+        Assert.Equal(isRead ? Math.Min(length, 2696) : 0, image.Length);
+        Assert.Equal(isRead ? 0x2e7UL : 0, U64(Fpregs(task), Software));
+        Assert.Equal(isRead ? Errno.None : Errno.EINVAL, task.GetFpregs(length, out _).Errno);
+    }
+
+    [Theory]
     [MemberData(nameof(Seeds))]
     public void A_bad_header_leaves_zeros_but_FCW_and_MXCSR(ulong seed)
     {
@@ -213,6 +230,43 @@ public class BufferRegsetsTests
         Assert.Equal((0x77, 0x1f80u), (Get(task)[Xmm0], U32(Get(task), Mxcsr)));
         Assert.Equal(Errno.EINVAL, task.SetFpregs(new byte[8]).Errno);
         Assert.Equal(0UL, U64(Fpregs(task), Software));
+    }
+
+    [Theory]
+    [InlineData("5.10")]
+    [InlineData("5.15")]
+    [InlineData("6.12")]
+    public void Without_XSAVE_the_registers_are_the_FXSAVE_image(string kernel)
+    {
+        CpuidTable cpuid = SampleHosts.Cpuid("intel-haswell");
+        CpuidRegisters leaf = cpuid.Read(1);
+        HostRecord record = new()
+        {
+            Name = "old",
+            Cpuid = cpuid.With(1, 0, leaf with { Ecx = leaf.Ecx & ~(3u << 26) }),
+            Provenance = new Provenance(FactSource.Given, "test"),
+        };
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        LinuxTask task = new(new LinuxHost(record, KernelBehavior.Of(release)));
+        byte[] image = new byte[512];
+        new SplitMix64(3).Fill(image.AsSpan(32, 384));
+        BinaryPrimitives.WriteUInt16LittleEndian(image, 0x27f);
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(Mxcsr), 0x3fa0);
+        for (int slot = 32; slot < 160; slot += 16)
+        {
+            image.AsSpan(slot + 10, 6).Clear();
+        }
+
+        Assert.True(task.SetFpregs(image).IsSuccess);
+        task.Run();
+        byte[] after = Fpregs(task);
+        Assert.Equal((0x27f, 0x3fa0u), (U16(after, 0), U32(after, Mxcsr)));
+        Assert.Equal(image.AsSpan(32, 384), after.AsSpan(32, 384));
+        Assert.Equal(Errno.ENODEV, task.GetXstate(out _).Errno);
+
+        // The length is looked at before anybody asks for the register set.
+        Assert.Equal(Errno.EINVAL, task.GetXstate(1, out _).Errno);
+        Assert.Equal(Errno.EINVAL, task.SetXstate(new byte[1]).Errno);
     }
 
     [Theory]
