@@ -77,7 +77,9 @@ internal sealed class CoreNotes
     public string? Remark(CoreWriter writer)
     {
         string by = writer.Name is null ? "" : $", written by {writer.Name}";
-        return _process is null ? by.Length == 0 ? null : $"core{by}" : _signal > 0 ? $"core of {_process}, signal {_signal}{by}" : $"core of {_process}{by}";
+        string of = _process is null ? "" : $" of {_process}";
+        string signal = _signal > 0 && (_process is not null || by.Length > 0) ? $", signal {_signal}" : "";
+        return of.Length + by.Length == 0 ? null : $"core{of}{signal}{by}";
     }
 
     /// <summary>Whether any note is of this owner.</summary>
@@ -310,7 +312,8 @@ internal sealed class CoreNotes
         {
             string command = Printable(bytes.AsSpan(begin, length));
             string arguments = Printable(bytes.AsSpan(begin + length));
-            _process = arguments.Length > 0 && arguments != command ? $"{command} ({arguments})" : command;
+            string named = arguments.Length > 0 && arguments != command ? $"{command} ({arguments})" : command;
+            _process = named.Length > 0 ? named : _process;
         }
     }
 
