@@ -39,7 +39,9 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
     /// <param name="host">The target.</param>
     /// <param name="release">The CRIU that restores.</param>
     /// <param name="ignoresXsave">Whether XSAVE state is left out on a processor without XSAVE (<c>--cpu-cap none</c>).</param>
-    public static CriuFrame Build(CapturedState state, LinuxHost host, CriuRelease release, bool ignoresXsave = false)
+    /// <param name="unrecorded">What is assumed of a state whose file does not hold all of it.</param>
+    public static CriuFrame Build(CapturedState state, LinuxHost host, CriuRelease release, bool ignoresXsave = false,
+        UnrecordedState? unrecorded = null)
     {
         ArgumentNullException.ThrowIfNull(release);
         ArgumentNullException.ThrowIfNull(state);
@@ -52,7 +54,10 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
             return new CriuFrame(null, StateComponentSet.Empty, new CriuRefusal(Rules.CriuGivesUp, "cpu_init", "the processor has no FXSAVE, so no 64-bit kernel runs there"));
         }
 
-        bool hasExtended = !(area.XstateBv | state.Components).Except(StateComponentSet.Legacy).IsEmpty;
+        // Bytes that the file does not have are zeros here: they go into the frame so that it has the right shape, and are never compared.
+        UnrecordedState? assumed = state.Recorded is null ? null : unrecorded;
+        StateComponentSet used = area.XstateBv | (assumed?.InUse ?? StateComponentSet.Empty);
+        bool hasExtended = !(used | state.Components).Except(StateComponentSet.Legacy).IsEmpty || assumed is { ProcessorHasXsave: true };
         if (!host.HasXsave && hasExtended && !ignoresXsave)
         {
             return new CriuFrame(null, StateComponentSet.Empty, new CriuRefusal(Rules.CriuRefusesImage, "valid_xsave_frame",
@@ -64,7 +69,7 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
         StateComponentSet dropped = (area.XstateBv & Carried).Except(target | StateComponentSet.Legacy);
         int length = host.HasXsave ? XsaveFormat.ExtendedOffset : XsaveFormat.LegacyLength;
         List<(XsaveSlot Slot, byte[] Bytes)> pieces = [];
-        StateComponentSet taken = release.RestoresUnused && hasExtended ? target : area.XstateBv & target;
+        StateComponentSet taken = release.RestoresUnused && hasExtended ? target : used & target;
         foreach (StateComponent component in taken.Except(StateComponentSet.Legacy))
         {
             // What the image has no numbers for is restored as zeros.

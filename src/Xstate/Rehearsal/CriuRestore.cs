@@ -16,10 +16,9 @@ internal sealed record Attempt(Verdict Verdict, string? RefusedCall, Errno Errno
 /// <param name="host">The target.</param>
 /// <param name="release">The CRIU that restores.</param>
 /// <param name="check">What of cpuinfo.img is compared; null as without <c>--cpu-cap</c>.</param>
-internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCheck? check)
+/// <param name="unrecorded">What is assumed of threads whose file does not hold all of their state; null where it does.</param>
+internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCheck? check, UnrecordedState? unrecorded)
 {
-    private const uint UserShadowStackPointer = 0x6A7;
-
     private readonly ImmutableArray<Finding>.Builder _findings = ImmutableArray.CreateBuilder<Finding>();
     private readonly ImmutableArray<RegisterDifference>.Builder _differences = ImmutableArray.CreateBuilder<RegisterDifference>();
     private Verdict _verdict;
@@ -59,9 +58,19 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
             hasStale |= area.TryGetComponent(component, layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) >= 0;
         }
 
-        bool losesMxcsr = area.Mxcsr != Mxcsr.Initial && unused.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers;
-        return hasStale || losesMxcsr || (state.Msrs.TryGetValue(UserShadowStackPointer, out ulong pointer) && pointer != 0);
+        bool losesMxcsr = unused.Contains(StateComponent.Avx) && MxcsrGoesWithAvx(state, host);
+        return hasStale || losesMxcsr || UnrecordedState.DecidesMxcsr(state, host) || HasShadowStack(state);
     }
+
+    /// <summary>Whether a thread has a shadow stack: CRIU writes a pointer of zero for one that has none.</summary>
+    public static bool HasShadowStack(CapturedState state) => state.Msrs.GetValueOrDefault(MsrNames.UserShadowStackPointer) != 0;
+
+    /// <summary>
+    /// Whether a thread that does not use AVX gets another MXCSR than it had, because the kernel loads AVX from its initial
+    /// image in the standard format.
+    /// </summary>
+    public static bool MxcsrGoesWithAvx(CapturedState state, LinuxHost host) =>
+        state.ReadArea().Mxcsr != Mxcsr.Initial && host.UserFeatures.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers;
 
     private void Refuse(string call, Errno errno, Finding finding)
     {
@@ -92,11 +101,12 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
     // task_needs_shstk, arch_shstk_trampoline (criu/arch/x86/shstk.c).
     private void RestoreShadowStack(CapturedState state)
     {
-        if (!state.Msrs.TryGetValue(UserShadowStackPointer, out ulong pointer) || pointer == 0)
+        if (!HasShadowStack(state))
         {
             return;
         }
 
+        ulong pointer = state.Msrs[MsrNames.UserShadowStackPointer];
         FindingLocation where = new(state.Id, Register: "ssp");
         if (!release.RestoresShadowStacks)
         {
@@ -124,7 +134,7 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
 
     private void Restore(CapturedState state)
     {
-        CriuFrame built = CriuFrame.Build(state, host, release, check == CriuCpuCheck.None);
+        CriuFrame built = CriuFrame.Build(state, host, release, check == CriuCpuCheck.None, unrecorded);
         AddDropped(built, state);
         if (built.Frame is not { } frame)
         {

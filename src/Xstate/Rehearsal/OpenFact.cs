@@ -17,6 +17,7 @@ internal sealed record OpenFact(string Kind, string? Id, string Why, string Find
     public const string Xss = "xss";
     public const string Xfd = "xfd";
     public const string Vmm = "vmm";
+    public const string InUse = "in-use";
 
     /// <summary>What tells facts apart.</summary>
     public (string Kind, string? Id) Key => (Kind, Id);

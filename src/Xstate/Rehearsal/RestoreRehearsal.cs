@@ -81,11 +81,24 @@ public static class RestoreRehearsal
             outcome = outcome with
             {
                 Findings = findings,
-                Scope = ScopeOf(capture, restorer, options),
+                Scope = RecordedOf(written) is null ? ScopeOf(capture, restorer, options) : [TargetOutcome.RecordedState],
+                Recorded = RecordedOf(written),
                 Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null,
             };
             return AgainstTheFile(KeepingPromises(outcome, written, restorer, host), capture, restorer, options.Force);
         }
+    }
+
+    // What the file of a process holds of every thread, also when its area was cut; null when that is all of it.
+    private static StateComponentSet? RecordedOf(Capture capture)
+    {
+        StateComponentSet? recorded = null;
+        foreach (CapturedState state in capture.States.Where(state => capture.Kind == CaptureKind.Process && !state.NotRecorded.IsEmpty))
+        {
+            recorded = (recorded ?? StateComponents.UserComponents) & (state.Recorded ?? state.Components.Except(state.NotRecorded));
+        }
+
+        return recorded;
     }
 
     private static ImmutableArray<string> ScopeOf(Capture capture, Restorer restorer, RehearsalOptions options) =>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;
@@ -41,6 +42,9 @@ public sealed record TargetOutcome
     /// <summary>The part of the scope that is the registers of extended state.</summary>
     public const string ExtendedState = "extended state";
 
+    /// <summary>In place of <see cref="ExtendedState"/> where the file does not hold all of it: <see cref="Recorded"/> alone.</summary>
+    public const string RecordedState = "extended state as far as it is recorded";
+
     /// <summary>The part of the scope that is the MSRs which belong to it.</summary>
     public const string StateMsrs = "its MSRs";
 
@@ -77,8 +81,17 @@ public sealed record TargetOutcome
     /// <summary>The repaired capture that loads and is the same, whatever the facts are that are not known; null when none was needed or none helps.</summary>
     public Capture? Repaired { get; init; }
 
-    /// <summary>What the verdict covers: <see cref="ExtendedState"/>, <see cref="StateMsrs"/>, <see cref="CpuidFeatures"/>.</summary>
+    /// <summary>
+    /// What the verdict covers: <see cref="ExtendedState"/> or <see cref="RecordedState"/>, <see cref="StateMsrs"/>,
+    /// <see cref="CpuidFeatures"/>.
+    /// </summary>
     public ImmutableArray<string> Scope { get; init; } = [ExtendedState];
+
+    /// <summary>
+    /// The components that the file holds of every thread, when it does not hold all: the verdict says nothing of others. Null
+    /// when nothing is missing.
+    /// </summary>
+    public StateComponentSet? Recorded { get; init; }
 
     /// <summary>Facts that are not known and on which the outcome depends; empty when it depends on none.</summary>
     public ImmutableArray<Dependency> DependsOn { get; init; } = [];

@@ -100,7 +100,10 @@ public static class CheckReport
     {
         if (outcome.Vmm.Restores == CaptureKind.Process)
         {
-            return $"looked at: {string.Join(", ", outcome.Scope)}; not at memory, files or other registers";
+            return outcome.Recorded is { } recorded
+                ? $"looked at: {recorded.Describe()}; not at other components, which are not in the file, "
+                    + "nor at memory, files or other registers"
+                : $"looked at: {string.Join(", ", outcome.Scope)}; not at memory, files or other registers";
         }
 
         bool hasFeatures = outcome.Scope.Contains(TargetOutcome.CpuidFeatures);
@@ -188,6 +191,7 @@ public static class CheckReport
         }
 
         json.WriteEndArray();
+        JsonAnswer.WriteOptional(json, "recorded", outcome.Recorded?.ToString());
         if (outcome.Errno != Errno.None)
         {
             json.WriteString("errno", outcome.Errno.ToString());
