@@ -57,9 +57,9 @@ public class HostProbeTests
                 continue;
             }
 
-            if (info == KernelDifference.UserShadowStack && !probe.Present)
+            if (byRelease.Knows(info) == Knowledge.Unknown)
             {
-                // The release has the code; whether it was built in (CONFIG_X86_USER_SHADOW_STACK) only the probe tells.
+                // Such as whether shadow stacks were built in (CONFIG_X86_USER_SHADOW_STACK): only the probe tells.
                 continue;
             }
 

@@ -38,7 +38,7 @@ public sealed class KernelBehavior
 
     /// <summary>The mainline or stable kernel of a release.</summary>
     public static KernelBehavior Of(KernelRelease release) =>
-        new($"linux-{release}", [.. KernelDifference.All.Select(difference => new DifferenceFact(difference.Releases.Of(release), $"release {release}"))], release);
+        new($"linux-{release}", [.. KernelDifference.All.Select(difference => OfRelease(difference, release))], release);
 
     /// <summary>
     /// The kernel of a recorded host: its release, the flavour of its KVM, and over both what was probed there. Null when the record names no kernel.
@@ -99,6 +99,15 @@ public sealed class KernelBehavior
 
     /// <summary>The same kernel with somebody who decides what is not known of it.</summary>
     public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider);
+
+    // A release tells that the code is there; whether it was built in tells only the kernel itself.
+    private static DifferenceFact OfRelease(KernelDifference difference, KernelRelease release)
+    {
+        Knowledge knowledge = difference.Releases.Of(release);
+        return knowledge == Knowledge.Present && difference.Configuration is { } option
+            ? new DifferenceFact(Knowledge.Unknown, $"{option} decides, and a release number does not tell it")
+            : new DifferenceFact(knowledge, $"release {release}");
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

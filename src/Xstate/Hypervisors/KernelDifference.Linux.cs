@@ -148,6 +148,7 @@ public sealed partial class KernelDifference
     {
         Effect = "A process can have a shadow stack: arch_prctl takes ARCH_SHSTK_ENABLE, and ptrace has NT_X86_SHSTK. Before, both are refused.",
         Note = "with CONFIG_X86_USER_SHADOW_STACK",
+        Configuration = "CONFIG_X86_USER_SHADOW_STACK",
         Probe = "arch_prctl(ARCH_SHSTK_STATUS) of a child: EINVAL before",
         Source = "the shadow stack series of 6.6",
         Decides = [Rules.ShadowStackLost],

@@ -30,6 +30,12 @@ public sealed partial class KernelDifference
     /// <summary>What the releases do not say: a flavour, a condition. Null when they say everything.</summary>
     public string? Note { get; init; }
 
+    /// <summary>
+    /// The build option that decides whether a kernel of these releases really has it; null when the release alone
+    /// decides.
+    /// </summary>
+    public string? Configuration { get; init; }
+
     /// <summary>How to find out on a live kernel.</summary>
     public required string Probe { get; init; }
 
