@@ -127,10 +127,132 @@ public class RegisterEditTests
     [InlineData("xmm0=12", "xmm0 takes 16 bytes in memory order as hexadecimal digits, or a number behind 0x; '12' is neither")]
     [InlineData("xmm0=0xg", "xmm0 takes a number of at most 32 hexadecimal digits, not '0xg'")]
     [InlineData("xmm0=0x123456789012345678901234567890123", "xmm0 takes a number of at most 32 hexadecimal digits, not '0x123456789012345678901234567890123'")]
+    [InlineData("mxcsr=+rc",
+        "mxcsr takes a number or changes such as +ie, +de, +ze, +oe, +ue, +pe, +daz, +im, +dm, +zm, +om, +um, +pm, "
+        + "rc:nearest|down|up|zero, +ftz, +mm, each once, not '+rc'")]
+    [InlineData("mxcsr=+ftz,-ftz",
+        "mxcsr takes a number or changes such as +ie, +de, +ze, +oe, +ue, +pe, +daz, +im, +dm, +zm, +om, +um, +pm, "
+        + "rc:nearest|down|up|zero, +ftz, +mm, each once, not '-ftz'")]
+    [InlineData("fsw=top:8",
+        "fsw takes a number or changes such as +ie, +de, +ze, +oe, +ue, +pe, +sf, +es, +c0, +c1, +c2, "
+        + "top:N, +c3, +b, each once, not 'top:8'")]
+    [InlineData("zmm5.f32=1,2", "zmm5.f32 takes 16 values, lowest element first, not 2; zmm5.f32[0]= sets one, zmm5.f32[*]= all")]
+    [InlineData("zmm5.f32[16]=1", "zmm5.f32 has the elements 0 to 15, not '16'")]
+    [InlineData("zmm5.f32[0]=1,2", "zmm5.f32[0] takes one value, not 2")]
+    [InlineData("zmm5.f16[0]=1",
+        "there is no view 'f16'; there are f32, f64, i8, u8, x8, i16, u16, x16, i32, u32, x32, i64, u64, x64, bytes")]
+    [InlineData("xmm0.f32[0]=many", "'many' is no f32")]
+    [InlineData("xmm0.i8[0]=-129", "'-129' is no i8")]
+    [InlineData("st0.f32[0]=1", "st0 does not consist of elements of f32")]
     [InlineData("tilecfg=0x1", "tilecfg takes its bytes in memory order, without 0x")]
     [InlineData("tilecfg=", "tilecfg takes its bytes in memory order as hexadecimal digits, or a number behind 0x; '' is neither")]
     public void What_is_no_register_or_no_value_is_said(string text, string message) =>
         Assert.Equal(message, Assert.Throws<RegisterEditException>(() => RegisterEdit.Parse(text)).Message);
+
+    // MXCSR 0x1f80, FCW 0x37f, FSW 0, PKRU 0x55555554 and zeros elsewhere: what a fresh thread has.
+    [Theory]
+    [InlineData("mxcsr=+ftz,-dm", "0x9e80")]
+    [InlineData("mxcsr=rc:down", "0x3f80")]
+    [InlineData("mxcsr=RC:Zero,+DAZ", "0x7fc0")]
+    [InlineData("mxcsr=-im,-dm,-zm,-om,-um,-pm", "0x0")]
+    [InlineData("mxcsr=8064", "0x1f80")]
+    [InlineData("fcw=pc:double", "0x27f")]
+    [InlineData("fcw=-zm,rc:up", "0xb7b")]
+    [InlineData("fsw=top:5,+c3", "0x6800")]
+    [InlineData("pkru=key1:ro", "0x55555558")]
+    [InlineData("pkru=key1:rw,key15:ro", "0x95555550")]
+    [InlineData("pkru=key0:none", "0x55555555")]
+    [InlineData("st0=3.14", "c3f5285c8fc2f5c80040")]
+    [InlineData("st0=-0", "00000000000000000080")]
+    [InlineData("st7=1", "0000000000000080ff3f")]
+    [InlineData("st3=-inf", "0000000000000080ffff")]
+    [InlineData("st3=0102030405060708ff3f", "0102030405060708ff3f")]
+    [InlineData("xmm1.f32=1,-2,0.5,inf", "0000803f000000c00000003f0000807f")]
+    [InlineData("xmm1.f64=3.14,-nan(0x1)", "1f85eb51b81e0940010000000000f0ff")]
+    [InlineData("xmm1.i16=1,-1,2,-2,3,-3,32767,-32768", "0100ffff0200feff0300fdffff7f0080")]
+    [InlineData("xmm1.x32[2]=0xdeadbeef", "0000000000000000efbeadde00000000")]
+    [InlineData("ymm1.u64[*]=1", "0100000000000000010000000000000001000000000000000100000000000000")]
+    [InlineData("zmm5.f32[15]=1.5",
+        "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000c03f")]
+    public void A_value_is_typed_as_people_write_it(string text, string expected)
+    {
+        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        byte[] area = new byte[layout.StandardLength];
+        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), layout.UserComponents.Bits);
+        CapturedState fresh = RegisterEdit.Apply(
+            StateOf(area, layout), [RegisterEdit.Parse("mxcsr=0x1f80"), RegisterEdit.Parse("fcw=0x37f"),
+                RegisterEdit.Parse("pkru=0x55555554")]).Value;
+        RegisterEdit edit = RegisterEdit.Parse(text);
+        CapturedState changed = RegisterEdit.Apply(fresh, [edit]).Value;
+        Assert.Equal(expected, edit.ReadFrom(changed));
+
+        // Nothing else moves, whatever name the register goes by.
+        string[] Others(CapturedState state) =>
+        [
+            .. RegisterDump.Of(state, layout.UserComponents).Where(register =>
+                register.Name.TrimStart('x', 'y', 'z') != edit.Register.TrimStart('x', 'y', 'z'))
+                .Select(register => $"{register.Name}={register.Text}"),
+        ];
+        Assert.Equal(Others(fresh), Others(changed));
+    }
+
+    [Fact]
+    public void A_field_or_an_element_that_is_set_leaves_every_other_bit_of_its_register()
+    {
+        SplitMix64 random = new(0xF1E1D);
+        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        for (int round = 0; round < 200; round++)
+        {
+            CapturedState state = RandomState(ref random, layout);
+            string register = random.Pick("mxcsr", "fcw", "fsw", "pkru");
+            RegisterField field = random.Pick([.. RegisterFields.Of(register)]);
+            ulong value = random.Next() & (field.Mask >> field.Shift);
+            string named = field.IsFlag ? (value == 0 ? "-" : "+") + field.Name
+                : field.Values.IsEmpty ? $"{field.Name}:{value}" : $"{field.Name}:{field.Values[(int)value]}";
+            ulong before = Number(RegisterEdit.Read(register, state));
+            ulong after = Number(RegisterEdit.Read(register, RegisterEdit.Apply(state, [RegisterEdit.Parse($"{register}={named}")]).Value));
+            Assert.Equal(before & ~field.Mask, after & ~field.Mask);
+            ulong found = (after & field.Mask) >> field.Shift;
+            Assert.Equal(field.Values.IsEmpty ? value.ToString(System.Globalization.CultureInfo.InvariantCulture)
+                : field.Values[(int)value],
+                field.Values.IsEmpty ? found.ToString(System.Globalization.CultureInfo.InvariantCulture) : field.Values[(int)found]);
+
+            ElementView view = random.Pick([.. ElementView.All]);
+            string vector = random.Pick("xmm3", "ymm3", "zmm3", "zmm20");
+            int count = (vector[0] switch { 'x' => 16, 'y' => 32, _ => 64 }) / view.Size;
+            int index = random.Below(count);
+            byte[] bytes = Convert.FromHexString(RegisterEdit.Read(vector, state));
+            byte[] element = new byte[view.Size];
+            random.Fill(element);
+            element.CopyTo(bytes, index * view.Size);
+            CapturedState changed = RegisterEdit.Apply(state,
+                [RegisterEdit.Parse($"{vector}.{view.Name}[{index}]={view.Format(element)}")]).Value;
+            Assert.Equal(Convert.ToHexStringLower(bytes), RegisterEdit.Read(vector, changed));
+        }
+
+        static ulong Number(string text) => Convert.ToUInt64(text, 16);
+    }
+
+    [Fact]
+    public void A_shadow_stack_pointer_has_no_place_in_the_area_and_is_set_where_the_layout_is_a_guess()
+    {
+        XsaveLayout layout = Architecture.SampleHosts.Layout("amd-genoa");
+        byte[] area = new byte[layout.StandardLength];
+        area[XsaveFormat.XstateBvOffset] = 7;
+        CapturedState guessed = StateOf(area, layout) with { Layout = new Fact<XsaveLayout>(layout, FactSource.Guess, "test") };
+        CapturedState with = guessed with { Msrs = guessed.Msrs.Add(MsrNames.UserShadowStackPointer, 0x7fff_0000) };
+        RegisterEdit edit = RegisterEdit.Parse("ssp=0x7fff1000");
+
+        Transformed<CapturedState> changed = RegisterEdit.Apply(with, [edit]);
+        Assert.Equal("ssp from 0x7fff0000 to 0x7fff1000", Assert.Single(changed.Steps).Message);
+        Assert.Equal(0x7fff_1000UL, changed.Value.Msrs[MsrNames.UserShadowStackPointer]);
+        Assert.Equal(area, changed.Value.Area.ToArray());
+        RegisterEditException none = Assert.Throws<RegisterEditException>(() => RegisterEdit.Apply(guessed, [edit]));
+        Assert.StartsWith("ssp is not recorded", none.Message, StringComparison.Ordinal);
+
+        // A register that has a place in the area is not written at a guessed one, beside SSP or not.
+        Assert.Throws<RegisterEditException>(() => RegisterEdit.Apply(with, [edit, RegisterEdit.Parse("ymm0=0x1")]));
+    }
 
     private static CapturedState StateOf(byte[] area, XsaveLayout layout) =>
         new() { Id = 0, Area = area, Layout = new Fact<XsaveLayout>(layout, FactSource.Given, "test") };
