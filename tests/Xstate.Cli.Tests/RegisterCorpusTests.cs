@@ -27,7 +27,7 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         Assert.SkipUnless(core is not null, $"the kernel writes no core into the working directory here (core_pattern {File.ReadAllText("/proc/sys/kernel/core_pattern").Trim()})");
         Capture capture = Open(core!);
         Compare(corpus, capture, whole: true);
-        CompareWithGdb(core!, capture);
+        CompareWithGdb(capture, "-ex", $"core-file {core}");
     }
 
     [Theory]
@@ -59,7 +59,12 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         ExternalTool.Run("gdb", "-nx", "-batch", "-p", Text(corpus.Id), "-ex", $"gcore {corpus.Folder}/gdb.core");
         string? core = corpus.Find("gdb.core");
         Assert.SkipUnless(core is not null, "gdb cannot write a core here");
-        Compare(corpus, Open(core!), whole: true);
+        Capture capture = Open(core!);
+        Compare(corpus, capture, whole: true);
+        CompareWithGdb(capture, "-ex", $"core-file {core}");
+
+        // gdb attached to the process itself sees what ptrace gave here.
+        CompareWithGdb(Live(corpus), "-p", Text(corpus.Id));
     }
 
     [Theory]
@@ -76,7 +81,7 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         Artifact artifact = Artifact.Open(new MemoryStream(File.ReadAllBytes(core!)));
         Assert.Equal(["XS0812"], artifact.Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811" or "XS0812").Select(finding => finding.Rule.Id));
         Compare(corpus, artifact.Capture!, whole: false);
-        CompareWithGdb(core!, artifact.Capture!);
+        CompareWithGdb(artifact.Capture!, "-ex", $"core-file {core}");
     }
 
     [Theory]
@@ -165,13 +170,14 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         output.WriteLine($"{compared} registers compared with the program, {unknown} not held");
     }
 
-    private void CompareWithGdb(string core, Capture capture)
+    private void CompareWithGdb(Capture capture, params string[] target)
     {
         ExternalTool.Require("gdb");
         string[] names = [.. Enumerable.Range(0, 16).Select(i => $"xmm{i}"), "mxcsr", "fctrl"];
         string[] commands = [.. names.SelectMany(name => (string[])["-ex", $"thread apply all p/x ${name}{(name[0] == 'x' ? ".uint128" : "")}"])];
-        string answer = ExternalTool.Run("gdb", ["-nx", "-batch", "-ex", $"core-file {core}", .. commands]);
+        string answer = ExternalTool.Run("gdb", ["-nx", "-batch", .. target, .. commands, "-ex", "thread apply all info registers float"]);
         int compared = 0;
+        int extended = 0;
         int thread = 0;
         foreach (string line in answer[answer.IndexOf("\nThread ", StringComparison.Ordinal)..].Split('\n'))
         {
@@ -188,14 +194,27 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
                 Assert.Equal($"{thread} {name} {value.Groups["hex"].Value}", $"{thread} {name} {Convert.ToHexStringLower([.. bytes.Reverse()]).TrimStart('0').PadLeft(1, '0')}");
                 compared++;
             }
+            else if (ExtendedLine().Match(line) is { Success: true } st)
+            {
+                byte[] bytes = new byte[10];
+                CapturedState state = capture.States.Single(state => state.Id == thread);
+                Assert.True(state.TryReadRegister(st.Groups["name"].Value, bytes, out _));
+                string found = Convert.ToHexStringLower([.. bytes.Reverse()]);
+                Assert.Equal($"{thread} {st.Groups["name"]} {st.Groups["hex"]}", $"{thread} {st.Groups["name"]} {found}");
+                extended++;
+            }
         }
 
+        Assert.Equal(8 * capture.States.Length, extended);
         Assert.Equal(names.Length * capture.States.Length, compared);
-        output.WriteLine($"{compared} registers compared with gdb");
+        output.WriteLine($"{compared + extended} registers compared with gdb");
     }
 
     [GeneratedRegex(@"^Thread .*LWP (?<id>\d+)", RegexOptions.ExplicitCapture)]
     private static partial Regex ThreadLine();
+
+    [GeneratedRegex(@"^(?<name>st[0-7]) .*\(raw 0x(?<hex>[0-9a-f]{20})\)$", RegexOptions.ExplicitCapture)]
+    private static partial Regex ExtendedLine();
 
     [GeneratedRegex(@"^\$\d+ = 0x(?<hex>[0-9a-f]+)$", RegexOptions.ExplicitCapture)]
     private static partial Regex ValueLine();
