@@ -145,8 +145,7 @@ public static class Instructions
     {
         ArgumentNullException.ThrowIfNull(cpu);
         bool Has(Cr0 bit) => (value & bit) != Cr0.None;
-        bool bad = cpu.Cpl > 0 || (ulong)value >> 32 != 0
-            || (Has(Cr0.NotWriteThrough) && !Has(Cr0.CacheDisable)) || (Has(Cr0.Paging) && !Has(Cr0.ProtectionEnable))
+        bool bad = cpu.Cpl > 0 || Cr0Rules.FirstViolation((ulong)value) is not null
             || (cpu.Is64BitMode && !Has(Cr0.Paging))
             || (!Has(Cr0.WriteProtect) && (cpu.Cr4 & Cr4.ControlFlowEnforcement) != Cr4.None);
         changesMode = !bad && ((value ^ cpu.Cr0) & (Cr0.ProtectionEnable | Cr0.Paging)) != Cr0.None;

@@ -214,11 +214,7 @@ internal static class ControlRegisterRules
 
     private static Refusal? CheckCr0(ulong value, LinuxHost host)
     {
-        bool Has(Cr0 bit) => ((Cr0)value & bit) != Cr0.None;
-        string? wrong = value >> 32 != 0 ? "bits above 31"
-            : Has(Cr0.NotWriteThrough) && !Has(Cr0.CacheDisable) ? "NW without CD"
-            : Has(Cr0.Paging) && !Has(Cr0.ProtectionEnable) ? "PG without PE"
-            : null;
+        string? wrong = Cr0Rules.FirstViolation(value);
         return wrong is null || host.Behavior.Has(KernelDifference.KvmCr0Unchecked)
             ? null
             : new Refusal(Rules.Cr0Refused, KernelDifference.KvmCr0Unchecked, $"CR0 0x{value:x} has {wrong}")
