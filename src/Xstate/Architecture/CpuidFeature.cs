@@ -24,6 +24,12 @@ public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidReg
     /// <summary>What a program loses with the bit.</summary>
     public FeatureEffect Effect { get; init; }
 
+    /// <summary>
+    /// Whether programs choose their code by it when they start: it grants instructions that run at CPL 3 and are not ignored where the
+    /// feature is missing. State that the operating system enables is told by its component.
+    /// </summary>
+    public bool IsChosenByPrograms => Effect == FeatureEffect.Instructions && !CpuidFeatures.ForKernelsOrHints.Contains(Name);
+
     /// <summary>The notation of the manuals, <c>CPUID.7.0:ECX[3]</c>.</summary>
     public override string ToString() => $"CPUID.{Leaf:X}.{Subleaf:X}:{Register.ToString().ToUpperInvariant()}[{Bit}] {Name}";
 }

@@ -8,6 +8,15 @@ namespace Xstate.Architecture;
 /// </summary>
 public static class CpuidFeatures
 {
+    // Instructions of CPL 0, ways into the kernel that the C library does not choose by CPUID, prefixes and prefetches that are no
+    // operations elsewhere, and the bits of leaf 0x1E that repeat those of leaf 7.
+    internal static readonly ImmutableHashSet<string> ForKernelsOrHints =
+    [
+        "SEP", "SYSCALL", "INVPCID", "SMAP", "PCOMMIT", "XSAVES", "WRMSRNS", "LKGS", "MSRLIST", "HRESET", "PCONFIG", "WBNOINVD", "KL",
+        "HLE", "PREFETCHWT1", "PREFETCHI", "AMD_PREFETCHI", "CLDEMOTE",
+        "AMX_INT8_1E", "AMX_BF16_1E", "AMX_COMPLEX_1E", "AMX_FP16_1E",
+    ];
+
     private static readonly List<CpuidFeature> Rows = [];
 
     // CPUID.1.0:ECX

@@ -60,12 +60,13 @@ internal static class GuestPromises
 
     // What the processor has or KVM offers. A feature with state of its own is judged by its component; every processor with SSE has what MMXEXT names.
     private static bool IsThere(CpuidFeature feature, LinuxHost host) =>
-        feature.IsIn(host.Record.Cpuid)
-        || feature.IsIn(host.KvmCpuid)
-        || (feature == CpuidFeatures.Mmxext && CpuidFeatures.Sse.IsIn(host.Record.Cpuid));
+        IsIn(feature, host.Record.Cpuid) || feature.IsIn(host.KvmCpuid);
+
+    internal static bool IsIn(CpuidFeature feature, CpuidTable cpuid) =>
+        feature.IsIn(cpuid) || (feature == CpuidFeatures.Mmxext && CpuidFeatures.Sse.IsIn(cpuid));
 
     // A dump with holes does not say that its processor lacks what the hole would tell.
-    private static bool IsRecorded(CpuidFeature feature, CpuidTable cpuid)
+    internal static bool IsRecorded(CpuidFeature feature, CpuidTable cpuid)
     {
         uint last = cpuid.Read(feature.Leaf & 0x8000_0000).Eax;
         return cpuid.TryRead(feature.Leaf, feature.Subleaf, out _) || feature.Leaf > last || (feature.Subleaf != 0 && cpuid.TryRead(feature.Leaf, 0, out _));
@@ -74,7 +75,7 @@ internal static class GuestPromises
     private static FindingLocation Where(CapturedState state, CpuidFeature first) =>
         new(state.Id, Leaf: FormattableString.Invariant($"0x{first.Leaf:x}.{first.Subleaf:x}.{first.Register.ToString().ToLowerInvariant()}"));
 
-    private static string Names(List<CpuidFeature> features) =>
+    internal static string Names(List<CpuidFeature> features) =>
         string.Join(", ", features.Take(MaxNames).Select(feature => feature.Name)) + (features.Count > MaxNames ? $" and {features.Count - MaxNames} more" : "");
 
     private static string Printable(string vendor) => new([.. vendor.Select(character => char.IsAsciiLetterOrDigit(character) || character is ' ' or '.' or '!' ? character : '?')]);

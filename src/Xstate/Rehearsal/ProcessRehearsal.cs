@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Numerics;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
@@ -16,8 +15,6 @@ namespace Xstate.Rehearsal;
 /// </summary>
 public static class ProcessRehearsal
 {
-    private const int MaxFeatures = 8;
-
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null) => RestoreRehearsal.Perform(capture, host, options);
 
@@ -232,27 +229,23 @@ public static class ProcessRehearsal
         return components.Overlaps(StateComponentSet.Of(StateComponent.BndCsr, StateComponent.Opmask, StateComponent.Pkru)) ? true : null;
     }
 
-    // Programs choose their code by CPUID when they start. Only bits that grant instructions or registers; the operating system's own bits change with it.
+    // Programs choose their code by CPUID when they start.
     private static void AddMissingFeatures(ImmutableArray<Finding>.Builder findings, CpuidTable source, CpuidTable target)
     {
-        List<string> missing = [];
-        foreach ((uint leaf, CpuidRegister register, uint mask) in (ReadOnlySpan<(uint, CpuidRegister, uint)>)
+        List<CpuidFeature> missing =
         [
-            (1, CpuidRegister.Ecx, 0x76D8_3203), (1, CpuidRegister.Edx, 0x0780_8000), (7, CpuidRegister.Ebx, 0xFDAF_4929), (7, CpuidRegister.Ecx, 0x1840_5F62), (7, CpuidRegister.Edx, 0x03C0_410C),
-            (0x8000_0001, CpuidRegister.Ecx, 0x0021_0961),
-        ])
-        {
-            uint lost = source.Read(leaf, 0)[register] & ~target.Read(leaf, 0)[register] & mask;
-            for (; lost != 0; lost &= lost - 1)
-            {
-                missing.Add($"{leaf:x}.0:{register.ToString().ToUpperInvariant()}[{BitOperations.TrailingZeroCount(lost)}]");
-            }
-        }
-
+            .. CpuidFeatures.All.Where(feature => feature.IsChosenByPrograms && feature.IsIn(source) && !GuestPromises.IsIn(feature, target)
+                && GuestPromises.IsRecorded(feature, target)),
+        ];
         if (missing.Count > 0)
         {
-            string names = string.Join(", ", missing.Take(MaxFeatures)) + (missing.Count > MaxFeatures ? $" and {missing.Count - MaxFeatures} more" : "");
-            findings.Add(RestoreRehearsal.OfRule(Rules.InstructionsLacking, $"the processor where the process started has instructions that the target lacks: CPUID {names}", new FindingLocation(Leaf: missing[0])));
+            string names = GuestPromises.Names(missing);
+            string what = $"the processor where the process started has instructions that the target lacks: {names}";
+            findings.Add(RestoreRehearsal.OfRule(Rules.InstructionsLacking, what, new FindingLocation(Leaf: Leaf(missing[0]))));
         }
     }
+
+    private static string Leaf(CpuidFeature feature) =>
+        FormattableString.Invariant(
+            $"{feature.Leaf:x}.{feature.Subleaf:x}:{feature.Register.ToString().ToUpperInvariant()}[{feature.Bit}]");
 }

@@ -137,7 +137,7 @@ public class ProcessRehearsalTests
         Assert.Equal(Verdict.Same, toIntel.Verdict);
         Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1009" && finding.Severity == Severity.Info);
         Assert.DoesNotContain(toIntel.Findings, finding => finding.Rule.Id == "XS1001");
-        Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1008" && finding.Message.Contains("80000001.0:ECX[6]", StringComparison.Ordinal));
+        Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1008" && finding.Message.Contains("SSE4A", StringComparison.Ordinal));
         TargetOutcome toRome = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(zen4), Host("amd-rome"));
         Assert.Equal(Verdict.Differs, toRome.Verdict);
         Assert.Contains(toRome.Findings, finding => finding.Rule.Id == "XS1005");
