@@ -90,6 +90,25 @@ public class KvmOwnTestsTests
         Assert.Equal(0, steps[6].GetProperty("result").GetProperty("count").GetInt32());
     }
 
+    /// <summary>set_sregs_test.c: before KVM_SET_CPUID2 no bit of EFER that CPUID announces, where the kernel looks.</summary>
+    [Theory]
+    [InlineData("6.12.107", false)]
+    [InlineData("6.12.117", true)]
+    [InlineData("7.0.1", false)]
+    [InlineData("7.2.13", true)]
+    [InlineData("7.3.4", true)]
+    public void A_virtual_CPU_without_CPUID_takes_no_announced_bit_of_EFER(string kernel, bool looks)
+    {
+        foreach (string host in (ReadOnlySpan<string>)["amd-genoa", "intel-icelake"])
+        {
+            // LME, NX, SVME, FFXSR and AUTOIBRS; then SCE, which needs no feature.
+            string steps = string.Join(',', new[] { 0x100, 0x800, 0x1000, 0x4000, 0x20_0000, 1 }
+                .Select(efer => $"{{\"op\":\"set_sregs\",\"cr0\":\"0x60000010\",\"cr4\":\"0x0\",\"efer\":\"0x{efer:x}\"}}"));
+            bool[] taken = [.. Run(host, kernel, steps).Select(step => step.GetProperty("errno").ValueKind == JsonValueKind.Number)];
+            Assert.Equal([!looks, !looks, !looks, !looks, !looks, true], taken);
+        }
+    }
+
     /// <summary>xsave.c: moves that need AVX state, and XSETBV, as the guest's XCR0 and CR4 have it.</summary>
     [Theory]
     [InlineData("0x40220", "vmovdqa xmm0, [0x8000]", "#UD")]
@@ -111,14 +130,19 @@ public class KvmOwnTestsTests
         }
     }
 
-    private static JsonElement[] Run(string host, string kernel, string steps)
+    internal static JsonElement[] Run(LinuxHost host, string steps)
     {
         using StringReader input = new($"{{\"name\":\"a\",\"steps\":[{steps}]}}");
         Scenario scenario = Assert.Single(ScenarioReader.Read(input, new IcedAssembler()));
+        using MemoryStream output = new();
+        ScenarioRunner.Run(scenario, new ModelBackend(host, new IcedDecoder()), output);
+        return [.. JsonDocument.Parse(output.ToArray()).RootElement.GetProperty("steps").EnumerateArray()];
+    }
+
+    private static JsonElement[] Run(string host, string kernel, string steps)
+    {
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
         HostRecord record = new() { Name = host, Cpuid = SampleHosts.Open(host).Cpuid, Provenance = new Provenance(FactSource.Given, "test") };
-        using MemoryStream output = new();
-        ScenarioRunner.Run(scenario, new ModelBackend(new LinuxHost(record, KernelBehavior.Of(release)), new IcedDecoder()), output);
-        return [.. JsonDocument.Parse(output.ToArray()).RootElement.GetProperty("steps").EnumerateArray()];
+        return Run(new LinuxHost(record, KernelBehavior.Of(release)), steps);
     }
 }
