@@ -50,7 +50,8 @@ internal static class ComponentImage
         int visible = ModeVisibility.VisibleLength(component, registers.Length, cpu.Is64BitMode);
         bool leavesPadding = (component == StateComponent.BndCsr && cpu.Profile.BndCsrPaddingLeft)
             || (component == StateComponent.Pkru && cpu.Profile.PkruPaddingLeft);
-        return leavesPadding ? UsedLength(component, visible)
+        return component == StateComponent.Pkru && cpu.Profile.PkruQuadwordStored ? sizeof(ulong)
+            : leavesPadding ? UsedLength(component, visible)
             : component == StateComponent.Lbr ? LbrLength(registers)
             : visible;
     }

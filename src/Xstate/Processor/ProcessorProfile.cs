@@ -74,6 +74,15 @@ public sealed class ProcessorProfile
         AreaProbedAtItsEnd = Has(ProcessorQuirks.AreaProbedAtItsEnd);
         CompactedMxcsrCheckedLate = Has(ProcessorQuirks.CompactedMxcsrCheckedLate);
         AreaAccessedPiecewise = Has(ProcessorQuirks.AreaAccessedPiecewise);
+        CompactedPlacesByRfbm = Has(ProcessorQuirks.CompactedPlacesByRfbm);
+        MxcsrInUseAsSse = Has(ProcessorQuirks.MxcsrInUseAsSse);
+        MxcsrCheckedAfterX87 = Has(ProcessorQuirks.MxcsrCheckedAfterX87);
+        Hi16ZmmInUseOutside64BitMode = Has(ProcessorQuirks.Hi16ZmmInUseOutside64BitMode);
+        CetXinuseMistaken = Has(ProcessorQuirks.CetXinuseMistaken);
+        CetImageUnchecked = Has(ProcessorQuirks.CetImageUnchecked);
+        PkruQuadwordStored = Has(ProcessorQuirks.PkruQuadwordStored);
+        XstateBv63Ignored = Has(ProcessorQuirks.XstateBv63Ignored);
+        AvxInitialClearsZmmHi256 = Has(ProcessorQuirks.AvxInitialClearsZmmHi256);
     }
 
     /// <summary>Linear addresses of processors that do not say: four-level paging.</summary>
@@ -196,6 +205,24 @@ public sealed class ProcessorProfile
     internal bool CompactedMxcsrCheckedLate { get; }
 
     internal bool AreaAccessedPiecewise { get; }
+
+    internal bool CompactedPlacesByRfbm { get; }
+
+    internal bool MxcsrInUseAsSse { get; }
+
+    internal bool MxcsrCheckedAfterX87 { get; }
+
+    internal bool Hi16ZmmInUseOutside64BitMode { get; }
+
+    internal bool CetXinuseMistaken { get; }
+
+    internal bool CetImageUnchecked { get; }
+
+    internal bool PkruQuadwordStored { get; }
+
+    internal bool XstateBv63Ignored { get; }
+
+    internal bool AvxInitialClearsZmmHi256 { get; }
 
     /// <summary>The profile of a processor from its CPUID, with the quirks that CPUID gives away.</summary>
     public static ProcessorProfile FromCpuid(CpuidTable cpuid, string name = "cpuid")

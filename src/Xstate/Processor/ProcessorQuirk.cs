@@ -19,6 +19,9 @@ public sealed record ProcessorQuirk(string Name, string Summary, string Source, 
 /// <summary>The catalogue of quirks. Each has one place in the model that asks for it, and a test that fails when it is removed.</summary>
 public static class ProcessorQuirks
 {
+    // CPUID there is that of the processor that it plays.
+    private const string OfBochs = "measured on Bochs 2.7 (tigerlake); an error there, chosen by name only";
+
     /// <summary>XINUSE is recomputed from the registers.</summary>
     public static ProcessorQuirk XinuseByValue { get; } = new(
         "xinuse-by-value",
@@ -229,6 +232,78 @@ public static class ProcessorQuirks
         "measured on guests of QEMU TCG (kernels 5.4 to 7.3)",
         identity => identity.IsTcg);
 
+    /// <summary>Bochs: places of the compacted form.</summary>
+    public static ProcessorQuirk CompactedPlacesByRfbm { get; } = new(
+        "compacted-places-by-rfbm",
+        "Compacted restores find components where RFBM alone would put them, whatever XCOMP_BV says; compacted saves do so too, but from "
+            + "byte 160 on (from 416 with RFBM[1]) instead of 576.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: MXCSR goes with SSE.</summary>
+    public static ProcessorQuirk MxcsrInUseAsSse { get; } = new(
+        "mxcsr-in-use-as-sse",
+        "XSAVE and XSAVEOPT count an MXCSR other than 1F80h for XINUSE[1] as the compacted saves do, and the compacted forms store and load "
+            + "MXCSR with RFBM[1], whatever XSTATE_BV says.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: the check of MXCSR comes late.</summary>
+    public static ProcessorQuirk MxcsrCheckedAfterX87 { get; } = new(
+        "mxcsr-checked-after-x87",
+        "XRSTOR and XRSTORS raise #GP for MXCSR after they have loaded or initialized x87.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: XINUSE[7] outside 64-bit mode.</summary>
+    public static ProcessorQuirk Hi16ZmmInUseOutside64BitMode { get; } = new(
+        "hi16-zmm-in-use-outside-64-bit-mode",
+        "XINUSE[7] is 1 outside 64-bit mode, where the SDM says that it is 0.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: XINUSE[11] and XINUSE[12].</summary>
+    public static ProcessorQuirk CetXinuseMistaken { get; } = new(
+        "cet-xinuse-mistaken",
+        "XINUSE[11] is 1 exactly while both MSRs of CET_U are 0, and XINUSE[12] looks at IA32_PL0_SSP alone.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: values of CET that WRMSR refuses.</summary>
+    public static ProcessorQuirk CetImageUnchecked { get; } = new(
+        "cet-image-unchecked",
+        "XRSTORS leaves an MSR of CET as it is where the image has a value that WRMSR would refuse, instead of raising #GP.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: what is stored of PKRU.</summary>
+    public static ProcessorQuirk PkruQuadwordStored { get; } = new(
+        "pkru-quadword-stored",
+        "Saves write eight bytes of PKRU's slot, the register and zeros, and leave the rest of it.",
+        "measured on Bochs 2.7 (tigerlake), where the slot has 64 bytes; chosen by name only",
+        _ => false);
+
+    /// <summary>Bochs: XSTATE_BV[63].</summary>
+    public static ProcessorQuirk XstateBv63Ignored { get; } = new(
+        "xstate-bv-63-ignored",
+        "A compacted restore takes an XSTATE_BV with bit 63 set.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>Bochs: initializing AVX.</summary>
+    public static ProcessorQuirk AvxInitialClearsZmmHi256 { get; } = new(
+        "avx-initial-clears-zmm-hi256",
+        "A restore that initializes AVX zeros the upper halves of the same ZMM registers too, whether or not RFBM asks for ZMM_Hi256.",
+        OfBochs,
+        _ => false);
+
+    /// <summary>INIT and CR0.</summary>
+    public static ProcessorQuirk InitResetsCr0 { get; } = new(
+        "init-resets-cr0",
+        "INIT sets CR0.CD and CR0.NW as RESET does; by the note under the SDM's table it leaves them.",
+        "measured on QEMU 7.2 TCG and Bochs 2.7; KVM leaves them since 5.15; chosen by name only",
+        _ => false);
+
     /// <summary>Every quirk, in the order of the documentation.</summary>
     public static ImmutableArray<ProcessorQuirk> All { get; } =
     [
@@ -262,6 +337,16 @@ public static class ProcessorQuirks
         XsetbvNotIntercepted,
         XsetbvPrivilegeFirst,
         XrstorIgnoresTaskSwitched,
+        CompactedPlacesByRfbm,
+        MxcsrInUseAsSse,
+        MxcsrCheckedAfterX87,
+        Hi16ZmmInUseOutside64BitMode,
+        CetXinuseMistaken,
+        CetImageUnchecked,
+        PkruQuadwordStored,
+        XstateBv63Ignored,
+        AvxInitialClearsZmmHi256,
+        InitResetsCr0,
     ];
 
     /// <summary>The quirk of a name.</summary>

@@ -159,7 +159,9 @@ public sealed class ProcessorState
             ulong? value = row.Register == ControlRegister.Xss && Profile.Has(ProcessorQuirks.InitClearsXss) ? 0 : row.InitValue;
             if (value is { } set)
             {
-                Set(row.Register, row.InitKeeps == 0 ? set : set | (Get(row.Register) & row.InitKeeps));
+                bool resets = row.Register == ControlRegister.Cr0 && Profile.Has(ProcessorQuirks.InitResetsCr0);
+                ulong kept = resets ? row.ResetValue : Get(row.Register);
+                Set(row.Register, row.InitKeeps == 0 ? set : set | (kept & row.InitKeeps));
             }
         }
 
@@ -258,13 +260,20 @@ public sealed class ProcessorState
 
     private bool IsInUseByValue(StateComponent component)
     {
+        if (Profile.CetXinuseMistaken && component is StateComponent.CetU or StateComponent.CetS)
+        {
+            ReadOnlySpan<byte> cet = Registers.Read(component);
+            return component == StateComponent.CetU ? !cet.ContainsAnyExcept((byte)0) : cet[..sizeof(ulong)].ContainsAnyExcept((byte)0);
+        }
+
         if (!HidesRegistersOf(component))
         {
             return !Registers.IsInitial(component, Profile.X87XinuseIgnoresPointers);
         }
 
         ReadOnlySpan<byte> bytes = Registers.Read(component);
-        return bytes[..ModeVisibility.VisibleLength(component, bytes.Length, is64BitMode: false)].ContainsAnyExcept((byte)0);
+        return (component == StateComponent.Hi16Zmm && Profile.Hi16ZmmInUseOutside64BitMode)
+            || bytes[..ModeVisibility.VisibleLength(component, bytes.Length, is64BitMode: false)].ContainsAnyExcept((byte)0);
     }
 
     private void LeaveToFirmware()

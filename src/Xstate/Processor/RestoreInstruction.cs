@@ -37,7 +37,7 @@ internal static class RestoreInstruction
 
         StateComponentSet loaded = rfbm & area.XstateBv;
         fault = InstructionChecks.OfExtent(cpu, address, memory.Length, Extent(profile, area, compacted, rfbm, loaded), PageFaultErrors.None);
-        bool isBad = compacted ? IsBadCompactedHeader(area) : IsBadStandardHeader(area, cpu.Xcr0);
+        bool isBad = compacted ? IsBadCompactedHeader(area, profile) : IsBadStandardHeader(area, cpu.Xcr0);
         if (isBad && !(fault.IsFault && profile.AreaProbedAtItsEnd))
         {
             return Fault.GeneralProtection;
@@ -54,10 +54,17 @@ internal static class RestoreInstruction
             return Fault.DeviceNotAvailable;
         }
 
-        bool loadsMxcsr = compacted ? loaded.Contains(StateComponent.Sse) : rfbm.Overlaps(profile.MxcsrCarriers);
+        bool loadsMxcsr = compacted
+            ? (profile.MxcsrInUseAsSse ? rfbm : loaded).Contains(StateComponent.Sse)
+            : rfbm.Overlaps(profile.MxcsrCarriers);
         if (loadsMxcsr && (area.Mxcsr & ~profile.MxcsrMask) != 0 && !profile.MxcsrUnchecked)
         {
-            if (compacted && profile.CompactedMxcsrCheckedLate)
+            if (profile.MxcsrCheckedAfterX87)
+            {
+                StateComponentSet x87 = StateComponentSet.Of(StateComponent.X87);
+                Commit(cpu, area, compacted, rfbm & x87, loaded & x87, operand);
+            }
+            else if (compacted && profile.CompactedMxcsrCheckedLate)
             {
                 StateComponentSet begun = rfbm.Except(loaded).Without(StateComponent.Pkru) | (loaded & StateComponentSet.Legacy);
                 Commit(cpu, area, compacted, begun, loaded & StateComponentSet.Legacy, operand);
@@ -87,8 +94,9 @@ internal static class RestoreInstruction
     private static bool IsBadStandardHeader(XsaveArea area, StateComponentSet xcr0) =>
         !xcr0.ContainsAll(area.XstateBv) || area.XcompBv != 0 || area.ReservedHeader[..StandardReservedLength].ContainsAnyExcept((byte)0);
 
-    private static bool IsBadCompactedHeader(XsaveArea area) =>
-        !new StateComponentSet(area.XcompBv & ~CompactedFlag).ContainsAll(area.XstateBv) || area.ReservedHeader.ContainsAnyExcept((byte)0);
+    private static bool IsBadCompactedHeader(XsaveArea area, ProcessorProfile profile) =>
+        !new StateComponentSet(profile.XstateBv63Ignored ? area.XcompBv : area.XcompBv & ~CompactedFlag).ContainsAll(area.XstateBv)
+        || area.ReservedHeader.ContainsAnyExcept((byte)0);
 
     private static void Commit(
         ProcessorState cpu, XsaveArea area, bool compacted, StateComponentSet rfbm, StateComponentSet loaded, XsaveOperand operand)
@@ -96,6 +104,10 @@ internal static class RestoreInstruction
         foreach (StateComponent component in rfbm.Except(loaded))
         {
             ComponentImage.Initialize(cpu, component);
+            if (component == StateComponent.Avx && cpu.Profile.AvxInitialClearsZmmHi256)
+            {
+                ComponentImage.Initialize(cpu, StateComponent.ZmmHi256);
+            }
         }
 
         if (loaded.Contains(StateComponent.X87))
@@ -111,7 +123,8 @@ internal static class RestoreInstruction
         cpu.Registers.Touch(cpu.Is64BitMode ? loaded : loaded.Without(StateComponent.Hi16Zmm));
         if (compacted)
         {
-            foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(new StateComponentSet(area.XcompBv & ~CompactedFlag)))
+            StateComponentSet places = cpu.Profile.CompactedPlacesByRfbm ? rfbm : new StateComponentSet(area.XcompBv & ~CompactedFlag);
+            foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(places))
             {
                 if (loaded.Contains(slot.Component))
                 {
@@ -140,6 +153,9 @@ internal static class RestoreInstruction
                 break;
             case StateComponent.Lbr:
                 SupervisorImage.LoadLbr(cpu, bytes);
+                break;
+            case StateComponent.CetU or StateComponent.CetS when cpu.Profile.CetImageUnchecked:
+                SupervisorImage.LoadAccepted(cpu, slot.Component, bytes);
                 break;
             default:
                 ComponentImage.Load(cpu, slot.Component, bytes);

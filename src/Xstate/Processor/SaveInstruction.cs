@@ -46,6 +46,11 @@ internal static class SaveInstruction
         }
 
         StateComponentSet inUse = cpu.XinuseOf(rfbm).Except(cpu.EffectiveXfd);
+        if (compacted || profile.MxcsrInUseAsSse)
+        {
+            inUse = WithMxcsr(cpu, rfbm, inUse);
+        }
+
         if (compacted)
         {
             SaveCompacted(cpu, kind, memory, address, rfbm, inUse, operand);
@@ -93,25 +98,21 @@ internal static class SaveInstruction
         ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse, XsaveOperand operand)
     {
         StateComponentSet xstateBv = inUse;
-        if (rfbm.Contains(StateComponent.Sse) && cpu.Registers.Mxcsr != Mxcsr.Initial)
-        {
-            xstateBv = xstateBv.With(StateComponent.Sse);
-        }
-
         ulong xcompBv = CompactedFlag | rfbm.Bits;
         StateComponentSet stored = kind == Kind.Xsaves ? xstateBv.Except(UnmodifiedSince(cpu, address, xcompBv)) : xstateBv;
         StoreLegacy(cpu, stored, memory, operand);
-        if (stored.Contains(StateComponent.Sse))
+        if ((cpu.Profile.MxcsrInUseAsSse ? rfbm : stored).Contains(StateComponent.Sse))
         {
             StoreMxcsr(cpu, memory);
         }
 
         // Places follow RFBM whether or not a component is stored (SDM Vol. 1, 13.4.3).
+        int misplaced = !cpu.Profile.CompactedPlacesByRfbm ? 0 : (rfbm.Contains(StateComponent.Sse) ? XmmEnd : XmmOffset) - ExtendedOffset;
         foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(rfbm))
         {
             if (stored.Contains(slot.Component))
             {
-                ComponentImage.Store(cpu, slot.Component, memory.Slice(slot.Offset, slot.Size));
+                ComponentImage.Store(cpu, slot.Component, memory.Slice(slot.Offset + misplaced, slot.Size));
             }
         }
 
@@ -119,6 +120,10 @@ internal static class SaveInstruction
         BinaryPrimitives.WriteUInt64LittleEndian(memory[XcompBvOffset..], xcompBv);
         StopWhatWasSaved(cpu, rfbm);
     }
+
+    // The compacted forms have no other place for MXCSR than component 1 (SDM Vol. 1, 13.10).
+    private static StateComponentSet WithMxcsr(ProcessorState cpu, StateComponentSet rfbm, StateComponentSet inUse) =>
+        rfbm.Contains(StateComponent.Sse) && cpu.Registers.Mxcsr != Mxcsr.Initial ? inUse.With(StateComponent.Sse) : inUse;
 
     private static void StoreLegacy(ProcessorState cpu, StateComponentSet stored, Span<byte> memory, XsaveOperand operand)
     {

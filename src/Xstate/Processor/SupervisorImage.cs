@@ -49,8 +49,25 @@ internal static class SupervisorImage
         }
     }
 
+    /// <summary>Loads the MSRs of a component that WRMSR would take; the others keep their values (quirk cet-image-unchecked).</summary>
+    public static void LoadAccepted(ProcessorState cpu, StateComponent component, ReadOnlySpan<byte> image)
+    {
+        foreach (StateMsr msr in StateMsrs.Of(component))
+        {
+            if (msr.AcceptsImage(cpu.Profile, msr.Read(image)))
+            {
+                image.Slice(msr.Offset, sizeof(ulong)).CopyTo(cpu.Registers.Bytes(component)[msr.Offset..]);
+            }
+        }
+    }
+
     private static bool IsLoadable(ProcessorState cpu, StateComponent component, ReadOnlySpan<byte> image)
     {
+        if (cpu.Profile.CetImageUnchecked && component is StateComponent.CetU or StateComponent.CetS)
+        {
+            return true;
+        }
+
         int known = 0;
         foreach (StateMsr msr in StateMsrs.Of(component))
         {
