@@ -84,8 +84,17 @@ public class LiveProcessTests
         Assert.Equal(Errno.EINVAL, outcome.Errno);
         Finding why = Assert.Single(outcome.Findings);
         Assert.Equal("XS1506", why.Rule.Id);
-        Assert.Equal(before.Area.ToArray(), Assert.Single(process.Read().Capture.States).Area.ToArray());
+        Assert.Equal(Registers(before), Registers(Assert.Single(process.Read().Capture.States)));
         Assert.Equal(("0", 'S'), Status(child.Id));
+    }
+
+    // Without XSTATE_BV, in which an initial component may come to be in use while the thread sleeps (measured on kvm_pvm): its bytes are
+    // the initial ones either way.
+    private static byte[] Registers(CapturedState state)
+    {
+        byte[] area = state.Area.ToArray();
+        area.AsSpan(XsaveFormat.XstateBvOffset, sizeof(ulong)).Clear();
+        return area;
     }
 
     [Fact]
