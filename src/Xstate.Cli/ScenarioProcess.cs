@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Xstate.Hypervisors;
 using Xstate.Linux;
@@ -17,10 +18,13 @@ internal static class ScenarioProcess
     public const string Option = "--here";
 
     /// <summary>Performs a scenario there and copies its line of answers.</summary>
+    /// <param name="scenario">The scenario.</param>
+    /// <param name="budget">How many times the usual budget it has.</param>
+    /// <param name="output">Where the line goes.</param>
     /// <exception cref="LinuxException">It could not be started, or ended without an answer.</exception>
-    public static void Run(Scenario scenario, Stream output)
+    public static void Run(Scenario scenario, int budget, Stream output)
     {
-        using Process process = Start();
+        using Process process = Start(budget);
         Task feeding = Task.Run(() => Feed(process.StandardInput.BaseStream, scenario.Text));
         process.StandardOutput.BaseStream.CopyTo(output);
         feeding.GetAwaiter().GetResult();
@@ -28,19 +32,19 @@ internal static class ScenarioProcess
         if (process.ExitCode != ExitCode.Fine)
         {
             // What went wrong is on standard error, which is this process's too.
-            throw new LinuxException($"the process for scenario {scenario.Name} ended with {process.ExitCode}", Errno.EIO);
+            throw new LinuxException($"the process for scenario {Quotation.Cut(scenario.Name)} ended with {process.ExitCode}", Errno.EIO);
         }
 
         output.Flush();
     }
 
-    private static Process Start()
+    private static Process Start(int budget)
     {
         // Started as "dotnet Xstate.Cli.dll", the program is dotnet and the first argument the command.
         string program = Environment.ProcessPath!;
         string command = Environment.GetCommandLineArgs()[0];
         bool isHosted = Path.GetFileNameWithoutExtension(program) == "dotnet";
-        string[] arguments = ["run", "-", "--backend", "kvm", Option];
+        string[] arguments = ["run", "-", "--backend", "kvm", "--budget", budget.ToString(CultureInfo.InvariantCulture), Option];
         ProcessStartInfo start = new(program, isHosted ? [command, .. arguments] : arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
         try
         {

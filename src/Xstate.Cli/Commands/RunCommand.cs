@@ -22,8 +22,17 @@ internal static class RunCommand
         Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
         Option<bool> json = new("--json") { Description = "Print one JSON answer for all scenarios instead of a line of JSON for each." };
         Option<bool> text = new("--text") { Description = "Print a readable line for each step; an image as what differs from the one before it." };
+        Option<int> factor = new("--budget")
+        {
+            Description = "How many times the usual budget the scenarios of FILE have together (instructions of guest code on the model, "
+                + "memory that is dumped, time on a processor).",
+            DefaultValueFactory = _ => 1,
+        };
         Option<bool> here = new(ScenarioProcess.Option) { Description = "Perform all scenarios in this process, also those that ask for a permission.", Hidden = true };
-        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") { file, backend, host, supported, json, text, here };
+        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") 
+        {
+            file, backend, host, supported, json, text, factor, here,
+        };
         command.SetAction(parsed =>
         {
             Form form = (parsed.GetValue(json), parsed.GetValue(text)) switch
@@ -33,10 +42,18 @@ internal static class RunCommand
                 (_, true) => Form.Text,
                 _ => Form.Lines,
             };
-            return Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported), parsed.GetValue(here), form);
+            int times = parsed.GetValue(factor) is >= 1 and <= MaxFactor and int given ? given
+                : throw new UsageException($"--budget is a number from 1 to {MaxFactor}");
+            return Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported),
+                parsed.GetValue(here), form, times);
         });
         return command;
     }
+
+    private const int MaxFactor = 1_000_000;
+
+    // Bytes; an answer in one piece is held in memory.
+    private const long MaxAnswers = 512L << 20;
 
     private enum Form
     {
@@ -45,11 +62,13 @@ internal static class RunCommand
         Text,
     }
 
-    private static int Run(string file, string backend, string? host, string? supported, bool here, Form form)
+    private static int Run(string file, string backend, string? host, string? supported, bool here, Form form, int budget)
     {
         if (backend == "model")
         {
-            return Perform(file, static _ => false, HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported, new IcedDecoder()), form);
+            return Perform(file, static _ => false,
+                HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported,
+                    new IcedDecoder()), form, budget);
         }
 
         if (host is not null || supported is not null)
@@ -64,24 +83,37 @@ internal static class RunCommand
 
         // Steps of a process need no KVM; on a machine without one those of KVM answer that they are not supported.
         using KvmDevice? device = HostProbe.IsKvmUsable(out _) ? KvmDevice.Open() : null;
-        return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device), form);
+        return Perform(file, scenario => scenario.AsksForPermission && !here, new KernelScenarioBackend(device), form, budget);
     }
 
-    private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend, Form form)
+    private static int Perform(string file, Func<Scenario, bool> needsProcess, ScenarioBackend backend, Form form, int factor)
     {
+        ScenarioBudget budget = new(factor, static () => Environment.CpuUsage.TotalTime);
         using StreamReader input = new(ArtifactInput.OpenStream(file), Encoding.UTF8);
         IEnumerable<Scenario> scenarios = ScenarioReader.Read(input, new IcedAssembler());
         switch (form)
         {
             case Form.Json:
                 // An answer is whole or it is none.
-                List<ReadOnlyMemory<byte>> answers = [.. scenarios.Select(scenario => Answer(scenario, needsProcess, backend))];
+                List<ReadOnlyMemory<byte>> answers = [];
+                long length = 0;
+                foreach (Scenario scenario in scenarios)
+                {
+                    answers.Add(Answer(scenario));
+                    length += answers[^1].Length;
+                    if (length > MaxAnswers)
+                    {
+                        string problem = $"the answers have more than the {MaxAnswers >> 20} MiB that --json prints as one; ";
+                        throw new ScenarioException(scenario.Line, "", problem + "without it each scenario is a line");
+                    }
+                }
+
                 Standard.Write(stream => RunReport.WriteJson(stream, answers));
                 break;
             case Form.Text:
                 foreach (Scenario scenario in scenarios)
                 {
-                    RunReport.WriteText(Standard.Out, scenario, Answer(scenario, needsProcess, backend));
+                    RunReport.WriteText(Standard.Out, scenario, Answer(scenario));
                 }
 
                 break;
@@ -90,31 +122,31 @@ internal static class RunCommand
                 {
                     foreach (Scenario scenario in scenarios)
                     {
-                        Perform(scenario, needsProcess, backend, stream);
+                        Answered(scenario, stream);
                     }
                 });
                 break;
         }
 
         return ExitCode.Fine;
-    }
 
-    private static ReadOnlyMemory<byte> Answer(Scenario scenario, Func<Scenario, bool> needsProcess, ScenarioBackend backend)
-    {
-        using MemoryStream line = new();
-        Perform(scenario, needsProcess, backend, line);
-        return line.ToArray();
-    }
-
-    private static void Perform(Scenario scenario, Func<Scenario, bool> needsProcess, ScenarioBackend backend, Stream output)
-    {
-        if (needsProcess(scenario))
+        ReadOnlyMemory<byte> Answer(Scenario scenario)
         {
-            ScenarioProcess.Run(scenario, output);
+            using MemoryStream line = new();
+            Answered(scenario, line);
+            return line.ToArray();
         }
-        else
+
+        void Answered(Scenario scenario, Stream output)
         {
-            ScenarioRunner.Run(scenario, backend, output);
+            if (needsProcess(scenario))
+            {
+                ScenarioProcess.Run(scenario, factor, output);
+            }
+            else
+            {
+                ScenarioRunner.Run(scenario, backend, output, budget);
+            }
         }
     }
 }

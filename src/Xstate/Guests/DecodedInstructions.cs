@@ -31,18 +31,15 @@ internal sealed class DecodedInstructions(IGuestDecoder decoder)
         }
 
         ref Slot slot = ref _slots[address % Slots];
-        if (slot.Instruction is { } known && slot.Address == address && code.Span.StartsWith(slot.Code))
+        if (slot.Instruction is { } known && slot.Address == address
+            && (known.IsValid ? code.Span.StartsWith(slot.Code) : code.Span.SequenceEqual(slot.Code)))
         {
             return known;
         }
 
+        // A copy: the guest may write over its own code. What is not valid may become so with more bytes behind it.
         GuestInstruction decoded = decoder.Decode(code, address, mode);
-        if (decoded.IsValid)
-        {
-            // A copy: the guest may write over its own code.
-            slot = new Slot(decoded, address, code.Span[..decoded.Length].ToArray());
-        }
-
+        slot = new Slot(decoded, address, (decoded.IsValid ? code.Span[..decoded.Length] : code.Span).ToArray());
         return decoded;
     }
 

@@ -395,9 +395,12 @@ internal sealed partial class GuestMachine
                 break;
             }
 
-            foreach (GuestOperand operand in instruction.Operands.Where(operand => operand.Kind == GuestOperandKind.Memory))
+            foreach (GuestOperand operand in instruction.Operands)
             {
-                Write(operand.Base, Read(operand.Base) + step);
+                if (operand.Kind == GuestOperandKind.Memory)
+                {
+                    Write(operand.Base, Read(operand.Base) + step);
+                }
             }
 
             if (!instruction.IsRepeated)

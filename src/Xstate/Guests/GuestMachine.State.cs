@@ -20,7 +20,7 @@ internal sealed partial class GuestMachine
             case GuestOperation.Hlt:
                 return Privileged(() => _stop = new GuestStop(GuestStopKind.Halted));
             case GuestOperation.Cpuid:
-                CpuidRegisters answer = _platform.Cpuid((uint)_general[Rax], (uint)_general[Rcx]);
+                CpuidRegisters answer = Intercept().Cpuid((uint)_general[Rax], (uint)_general[Rcx]);
                 (_general[Rax], _general[Rbx], _general[Rcx], _general[Rdx]) = (answer.Eax, answer.Ebx, answer.Ecx, answer.Edx);
                 return true;
             case GuestOperation.Xgetbv:
@@ -67,6 +67,8 @@ internal sealed partial class GuestMachine
         {
             return false;
         }
+
+        _budget -= CostOfArea;
 
         // The forms with REX.W follow those without.
         int kind = instruction.Operation - GuestOperation.Xsave;
@@ -141,7 +143,7 @@ internal sealed partial class GuestMachine
             return true;
         }
 
-        return Take(_platform.Xsetbv(_general[Rax], _general[Rcx], _general[Rdx]), "this XSETBV");
+        return Take(Intercept().Xsetbv(_general[Rax], _general[Rcx], _general[Rdx]), "this XSETBV");
     }
 
     private bool Rdmsr()
@@ -149,7 +151,7 @@ internal sealed partial class GuestMachine
         uint index = (uint)_general[Rcx];
         return Privileged(() =>
         {
-            Intercepted outcome = _platform.Rdmsr(index, out ulong value);
+            Intercepted outcome = Intercept().Rdmsr(index, out ulong value);
             Take(outcome, $"RDMSR of 0x{index:x}");
             if (outcome is { IsModelled: true, Fault.IsFault: false })
             {
@@ -161,7 +163,7 @@ internal sealed partial class GuestMachine
     private bool Wrmsr()
     {
         uint index = (uint)_general[Rcx];
-        return Privileged(() => Take(_platform.Wrmsr(index, EdxEax), $"WRMSR of 0x{index:x}"));
+        return Privileged(() => Take(Intercept().Wrmsr(index, EdxEax), $"WRMSR of 0x{index:x}"));
     }
 
     private bool Control(ImmutableArray<GuestOperand> operands)
@@ -176,7 +178,7 @@ internal sealed partial class GuestMachine
             (true, 0) => Privileged(() => WriteCr0(value)),
             (true, 2) => Privileged(() => _cr2 = value),
             (true, 3) => Privileged(() => _memory.Cr3 = value),
-            (true, 4) => Privileged(() => Take(_platform.WriteCr4(value, _memory.Cr3), "this CR4")),
+            (true, 4) => Privileged(() => Take(Intercept().WriteCr4(value, _memory.Cr3), "this CR4")),
             _ => false,
         };
     }

@@ -10,9 +10,15 @@ namespace Xstate.Guests;
 /// </summary>
 internal sealed partial class GuestMachine
 {
-    /// <summary>Instructions, and repetitions of string instructions, after which code counts as endless, over all its exits.</summary>
-    public const int InstructionLimit = 1_000_000;
-
+    // What takes longer than an instruction counts as several, so that a budget of instructions is one of time too: an exit to user space
+    // stores and loads the state of a virtual CPU, an intercept asks the hypervisor, XSAVE and its kin move an area, a fault is
+    // delivered. Each access of memory is one more: it goes through page tables.
+    private const int CostOfExit = 200;
+    private const int CostOfIntercept = 50;
+    private const int CostOfArea = 10;
+    private const int CostOfFault = 4;
+    private const int Interval = 4096;
+    private const int LimitOfOne = 1_000_000;
     private const int MaxInstructionLength = 15;
     private const int StackPointer = 4;
     private const int Rax = 0;
@@ -32,7 +38,10 @@ internal sealed partial class GuestMachine
     private readonly DecodedInstructions _decoded;
     private readonly GuestMemory _memory;
     private readonly GuestMode _mode;
-    private int _budget = InstructionLimit;
+    private readonly int _limit;
+    private readonly Action? _onInterval;
+    private int _budget;
+    private int _untilInterval = Interval;
     private readonly ulong[] _general = new ulong[16];
     private ulong _rip;
     private ulong _flags;
@@ -51,6 +60,9 @@ internal sealed partial class GuestMachine
         _platform = platform;
         _decoded = new DecodedInstructions(decoder);
         _mode = program.Mode;
+        _limit = program.InstructionLimit;
+        _onInterval = program.OnInterval;
+        _budget = _limit;
         _memory = new GuestMemory(cpu, memory) { Cr3 = cr3 };
         GuestLayout.Write(memory, program);
         bool real = program.Mode == GuestMode.Real;
@@ -99,14 +111,23 @@ internal sealed partial class GuestMachine
     /// <summary>The fault in whose handler the code halted, or null.</summary>
     public string? CaughtFault => GuestLayout.FaultAt(_memory.Bytes, _mode, _rip, _general[StackPointer]);
 
+    /// <summary>Instructions that were executed, and what else counts as some.</summary>
+    public int Executed => _limit - Math.Max(_budget, 0);
+
     private int PointerSize => _mode == GuestMode.Real ? 2 : 8;
 
-    /// <summary>Runs until something ends the run; may be called again after a port was accessed.</summary>
+    /// <summary>Runs until something ends the run.</summary>
     public GuestStop Run()
     {
         _stop = null;
         while (_budget-- > 0)
         {
+            if (--_untilInterval == 0)
+            {
+                _untilInterval = Interval;
+                _onInterval?.Invoke();
+            }
+
             Step();
             if (_vector >= 0)
             {
@@ -122,11 +143,19 @@ internal sealed partial class GuestMachine
         return new GuestStop(GuestStopKind.TooLong);
     }
 
+    /// <summary>Runs on after a port was accessed.</summary>
+    public GuestStop Resume()
+    {
+        _budget -= CostOfExit;
+        return Run();
+    }
+
     /// <summary>Executes one instruction without delivering what it raises.</summary>
     /// <param name="stop">Why the code cannot go on, or null.</param>
     public Fault StepOnce(out GuestStop? stop)
     {
         _stop = null;
+        _budget = LimitOfOne;
         Step();
         stop = _stop;
         ulong address = _vector == (int)FaultVector.PageFault ? _cr2 : 0;
@@ -170,6 +199,12 @@ internal sealed partial class GuestMachine
         _rip = _vector >= 0 && !_isTrap ? start : _rip;
     }
 
+    private IGuestPlatform Intercept()
+    {
+        _budget -= CostOfIntercept;
+        return _platform;
+    }
+
     private ulong Pointer(ulong value) => value & Mask(PointerSize);
 
     private void Raise(Fault fault)
@@ -194,6 +229,7 @@ internal sealed partial class GuestMachine
     {
         int vector = _vector;
         _vector = -1;
+        _budget -= CostOfFault;
         bool delivered = _mode == GuestMode.Real ? DeliverReal(vector) : DeliverLong(vector);
         if (!delivered)
         {
@@ -327,6 +363,7 @@ internal sealed partial class GuestMachine
         }
         else if (operand.Kind == GuestOperandKind.Memory)
         {
+            _budget--;
             Fault fault = OnStack(operand, _memory.Read(AddressOf(operand), operand.Size, out value));
             Raise(fault);
             return !fault.IsFault;
@@ -343,6 +380,7 @@ internal sealed partial class GuestMachine
             return true;
         }
 
+        _budget--;
         Fault fault = OnStack(operand, _memory.Write(AddressOf(operand), operand.Size, value));
         Raise(fault);
         return !fault.IsFault;

@@ -15,6 +15,14 @@ public sealed record GuestProgram(ReadOnlyMemory<byte> Code)
 
     /// <summary>How many exits for IN and OUT are answered before the run ends with one.</summary>
     public int MaxExits { get; init; } = 1;
+
+    /// <summary>
+    /// Instructions, and repetitions of string instructions, after which a model takes the code for endless, over all its exits.
+    /// </summary>
+    public int InstructionLimit { get; init; } = 1_000_000;
+
+    /// <summary>Called by a model every few thousand instructions; may throw to end the run.</summary>
+    internal Action? OnInterval { get; init; }
 }
 
 /// <summary>How a guest's code ended.</summary>

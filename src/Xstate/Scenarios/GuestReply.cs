@@ -18,6 +18,9 @@ public sealed record GuestReply(Errno Errno, Refusal? Why = null)
     /// <summary>What the backend cannot do at all, or null.</summary>
     public string? Unsupported { get; init; }
 
+    /// <summary>Instructions that a model executed, and what else counts as some; 0 on a real kernel.</summary>
+    public int Instructions { get; init; }
+
     /// <summary>What a backend says of an exit of KVM_RUN that is none of <see cref="GuestExit"/>.</summary>
     public static string UnnamedExit(int reason) => $"KVM_RUN ended with exit reason {reason}, which scenarios have no name for";
 

@@ -88,9 +88,24 @@ internal static class GuestSteps
         }));
 
     private static ActionStep Guest(string op, int id, GuestCode code) => new(op, run =>
-        run.Vmm is not null
-            ? Answer(code, run.RunOnVmm(code.Program))
-            : run.OnVcpu(id, vcpu => Answer(code, run.Backend.RunGuest(run.Machine!, vcpu, code.Program))));
+    {
+        run.Budget?.SpendDump(code.Dumps.Sum(dump => (long)dump.Length));
+        GuestProgram program = code.Program;
+        if (run.Budget is { } budget)
+        {
+            int limit = budget.InstructionsOf(program.InstructionLimit);
+            program = program with { InstructionLimit = limit, OnInterval = budget.CheckTimeOfStep };
+        }
+
+        return run.Vmm is not null ? AnswerOf(run.RunOnVmm(program))
+            : run.OnVcpu(id, vcpu => AnswerOf(run.Backend.RunGuest(run.Machine!, vcpu, program)));
+
+        StepAnswer AnswerOf(GuestReply reply)
+        {
+            run.Budget?.SpendInstructions(reply.Instructions);
+            return Answer(code, reply);
+        }
+    });
 
     private static StepAnswer Answer(GuestCode code, GuestReply reply)
     {

@@ -61,7 +61,7 @@ internal abstract class ModelGuest : IGuestPlatform
             Leave(machine.Cr3);
             Enter();
             (Cpu.Cpl, Cpu.Is64BitMode) = (cpl, is64);
-            stop = machine.Run();
+            stop = machine.Resume();
         }
 
         Leave(machine.Cr3);
@@ -95,16 +95,16 @@ internal abstract class ModelGuest : IGuestPlatform
             ShutDown();
         }
 
-        GuestReply ran = new(Errno.None, Why) { Memory = Memory };
+        GuestReply ran = new(Errno.None, Why) { Memory = Memory, Instructions = machine.Executed };
         GuestExit Ended(string exit) => new(exit) { Fault = machine.CaughtFault, Registers = machine.Registers };
         return stop.Kind switch
         {
             GuestStopKind.Halted => ran with { Exit = Ended(GuestExit.Halted) },
             GuestStopKind.PortAccess => ran with { Exit = Ended(GuestExit.PortAccess) with { Fault = null } },
             GuestStopKind.TripleFault => ran with { Exit = new GuestExit(GuestExit.TripleFault) },
-            GuestStopKind.EntryFailed => new GuestReply(Errno.EINVAL, Why),
-            GuestStopKind.TooLong => new GuestReply(Errno.EINTR),
-            _ => GuestReply.NotHere($"{stop.What} in guest code"),
+            GuestStopKind.EntryFailed => new GuestReply(Errno.EINVAL, Why) { Instructions = machine.Executed },
+            GuestStopKind.TooLong => new GuestReply(Errno.EINTR) { Instructions = machine.Executed },
+            _ => GuestReply.NotHere($"{stop.What} in guest code") with { Instructions = machine.Executed },
         };
     }
 }

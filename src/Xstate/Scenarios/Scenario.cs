@@ -9,6 +9,9 @@ namespace Xstate.Scenarios;
 /// <param name="Steps">The steps.</param>
 public sealed record Scenario(string Name, string? Note, ImmutableArray<string> Needs, ImmutableArray<ScenarioStep> Steps)
 {
+    /// <summary>Line of its file, from 1, in which it begins.</summary>
+    public int Line { get; init; } = 1;
+
     /// <summary>The scenario as it was read, from which another process can read it again.</summary>
     public string Text { get; init; } = "";
 

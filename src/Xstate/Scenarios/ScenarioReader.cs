@@ -40,7 +40,8 @@ public static class ScenarioReader
             }
 
             first = false;
-            yield return Parse(ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start, MaxValues), assembler) with { Text = line };
+            ScenarioValue value = ScenarioValue.Parse(Encoding.UTF8.GetBytes(line), start, MaxValues);
+            yield return Parse(value, assembler) with { Text = line, Line = start };
         }
     }
 

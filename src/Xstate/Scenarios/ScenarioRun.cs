@@ -16,9 +16,10 @@ internal sealed class ScenarioRun : IDisposable
     private readonly Lazy<VmmVcpu?> _vmm;
     private VmmGuest? _vmmGuest;
 
-    public ScenarioRun(ScenarioBackend backend, bool hasInterruptController)
+    public ScenarioRun(ScenarioBackend backend, bool hasInterruptController, ScenarioBudget? budget)
     {
         Backend = backend;
+        Budget = budget;
         HasInterruptController = hasInterruptController;
         Layout = XsaveLayout.FromCpuid(backend.Cpuid);
         _machine = new Lazy<IKvmMachine?>(() => backend.CreateMachine(hasInterruptController));
@@ -27,6 +28,9 @@ internal sealed class ScenarioRun : IDisposable
     }
 
     public ScenarioBackend Backend { get; }
+
+    /// <summary>What the scenarios of the file may use; null for whatever they need.</summary>
+    public ScenarioBudget? Budget { get; }
 
     public bool HasInterruptController { get; }
 
