@@ -22,7 +22,7 @@ internal static class SetCommand
         Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff, ssp=0x…; st0=3.14, mxcsr=+ftz,-dm,rc:down, pkru=key1:ro, zmm5.f32=1,2,…, zmm5.f32[3]=1.5, zmm5.f32[*]=0; show lists the names.", Arity = ArgumentArity.OneOrMore };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
         Option<string?> output = OutputOption.Create("Where to write the changed state, in the format of FILE.");
-        Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers are written." };
+        Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers change." };
         Option<bool> force = new("--force") { Description = "Replace an existing regular file, or give a running thread a PKRU that closes key 0." };
         CommonOptions options = new();
         Command command = new("set", "Give registers of a state values.") { file, registers, vcpu, output, inPlace, force };

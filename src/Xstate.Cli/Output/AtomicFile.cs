@@ -77,7 +77,8 @@ internal static class AtomicFile
     {
         try
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+            // Without a buffer: each write is one system call, and none is left for when the file is closed.
+            using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
             PatchedCopy.InPlace(file, patches);
             OutputFile.Synchronize(file);
         }

@@ -49,6 +49,24 @@ public class ArtifactPatchTests
     }
 
     [Fact]
+    public void Changes_in_place_that_lie_together_are_one_write()
+    {
+        // A core has MXCSR in two notes: whoever is killed between two writes would leave two values.
+        byte[] content = new byte[3 << 20];
+        ArtifactPatch[] patches = [new(10, new byte[4], new byte[] { 1, 2, 3, 4 }), new(900, new byte[2], new byte[] { 5, 6 }),
+            new(2 << 20, new byte[1], new byte[] { 7 })];
+        WriteCounter near = new(content);
+        PatchedCopy.InPlace(near, patches[..2]);
+        Assert.Equal(1, near.Writes);
+        Assert.Equal(21, content.Sum(value => value));
+        content.AsSpan().Clear();
+        WriteCounter far = new(content);
+        PatchedCopy.InPlace(far, patches);
+        Assert.Equal(3, far.Writes);
+        Assert.Equal((28, 7), (content.Sum(value => value), content[2 << 20]));
+    }
+
+    [Fact]
     public void Bytes_change_in_place_only_when_all_of_them_are_what_was_decoded()
     {
         ArtifactPatch first = new(1, new byte[] { 1 }, new byte[] { 8 });
@@ -158,5 +176,18 @@ public class ArtifactPatchTests
         using MemoryStream output = new();
         PatchedCopy.Write(new MemoryStream(original), patches, output);
         return output.ToArray();
+    }
+
+    private sealed class WriteCounter(byte[] bytes) : MemoryStream(bytes)
+    {
+        public int Writes { get; private set; }
+
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            Writes++;
+            base.Write(buffer, offset, count);
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer.ToArray(), 0, buffer.Length);
     }
 }
