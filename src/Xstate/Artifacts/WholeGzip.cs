@@ -60,7 +60,7 @@ internal sealed class WholeGzip : Stream
         int length = _heldLength;
         while (length <= SealLength)
         {
-            int read = _content.Read(bytes.AsSpan(length, bytes.Length - length));
+            int read = ReadContent(bytes.AsSpan(length, bytes.Length - length));
             if (read == 0)
             {
                 return bytes.AsSpan(0, length).SequenceEqual(_seal)
@@ -76,6 +76,19 @@ internal sealed class WholeGzip : Stream
         bytes.AsSpan(given, SealLength).CopyTo(_held);
         _heldLength = SealLength;
         return given;
+    }
+
+    // What the framework says of a file that ends within its trailer is about the next file in it, which is this class's own.
+    private int ReadContent(Span<byte> buffer)
+    {
+        try
+        {
+            return _content.Read(buffer);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException("it ends early, or bytes of it are damaged", error);
+        }
     }
 
     public override void Flush() => throw new NotSupportedException();

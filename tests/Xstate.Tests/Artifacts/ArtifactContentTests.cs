@@ -45,7 +45,7 @@ public class ArtifactContentTests
         for (int length = 3; length < packed.Length; length++)
         {
             MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(packed[..length])));
-            Assert.Contains("damaged Gzip data", error.Found, StringComparison.Ordinal);
+            Assert.Contains("damaged Gzip data (it ends early", error.Found, StringComparison.Ordinal);
         }
     }
 
