@@ -2,6 +2,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Captures;
+using Xstate.Cli.Output;
 using Xstate.Guests;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
@@ -23,6 +24,12 @@ internal static class HostArgument
     /// <param name="cpuMap">libvirt's CPU map (<c>--cpu-map</c>), in which the base of a CPU model is looked up, or null.</param>
     public static LinuxHost Parse(string text, string? layout = null, string? cpuMap = null)
     {
+        // Inputs, whether this host needs them or not: no output replaces what the command line names as one.
+        foreach (string given in new[] { layout, cpuMap }.OfType<string>())
+        {
+            Session.Current.Inputs.Add(given);
+        }
+
         (string path, string? kernel) = Split(text);
         HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path, layout);
         if (kernel is not null)
