@@ -35,10 +35,15 @@ internal static class ExternalTool
     /// <summary>Where a program is; skips the test where it is not installed.</summary>
     public static string Require(string program)
     {
-        string? path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        string? path = Find(program);
         Assert.SkipUnless(path is not null, $"{program} is not installed");
         return path!;
     }
+
+    /// <summary>Where a program is; null where it is not installed.</summary>
+    public static string? Find(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 
     private static Process Start(string program, params string[] arguments)
     {

@@ -70,10 +70,21 @@ public sealed class StartedProgramTests : IDisposable
         string executable = Path.Combine(copy, "Xstate.Cli");
         Assert.SkipUnless(File.Exists(executable) && !OperatingSystem.IsWindows(), "the command was built without an executable");
         _scratch.Write("guest", Lzop);
-        _scratch.Plant("copy", "lzop");
-        XstateProcess run = await Shell.Run($"{executable} show guest", _scratch.Folder, ("DOTNET_ROOT", Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."))));
+        string[] programs = ["lzop", "xz", "zstd", "bzip2", "lz4", "gzip"];
+        Assert.All(programs, program => _scratch.Plant("copy", program));
+        (string, string) runtime = ("DOTNET_ROOT",
+            Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")));
+        XstateProcess run = await Shell.Run($"{executable} show guest", _scratch.Folder, runtime);
         Assert.Equal(3, run.ExitCode);
         Assert.Contains("lzop", run.Error, StringComparison.Ordinal);
+        string sample = _scratch.Copy(Sample, "plain");
+        foreach (string program in programs[1..].Where(program => ExternalTool.Find(program) is not null))
+        {
+            await Shell.Run($"{program} -c < plain > packed", _scratch.Folder);
+            XstateProcess shown = await Shell.Run($"{executable} show packed", _scratch.Folder, runtime);
+            Assert.Equal((0, (await XstateProcess.Run("show", sample)).Output), (shown.ExitCode, shown.Output));
+        }
+
         Assert.False(File.Exists(_scratch.PathOf("started")));
     }
 

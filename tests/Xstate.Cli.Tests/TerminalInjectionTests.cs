@@ -26,6 +26,18 @@ public sealed partial class TerminalInjectionTests : IDisposable
     private const string Host = "samples/hosts/intel-icelake.json@linux-6.12";
     private const string Sample = "samples/captures/leaked-pkru.json";
     private const int TextsOfAFile = 40;
+    private const string InstLatx64 = """
+        ------[ CPUID Registers / Logical CPU #0 ]------
+
+        allcpu: Package 0 / Core 0 / Thread 0: Valid
+
+        CPUID 00000000: 00000016-756E6547-6C65746E-49656E69 [GenuineIntel]
+        CPUID 00000001: 000506E3-00100800-7FFAFBBF-BFEBFBFF
+        CPUID 0000000D: 0000001F-00000440-00000440-00000000 [SL 00]
+        CPUID 0000000D: 0000000F-00000440-00000100-00000000 [SL 01]
+        CPUID 0000000D: 00000100-00000240-00000000-00000000 [SL 02]
+
+        """;
 
     private readonly Scratch _scratch = new();
     private int _runs;
@@ -51,7 +63,9 @@ public sealed partial class TerminalInjectionTests : IDisposable
     [Fact]
     public async Task A_text_in_XML_or_in_lines_does_not_reach_the_terminal()
     {
-        foreach (string text in (string[])[CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities, CpuModelSamples.CpuMap, CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo])
+        string dump = Encoding.UTF8.GetString(await Converted("cpuid-r"));
+        foreach (string text in (string[])[CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities, CpuModelSamples.CpuMap,
+            CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo, dump, InstLatx64])
         {
             string evil = text.StartsWith('<') ? EvilInXml : Evil;
             foreach (Match word in Spread([.. Word().Matches(text)]))
@@ -74,6 +88,9 @@ public sealed partial class TerminalInjectionTests : IDisposable
             new SaveBuilder().Build(StreamBuilder.Tcg()),
             File.ReadAllBytes(DataFile("Firecracker", "SEMISYNTHETIC-fc1.10-fmt4.0.0-1vcpu-s5.vmstate")),
             File.ReadAllBytes(DataFile("Criu", "core-2539.img")),
+            File.ReadAllBytes(DataFile("Criu", "cpuinfo.img")),
+            ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1)))),
+            await Converted("kvm_cpuid2"),
             Unpacked("ElfCore", "zen4-kernel618-3threads-x86_64.core.gz"),
         ];
         foreach (byte[] file in files)
@@ -237,6 +254,14 @@ public sealed partial class TerminalInjectionTests : IDisposable
 
     private static IEnumerable<T> Spread<T>(IReadOnlyList<T> items) =>
         items.Count <= TextsOfAFile ? items : Enumerable.Range(0, TextsOfAFile).Select(i => items[(int)((long)i * items.Count / TextsOfAFile)]);
+
+    // CPUID of a host: the texts in it are the vendor and the brand.
+    private async Task<byte[]> Converted(string format)
+    {
+        string path = _scratch.PathOf(format);
+        Assert.Equal(0, (await XstateProcess.Run("convert", "samples/hosts/intel-icelake.json", "--to", format, "-o", path)).ExitCode);
+        return await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+    }
 
     private static byte[] Unpacked(string folder, string name)
     {
