@@ -24,25 +24,39 @@ took=$((($(date +%s%N) - started) / 1000))
 cp whole expected; cp whole.undo.json expected.undo.json; cp changed expected.set; cp in.json expected.in
 "${xstate[@]}" set in.json mxcsr=0x1f81 --in-place > /dev/null || exit 2
 cp in.json expected.inplace; cp expected.in in.json
+"${xstate[@]}" convert in.json --to kvm_xsave -o expected.convert > /dev/null || exit 2
+cp "${host%@*}" cpu.json
+"${xstate[@]}" lint cpu.json --fix -o expected.lint > /dev/null
+[ -s expected.lint ] || exit 2
 rm whole whole.undo.json changed
 broken=0 killed=0 finished=0
 complain() { broken=$((broken + 1)); echo "case $case ($verb, $signal after $delay us): $1: $(ls -A | tr '\n' ' ')"; }
 
 for ((case = 1; case <= count; case++)); do
     signal=$( ((RANDOM % 3)) && echo KILL || { ((RANDOM % 2)) && echo TERM || echo INT; })
+    # Most of a run is its start; every other case is killed in the last third, where the outputs are written.
     delay=$(((RANDOM * 32768 + RANDOM) % (took * 11 / 10)))
-    verb=$((RANDOM % 4))
+    ((RANDOM % 2)) && delay=$((took * 2 / 3 + delay / 3))
+    verb=$((RANDOM % 7))
     case $verb in
         0) arguments=(fix in.json --on "$host" -o out) ;;
         1) arguments=(set in.json pkru=0x4 -o out) ;;
         2) printf old > out; arguments=(fix in.json --on "$host" -o out --force) ;;
         3) arguments=(set in.json mxcsr=0x1f81 --in-place) ;;
+        4) arguments=(convert in.json --to kvm_xsave -o out) ;;
+        5) arguments=(lint cpu.json --fix -o out) ;;
+        6) cp expected fixed; cp expected.undo.json fixed.undo.json; arguments=(fix fixed --undo -o out) ;;
     esac
     # Not in the background of this shell's job control: there SIGINT would be ignored.
     env --default-signal=INT "${xstate[@]}" "${arguments[@]}" > /dev/null 2>&1 &
     pid=$!
     sleep "$((delay / 1000000)).$(printf %06d $((delay % 1000000)))"
-    kill -"$signal" "$pid" 2> /dev/null && killed=$((killed + 1)) || finished=$((finished + 1))
+    # How long a run takes follows from what else the machine does now: two of three are to be killed before they end.
+    if kill -"$signal" "$pid" 2> /dev/null; then
+        killed=$((killed + 1)) took=$((took * 103 / 100))
+    else
+        finished=$((finished + 1)) took=$((took * 95 / 100))
+    fi
     wait "$pid" 2> /dev/null
 
     cmp -s in.json expected.in || { [ "$verb" = 3 ] && cmp -s in.json expected.inplace; } || complain "the input changed"
@@ -50,6 +64,9 @@ for ((case = 1; case <= count; case++)); do
         case $verb in
             0) cmp -s out expected && cmp -s out.undo.json expected.undo.json || complain "an output that is partial or without undo" ;;
             1) cmp -s out expected.set || complain "a partial output" ;;
+            4) cmp -s out expected.convert || complain "a partial output" ;;
+            5) cmp -s out expected.lint || complain "a partial output" ;;
+            6) cmp -s out expected.in || complain "a partial output" ;;
             2) { [ "$(cat out)" = old ] || { cmp -s out expected && cmp -s out.undo.json expected.undo.json; }; } || complain "neither the old file nor the new one" ;;
         esac
     fi
@@ -60,7 +77,7 @@ for ((case = 1; case <= count; case++)); do
         [ "$(stat -c %a "$left")" = 600 ] || complain "a temporary file that others may read"
         rm -f "$left"
     done
-    rm -f out out.undo.json
+    rm -f out out.undo.json fixed fixed.undo.json
     cp expected.in in.json
 done
 echo "kills: $killed while it ran, $finished after it had ended, $broken promises broken"
