@@ -16,11 +16,10 @@ internal sealed class CommandRun
     private const int LongestMessage = 2000;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
 
-    // A scenario may have several guest steps, each with a budget of a million instructions, about 1.7 s.
-    private static readonly TimeSpan ScenarioLimit = TimeSpan.FromSeconds(20);
-
-    private CommandRun(string[] arguments, int exitCode, string output, string error)
+    private CommandRun(string[] arguments, int exitCode, string output, string error, TimeSpan taken, long allocated)
     {
+        Taken = taken;
+        Allocated = allocated;
         Arguments = arguments;
         ExitCode = exitCode;
         Output = output;
@@ -35,6 +34,12 @@ internal sealed class CommandRun
 
     public string Error { get; }
 
+    /// <summary>Time on a processor.</summary>
+    public TimeSpan Taken { get; }
+
+    /// <summary>Bytes.</summary>
+    public long Allocated { get; }
+
     /// <summary>Performs it.</summary>
     /// <exception cref="DefectException">It broke a promise.</exception>
     public static CommandRun Perform(byte[] input, long inputLength, params string[] arguments)
@@ -47,11 +52,12 @@ internal sealed class CommandRun
         int code = App.Run(arguments, new StandardStreams(new BufferedStream(new MemoryStream(input)), output, error));
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         TimeSpan taken = clock.Elapsed - start;
-        CommandRun run = new(arguments, code, Encoding.UTF8.GetString(output.ToArray()), Encoding.UTF8.GetString(error.ToArray()));
+        CommandRun run = new(arguments, code, Encoding.UTF8.GetString(output.ToArray()), Encoding.UTF8.GetString(error.ToArray()), taken,
+            allocated);
         run.Require(code is >= 0 and <= 3, "exit code", $"{code}");
         run.Require(code is 0 or 1 || run.Error.StartsWith("xstate: ", StringComparison.Ordinal), "a failure without a message", "");
         run.Require(run.Error.Length <= LongestMessage, "a long message", $"{run.Error.Length} characters");
-        run.Require(taken <= (arguments[0] == "run" ? ScenarioLimit : Limit), "time", $"{taken.TotalSeconds:f1} s on a processor");
+        run.Require(taken <= Limit, "time", $"{taken.TotalSeconds:f1} s on a processor");
         run.Require(allocated <= FixedAllowance + (AllowancePerByte * inputLength), "memory", $"{allocated} bytes for {inputLength}");
         run.RequirePrintable(run.Output);
         run.RequirePrintable(run.Error);

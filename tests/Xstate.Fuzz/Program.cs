@@ -4,10 +4,11 @@ using Xstate.Tests.Artifacts.Mutations;
 using Xstate.Tests.Support;
 
 // xstate-fuzz open|verbs|scenarios [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them
-// runs alone. Exit code 1 when something was found.
+// runs alone. Exit code 1 when something was found. xstate-fuzz scenario FILE: one file of scenarios. xstate-fuzz coverage: for a fuzzer
+// that is guided by coverage, which begins with the files of xstate-fuzz seeds FOLDER.
 const int defaultCount = 1000;
 string kind = args.Length > 0 ? args[0] : "";
-int first = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 0;
+int first = args.Length > 1 && int.TryParse(args[1], NumberStyles.None, CultureInfo.InvariantCulture, out int from) ? from : 0;
 int count = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : defaultCount;
 Environment.CurrentDirectory = Repository.Root;
 switch (kind)
@@ -27,8 +28,23 @@ switch (kind)
         scenarios.Run(first, count);
         Console.WriteLine(scenarios.Report());
         return End(scenarios.Defects);
+    case "scenario" when args.Length == 2:
+        // One file, such as a finding, held against the same promises.
+        byte[] file = File.ReadAllBytes(args[1]);
+        CommandRun run = CommandRun.Perform(file, file.Length, "run", "-", "--backend", "model", "--host",
+            "samples/hosts/amd-genoa.json@linux-6.12");
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"exit code {run.ExitCode}, {run.Taken.TotalSeconds:f2} s on a processor, {run.Allocated >> 10} KiB allocated"));
+        return 0;
+    case "coverage":
+        CoverageTarget.Run();
+        return 0;
+    case "seeds" when args.Length == 2:
+        CoverageTarget.WriteSeeds(args[1]);
+        return 0;
     default:
-        Console.Error.WriteLine("which? open, verbs or scenarios, then the first case and how many");
+        Console.Error.WriteLine(
+            "which? open, verbs or scenarios, then the first case and how many; scenario FILE; coverage, for a fuzzer; seeds FOLDER");
         return 2;
 }
 

@@ -21,7 +21,9 @@ internal sealed class ScenarioFuzzer : Fuzzer
         "wrmsr", "rax", "eax", "r8b", "spl", "sil", "r12b", "zmm17", "xmm3", "k1", "[rax]", "[0x10000]", "[rsp + 8*rcx - 4]", "0x12345678", "0", "1", "a", "a:", "b:", ",", ";", "cr4", "byte", "qword", "lock",
     ];
 
-    private static readonly byte[][] Samples = [.. Directory.GetFiles(Repository.PathOf("samples", "scenarios"), "*.json").Order(StringComparer.Ordinal).SelectMany(File.ReadAllLines).Where(line => line.StartsWith('{')).Select(Encoding.UTF8.GetBytes)];
+    /// <summary>The scenarios of the samples, one each.</summary>
+    public static readonly byte[][] Samples = [.. Directory.GetFiles(Repository.PathOf("samples", "scenarios"), "*.json").Order(
+        StringComparer.Ordinal).SelectMany(File.ReadAllLines).Where(line => line.StartsWith('{')).Select(Encoding.UTF8.GetBytes)];
 
     protected override ulong Seed => 0x5EED_0F20_0000_0000;
 

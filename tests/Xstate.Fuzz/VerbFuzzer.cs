@@ -1,5 +1,6 @@
 using System.Globalization;
 using Xstate.Artifacts;
+using Xstate.Artifacts.UndoFile;
 using Xstate.Tests.Artifacts.Mutations;
 
 namespace Xstate.Fuzz;
@@ -20,14 +21,20 @@ internal sealed class VerbFuzzer : Fuzzer
     private readonly MutationSource _source = new(MutationSamples.Own());
     private readonly string _folder = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"xstate-fuzz-{Environment.ProcessId}")).FullName;
 
+    private readonly Lazy<(byte[] Original, byte[] Repaired, byte[] Undo)> _undo;
+
+    public VerbFuzzer() => _undo = new(Repair);
+
     protected override ulong Seed => 0x5EED_0F10_0000_0000;
 
     protected override void One(ref SplitMix64 random)
     {
         (MutationSample sample, byte[] file) = _source.Next(ref random);
-        foreach (string left in Directory.EnumerateFileSystemEntries(_folder))
+        Clear();
+        if (sample.Format == UndoFileReader.Format)
         {
-            File.Delete(left);
+            Undo(ref random);
+            Clear();
         }
 
         string path = Path.Combine(_folder, "in");
@@ -47,7 +54,7 @@ internal sealed class VerbFuzzer : Fuzzer
             return;
         }
 
-        switch (random.Below(6))
+        switch (random.Below(7))
         {
             case 0:
                 CommandRun check = Perform(length, "check", path, "--on", host, random.Pick<string>(Hosts), "--json");
@@ -68,6 +75,9 @@ internal sealed class VerbFuzzer : Fuzzer
             case 4:
                 Convert(ref random, path, length);
                 break;
+            case 5:
+                Lint(ref random, path, length);
+                break;
             default:
                 Perform(length, "check", "samples/captures/leaked-pkru.json", "--on", $"{path}@linux-6.12", "--json").RequireJson();
                 Perform(length, "check", "samples/captures/leaked-pkru.json", "--on", $"{path}@linux-6.12", "--layout", path);
@@ -75,12 +85,13 @@ internal sealed class VerbFuzzer : Fuzzer
         }
     }
 
-    private static string[] Verb(ref SplitMix64 random, string path, string host) => random.Below(5) switch
+    private static string[] Verb(ref SplitMix64 random, string path, string host) => random.Below(6) switch
     {
         0 => ["check", path, "--on", host],
         1 => ["diff", path, path],
         2 => ["fix", path, "--on", host, "-o", path + ".out"],
         3 => ["set", path, "mxcsr=0x1f80", "--in-place"],
+        4 => ["lint", path],
         _ => ["convert", path, "--to", "xstate-capture", "-o", path + ".out"],
     };
 
@@ -131,6 +142,65 @@ internal sealed class VerbFuzzer : Fuzzer
         }
     }
 
+    private void Lint(ref SplitMix64 random, string path, long length)
+    {
+        CommandRun lint = Perform(length, random.Below(3) switch
+        {
+            0 => ["lint", path, "--sarif"],
+            1 => ["lint", path, "--json", "--guest", "linux"],
+            _ => ["lint", path],
+        });
+        if (lint.Arguments is [_, _, "--sarif" or "--json", ..])
+        {
+            lint.RequireJson();
+        }
+
+        string output = Path.Combine(_folder, "out");
+        CommandRun mended = Perform(2 * length, "lint", path, "--fix", "-o", output, "--json");
+        mended.RequireJson();
+        bool written = File.Exists(output);
+        mended.Require(written == mended.ExitCode is 0 or 1, "an output that is not what the exit code says", "");
+        RequireOnly(mended, written ? ["in", "out"] : ["in"]);
+        if (written)
+        {
+            Count("linted");
+            CommandRun again = Perform(new FileInfo(output).Length, "show", output, "--json");
+            again.Require(again.ExitCode == 0, "an output that cannot be read", "");
+        }
+    }
+
+    // A repair, and an undo file that is not what it was.
+    private void Undo(ref SplitMix64 random)
+    {
+        string repaired = Path.Combine(_folder, "in");
+        string undo = Path.Combine(_folder, "undo");
+        byte[] whole = _undo.Value.Undo;
+        byte[] damaged = (random.OneIn(2) ? JsonEdits.Apply(ref random, whole) : null) ?? Mutator.Mutate(ref random, whole, whole);
+        File.WriteAllBytes(repaired, _undo.Value.Repaired);
+        File.WriteAllBytes(undo, damaged);
+        string output = Path.Combine(_folder, "back");
+        CommandRun run = Perform(damaged.Length + _undo.Value.Repaired.Length, "fix", repaired, $"--undo={undo}", "-o", output);
+        run.Require(run.ExitCode is 0 or 3, "exit code", $"{run.ExitCode}");
+        bool written = File.Exists(output);
+        run.Require(written == (run.ExitCode == 0), "an output that is not what the exit code says", "");
+        run.Require(!written || File.ReadAllBytes(output).AsSpan().SequenceEqual(_undo.Value.Original), "an undo that gives another file",
+            "");
+        RequireOnly(run, written ? ["in", "undo", "back"] : ["in", "undo"]);
+        Count(written ? "undone" : "undo refused");
+    }
+
+    private (byte[] Original, byte[] Repaired, byte[] Undo) Repair()
+    {
+        const string original = "samples/captures/leaked-pkru.json";
+        string repaired = Path.Combine(_folder, "repaired");
+        Perform(0, "fix", original, "--on", Hosts[^1], "-o", repaired).Require(File.Exists(repaired), "no repair", "");
+        (byte[], byte[], byte[]) files = (File.ReadAllBytes(original), File.ReadAllBytes(repaired),
+            File.ReadAllBytes(repaired + ".undo.json"));
+        File.Delete(repaired);
+        File.Delete(repaired + ".undo.json");
+        return files;
+    }
+
     private void Convert(ref SplitMix64 random, string path, long length)
     {
         string[] formats = [.. ArtifactConversion.Formats];
@@ -155,6 +225,14 @@ internal sealed class VerbFuzzer : Fuzzer
             CommandRun again = Perform(new FileInfo(output).Length, "show", output, "--json");
             again.RequireJson();
             again.Require(again.ExitCode == 0, "an output that cannot be read", "");
+        }
+    }
+
+    private void Clear()
+    {
+        foreach (string left in Directory.EnumerateFileSystemEntries(_folder))
+        {
+            File.Delete(left);
         }
     }
 
