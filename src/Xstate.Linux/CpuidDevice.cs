@@ -46,7 +46,7 @@ public static partial class CpuidDevice
         int read = RandomAccess.Read(device, answer, (long)subleaf << 32 | leaf);
         return read == AnswerLength
             ? new CpuidRegisters(Word(answer, 0), Word(answer, 1), Word(answer, 2), Word(answer, 3))
-            : throw new IOException($"{path} gave {read} bytes for leaf 0x{leaf:x}.{subleaf:x}, not {AnswerLength}");
+            : throw new IOException($"{path} gave {read} bytes for leaf {CpuidLeaves.PlaceOf(leaf, subleaf)}, not {AnswerLength}");
     }
 
     private static uint Word(ReadOnlySpan<byte> bytes, int index) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);

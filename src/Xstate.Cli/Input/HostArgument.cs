@@ -134,7 +134,7 @@ internal static class HostArgument
 
         string lacking = lacksMask
             ? "announces XSAVE and does not tell leaf 0xd"
-            : $"does not tell where {missing.Describe()} lie: {string.Join(", ", missing.Select(component => $"leaf 0xd.{(int)component:x}"))} missing or empty";
+            : $"does not tell where {missing.Describe()} lie: {string.Join(", ", missing.Select(component => $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)}"))} missing or empty";
         if (layout is null)
         {
             throw new UsageException($"{path} {lacking}. Take the dump again, or give a CPUID dump of the same processor model with --host-layout FILE (--layout FILE if it wrote the state too)");

@@ -16,4 +16,10 @@ public static class CpuidLeaves
     /// component numbers, and dump programs leave out the empty ones.
     /// </summary>
     public static bool SubleavesAreContiguous(uint leaf) => leaf is 0x4 or 0x7 or 0xB or 0x14 or 0x18 or 0x1F or 0x8000_001D or 0x8000_0026;
+
+    /// <summary>
+    /// The place of an answer for people, <c>0xd.1</c> or <c>0xd.0x11</c>: from ten on with the prefix, because 11 read as a decimal number is another component than 0x11.
+    /// </summary>
+    public static string PlaceOf(uint leaf, uint subleaf) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"0x{leaf:x}.{(subleaf < 10 ? "" : "0x")}{subleaf:x}");
 }

@@ -35,8 +35,8 @@ public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family,
         int family = (int)(signature >> 8 & 0xF);
         int model = (int)(signature >> 4 & 0xF);
 
-        // Intel extends the model of family 6 too; AMD extends it only with the family (APM Vol. 3, leaf 1).
-        if (family == 0xF || (family == 6 && vendor != ProcessorVendor.Amd))
+        // AMD extends the model only with the family (APM Vol. 3, leaf 1); Intel that of family 6 too, and Zhaoxin that of 7 (KX-7000 is 107).
+        if (family == 0xF || (family >= 6 && vendor != ProcessorVendor.Amd))
         {
             model |= (int)(signature >> 12 & 0xF0);
         }
@@ -52,7 +52,7 @@ public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family,
     /// <summary>Whether the processor follows AMD's manual rather than Intel's.</summary>
     public bool IsAmdLike => Vendor is ProcessorVendor.Amd or ProcessorVendor.Hygon;
 
-    private static ProcessorVendor VendorOf(ReadOnlySpan<char> vendor) => vendor switch
+    internal static ProcessorVendor VendorOf(ReadOnlySpan<char> vendor) => vendor switch
     {
         // "GenuineIotel" is a real erratum: one wrong bit in the vendor string of some Haswell parts.
         "GenuineIntel" or "GenuineIotel" => ProcessorVendor.Intel,

@@ -4,6 +4,7 @@ using Xstate.Artifacts.CloudHypervisor;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.Criu;
 using Xstate.Artifacts.ElfCore;
+using Xstate.Artifacts.FeatureLists;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.HostFile;
@@ -16,6 +17,7 @@ using Xstate.Artifacts.LibvirtCpudata;
 using Xstate.Artifacts.LibvirtCpuModel;
 using Xstate.Artifacts.LibvirtSave;
 using Xstate.Artifacts.Minidump;
+using Xstate.Artifacts.PastedDumps;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
@@ -49,17 +51,26 @@ public sealed record Artifact
         new(LibvirtSaveReader.Format, "libvirt save (virsh save, managed save)", source => LibvirtSaveReader.Recognizes(source.Head), LibvirtSaveReader.Read) { Vmm = Vmm.Qemu },
         Whole(CpuidRawReader.Format, "text of cpuid -r or cpuid -1 -r", source => CpuidRawReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidRawReader.Read(bytes.Span, limits))),
         Whole(InstLatx64Reader.Format, "CPUID text of AIDA64 and InstLatx64", source => InstLatx64Reader.Recognizes(source.Head), (bytes, limits) => Of(InstLatx64Reader.Read(bytes.Span, limits))),
+        Whole(KcpuidReader.Format, "text of kcpuid -r, Linux's own program", source => KcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(KcpuidReader.Read(bytes.Span, limits))),
+        Whole(XenCpuidReader.Format, "policies of xen-cpuid -p", source => XenCpuidReader.Recognizes(source.Head), (bytes, limits) => Of(XenCpuidReader.Read(bytes.Span, limits))),
+        Whole(KernelLogReader.Format, "log of a Linux kernel with \"XSAVE consistency problem\"", source => KernelLogReader.Recognizes(source.Head), (bytes, limits) => Of(KernelLogReader.Read(bytes.Span, limits))),
+        Whole(VirtualBoxLogReader.Format, "VBox.log of VirtualBox", source => VirtualBoxLogReader.Recognizes(source.Head), (bytes, limits) => Of(VirtualBoxLogReader.Read(bytes.Span, limits))),
+        Whole(VmwareLogReader.Format, "vmware.log of VMware", source => VmwareLogReader.Recognizes(source.Head), (bytes, limits) => Of(VmwareLogReader.Read(bytes.Span, limits))),
         new(CloudHypervisorReader.Format, "state.json of a Cloud Hypervisor snapshot, 29 and later", CloudHypervisorReader.Recognizes, CloudHypervisorReader.Read) { Vmm = Vmm.CloudHypervisor },
         new(CriuCoreReader.Format, "core image of CRIU: one thread (core-N.img)", CriuCoreReader.Recognizes, CriuCoreReader.Read) { Vmm = Vmm.Criu },
         new(CriuCpuinfoReader.Format, "processor image of CRIU (cpuinfo.img)", CriuCpuinfoReader.Recognizes, CriuCpuinfoReader.Read),
         new(FirecrackerReader.Format, "vmstate file of a Firecracker snapshot, 0.23 to 1.14", FirecrackerReader.Recognizes, FirecrackerReader.Read) { Vmm = Vmm.Firecracker },
         Whole(LibcpuidReader.Format, "libcpuid's raw dump or .test file", source => LibcpuidReader.Recognizes(source.Head), (bytes, limits) => Of(LibcpuidReader.Read(bytes.Span, limits))),
         Whole(ProcCpuinfoReader.Format, "Linux's /proc/cpuinfo", source => ProcCpuinfoReader.Recognizes(source.Head), (bytes, limits) => Of(ProcCpuinfoReader.Read(bytes.Span, limits))),
+        Whole(LscpuReader.Format, "text or JSON of lscpu", source => LscpuReader.Recognizes(source.Head), (bytes, limits) => Of(LscpuReader.Read(bytes.Span, limits))),
         Whole(LibvirtCpudataReader.Format, "CPUID dump of libvirt's CPU tests, XML", source => LibvirtCpudataReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpudataReader.Read(bytes, limits))),
-        Whole(LibvirtCpuModelReader.Format, "libvirt's domain or host capabilities, <cpu>, or a file of its CPU map", source => LibvirtCpuModelReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpuModelReader.Read(bytes, limits))),
+        Whole(LibvirtCpuModelReader.Format, "libvirt's domain, domain or host capabilities, <cpu>, or a file of its CPU map", source => LibvirtCpuModelReader.Recognizes(source.Head), (bytes, limits) => Of(LibvirtCpuModelReader.Read(bytes, limits))),
         Whole(QmpCpuReader.Format, "QEMU's replies to query-cpu-model-expansion and query-cpu-definitions", source => QmpCpuReader.Recognizes(source.Head), (bytes, limits) => Of(QmpCpuReader.Read(bytes.Span, limits))),
         Whole(FingerprintReader.Format, "Firecracker's fingerprint of a host", source => FingerprintReader.Recognizes(source.Head), (bytes, limits) => OfFingerprint(FingerprintReader.Read(bytes.Span, limits))),
         Whole(CpuTemplateReader.Format, "Firecracker's CPU template", source => CpuTemplateReader.Recognizes(source.Head), (bytes, limits) => Of(CpuTemplateReader.Read(bytes.Span, limits))),
+        Whole(CpuidListReader.Format, "bare JSON list of CPUID answers", source => CpuidListReader.Recognizes(source.Head), (bytes, limits) => Of(CpuidListReader.Read(bytes.Span, limits))),
+        Whole(NodeLabelsReader.Format, "labels of a Kubernetes node (KubeVirt, Node Feature Discovery)", source => NodeLabelsReader.Recognizes(source.Head), (bytes, limits) => Of(NodeLabelsReader.Read(bytes.Span, limits))),
+        Whole(QemuCpuReader.Format, "-cpu option of a QEMU command line", source => QemuCpuReader.Recognizes(source.Head), (bytes, limits) => Of(QemuCpuReader.Read(bytes.Span, limits))),
         Whole(KvmCpuid2Reader.Format, "struct kvm_cpuid2", source => KvmCpuid2Reader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmCpuid2Reader.ReadDump(bytes.Span, limits))),
         Whole(KvmXcrsReader.Format, "struct kvm_xcrs", source => KvmXcrsReader.Recognizes(source.Length), (bytes, _) => Of(KvmXcrsReader.Read(bytes.Span))),
         Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size", source => KvmXsaveReader.Recognizes(source.Head, source.Length), (bytes, limits) => Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder(limits))),

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 
@@ -45,7 +46,7 @@ public static class CpuFindings
             }
         }
 
-        return [.. things.Values.Select(thing => OfRule(RuleOf[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
+        return [.. OfSkipped(dump.Skipped), .. things.Values.Select(thing => OfRule(RuleOf[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
     }
 
     /// <summary>What the CPUID of a record lacks, and that a fingerprint's is a guest's.</summary>
@@ -79,6 +80,7 @@ public static class CpuFindings
             }
         }
 
+        findings.AddRange(OfSkipped(list.Skipped));
         if (list.Models.Any(model => model.ListsFeatures))
         {
             findings.Add(OfRule(Rules.ModelWithoutLayout, "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known", new FindingLocation()));
@@ -86,6 +88,10 @@ public static class CpuFindings
 
         return findings.ToImmutable();
     }
+
+    private static IEnumerable<Finding> OfSkipped(SkippedText? skipped) => skipped is null
+        ? []
+        : [OfRule(Rules.TextPassedOver, string.Create(CultureInfo.InvariantCulture, $"{skipped.Lines} line{(skipped.Lines == 1 ? " is" : "s are")} no part of it and passed over, the first at offset {skipped.Offset}: {skipped.First}"), new FindingLocation())];
 
     private static string Sentence(CpuidDump dump, CpuidRemark remark, int count) => dump.Processors.Length switch
     {
@@ -95,7 +101,7 @@ public static class CpuFindings
         _ => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (processor {remark.Processor})"),
     };
 
-    private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf ? $"0x{remark.Leaf:x}.{subleaf:x}" : $"0x{remark.Leaf:x}";
+    private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf ? CpuidLeaves.PlaceOf(remark.Leaf, subleaf) : $"0x{remark.Leaf:x}";
 
     private static Finding OfRule(Rule rule, string message, FindingLocation where) => rule.At(where, message);
 }

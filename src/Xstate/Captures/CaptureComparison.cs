@@ -150,7 +150,7 @@ public static class CaptureComparison
             {
                 if (one[register] != other[register] && !FollowsControlRegisters(leaf, subleaf, register))
                 {
-                    string name = string.Create(CultureInfo.InvariantCulture, $"cpuid 0x{leaf:x}.{subleaf:x}.{register.ToString().ToLowerInvariant()}");
+                    string name = string.Create(CultureInfo.InvariantCulture, $"cpuid {CpuidLeaves.PlaceOf(leaf, subleaf)}.{register.ToString().ToLowerInvariant()}");
                     contrasts.Add(new RegisterContrast(name, $"0x{one[register]:x}", $"0x{other[register]:x}"));
                 }
             }

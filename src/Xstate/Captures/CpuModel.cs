@@ -14,6 +14,9 @@ public sealed record CpuModel
     /// <summary>The vendor as the artifact writes it: <c>Intel</c> or <c>GenuineIntel</c>.</summary>
     public string? Vendor { get; init; }
 
+    /// <summary>Which processor it is, where the artifact tells; that decides where components lie, which names do not.</summary>
+    public ProcessorModel? Processor { get; init; }
+
     /// <summary>The model whose features come on top of those listed here and which the artifact does not describe; null when the list is complete or there is none.</summary>
     public string? Base { get; init; }
 

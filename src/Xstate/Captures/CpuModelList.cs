@@ -30,6 +30,9 @@ public sealed record CpuModelList
     /// <summary>Who wrote it, as far as the artifact says.</summary>
     public string? Writer { get; init; }
 
+    /// <summary>What the text that the models were found in has besides them; null for nothing.</summary>
+    public SkippedText? Skipped { get; init; }
+
     /// <summary>Definitions of features.</summary>
     public ImmutableArray<FeatureDefinition> Definitions { get; init; } = [];
 

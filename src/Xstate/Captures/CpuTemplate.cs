@@ -16,7 +16,7 @@ public readonly record struct CpuidModifier(uint Leaf, uint Subleaf, uint Flags,
     public uint ApplyTo(uint before) => (before & ~Decided) | Value;
 
     /// <summary><c>0xd.0.eax</c>.</summary>
-    public string Place => $"0x{Leaf:x}.{Subleaf:x}.{Register.ToString().ToLowerInvariant()}";
+    public string Place => $"{CpuidLeaves.PlaceOf(Leaf, Subleaf)}.{Register.ToString().ToLowerInvariant()}";
 }
 
 /// <summary>What a template does to one model-specific register.</summary>

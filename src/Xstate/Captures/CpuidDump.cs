@@ -89,6 +89,14 @@ public sealed record CpuidDump
     /// <summary>What is missing or doubtful.</summary>
     public ImmutableArray<CpuidRemark> Remarks { get; }
 
+    /// <summary>
+    /// Whether the tables are the logical processors of one machine. Else each is a view of its own, such as a guest's beside its host's, or a policy of Xen.
+    /// </summary>
+    public bool AreProcessors { get; private init; } = true;
+
+    /// <summary>What the text that the dump was found in has besides it; null for nothing.</summary>
+    public SkippedText? Skipped { get; init; }
+
     /// <summary>CPUID of the first logical processor, which stands for the machine wherever one table is asked for.</summary>
     public CpuidTable Cpuid => Processors[0].Cpuid;
 
@@ -96,8 +104,11 @@ public sealed record CpuidDump
     /// <param name="format">The artifact format.</param>
     /// <param name="processors">At least one logical processor.</param>
     /// <param name="remarks">What the format's reader noticed.</param>
+    /// <param name="areProcessors">
+    /// Whether the tables are the logical processors of one machine, so that a difference is worth a remark; a guest's beside its host's are not.
+    /// </param>
     /// <exception cref="ArgumentException">There is no processor.</exception>
-    public static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks)
+    public static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks, bool areProcessors = true)
     {
         ArgumentNullException.ThrowIfNull(format);
         ArgumentNullException.ThrowIfNull(remarks);
@@ -108,7 +119,11 @@ public sealed record CpuidDump
 
         ImmutableArray<CpuidRemark>.Builder all = ImmutableArray.CreateBuilder<CpuidRemark>();
         all.AddRange(remarks);
-        AddDifferences(all, processors);
+        if (areProcessors)
+        {
+            AddDifferences(all, processors);
+        }
+
         for (int i = 0; i < processors.Length; i++)
         {
             if (all.Count >= MaxRemarks)
@@ -120,7 +135,7 @@ public sealed record CpuidDump
             AddXsaveRemarks(all, i, processors[i].Cpuid);
         }
 
-        return new CpuidDump(format, processors, all.ToImmutable());
+        return new CpuidDump(format, processors, all.ToImmutable()) { AreProcessors = areProcessors };
     }
 
     /// <summary>The first logical processor as a host about whose kernel nothing is known.</summary>
@@ -171,7 +186,7 @@ public sealed record CpuidDump
                     : (CpuidDefect.SubleafImpossible, string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})"))
                 : (CpuidDefect.SubleafAbsent, "not recorded");
             remarks.Add(new CpuidRemark(
-                defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf 0xd.{subleaf:x} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
+                defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
         }
 
         uint announced = cpuid.LargestAreaLength;

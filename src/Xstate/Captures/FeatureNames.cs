@@ -16,6 +16,8 @@ public static class FeatureNames
     private static readonly (string Spelling, string Feature)[] OtherSpellings =
     [
         ("shstk", "CET_SS"), ("user_shstk", "CET_SS"), ("cet-ss", "CET_SS"), ("ibt", "CET_IBT"), ("cet-ibt", "CET_IBT"), ("apxf", "APX_F"), ("apx-f", "APX_F"), ("apx", "APX_F"),
+        // Node Feature Discovery's.
+        ("amxtile", "AMX_TILE"), ("cetss", "CET_SS"), ("cetibt", "CET_IBT"),
     ];
 
     private static readonly FrozenDictionary<string, StateComponentSet> Components = Index();

@@ -21,6 +21,25 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
         new("AMD Bulldozer", Of((2, 256, 576), (62, 128, 832)), Mxcsr.AmdMask),
     ];
 
+    /// <summary>
+    /// The family of a processor, by vendor and family number: in a survey of 1,007 CPUID dumps, size and offset of every user component follow from these two. Null for those that no dump was of.
+    /// </summary>
+    /// <param name="processor">The processor.</param>
+    /// <param name="hasApx">Whether it has APX, whose state lies where MPX's did.</param>
+    public static LayoutFamily? Of(ProcessorModel processor, bool hasApx = false)
+    {
+        string? name = processor switch
+        {
+            { Vendor: ProcessorVendor.Intel, Family: 6 } => hasApx ? "Intel with APX" : "Intel",
+            { Vendor: ProcessorVendor.Zhaoxin, Family: 6 or 7 } => "Intel",
+            { Vendor: ProcessorVendor.Amd, Family: 0x15 } => "AMD Bulldozer",
+            { Vendor: ProcessorVendor.Amd, Family: 0x17 } => "AMD Zen 2",
+            { Vendor: ProcessorVendor.Amd, Family: 0x19 or 0x1A } => "AMD Zen 3 and later",
+            _ => null,
+        };
+        return name is null ? null : All.First(family => family.Family == name);
+    }
+
     private static XsaveLayout Of(params (int Component, int Size, int Offset)[] slots) =>
         XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false, IsAligned64: s.Component is 17 or 18, SupportsXfd: s.Component == 18)));
 }

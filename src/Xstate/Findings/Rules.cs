@@ -742,6 +742,12 @@ public static class Rules
             "For certainty record the host: xstate host --probe -o FILE.",
             "Provenance of the host");
 
+    /// <summary>XS1218: Text around a dump was passed over.</summary>
+    public static readonly Rule TextPassedOver = new("XS1218", "Text around a dump was passed over", Severity.Info,
+            "A prompt, a fence or other lines of a log stand around the dump. They are no part of it, and nothing of them is in the answer.",
+            "Nothing, if the dump itself is whole. A line of the dump that was broken in two is refused, not passed over.",
+            "Dumps as people paste them into tickets");
+
     /// <summary>XS1301: The kernel ignores a PKRU that a tracer writes.</summary>
     public static readonly Rule TracerPkruIgnored = new("XS1301", "The kernel ignores a PKRU that a tracer writes", Severity.Error,
             "From 5.14 PKRU is kept outside the buffer that PTRACE_SETREGSET fills, and until 6.1.6, 6.2 and 5.15.88 nothing carried it over: the call answers success, and the thread keeps its PKRU. "
@@ -883,7 +889,7 @@ public static class Rules
         ChecksumBroken, SnapshotMisfit, SnapshotIncomplete, FpuDisagrees, MsrsLeftOut, SnapshotLayoutForeign, SubleafZero,
         SubleafAbsent, XsaveLeafSilent, SubleafImpossible, XsaveFeaturesAbsent, SubleafInferred, AnswerWithoutPlace,
         AnswerBeyondLastLeaf, ProcessorsDiffer, VendorUnknown, CpuidOfGuest, ModelWithoutLayout, ModelBaseUnknown,
-        ModelComponentUnusable, ModelUnknown, TemplateLeafAbsent, HostPutTogether, TracerPkruIgnored, RegisterReadsBackOther,
+        ModelComponentUnusable, ModelUnknown, TemplateLeafAbsent, HostPutTogether, TextPassedOver, TracerPkruIgnored, RegisterReadsBackOther,
         ThreadDidNotStop, DefaultKeyClosed, ThreadsStartTooFast, ThreadEnded, ThreadNotTraceable, RegisterSetLength,
         ComponentNotEnabled, ComponentNotPermitted, RegisterSetCompacted, RegisterSetHeader, RegisterSetMxcsr, FrameReadAsFxsave,
         FrameComponentNotListed, FrameRefused, SignalKeyClosed, NoXsaveRegisterSet, FrameSmallerThanHosts,

@@ -191,7 +191,7 @@ internal static class HypervisorRules
     {
         if (!cpuid.Recorded(leaf))
         {
-            sink.Add(new LintPlace(CpuidTable.XsaveLeaf, subleaf), $"XSAVE is shown and the page has no entry for leaf 0xd.{subleaf}");
+            sink.Add(new LintPlace(CpuidTable.XsaveLeaf, subleaf), $"XSAVE is shown and the page has no entry for leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)}");
         }
     }
 }

@@ -73,7 +73,7 @@ internal static class GuestPromises
     }
 
     private static FindingLocation Where(CapturedState state, CpuidFeature first) =>
-        new(state.Id, Leaf: FormattableString.Invariant($"0x{first.Leaf:x}.{first.Subleaf:x}.{first.Register.ToString().ToLowerInvariant()}"));
+        new(state.Id, Leaf: FormattableString.Invariant($"{CpuidLeaves.PlaceOf(first.Leaf, first.Subleaf)}.{first.Register.ToString().ToLowerInvariant()}"));
 
     internal static string Names(List<CpuidFeature> features) =>
         string.Join(", ", features.Take(MaxNames).Select(feature => feature.Name)) + (features.Count > MaxNames ? $" and {features.Count - MaxNames} more" : "");

@@ -118,7 +118,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
             if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there) && (here.Offset != there.Offset || here.Size != there.Size))
             {
                 Add(findings, Rules.GuestToldOtherLayout, $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor of {host.Record.Name} has it at {there.Offset} with {there.Size}",
-                    At(leaf: $"0xd.{(int)here.Component:x}.ebx"), Verdict.Same, $"{here.Offset}", $"{there.Offset}");
+                    At(leaf: $"{CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)here.Component)}.ebx"), Verdict.Same, $"{here.Offset}", $"{there.Offset}");
                 return;
             }
         }

@@ -72,8 +72,7 @@ public static class CpuReport
 
         if (artifact.Cpuid is { } dump)
         {
-            output.WriteLine($"  {dump.Processors.Length} logical processor{(dump.Processors.Length == 1 ? "" : "s")}");
-            WriteProcessor(output, dump.Cpuid);
+            WriteDump(output, dump);
         }
 
         if (artifact.Models is { } models)
@@ -115,19 +114,41 @@ public static class CpuReport
 
     private static ReadOnlySpan<KvmXcrsEntry> Counted(KvmXcrsBlob xcrs) => xcrs.Entries.AsSpan()[..(int)Math.Min(xcrs.Count, (uint)xcrs.Entries.Length)];
 
+    private static void WriteDump(TextWriter output, CpuidDump dump)
+    {
+        if (dump.AreProcessors)
+        {
+            output.WriteLine($"  {dump.Processors.Length} logical processor{(dump.Processors.Length == 1 ? "" : "s")}");
+            WriteProcessor(output, dump.Cpuid);
+            return;
+        }
+
+        foreach (CpuidProcessor table in dump.Processors)
+        {
+            output.WriteLine($"  {Quotation.Cut(table.Label)}:");
+            WriteProcessor(output, table.Cpuid);
+        }
+    }
+
     private static void WriteProcessor(TextWriter output, CpuidTable cpuid, StateComponentSet? enabled = null)
     {
         ProcessorModel model = ProcessorModel.From(cpuid);
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
-        output.WriteLine($"  {cpuid.Vendor} family {model.Family} model {model.Model} stepping {model.Stepping}");
+        string vendor = cpuid.Vendor.Length == 0 ? "vendor not recorded" : cpuid.Vendor;
+        output.WriteLine(cpuid.TryRead(1, 0, out _) ? $"  {vendor} family {model.Family} model {model.Model} stepping {model.Stepping}" : $"  {vendor}, family and model not recorded");
         output.WriteLine($"  {SignalFrameText.Of(cpuid, enabled)}");
-        output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {layout.StandardLength} bytes");
+        output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {StandardArea(cpuid, layout)}");
         foreach (XsaveSlot slot in layout.Slots)
         {
             string place = slot.IsSupervisor ? "supervisor" : string.Create(CultureInfo.InvariantCulture, $"at {slot.Offset}");
             output.WriteLine($"    {StateComponents.NameOf(slot.Component),-10} {slot.Size,5} bytes {place}{(slot.IsAligned64 ? ", aligned" : "")}{(slot.SupportsXfd ? ", XFD" : "")}");
         }
     }
+
+    // The size that leaf 0xD.0 tells is the processor's; that of the sub-leaves is another where some are missing or contradict it.
+    private static string StandardArea(CpuidTable cpuid, XsaveLayout layout) => cpuid.LargestAreaLength == layout.StandardLength
+        ? string.Create(CultureInfo.InvariantCulture, $"{layout.StandardLength} bytes")
+        : string.Create(CultureInfo.InvariantCulture, $"{cpuid.LargestAreaLength} bytes as told (0xd.0.ecx), {layout.StandardLength} by the sub-leaves that are recorded");
 
     private static void WriteXcrs(Utf8JsonWriter json, KvmXcrsBlob xcrs)
     {
@@ -218,6 +239,11 @@ public static class CpuReport
         json.WriteString("userComponents", cpuid.UserComponents.ToString());
         json.WriteString("supervisorComponents", cpuid.SupervisorComponents.ToString());
         json.WriteNumber("standardSize", layout.StandardLength);
+        if (cpuid.LargestAreaLength != layout.StandardLength)
+        {
+            json.WriteNumber("toldStandardSize", cpuid.LargestAreaLength);
+        }
+
         SignalFrameText.Write(json, cpuid, enabled);
         json.WriteStartArray("components");
         foreach (XsaveSlot slot in layout.Slots)

@@ -38,5 +38,5 @@ public static class CpuTemplates
         return new TemplatedCpuid(cpuid, findings.ToImmutable());
     }
 
-    private static string LeafOf(CpuidModifier modifier) => $"0x{modifier.Leaf:x}.{modifier.Subleaf:x}";
+    private static string LeafOf(CpuidModifier modifier) => CpuidLeaves.PlaceOf(modifier.Leaf, modifier.Subleaf);
 }

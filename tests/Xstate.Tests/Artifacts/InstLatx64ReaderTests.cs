@@ -37,6 +37,36 @@ public class InstLatx64ReaderTests
     }
 
     [Fact]
+    public void A_dump_that_begins_as_cpuid_r_does_is_told_by_its_answers() =>
+        Assert.Equal(InstLatx64Reader.Format, Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes("CPU 0:\n" + Leaf0))).Format);
+
+    [Fact]
+    public void Sub_leaf_1_without_a_number_is_told_by_what_no_component_can_be()
+    {
+        CpuidDump dump = Read(
+            Leaf0
+            + "CPUID 0000000D: 000000E7-00000980-00000980-00000000\n"
+            + "CPUID 0000000D: 0000000F-00000A00-00000100-00000000\n"
+            + "CPUID 0000000D: 00000100-00000240-00000000-00000000\n");
+        Assert.Equal(new CpuidRegisters(0xF, 0xA00, 0x100, 0), dump.Cpuid.Read(0xD, 1));
+        Assert.Contains(dump.Remarks, remark => remark is { Defect: CpuidDefect.PlacedByInference, Leaf: 0xD, Subleaf: 1 });
+        Assert.DoesNotContain(dump.Remarks, remark => remark.Defect == CpuidDefect.NoXsaveFeatures);
+    }
+
+    [Fact]
+    public void Components_without_a_number_are_told_by_their_place_on_a_processor_of_the_family()
+    {
+        const string Signature = "CPUID 00000001: 00050654-00000000-04000000-00000000\n";
+        const string Answers = "CPUID 0000000D: 000002E7-00000A88-00000A88-00000000\nCPUID 0000000D: 00000100-00000240-00000000-00000000\nCPUID 0000000D: 00000040-00000440-00000000-00000000\n"
+            + "CPUID 0000000D: 00000200-00000480-00000000-00000000\nCPUID 0000000D: 00000400-00000680-00000000-00000000\nCPUID 0000000D: 00000008-00000A80-00000000-00000000\n";
+        Assert.True(Read(Leaf0 + Signature + Answers).Processors[0].HasCompleteXsaveLeaf);
+
+        // The same bytes on a processor whose family has another layout name no component.
+        string amd = Leaf0.Replace("756E6547-6C65746E-49656E69", "68747541-444D4163-69746E65", StringComparison.Ordinal) + "CPUID 00000001: 00A10F11-00000000-04000000-00000000\n";
+        Assert.False(Read(amd + Answers).Processors[0].HasCompleteXsaveLeaf);
+    }
+
+    [Fact]
     public void Heads_and_lines_of_MSR_sections_are_none_of_its_business()
     {
         CpuidDump dump = Read($"{Leaf0}------[ MSR Registers / Logical CPU #0 ]------\nMSR 0000001B: 0000-0000-FEE0-0900\nCPUID Revision    : 000506E3h\n");

@@ -1,5 +1,6 @@
 using System.Text;
 using Xstate.Architecture;
+using Xstate.Artifacts.PastedDumps;
 using Xstate.Artifacts.Text;
 using Xstate.Captures;
 
@@ -14,35 +15,30 @@ public static class CpuidRawReader
     /// <summary>The format's name.</summary>
     public const string Format = "cpuid-r";
 
-    /// <summary>Whether the first line that is not blank is a processor's head or an answer.</summary>
+    /// <summary>Whether a line of the head is an answer. A head of a processor alone says nothing: other dumps have the same.</summary>
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        LineCursor lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
+        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
         while (lines.MoveNext())
         {
-            if (!IsBlank(lines.Line))
+            if (TryReadAnswer(lines.Line, out _, out _, out _))
             {
-                return TryReadHead(lines.Line, out _) || TryReadAnswer(lines.Line, out _, out _, out _);
+                return true;
             }
         }
 
         return false;
     }
 
-    /// <summary>Reads the text. Every line has to be a head, an answer, or blank.</summary>
-    /// <exception cref="MalformedArtifactException">A line is none of these, or a limit is exceeded.</exception>
+    /// <summary>Reads the text. Lines around the answers are passed over and counted; one that begins as an answer has to be one.</summary>
+    /// <exception cref="MalformedArtifactException">An answer is incomplete, there is none, or a limit is exceeded.</exception>
     public static CpuidDump Read(ReadOnlySpan<byte> text, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
         CpuidDumpBuilder dump = new(Format, limits);
-        LineCursor lines = new(text, Format, limits);
+        PastedLines lines = new(text, Format, limits);
         while (lines.MoveNext())
         {
-            if (IsBlank(lines.Line))
-            {
-                continue;
-            }
-
             if (TryReadHead(lines.Line, out string label))
             {
                 dump.StartProcessor(label, lines.Offset);
@@ -56,16 +52,19 @@ public static class CpuidRawReader
 
                 dump.Add(leaf, subleaf, registers, lines.Offset);
             }
+            else if (lines.Line.IndexOf("eax="u8) >= 0)
+            {
+                throw lines.Malformed("\"0xLEAF 0xSUB: eax=0x… ebx=0x… ecx=0x… edx=0x…\"");
+            }
             else
             {
-                throw lines.Malformed("\"CPU n:\" or \"0xLEAF 0xSUB: eax=0x… ebx=0x… ecx=0x… edx=0x…\"");
+                lines.Skip();
             }
         }
 
+        dump.Skipped = lines.Skipped;
         return dump.Build();
     }
-
-    private static bool IsBlank(ReadOnlySpan<byte> line) => !line.ContainsAnyExcept((byte)' ', (byte)'\t');
 
     /// <summary>Whether the reader takes a line with this name and a colon for the head of a processor.</summary>
     internal static bool IsLabel(string label) => TryReadHead(Encoding.UTF8.GetBytes(label + ":"), out string read) && read == label;
@@ -93,28 +92,10 @@ public static class CpuidRawReader
     {
         FieldCursor fields = new(line);
         fields.SkipBlanks();
-        subleaf = 0;
-        registers = default;
-        if (!TryNumber(ref fields, "0x"u8, out leaf)
-            || !fields.SkipBlanks()
-            || !TryNumber(ref fields, "0x"u8, out subleaf)
-            || !fields.TrySkip(":"u8)
-            || !TryNumber(ref fields, " eax=0x"u8, out uint eax)
-            || !TryNumber(ref fields, " ebx=0x"u8, out uint ebx)
-            || !TryNumber(ref fields, " ecx=0x"u8, out uint ecx)
-            || !TryNumber(ref fields, " edx=0x"u8, out uint edx))
-        {
-            return false;
-        }
-
-        fields.SkipBlanks();
-        registers = new CpuidRegisters(eax, ebx, ecx, edx);
-        return fields.AtEnd;
-    }
-
-    private static bool TryNumber(ref FieldCursor fields, ReadOnlySpan<byte> prefix, out uint value)
-    {
-        value = 0;
-        return fields.TrySkip(prefix) && fields.TryHex(out value);
+        (subleaf, registers) = (0, default);
+        return fields.TryHexAfter("0x"u8, out leaf)
+            && fields.SkipBlanks()
+            && fields.TryHexAfter("0x"u8, out subleaf)
+            && AnswerFields.TryRead(ref fields, ": eax=0x"u8, " ebx=0x"u8, " ecx=0x"u8, " edx=0x"u8, out registers);
     }
 }

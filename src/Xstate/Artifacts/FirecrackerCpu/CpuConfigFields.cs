@@ -145,7 +145,7 @@ internal static class CpuConfigFields
             {
                 if (!places.Add((leaf, subleaf, register)))
                 {
-                    throw cursor.Malformed($"0x{leaf:x}.{subleaf:x}.{Registers[(int)register]} again", "each register of an answer once");
+                    throw cursor.Malformed($"{CpuidLeaves.PlaceOf(leaf, subleaf)}.{Registers[(int)register]} again", "each register of an answer once");
                 }
 
                 modifiers.Add(new CpuidModifier(leaf, subleaf, flags, register, decided, value));

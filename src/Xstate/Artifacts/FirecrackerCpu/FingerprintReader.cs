@@ -77,7 +77,7 @@ public static class FingerprintReader
 
             if (answer.Count() != 4)
             {
-                throw new MalformedArtifactException(Format, 0, $"{answer.Count()} registers of 0x{answer.Key.Leaf:x}.{answer.Key.Subleaf:x}", "eax, ebx, ecx and edx");
+                throw new MalformedArtifactException(Format, 0, $"{answer.Count()} registers of {CpuidLeaves.PlaceOf(answer.Key.Leaf, answer.Key.Subleaf)}", "eax, ebx, ecx and edx");
             }
 
             dump.Add(answer.Key.Leaf, answer.Key.Subleaf, registers, 0);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
 
@@ -26,6 +27,12 @@ internal sealed class CpuidDumpBuilder
         _format = format;
         _limits = limits;
     }
+
+    /// <summary>What the text has besides the dump.</summary>
+    public SkippedText? Skipped { get; set; }
+
+    /// <summary>Whether the tables are the logical processors of one machine, which ought to be alike.</summary>
+    public bool AreProcessors { get; init; } = true;
 
     /// <summary>Whether the current processor already has this answer.</summary>
     public bool Has(uint leaf, uint subleaf) => _places.ContainsKey((leaf, subleaf));
@@ -81,7 +88,7 @@ internal sealed class CpuidDumpBuilder
         }
         else if (CpuidLeaves.SubleavesAreContiguous(leaf))
         {
-            _remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is 0x{position:x}"));
+            _remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is {CpuidLeaves.PlaceOf(leaf, position)}"));
             Place(leaf, position, registers);
         }
         else if (leaf == CpuidTable.XsaveLeaf && IsAvxComponent(registers))
@@ -89,6 +96,20 @@ internal sealed class CpuidDumpBuilder
             _remarks.Add(new CpuidRemark(
                 CpuidDefect.PlacedByInference, Current, leaf, (uint)Avx, "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
             Place(leaf, (uint)Avx, registers);
+        }
+        else if (leaf == CpuidTable.XsaveLeaf && position == 1 && IsXsaveFeatures(registers))
+        {
+            _remarks.Add(new CpuidRemark(
+                CpuidDefect.PlacedByInference, Current, leaf, 1, "the dump does not tell the sub-leaf of this answer of leaf 0xd; no component has a size that is odd or below 8, so it is 1"));
+            Place(leaf, 1, registers);
+        }
+        else if (leaf == CpuidTable.XsaveLeaf && ComponentAt(registers) is { } component)
+        {
+            string name = StateComponents.NameOf(component);
+            _remarks.Add(new CpuidRemark(
+                CpuidDefect.PlacedByInference, Current, leaf, (uint)component,
+                string.Create(CultureInfo.InvariantCulture, $"the dump does not tell the sub-leaf of this answer of leaf 0xd; {registers.Eax} bytes at {registers.Ebx} are {name} on processors of this family")));
+            Place(leaf, (uint)component, registers);
         }
         else
         {
@@ -103,7 +124,7 @@ internal sealed class CpuidDumpBuilder
         EndProcessor();
         return _processors.Count == 0
             ? throw new MalformedArtifactException(_format, 0, "no CPUID answer", "at least one")
-            : CpuidDump.Create(_format, _processors.ToImmutable(), _remarks);
+            : CpuidDump.Create(_format, _processors.ToImmutable(), _remarks, AreProcessors) with { Skipped = Skipped };
     }
 
     private void RequireRoom(long offset)
@@ -120,12 +141,35 @@ internal sealed class CpuidDumpBuilder
         && _places.TryGetValue((CpuidTable.XsaveLeaf, 0), out int first)
         && new StateComponentSet(_entries[first].Registers.EdxEax).Contains(Avx);
 
+    // SDM Vol. 1, 13.2: sub-leaf 1 EAX has features in bits 0 to 4. Every component has at least 8 bytes and an even number of them.
+    private static bool IsXsaveFeatures(CpuidRegisters registers) => registers.Eax is > 0 and < 32 && (registers.Eax < 8 || (registers.Eax & 1) != 0);
+
+    // What size and offset mean is a matter of vendor and family, without an exception in a survey of 1,007 dumps (LayoutFamily). A component that the mask lacks is none.
+    private StateComponent? ComponentAt(CpuidRegisters registers)
+    {
+        if (!TryFind(0, 0, out CpuidRegisters vendor) || !TryFind(1, 0, out CpuidRegisters signature) || !TryFind(CpuidTable.XsaveLeaf, 0, out CpuidRegisters mask))
+        {
+            return null;
+        }
+
+        ProcessorModel model = ProcessorModel.From(CpuidTable.Empty.With(0, 0, vendor).With(1, 0, signature));
+        foreach (XsaveSlot slot in LayoutFamily.Of(model)?.Layout.Slots ?? [])
+        {
+            if (slot.ToCpuid() == registers && new StateComponentSet(mask.EdxEax).Contains(slot.Component) && !Has(CpuidTable.XsaveLeaf, (uint)slot.Component))
+            {
+                return slot.Component;
+            }
+        }
+
+        return null;
+    }
+
     private void Place(uint leaf, uint subleaf, CpuidRegisters registers)
     {
         if (_places.TryGetValue((leaf, subleaf), out int earlier))
         {
             string difference = _entries[earlier].Registers == registers ? "the same" : "another";
-            LeaveUnplaced(CpuidDefect.LeftOut, leaf, subleaf, registers, $"the dump has {difference} answer for 0x{leaf:x}.{subleaf:x} before");
+            LeaveUnplaced(CpuidDefect.LeftOut, leaf, subleaf, registers, $"the dump has {difference} answer for {CpuidLeaves.PlaceOf(leaf, subleaf)} before");
             return;
         }
 

@@ -36,6 +36,32 @@ internal ref struct FieldCursor
         return true;
     }
 
+    /// <summary>A hexadecimal number behind a word; moves on only past both.</summary>
+    public bool TryHexAfter(scoped ReadOnlySpan<byte> word, out uint value, int minDigits = 1)
+    {
+        ReadOnlySpan<byte> start = _rest;
+        if (TrySkip(word) && TryHex(out value, minDigits))
+        {
+            return true;
+        }
+
+        _rest = start;
+        value = 0;
+        return false;
+    }
+
+    /// <summary>A decimal number; moves on only past it.</summary>
+    public bool TryDecimal(out uint value)
+    {
+        if (!Utf8Parser.TryParse(_rest, out value, out int consumed))
+        {
+            return false;
+        }
+
+        _rest = _rest[consumed..];
+        return true;
+    }
+
     /// <summary>A number of one to eight hexadecimal digits that ends where the digits end.</summary>
     public bool TryHex(out uint value, int minDigits = 1)
     {

@@ -88,6 +88,13 @@ internal static class MutationSamples
         return new MutationSample(name, format, bytes) { Mend = format is CriuCoreReader.Format or CriuCpuinfoReader.Format ? MessageEdits.WithLength : null };
     }
 
+    private static readonly string[] FeatureLists =
+    [
+        "$ lscpu\nVendor ID:   AuthenticAMD\nCPU family:  25\nModel:   17\nFlags:   fpu sse xsave avx pku\n", "{\"lscpu\":[{\"field\":\"Flags:\",\"data\":\"fpu xsave\",\"children\":[]}]}",
+        "qemu-system-x86_64 -cpu Skylake-Server,+pku,avx512f=off -m 4G\n", "cpu-feature.node.kubevirt.io/pku: \"true\"\nfeature.node.kubernetes.io/cpu-cpuid.AVX: \"true\"\n",
+        "$ virsh dumpxml vm\n<domain type='kvm'><cpu><model>Skylake-Server</model><feature policy='require' name='pku'/></cpu></domain>\n$ \n",
+    ];
+
     private static IEnumerable<byte[]> Built()
     {
         byte[] area = new byte[4096];
@@ -106,7 +113,7 @@ internal static class MutationSamples
             CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo, CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities, CpuModelSamples.CpuMap, CpuModelSamples.Expansion,
             CpuModelSamples.Template, CpuModelSamples.SmallFingerprint,
         ];
-        foreach (string text in models)
+        foreach (string text in models.Concat(PastedSamples.Formats.Select(format => PastedSamples.Of(format, SampleCaptures.Cpuid, SampleCaptures.Cpuid))).Concat(FeatureLists))
         {
             yield return Encoding.UTF8.GetBytes(text);
         }

@@ -1,4 +1,5 @@
 using System.Text;
+using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Captures;
@@ -36,13 +37,41 @@ public class ProcCpuinfoReaderTests
     }
 
     [Theory]
-    [InlineData("processor\t: 0\nmodel name\n", 14, "name : value")]
     [InlineData("processor\t: 0\nmodel name\t: x\n", 0, "at least one")]
-    public void A_text_without_flags_or_with_another_line_is_malformed(string text, int offset, string expected)
+    public void A_text_without_flags_is_malformed(string text, int offset, string expected)
     {
         MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Read(text));
         Assert.Equal(offset, error.Offset);
         Assert.Contains(expected, error.Expected, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("$ cat /proc/cpuinfo\n\n", "", 1)]
+    [InlineData("```\n", "```\n", 0)]
+    [InlineData("Hello,\nmy machine has\n", "bye\n", 3)]
+    public void What_stands_around_it_changes_nothing_and_is_counted(string before, string behind, int skipped)
+    {
+        CpuModelList list = Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(before + CpuModelSamples.ProcCpuinfo + behind))).Models!;
+        Assert.Equal(0x2E7UL, Assert.Single(list.Models).Components.Value.Bits);
+        Assert.Equal(skipped, list.Skipped?.Lines ?? 0);
+    }
+
+    [Theory]
+    [InlineData("flags\t\t: fpu sse xsave avx avx512f pku ospke\n")]
+    [InlineData("> flags\t\t: fpu sse xsave avx avx512f pku ospke\n> flags\t\t: fpu sse xsave avx avx512f pku ospke\n")]
+    [InlineData("vendor_id\t: GenuineIntel\nflags\t\t: fpu sse xsave avx avx512f pku ospke\n")]
+    public void The_flags_alone_are_read(string text)
+    {
+        CpuModelList list = Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(text))).Models!;
+        Assert.Equal((ProcCpuinfoReader.Format, 0x2E7UL), (list.Format, list.Main!.Components.Value.Bits));
+    }
+
+    [Fact]
+    public void The_processor_is_told_by_vendor_family_and_model()
+    {
+        CpuModelList list = Read("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nstepping\t: 1\nflags\t\t: fpu xsave\n");
+        Assert.Equal(new ProcessorModel(ProcessorVendor.Amd, 25, 17, 1), list.Main!.Processor);
+        Assert.Null(Read(CpuModelSamples.ProcCpuinfo).Main!.Processor);
     }
 
     private static CpuModelList Read(string text) => ProcCpuinfoReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default);
