@@ -71,6 +71,7 @@ internal static class App
             DiffCommand.Create(),
             SetCommand.Create(),
             LintCommand.Create(),
+            MakeCpuidCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),

@@ -23,6 +23,8 @@ public class AnswerSchemaTests
     [InlineData("lint", "lint", "samples/hosts/qemu-tcg-max.json")]
     [InlineData("lint", "lint", "samples/hosts/amd-rome.json", "samples/hosts/intel-haswell.json", "--view", "guest")]
     [InlineData("lint", "lint", "samples/hosts/amd-rome.json", "--view", "guest", "--fix", "-o", "{folder}/out")]
+    [InlineData("make-cpuid", "make-cpuid", "samples/hosts/intel-sapphire-rapids.json", "--components", "avx", "--to", "qemu-cpu", "-o", "{folder}/out")]
+    [InlineData("make-cpuid", "make-cpuid", "samples/hosts/intel-haswell.json", "--components", "pkru", "-o", "{folder}/out")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
     [InlineData("run", "run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host", "samples/hosts/intel-icelake.json@vmm-after")]

@@ -60,10 +60,12 @@ internal static class CheckCommand
         Capture capture = ArtifactInput.WithContext(CaptureOf(artifact, file), parsed, options);
         RehearsalOptions rehearsal = restore.Read(parsed, capture);
         List<CheckedTarget> targets = [];
+        ImmutableArray<Finding> noticed = artifact.Capture is null ? [] : artifact.Findings;
+        ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, rehearsal.GuestCpuid);
         foreach (string text in hosts)
         {
             LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
-            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), artifact.Capture is null ? [] : artifact.Findings);
+            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), noticed, guests);
             targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null) { Argument = text });
         }
 
@@ -107,8 +109,8 @@ internal static class CheckCommand
         ?? (artifact.Cpuid is { Format: CriuCpuinfoReader.Format } processor ? ProcessRehearsal.ProbeOf(processor) : throw new UsageException($"{file} is {artifact.Format}, which holds no extended state"));
 
     // What the decoder noticed matters on every target; what the rehearsal says of the same rule is more exact.
-    private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed) =>
-        outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings] };
+    private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed, ImmutableArray<Finding> guests) =>
+        outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings, .. guests] };
 
     private sealed record Question(string[] Hosts, bool Prove, Demands Demands);
 

@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Artifacts;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Findings;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
@@ -33,13 +35,14 @@ internal static class ShowCommand
         {
             Captures.Capture capture = ArtifactInput.WithContext(bare, parsed, options);
             SelectionOptions.Require(capture, shown);
+            ImmutableArray<Finding> findings = [.. artifact.Findings, .. LintErrors.Of(artifact)];
             if (json)
             {
-                Standard.Write(output => ShowReport.WriteJson(output, capture, artifact.Findings, shown));
+                Standard.Write(output => ShowReport.WriteJson(output, capture, findings, shown));
             }
             else
             {
-                ShowReport.WriteText(Standard.Out, capture, shown, artifact.Findings);
+                ShowReport.WriteText(Standard.Out, capture, shown, findings);
             }
         }
         else if (shown.IsSelective)
@@ -48,11 +51,11 @@ internal static class ShowCommand
         }
         else if (json)
         {
-            Standard.Write(output => CpuReport.WriteJson(output, artifact));
+            Standard.Write(output => CpuReport.WriteJson(output, artifact, LintErrors.Of(artifact)));
         }
         else
         {
-            CpuReport.WriteText(Standard.Out, artifact);
+            CpuReport.WriteText(Standard.Out, artifact, LintErrors.Of(artifact));
         }
 
         return ExitCode.Fine;

@@ -20,7 +20,41 @@ public static class FeatureNames
         ("amxtile", "AMX_TILE"), ("cetss", "CET_SS"), ("cetibt", "CET_IBT"),
     ];
 
+    // QEMU's names (qemu-system-x86_64 -cpu help, target/i386/cpu.c) that are not the manual's in lower case with hyphens.
+    private static readonly FrozenDictionary<CpuidFeature, string> QemuNames = new Dictionary<CpuidFeature, string>
+    {
+        [CpuidFeatures.Sse3] = "pni", [CpuidFeatures.Sse41] = "sse4.1", [CpuidFeatures.Sse42] = "sse4.2", [CpuidFeatures.Clfsh] = "clflush", [CpuidFeatures.Htt] = "ht",
+        [CpuidFeatures.Sha] = "sha-ni", [CpuidFeatures.Avx512Ifma] = "avx512ifma", [CpuidFeatures.Avx512Vbmi] = "avx512vbmi", [CpuidFeatures.Avx512Vbmi2] = "avx512vbmi2",
+        [CpuidFeatures.Avx512Vnni] = "avx512vnni", [CpuidFeatures.Avx512Bitalg] = "avx512bitalg", [CpuidFeatures.CetSs] = "shstk", [CpuidFeatures.CetIbt] = "ibt",
+        [CpuidFeatures.Tsxldtrk] = "tsx-ldtrk", [CpuidFeatures.Prefetchi] = "prefetchiti", [CpuidFeatures.ApxF] = "apxf", [CpuidFeatures.Lzcnt] = "abm",
+        [CpuidFeatures.Prefetchw] = "3dnowprefetch", [CpuidFeatures.Ffxsr] = "fxsr-opt",
+    }.ToFrozenDictionary();
+
+    // What QEMU up to 10 has no property for: it follows another feature, or is not given to guests at all.
+    private static readonly FrozenSet<CpuidFeature> WithoutQemuName = new[]
+    {
+        CpuidFeatures.Osxsave, CpuidFeatures.Ospke, CpuidFeatures.Hwp, CpuidFeatures.Hdc, CpuidFeatures.Enqcmd, CpuidFeatures.Uintr, CpuidFeatures.Kl, CpuidFeatures.Aeskle, CpuidFeatures.WideKl,
+        CpuidFeatures.AmxInt81e, CpuidFeatures.AmxBf161e, CpuidFeatures.AmxComplex1e, CpuidFeatures.AmxFp161e, CpuidFeatures.AmxFp8, CpuidFeatures.AmxTf32, CpuidFeatures.AmxAvx512,
+        CpuidFeatures.AmxMovrs, CpuidFeatures.Avx10512, CpuidFeatures.ApxNciNddNf, CpuidFeatures.Ptwrite, CpuidFeatures.Prefetchwt1, CpuidFeatures.Rdpru, CpuidFeatures.Mcommit,
+    }.ToFrozenSet();
+
+    private static readonly FrozenDictionary<string, CpuidFeature> Features = IndexFeatures();
+
     private static readonly FrozenDictionary<string, StateComponentSet> Components = Index();
+
+    /// <summary>The feature of a name, by the manual, QEMU, libvirt or Linux; null for one that is not known.</summary>
+    public static CpuidFeature? FeatureOf(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return Features.GetValueOrDefault(Normalize(name));
+    }
+
+    /// <summary>What QEMU and libvirt call a feature; null for one that they have no name for.</summary>
+    public static string? QemuNameOf(CpuidFeature feature)
+    {
+        ArgumentNullException.ThrowIfNull(feature);
+        return WithoutQemuName.Contains(feature) ? null : QemuNames.GetValueOrDefault(feature, Normalize(feature.Name));
+    }
 
     /// <summary>The components that a feature brings; empty for the many features without state of their own.</summary>
     public static StateComponentSet ComponentsOf(string name)
@@ -31,6 +65,27 @@ public static class FeatureNames
 
     // QEMU and libvirt write amx-tile, Linux amx_tile, and libvirt keeps underscores in some older names.
     private static string Normalize(string name) => name.ToLowerInvariant().Replace('_', '-');
+
+    private static FrozenDictionary<string, CpuidFeature> IndexFeatures()
+    {
+        Dictionary<string, CpuidFeature> index = [];
+        foreach (CpuidFeature feature in CpuidFeatures.All)
+        {
+            index[Normalize(feature.Name)] = feature;
+        }
+
+        foreach ((CpuidFeature feature, string name) in QemuNames)
+        {
+            index.TryAdd(Normalize(name), feature);
+        }
+
+        foreach ((string spelling, string name) in OtherSpellings)
+        {
+            index.TryAdd(Normalize(spelling), index[Normalize(name)]);
+        }
+
+        return index.ToFrozenDictionary();
+    }
 
     private static FrozenDictionary<string, StateComponentSet> Index()
     {

@@ -5,6 +5,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Captures;
+using Xstate.Findings;
 
 namespace Xstate.Reports;
 
@@ -12,7 +13,10 @@ namespace Xstate.Reports;
 public static class CpuReport
 {
     /// <summary>Writes the JSON answer of <c>show</c>.</summary>
-    public static void WriteJson(Stream output, Artifact artifact)
+    /// <param name="output">Where to.</param>
+    /// <param name="artifact">What to show.</param>
+    /// <param name="more">Findings besides the artifact's own.</param>
+    public static void WriteJson(Stream output, Artifact artifact, ImmutableArray<Finding> more = default)
     {
         ArgumentNullException.ThrowIfNull(artifact);
         JsonAnswer.Write(output, "show", json =>
@@ -43,7 +47,7 @@ public static class CpuReport
                 ModelReport.WriteJson(json, template);
             }
 
-            JsonAnswer.WriteFindings(json, artifact.Findings);
+            JsonAnswer.WriteFindings(json, [.. artifact.Findings, .. more.IsDefault ? [] : more]);
         });
     }
 
@@ -51,7 +55,10 @@ public static class CpuReport
     public static void WriteHostJson(Stream output, string verb, HostRecord host) => JsonAnswer.Write(output, verb, json => WriteHost(json, host));
 
     /// <summary>Writes text for people.</summary>
-    public static void WriteText(TextWriter output, Artifact artifact)
+    /// <param name="output">Where to.</param>
+    /// <param name="artifact">What to show.</param>
+    /// <param name="more">Findings besides the artifact's own.</param>
+    public static void WriteText(TextWriter output, Artifact artifact, ImmutableArray<Finding> more = default)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(artifact);
@@ -85,7 +92,7 @@ public static class CpuReport
             ModelReport.WriteText(output, template);
         }
 
-        FindingText.Write(output, artifact.Findings, "processor", "  ");
+        FindingText.Write(output, [.. artifact.Findings, .. more.IsDefault ? [] : more], "processor", "  ");
     }
 
     /// <summary>Writes a host for people.</summary>
@@ -135,7 +142,7 @@ public static class CpuReport
         ProcessorModel model = ProcessorModel.From(cpuid);
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         string vendor = cpuid.Vendor.Length == 0 ? "vendor not recorded" : cpuid.Vendor;
-        output.WriteLine(cpuid.TryRead(1, 0, out _) ? $"  {vendor} family {model.Family} model {model.Model} stepping {model.Stepping}" : $"  {vendor}, family and model not recorded");
+        output.WriteLine(model is not { Family: 0, Model: 0 } ? $"  {vendor} family {model.Family} model {model.Model} stepping {model.Stepping}" : $"  {vendor}, family and model not recorded");
         output.WriteLine($"  {SignalFrameText.Of(cpuid, enabled)}");
         output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {StandardArea(cpuid, layout)}");
         foreach (XsaveSlot slot in layout.Slots)

@@ -22,6 +22,11 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
         ArgumentNullException.ThrowIfNull(given);
         if (artifact.Cpuid is { } dump)
         {
+            if (!dump.AreProcessors)
+            {
+                return [.. dump.Processors.Select((table, index) => OfTable(dump, index, given))];
+            }
+
             bool blob = artifact.Format == KvmCpuid2Reader.Format;
             return [new LintTarget("", dump, As(given, blob ? LintView.Kvm : LintView.BareMetal) with { HasIndexFlags = blob })];
         }
@@ -36,6 +41,13 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
         }
 
         return artifact.Capture is { } capture ? [.. capture.States.Where(state => state.GuestCpuid is not null).Select(state => OfState(state, given))] : [];
+    }
+
+    // The first table is the machine, the others are what a hypervisor makes of it; the log of a kernel is a guest's where it has a hypervisor, which it does not tell.
+    private static LintTarget OfTable(CpuidDump dump, int index, LintContext given)
+    {
+        CpuidProcessor table = dump.Processors[index];
+        return new(table.Label, Single(table.Label, table.Cpuid), As(given, index == 0 ? LintView.BareMetal : LintView.Guest));
     }
 
     private static LintTarget OfState(CapturedState state, LintContext given) =>

@@ -23,7 +23,7 @@ public class HostileFileTests(ITestOutputHelper output)
         StringBuilder text = new();
         for (int i = 0; i < ArtifactLimits.Default.MaxProcessors; i++)
         {
-            text.Append("CPU:\n0x0d 0x0: eax=0xffffffff ebx=0x0 ecx=0x0 edx=0x7fffffff\n");
+            text.Append("CPU:\n0x0d 0x0: eax=0xffffffff ebx=0x00000000 ecx=0x00000000 edx=0x7fffffff\n");
         }
 
         byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());

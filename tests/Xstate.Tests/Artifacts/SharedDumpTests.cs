@@ -99,14 +99,14 @@ public class SharedDumpTests(ITestOutputHelper output)
         output.WriteLine($"{processors} dumps");
         Assert.Equal(94, processors);
 
-        static string Leaves(StateComponentSet components) => string.Join(' ', components.Select(component => $"0xd.{(int)component:x}"));
+        static string Leaves(StateComponentSet components) => string.Join(' ', components.Select(component => CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)));
         static string LeavesOf(Artifact artifact, string rule) => string.Join(' ', artifact.Findings.Where(finding => finding.Rule.Id == rule).Select(finding => finding.Where.Leaf));
     }
 
     [Theory]
     [InlineData("instlatx64", "GenuineIntel0050654_SkylakeXeon_CPUID.txt", "XS1201 0xd.9")]
     [InlineData("instlatx64", "GenuineIntel00606A6_ICX_CPUID2.txt", "XS1201 0xd.9")]
-    [InlineData("instlatx64", "AuthenticAMD0600F12_Interlagos_CPUID.txt", "XS1202 0xd.3e")]
+    [InlineData("instlatx64", "AuthenticAMD0600F12_Interlagos_CPUID.txt", "XS1202 0xd.0x3e")]
     [InlineData("instlatx64", "GenuineIntel00506C9_Goldmont_CPUID.txt", "XS1202 0xd.3", "XS1202 0xd.4")]
     [InlineData("instlatx64", "GenuineIntel00206A7_SandyBridge_CPUID.txt", "XS1206 0xd.2", "XS1205 0xd.1")]
     [InlineData("instlatx64", "GenuineIotel00306C3_Haswell_CPUID5.txt", "XS1203 0xd.0")]

@@ -5,6 +5,7 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Lint;
 using Xstate.Tests.Support;
 using Xstate.Transforms;
 
@@ -128,47 +129,13 @@ internal static class SampleCaptures
         return area;
     }
 
-    // What a monitor gives a guest: the host's leaves with leaf 0xD narrowed and the features of hidden components off.
+    // What a monitor gives a guest: the host's leaves without the components that it hides, and without what builds upon them.
     private static CpuidTable GuestCpuid(CpuidTable host, ulong mask)
     {
-        StateComponentSet components = new(mask);
-        XsaveLayout layout = XsaveLayout.FromCpuid(host);
-        ImmutableArray<CpuidEntry>.Builder entries = ImmutableArray.CreateBuilder<CpuidEntry>();
-        foreach (CpuidEntry entry in host.Entries.Where(e => e.Leaf is 0 or 1 or 7 or 0xD or 0x8000_0000 or 0x8000_0001 or 0x8000_0008))
-        {
-            bool hidden = entry.Leaf == CpuidTable.XsaveLeaf && entry.Subleaf >= 2 && !components.Contains((StateComponent)entry.Subleaf);
-            if (!hidden && !(entry.Leaf == 7 && entry.Subleaf > 1))
-            {
-                entries.Add(entry with { Registers = Narrow(entry, components, layout) });
-            }
-        }
-
-        return new CpuidTable(entries.ToImmutable());
-    }
-
-    private static CpuidRegisters Narrow(CpuidEntry entry, StateComponentSet components, XsaveLayout layout)
-    {
-        CpuidRegisters registers = entry.Registers;
-        foreach (StateComponentInfo info in StateComponents.All.Where(i => !components.Contains(i.Component)))
-        {
-            foreach (CpuidFeature feature in info.Features.Where(f => entry.Answers(f.Leaf, f.Subleaf)))
-            {
-                registers = registers.With(feature.Register, registers[feature.Register] & ~(1u << feature.Bit));
-            }
-        }
-
-        if (entry.Leaf != CpuidTable.XsaveLeaf)
-        {
-            return registers;
-        }
-
-        uint size = (uint)layout.StandardLengthFor(components);
-        return entry.Subleaf switch
-        {
-            0 => new CpuidRegisters((uint)components.Bits, (uint)XsaveFormat.ExtendedOffset, size, (uint)(components.Bits >> 32)),
-            1 => new CpuidRegisters(registers.Eax & ~(1u << 3), 0, 0, 0),
-            _ => registers,
-        };
+        CpuidTable leaves = new([.. host.Entries.Where(e => e.Leaf is 0 or 1 or 7 or 0xD or 0x1D or 0x1E or 0x8000_0000 or 0x8000_0001 or 0x8000_0008)]);
+        MadeCpuid made = CpuidMaker.Make(leaves, new CpuidWish { Components = new StateComponentSet(mask) });
+        Assert.Empty(made.Obstacles);
+        return made.Cpuid;
     }
 
     private static HostRecord Slim(HostRecord record) => record with { SupportedCpuid = null, Probes = [] };

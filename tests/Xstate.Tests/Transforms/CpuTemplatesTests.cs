@@ -32,14 +32,14 @@ public class CpuTemplatesTests(ITestOutputHelper output)
     {
         CpuTemplate template = Template(new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Eax, uint.MaxValue, 0), new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Ebx, uint.MaxValue, 0));
         TemplatedCpuid result = CpuTemplates.Apply(template, Small);
-        Assert.Equal(("XS1216", "0xd.11"), (Assert.Single(result.Findings).Rule.Id, result.Findings[0].Where.Leaf));
+        Assert.Equal(("XS1216", "0xd.0x11"), (Assert.Single(result.Findings).Rule.Id, result.Findings[0].Where.Leaf));
         Assert.Equal(Small.Entries, result.Cpuid.Entries);
     }
 
     [Theory]
     [InlineData("GNR_TO_T2_5.10", "INTEL_GRANITE_RAPIDS_5.10", "", 0x7)]
     [InlineData("GNR_TO_T2_6.1", "INTEL_GRANITE_RAPIDS_6.1", "", 0x7)]
-    [InlineData("GNR_TO_T2_6.1", "INTEL_GRANITE_RAPIDS_5.10", "0xd.11 0xd.12", 0x7)]
+    [InlineData("GNR_TO_T2_6.1", "INTEL_GRANITE_RAPIDS_5.10", "0xd.0x11 0xd.0x12", 0x7)]
     [InlineData("GNR_TO_T2_5.10", "INTEL_GRANITE_RAPIDS_6.1", "", 0x7)]
     [InlineData("SPR_TO_T2_6.1", "INTEL_SAPPHIRE_RAPIDS_6.1", "", 0x7)]
     [InlineData("T2CL", "INTEL_CASCADELAKE_6.1", "", 0x7)]
