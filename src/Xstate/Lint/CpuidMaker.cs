@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Findings;
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
@@ -15,6 +16,9 @@ public static class NodeLabelsReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "node-labels";
+
+    private static readonly SearchValues<byte> AfterName = SearchValues.Create("\"':= \t,"u8);
+    private static readonly SearchValues<byte> AfterValue = SearchValues.Create("\"' \t,}"u8);
 
     private static ReadOnlySpan<byte> KubeVirtFeature => "cpu-feature.node.kubevirt.io/"u8;
 
@@ -72,11 +76,11 @@ public static class NodeLabelsReader
 
         kind = found;
         rest = rest[(at + kind.Length)..];
-        int end = rest.IndexOfAny("\"':= \t,"u8);
+        int end = rest.IndexOfAny(AfterName);
         name = Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
         rest = end < 0 ? default : rest[end..];
         ReadOnlySpan<byte> behind = rest.TrimStart("\"':= \t"u8);
-        int length = behind.IndexOfAny("\"' \t,}"u8);
+        int length = behind.IndexOfAny(AfterValue);
         value = Encoding.UTF8.GetString(length < 0 ? behind : behind[..length]);
         return true;
 

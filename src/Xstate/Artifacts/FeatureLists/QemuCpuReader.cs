@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Text;
 using Xstate.Captures;
@@ -11,6 +12,8 @@ public static class QemuCpuReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "qemu-cpu";
+
+    private static readonly SearchValues<byte> AfterValue = SearchValues.Create(" \t\r\n\0'\""u8);
 
     private const int LongestText = 1 << 16;
 
@@ -37,7 +40,7 @@ public static class QemuCpuReader
         }
 
         ReadOnlySpan<byte> rest = text[at..];
-        int end = rest.IndexOfAny(" \t\r\n\0'\""u8);
+        int end = rest.IndexOfAny(AfterValue);
         CpuModel model = Parse(Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]), at, limits);
         return new CpuModelList { Format = Format, Models = [model], Main = model, Writer = "QEMU's command line" };
     }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Xstate.Architecture;
-using Xstate.Captures;
 
 namespace Xstate.Artifacts.FirecrackerCpu;
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 
 namespace Xstate.Artifacts.Text;
@@ -7,6 +8,9 @@ namespace Xstate.Artifacts.Text;
 /// </summary>
 internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, ArtifactLimits limits)
 {
+    private static readonly SearchValues<byte> InBrackets = SearchValues.Create(" .0123456789TCPU"u8);
+    private static readonly SearchValues<byte> InTime = SearchValues.Create("0123456789:.+-TZ"u8);
+
     private LineCursor _lines = new(text, format, limits);
     private int _skipped;
     private int _firstSkipped;
@@ -85,7 +89,7 @@ internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, Artifact
         if (line[0] == (byte)'[')
         {
             int end = line.IndexOf((byte)']');
-            return end > 1 && !line[1..end].ContainsAnyExcept(" .0123456789TCPU"u8) && line[1..end].IndexOfAnyInRange((byte)'0', (byte)'9') >= 0 ? end + 1 : 0;
+            return end > 1 && !line[1..end].ContainsAnyExcept(InBrackets) && line[1..end].IndexOfAnyInRange((byte)'0', (byte)'9') >= 0 ? end + 1 : 0;
         }
 
         if (line[0] == (byte)'<' && Utf8Parser.TryParse(line[1..], out uint _, out int digits) && line.Length > digits + 1 && line[digits + 1] == (byte)'>')
@@ -105,5 +109,5 @@ internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, Artifact
     }
 
     private static bool IsTime(ReadOnlySpan<byte> word) =>
-        word.Count((byte)':') >= 2 && word[0] is >= (byte)'0' and <= (byte)'9' && !word.ContainsAnyExcept("0123456789:.+-TZ"u8);
+        word.Count((byte)':') >= 2 && word[0] is >= (byte)'0' and <= (byte)'9' && !word.ContainsAnyExcept(InTime);
 }
