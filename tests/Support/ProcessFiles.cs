@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace Xstate.Tests.Support;
 
@@ -78,14 +79,45 @@ internal static class ProcessFiles
     public static byte[] CreateDump(byte[] area) =>
         new CoreBuilder().Note("CORE", 3, new byte[136]).Auxv((6, 4096)).Note("CORE", 0x4649_4C45, new byte[16]).Thread(ThreadId).FpRegisters(Fxsave(area)).Build();
 
-    public static byte[] VmCore() => new CoreBuilder().Thread(0).Thread(7).Note("VMCOREINFO", 0, "OSRELEASE=6.12.0\n"u8.ToArray()).Build();
+    /// <summary>A kernel's crash dump, with a thread for each processor.</summary>
+    public static byte[] VmCore(int processors)
+    {
+        CoreBuilder core = new();
+        for (int i = 0; i < processors; i++)
+        {
+            core.Thread(i * 7);
+        }
 
-    public static byte[] QemuMemory()
+        return core.Note("VMCOREINFO", 0, Encoding.ASCII.GetBytes($"OSRELEASE=6.{processors}.0\n")).Build();
+    }
+
+    /// <summary>A guest's memory as QEMU dumps it, with QEMU's own note for each processor.</summary>
+    public static byte[] QemuMemory(int processors)
     {
         byte[] state = new byte[440];
         BinaryPrimitives.WriteInt32LittleEndian(state, 1);
         BinaryPrimitives.WriteInt32LittleEndian(state.AsSpan(4), 440);
-        return new CoreBuilder().Thread(1).Note("QEMU", 0, state).Build();
+        CoreBuilder core = new();
+        for (int i = 1; i <= processors; i++)
+        {
+            core.Thread(i);
+        }
+
+        for (int i = 0; i < processors; i++)
+        {
+            core.Note("QEMU", 0, state);
+        }
+
+        return core.Build();
+    }
+
+    /// <summary>The header of a minidump without any stream.</summary>
+    public static byte[] EmptyMinidump(ushort implementation)
+    {
+        byte[] file = new byte[32];
+        "MDMP"u8.CopyTo(file);
+        Put(file, 4, 0xA793 | (uint)implementation << 16, 0, 32);
+        return file;
     }
 
     /// <summary>A minidump with the threads of these ids, each with a CONTEXT.</summary>

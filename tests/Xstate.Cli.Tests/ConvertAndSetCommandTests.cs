@@ -1,3 +1,5 @@
+using Xstate.Tests.Support;
+
 namespace Xstate.Cli.Tests;
 
 public sealed class ConvertAndSetCommandTests : IDisposable
@@ -30,6 +32,44 @@ public sealed class ConvertAndSetCommandTests : IDisposable
         Assert.Equal(0, diff.ExitCode);
         Assert.Equal(0, (await XstateProcess.Run("convert", amd, "--to", "xstate-capture", "--relocate", "samples/hosts/intel-skylake-sp.json", "-o", back)).ExitCode);
         Assert.Equal(0, (await XstateProcess.Run("diff", "samples/captures/intel-for-amd.json", back)).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("core", "-o")]
+    [InlineData("core", "--in-place")]
+    [InlineData("img", "-o")]
+    [InlineData("json", "-o")]
+    public async Task A_shadow_stack_pointer_that_was_set_is_in_the_file(string kind, string how)
+    {
+        string file = PathOf($"with.{kind}");
+        string core = PathOf("core-2539.core");
+        byte[] sample = File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", "core-2539.img"));
+        File.WriteAllBytes(core, ProcessFiles.WithShadowStack(ProcessFiles.WideArea(1), 0x7fff_f6bf_f7e8));
+        File.WriteAllBytes(file, kind == "img" ? CriuPatch.WithShadowStack(sample, 0x7fff_f6bf_f7e8) : File.ReadAllBytes(core));
+        if (kind == "json")
+        {
+            Assert.Equal(0, (await XstateProcess.Run("convert", core, "--to", "xstate-capture", "-o", file, "--force")).ExitCode);
+        }
+
+        string output = how == "-o" ? PathOf("out") : file;
+        XstateProcess set = await XstateProcess.Run(["set", file, "ssp=0x7f0000001000", how, .. how == "-o" ? [output]
+            : Array.Empty<string>()]);
+        Assert.True(set.ExitCode == 0, set.Error);
+        Assert.Contains("ssp from 0x7ffff6bff7e8 to 0x7f0000001000", set.Output, StringComparison.Ordinal);
+        Assert.EndsWith(" ssp 0x7f0000001000\n", (await XstateProcess.Run("show", output, "-r", "ssp")).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("samples/captures/compacted.json", "ssp is the shadow-stack pointer of a thread; this is a virtual machine")]
+    [InlineData("tests/Xstate.Tests/Artifacts/Criu/data/core-2539.img", "")]
+    public async Task A_pointer_that_a_file_has_no_place_for_is_not_said_to_be_written(string file, string error)
+    {
+        // CRIU 4 writes a pointer of zero for a thread without a shadow stack; that one is changed like any other.
+        string output = PathOf("out");
+        XstateProcess run = await XstateProcess.Run("set", file, "ssp=0x1000", "-o", output);
+        Assert.Equal(error.Length > 0 ? 2 : 0, run.ExitCode);
+        Assert.Contains(error, run.Error, StringComparison.Ordinal);
+        Assert.Equal(error.Length == 0, File.Exists(output));
     }
 
     [Fact]

@@ -132,6 +132,12 @@ internal static class SetCommand
             ({ } wanted, var states) => states.FirstOrDefault(s => s.Id == wanted)
                 ?? throw new UsageException($"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
         };
+        if (complete.Kind != CaptureKind.Process && edits.FirstOrDefault(edit => edit.Components.IsEmpty) is { } outside)
+        {
+            // A virtual CPU has SSP and four MSRs that SSP is loaded from; a thread has one pointer.
+            throw new UsageException($"{outside.Register} is the shadow-stack pointer of a thread; this is a virtual machine");
+        }
+
         findings = [.. guesses.Where(guess => guess.Where.Vcpu == state.Id)];
         try
         {
@@ -143,13 +149,26 @@ internal static class SetCommand
         }
     }
 
+    private static bool IsSame(ImmutableArray<ArtifactPatch> one, ImmutableArray<ArtifactPatch> other) =>
+        one.Length == other.Length
+        && one.Zip(other).All(pair => pair.First.Offset == pair.Second.Offset
+            && pair.First.Replacement.Span.SequenceEqual(pair.Second.Replacement.Span));
+
     private static void Write(OpenedArtifact opened, CapturedState changed, string path, string? output, bool force)
     {
-        // Only the area and what was lost in it change: a layout that was inferred or given is not written into the file.
+        // Only the area, what was lost in it and MSRs change: a layout that was inferred or given is not written into the file.
         Capture capture = opened.Capture;
         int index = capture.States.ToList().FindIndex(state => state.Id == changed.Id);
         CapturedState edited = capture.States[index] with { Area = changed.Area, Lost = changed.Lost };
         ImmutableArray<ArtifactPatch> patches = opened.Encode(capture with { States = capture.States.SetItem(index, edited) });
+        if (!changed.Msrs.SequenceEqual(edited.Msrs))
+        {
+            CapturedState whole = edited with { Msrs = changed.Msrs };
+            ImmutableArray<ArtifactPatch> withMsrs = opened.Encode(capture with { States = capture.States.SetItem(index, whole) });
+            patches = !IsSame(patches, withMsrs) ? withMsrs
+                : throw new UsageException($"{path}: the registers of a {capture.Format} that lie outside the area are not written");
+        }
+
         if (output is not null)
         {
             AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force, OutputMode.Like(path));

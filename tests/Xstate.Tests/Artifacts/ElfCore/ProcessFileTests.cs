@@ -166,14 +166,20 @@ public class ProcessFileTests
         Assert.Contains(Open(ProcessFiles.Kernel(ProcessFiles.AvxArea((ulong)seed)).Layout().Build()).Findings, finding => finding.Rule.Id == "XS0806");
     }
 
-    [Fact]
-    public void Dumps_of_kernels_and_of_guests_memory_are_named_with_what_to_do_instead()
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void Dumps_of_kernels_and_of_guests_memory_are_named_with_what_to_do_instead(int seed)
     {
-        MalformedArtifactException kernel = Assert.Throws<MalformedArtifactException>(() => Open(ProcessFiles.VmCore()));
-        Assert.Contains("2 threads without extended state and VMCOREINFO: a kernel's crash dump (vmcore)", kernel.Message, StringComparison.Ordinal);
-        MalformedArtifactException guest = Assert.Throws<MalformedArtifactException>(() => Open(ProcessFiles.QemuMemory()));
-        Assert.Contains("1 thread without extended state and notes of QEMU", guest.Message, StringComparison.Ordinal);
+        string threads = seed == 0 ? "1 thread" : $"{seed + 1} threads";
+        MalformedArtifactException kernel = Assert.Throws<MalformedArtifactException>(() => Open(ProcessFiles.VmCore(seed + 1)));
+        Assert.Contains($"found {threads} without extended state and VMCOREINFO: a kernel's crash dump (vmcore)", kernel.Message,
+            StringComparison.Ordinal);
+        MalformedArtifactException guest = Assert.Throws<MalformedArtifactException>(() => Open(ProcessFiles.QemuMemory(seed + 1)));
+        Assert.Contains($"found {threads} without extended state and notes of QEMU", guest.Message, StringComparison.Ordinal);
         Assert.Contains("take a migration stream, virsh save or savevm", guest.Message, StringComparison.Ordinal);
+        MalformedArtifactException empty = Assert.Throws<MalformedArtifactException>(() =>
+            Open(ProcessFiles.EmptyMinidump((ushort)(seed * 77))));
+        Assert.Equal(("minidump", "no list of threads (stream 3)", "a minidump of a process"), (empty.Format, empty.Found, empty.Expected));
     }
 
     [Theory]
