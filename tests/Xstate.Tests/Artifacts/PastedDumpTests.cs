@@ -3,7 +3,6 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Findings;
-using Xstate.Tests.Support;
 using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
 namespace Xstate.Tests.Artifacts;

@@ -1,4 +1,3 @@
-using System.Text;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.FeatureLists;
@@ -7,7 +6,6 @@ using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Lint;
-using Xstate.Tests.Support;
 using Xstate.Transforms;
 using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
@@ -140,7 +138,7 @@ public class CpuidMakerTests
         try
         {
             using System.Diagnostics.Process process = System.Diagnostics.Process.Start(
-                new System.Diagnostics.ProcessStartInfo("/usr/bin/qemu-system-x86_64", ["-cpu", "help"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+                new System.Diagnostics.ProcessStartInfo("/usr/bin/qemu-system-x86_64", ["-cpu", "help"]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
             string text = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? text : null;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
