@@ -4,6 +4,7 @@ using Xstate.Artifacts;
 using Xstate.Cli.Commands;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Hypervisors;
 using Xstate.Linux;
 using Xstate.Scenarios;
 
@@ -86,6 +87,10 @@ internal static class App
             UsageException => (ExitCode.Usage, error.Message),
             OutputException => (ExitCode.OutputFailed, error.Message),
             ScenarioException or MalformedArtifactException or IOException or UnauthorizedAccessException => (ExitCode.UnreadableInput, error.Message),
+            UnknownDifferenceException unknown =>
+                (ExitCode.Usage,
+                $"{unknown.Message}. Set it by hand, as in @{unknown.Kernel},{unknown.Difference}=yes or =no; xstate host --probe finds "
+                + "out on that host"),
             LinuxException => (ExitCode.MachineRefused, error.Message),
             _ => (ExitCode.Internal, $"internal error: {error.GetType().Name}: {error.Message} This is a defect of xstate; please report it with the command line and the input"),
         };

@@ -19,6 +19,11 @@ public class AnswerSchemaTests
     [InlineData("show", "show", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("check", "check", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("rules", "rules")]
+    [InlineData("rules", "rules", "--kernel", "4.18.0-553.el8_10")]
+    [InlineData("check", "check", "samples/captures/leaked-pkru.json", "--on",
+        "samples/hosts/intel-skylake-sp.json@4.18.0-553.el8_10.x86_64")]
+    [InlineData("fix", "fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@6.1.0-47-amd64", "-o",
+        "never-written.json")]
     [InlineData("vmms", "check", "--vmm", "list")]
     [InlineData("lint", "lint", "samples/hosts/qemu-tcg-max.json")]
     [InlineData("lint", "lint", "samples/hosts/amd-rome.json", "samples/hosts/intel-haswell.json", "--view", "guest")]

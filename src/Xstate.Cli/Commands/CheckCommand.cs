@@ -64,7 +64,7 @@ internal static class CheckCommand
         ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, rehearsal.GuestCpuid);
         foreach (string text in hosts)
         {
-            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
+            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed));
             TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), noticed, guests);
             targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null) { Argument = text });
         }

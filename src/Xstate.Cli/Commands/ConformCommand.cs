@@ -72,11 +72,6 @@ internal static class ConformCommand
     [SupportedOSPlatform("linux")]
     private static ConformAnswer Perform(string? kernel, ConformanceOptions options)
     {
-        if (kernel is not null && !HostArgument.IsLinux(kernel))
-        {
-            throw new UsageException($"--as takes a kernel such as linux-6.12 or linux-6.1.40, not '{kernel}'");
-        }
-
         LinuxHost host = LocalHost.Probed(kernel);
         KvmSequenceFacts? facts = LocalHost.SequenceFacts(host);
         HostProbe.IsKvmUsable(out string whyNoKvm);

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Hypervisors;
 using Xstate.Reports;
 using Xstate.WorldSwitch;
 
@@ -12,7 +14,12 @@ internal static class ExploreCommand
 
     public static Command Create()
     {
-        Argument<string?> protocol = new("PROTOCOL") { Description = "A protocol of --list, such as kvm-vmx-5.8.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> protocol = new("PROTOCOL")
+        {
+            Description = "A protocol of --list, such as kvm-vmx-5.8, or vmx@KERNEL or svm@KERNEL for that of a kernel, such as "
+                + "svm@linux-6.12.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<bool> list = new("--list") { Description = "List protocols, invariants and events." };
         Option<int> vcpus = new("--vcpus") { Description = "How many vCPUs, 1 to 4.", DefaultValueFactory = _ => 1 };
         Option<int> cpus = new("--cpus") { Description = "On how many processors, 1 to 4.", DefaultValueFactory = _ => 1 };
@@ -79,6 +86,7 @@ internal static class ExploreCommand
 
     private static ExplorationResult Explore(string id, Request request)
     {
+        id = OfKernel(id) ?? id;
         SwitchProtocol protocol = SwitchProtocols.All.FirstOrDefault(protocol => protocol.Id == id)
             ?? throw new UsageException($"there is no protocol '{id}'; xstate explore --list lists them");
         ExplorationOptions options = new()
@@ -97,6 +105,9 @@ internal static class ExploreCommand
         using ProgressLine? line = ProgressLine.OnTerminal();
         return Explorer.Explore(protocol, line is null ? options : options with { Progress = new Progress(line) });
     }
+
+    private static string? OfKernel(string id) => id.Split('@', 2) is ["vmx" or "svm", var kernel]
+        ? KernelWorldSwitch.ProtocolOf(KernelArgument.Parse(kernel), id.StartsWith('s')) : null;
 
     private static int Actors(string option, int value) =>
         value is >= 1 and <= MachineState.MaxActors ? value : throw new UsageException($"{option} takes 1 to {MachineState.MaxActors}, not {value}");

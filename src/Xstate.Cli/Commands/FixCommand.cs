@@ -73,7 +73,7 @@ internal static class FixCommand
         }
 
         Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
-        LinuxHost host = HostArgument.Parse(on, restore.HostLayout(parsed, options), restore.CpuMap(parsed));
+        LinuxHost host = HostArgument.Parse(on, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed));
         RehearsalOptions rehearsal = restore.Read(parsed, capture) with { Force = target.Force };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
         Capture? repaired = outcome.Verdict == Verdict.Same ? capture : outcome.Repaired;

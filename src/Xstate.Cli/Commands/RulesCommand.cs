@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
 using Xstate.Hypervisors;
@@ -14,13 +15,37 @@ internal static class RulesCommand
     {
         Argument<string?> id = new("ID") { Description = "A rule (XS0102) or a kernel behaviour (KVM-SET-STRICT-CPUID).", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
-        Command command = new("rules", "List the rules that findings point at, or explain one.") { id, json };
-        command.SetAction(parsed => Run(parsed.GetValue(id), parsed.GetValue(json)));
+        Option<string?> kernel = new("--kernel")
+        {
+            Description = "Say how a kernel's name is read and which behaviours it has: linux-6.12, what uname -r prints, the text of "
+                + "/proc/version, or @FILE with one of them.",
+        };
+        Command command = new("rules", "List the rules that findings point at, or explain one.") { id, kernel, json };
+        command.SetAction(parsed => parsed.GetValue(kernel) is { } name
+            ? RunKernel(KernelArgument.ParseOption(name), parsed.GetValue(id), parsed.GetValue(json))
+            : Run(parsed.GetValue(id), parsed.GetValue(json)));
         return command;
     }
 
     // L10 and N01 are names of lint's rules too.
     private static Rule? Find(string id) => Rules.Find(LintRules.Find(id)?.Id ?? id) ?? LintRules.Find(id)?.ToRule();
+
+    private static int RunKernel(KernelBehavior kernel, string? id, bool json)
+    {
+        IReadOnlyList<KernelDifference> differences = id is null ? KernelDifference.All
+            : [KernelDifference.Find(id)
+                ?? throw new UsageException($"there is no behaviour {Quotation.Cut(id)}; xstate rules lists them")];
+        if (json)
+        {
+            Standard.Write(output => RulesReport.WriteJson(output, kernel, differences));
+        }
+        else
+        {
+            RulesReport.WriteText(Standard.Out, kernel, differences);
+        }
+
+        return ExitCode.Fine;
+    }
 
     private static int Run(string? id, bool json)
     {

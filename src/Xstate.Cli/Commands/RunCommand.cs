@@ -20,6 +20,7 @@ internal static class RunCommand
         backend.AcceptOnlyFromAmong("model", "kvm");
         Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
         Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
+        Option<string?> kernel = KernelArgument.CreateOption();
         Option<bool> json = new("--json") { Description = "Print one JSON answer for all scenarios instead of a line of JSON for each." };
         Option<bool> text = new("--text") { Description = "Print a readable line for each step; an image as what differs from the one before it." };
         Option<int> factor = new("--budget")
@@ -29,9 +30,9 @@ internal static class RunCommand
             DefaultValueFactory = _ => 1,
         };
         Option<bool> here = new(ScenarioProcess.Option) { Description = "Perform all scenarios in this process, also those that ask for a permission.", Hidden = true };
-        Command command = new("run", "Run scenarios on the model or on this machine's kernel.") 
+        Command command = new("run", "Run scenarios on the model or on this machine's kernel.")
         {
-            file, backend, host, supported, json, text, factor, here,
+            file, backend, host, supported, kernel, json, text, factor, here,
         };
         command.SetAction(parsed =>
         {
@@ -44,8 +45,8 @@ internal static class RunCommand
             };
             int times = parsed.GetValue(factor) is >= 1 and <= MaxFactor and int given ? given
                 : throw new UsageException($"--budget is a number from 1 to {MaxFactor}");
-            return Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, parsed.GetValue(host), parsed.GetValue(supported),
-                parsed.GetValue(here), form, times);
+            Asked asked = new(parsed.GetValue(host), parsed.GetValue(supported), parsed.GetValue(kernel));
+            return Run(parsed.GetValue(file)!, parsed.GetValue(backend)!, asked, parsed.GetValue(here), form, times);
         });
         return command;
     }
@@ -62,18 +63,20 @@ internal static class RunCommand
         Text,
     }
 
-    private static int Run(string file, string backend, string? host, string? supported, bool here, Form form, int budget)
+    private sealed record Asked(string? Host, string? Supported, string? Kernel);
+
+    private static int Run(string file, string backend, Asked asked, bool here, Form form, int budget)
     {
         if (backend == "model")
         {
-            return Perform(file, static _ => false,
-                HostArgument.ParseBackend(host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y"), supported,
-                    new IcedDecoder()), form, budget);
+            string host = asked.Host ?? throw new UsageException("--backend model needs --host HOST@linux-X.Y");
+            return Perform(file, static _ => false, HostArgument.ParseBackend(host, asked.Supported, new IcedDecoder(), asked.Kernel), form,
+                budget);
         }
 
-        if (host is not null || supported is not null)
+        if (asked != new Asked(null, null, null))
         {
-            throw new UsageException("--host and --supported are for the model; the kernel is what it is");
+            throw new UsageException("--host, --supported and --kernel are for the model; the kernel is what it is");
         }
 
         if (!OperatingSystem.IsLinux())

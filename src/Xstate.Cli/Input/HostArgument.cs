@@ -12,17 +12,20 @@ using Xstate.Scenarios;
 
 namespace Xstate.Cli.Input;
 
-/// <summary>HOST on the command line: a host record, <c>local</c>, or any CPUID artifact, with <c>@linux-6.12</c> behind it to name or override the kernel.</summary>
+/// <summary>
+/// HOST on the command line: a host record, <c>local</c>, or any CPUID artifact, with <c>@linux-6.12</c> or what <c>uname -r</c> prints
+/// behind it to name or override the kernel.
+/// </summary>
 internal static class HostArgument
 {
-    private const string LinuxPrefix = "linux-";
     private const string VmmPrefix = "vmm-";
 
     /// <summary>The modelled host that an argument names.</summary>
     /// <param name="text">The argument.</param>
     /// <param name="layout">A CPUID artifact with what the argument's own does not tell of leaf 0xD (<c>--host-layout</c>), or null.</param>
     /// <param name="cpuMap">libvirt's CPU map (<c>--cpu-map</c>), in which the base of a CPU model is looked up, or null.</param>
-    public static LinuxHost Parse(string text, string? layout = null, string? cpuMap = null)
+    /// <param name="named">A kernel for a host that names none (<c>--kernel</c>), or null.</param>
+    public static LinuxHost Parse(string text, string? layout = null, string? cpuMap = null, string? named = null)
     {
         // Inputs, whether this host needs them or not: no output replaces what the command line names as one.
         foreach (string given in new[] { layout, cpuMap }.OfType<string>())
@@ -36,17 +39,22 @@ internal static class HostArgument
         {
             // Naming a kernel means that kernel, not what was probed under another one.
             record = record with { Probes = [] };
-            return new LinuxHost(record, KernelBehavior.Of(ParseKernel(kernel)).Set(KernelDifference.KvmPvmHostCpuid, record.Flavour == KvmFlavour.Pvm && path == "local"));
+            return new LinuxHost(record, KernelArgument.Parse(kernel, record.Flavour == KvmFlavour.Pvm && path == "local"));
         }
 
-        return new LinuxHost(record, KernelBehavior.Of(record) ?? throw new UsageException($"{text} names no kernel; append one, as in {text}@linux-6.12"));
+        KernelBehavior? behavior = KernelBehavior.Of(record) ?? (named is null ? null : KernelArgument.ParseOption(named));
+        string lack = record.KernelName is { } unread ? $"names {Quotation.Cut(unread)}, which is no kernel that can be read"
+            : "names no kernel";
+        return new LinuxHost(record, behavior
+            ?? throw new UsageException($"{text} {lack}; append one, as in {text}@linux-6.12, or give it with --kernel"));
     }
 
     /// <summary>What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.</summary>
     /// <param name="text">The argument.</param>
     /// <param name="supported">A CPUID artifact with what its KVM supports, or null.</param>
     /// <param name="decoder">For guest code.</param>
-    public static ScenarioBackend ParseBackend(string text, string? supported, IGuestDecoder decoder)
+    /// <param name="named">A kernel for a host that names none (<c>--kernel</c>), or null.</param>
+    public static ScenarioBackend ParseBackend(string text, string? supported, IGuestDecoder decoder, string? named = null)
     {
         (string path, string? kernel) = Split(text);
         if (kernel?.StartsWith(VmmPrefix, StringComparison.Ordinal) == true)
@@ -56,17 +64,8 @@ internal static class HostArgument
             return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior), decoder) : throw new UsageException("--supported is for KVM");
         }
 
-        LinuxHost host = Parse(text);
+        LinuxHost host = Parse(text, named: named);
         return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
-    }
-
-    /// <summary>Whether a name is a Linux release, as <c>linux-6.12</c>.</summary>
-    public static bool IsLinux(string name) => TryParseLinux(name, out _);
-
-    private static bool TryParseLinux(string name, out KernelRelease release)
-    {
-        release = default;
-        return name.StartsWith(LinuxPrefix, StringComparison.Ordinal) && KernelRelease.TryParse(name[LinuxPrefix.Length..], out release);
     }
 
     private static (string Path, string? Kernel) Split(string text)
@@ -143,17 +142,5 @@ internal static class HostArgument
         return XsaveLeafCompletion.TryComplete(record.Cpuid, ArtifactInput.OpenCpuid(layout), out CpuidTable? completed, out string account)
             ? record with { Cpuid = completed, Provenance = new Provenance(FactSource.Inferred, $"{record.Provenance.Detail}; {account} from {layout}") }
             : throw new UsageException($"{path} {lacking}, and {layout} does not help: {account}");
-    }
-
-    private static KernelRelease ParseKernel(string name)
-    {
-        if (name.StartsWith(VmmPrefix, StringComparison.Ordinal))
-        {
-            throw new UsageException($"@{name} is an OpenBSD hypervisor; this verb restores with KVM");
-        }
-
-        return TryParseLinux(name, out KernelRelease release)
-            ? release
-            : throw new UsageException($"@{name} is not a kernel; use @linux-6.12 or @linux-6.1.40");
     }
 }

@@ -29,8 +29,11 @@ internal sealed class RestoreOptions
 
     private readonly Option<string?> _cpuMap = new("--cpu-map") { Description = "libvirt's CPU map, such as /usr/share/libvirt/cpu_map: where the base of a HOST that is a CPU model with differences is looked up." };
 
+    private readonly Option<string?> _kernel = KernelArgument.CreateOption();
+
     public void AddTo(Command command)
     {
+        command.Add(_kernel);
         command.Add(_cpuMap);
         command.Add(_hostLayout);
         command.Add(_vmm);
@@ -43,6 +46,9 @@ internal sealed class RestoreOptions
 
     /// <summary>What completes a HOST. The processor that wrote the state may, unless the user names another.</summary>
     public string? HostLayout(ParseResult parsed, CommonOptions options) => parsed.GetValue(_hostLayout) ?? parsed.GetValue(options.Layout);
+
+    /// <summary>The kernel of a HOST that names none; null for none.</summary>
+    public string? Kernel(ParseResult parsed) => parsed.GetValue(_kernel);
 
     /// <summary>Where the base of a CPU model is looked up; null for nowhere.</summary>
     public string? CpuMap(ParseResult parsed) => parsed.GetValue(_cpuMap);

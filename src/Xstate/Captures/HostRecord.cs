@@ -25,6 +25,11 @@ public enum KvmFlavour
 /// <param name="Evidence">What was done and what came back.</param>
 public sealed record ProbedBehavior(string Id, bool Present, string Evidence);
 
+/// <summary>One behaviour that could not be probed.</summary>
+/// <param name="Id">Behaviour id.</param>
+/// <param name="Why">What was missing.</param>
+public sealed record NotProbedBehavior(string Id, string Why);
+
 /// <summary>A host as a target or source of state: its processor and what is known of its kernel.</summary>
 public sealed record HostRecord
 {
@@ -36,6 +41,35 @@ public sealed record HostRecord
 
     /// <summary>Linux release, if recorded.</summary>
     public KernelRelease? Kernel { get; init; }
+
+    /// <summary>
+    /// What <c>uname -r</c> prints there, if recorded; how it is read is the kernel's matter. Wins over <see cref="Kernel"/>.
+    /// </summary>
+    public string? KernelName { get; init; }
+
+    /// <summary>The text of /proc/version, if recorded.</summary>
+    public string? KernelVersion { get; init; }
+
+    /// <summary>The text of /proc/version_signature, which Ubuntu has, if recorded.</summary>
+    public string? KernelSignature { get; init; }
+
+    /// <summary>ID of os-release, such as <c>debian</c>, if recorded.</summary>
+    public string? OsId { get; init; }
+
+    /// <summary>PRETTY_NAME of os-release, if recorded.</summary>
+    public string? OsName { get; init; }
+
+    /// <summary>Revision of the microcode, if recorded.</summary>
+    public uint? Microcode { get; init; }
+
+    /// <summary>Words of the boot command line that concern extended state: <c>noxsave</c>, <c>nopku</c>, <c>clearcpuid=…</c>.</summary>
+    public ImmutableArray<string> BootWords { get; init; } = [];
+
+    /// <summary>Parameters of KVM's modules, as <c>kvm_intel.ept=Y</c>.</summary>
+    public ImmutableArray<string> KvmParameters { get; init; } = [];
+
+    /// <summary>What a probe left open, and why.</summary>
+    public ImmutableArray<NotProbedBehavior> NotProbed { get; init; } = [];
 
     /// <summary>KVM module, if recorded.</summary>
     public KvmFlavour Flavour { get; init; }

@@ -14,4 +14,9 @@ public interface IUnknownDifferences
     /// <param name="difference">One that <see cref="KernelBehavior.Knows"/> does not know.</param>
     /// <param name="fact">Why it is not known.</param>
     bool Decide(KernelDifference difference, DifferenceFact fact);
+
+    /// <summary>
+    /// Whether the processor's microcode, which is not recorded, has the fix of AMD's erratum 1386 in this run; null for who cannot say.
+    /// </summary>
+    bool? DecideMicrocode() => null;
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
+using Xstate.Hypervisors.Kernels;
 
 namespace Xstate.Hypervisors;
 
@@ -16,15 +17,20 @@ public sealed class KernelBehavior
     private readonly ImmutableArray<DifferenceFact> _facts;
     private readonly IUnknownDifferences? _decider;
 
-    private KernelBehavior(string name, ImmutableArray<DifferenceFact> facts, KernelRelease? release, IUnknownDifferences? decider = null)
+    private KernelBehavior(string name, ImmutableArray<DifferenceFact> facts, KernelRelease? release, IUnknownDifferences? decider,
+        KernelReading reading)
     {
+        Reading = reading;
         Name = name;
         _facts = facts;
         Release = release;
         _decider = decider;
     }
 
-    /// <summary>How the set was looked up: <c>linux-6.1.40</c>.</summary>
+    /// <summary>How its name was read.</summary>
+    public KernelReading Reading { get; }
+
+    /// <summary>How the set was looked up: <c>linux-6.1.40</c>, or what <c>uname -r</c> prints.</summary>
     public string Name { get; }
 
     /// <summary>The release it was looked up by, if any.</summary>
@@ -38,20 +44,44 @@ public sealed class KernelBehavior
 
     /// <summary>The mainline or stable kernel of a release.</summary>
     public static KernelBehavior Of(KernelRelease release) =>
-        new($"linux-{release}", [.. KernelDifference.All.Select(difference => OfRelease(difference, release))], release);
+        new($"linux-{release}",
+            [.. KernelDifference.All.Select(difference => OfReleases(difference, difference.Releases.Of(release), $"release {release}"))],
+            release, null,
+            new KernelReading($"linux-{release}", "mainline", "", release.ToString(), "named") { Remark = KernelNames.RemarkOn(release) });
 
     /// <summary>
-    /// The kernel of a recorded host: its release, the flavour of its KVM, and over both what was probed there. Null when the record names no kernel.
+    /// A kernel that is some release from <paramref name="first"/> to <paramref name="last"/>: what changed between them is unknown.
+    /// </summary>
+    /// <param name="first">The earliest that it can be.</param>
+    /// <param name="last">The latest.</param>
+    /// <param name="why">What it is, for the facts.</param>
+    /// <param name="reading">How its name was read.</param>
+    internal static KernelBehavior Over(KernelRelease first, KernelRelease last, string why, KernelReading reading) =>
+        new(reading.Name,
+            [.. KernelDifference.All.Select(difference => OfReleases(difference, difference.Releases.Over(first, last), why))],
+            first == last ? first : null, null, reading);
+
+    /// <summary>
+    /// The kernel of a recorded host: its name and what the host told beside it, the flavour of its KVM, and over both what was probed
+    /// there. Null when the record names no kernel, or
+    /// one that is no Linux.
     /// </summary>
     public static KernelBehavior? Of(HostRecord host)
     {
         ArgumentNullException.ThrowIfNull(host);
-        if (host.Kernel is not { } release)
-        {
-            return null;
-        }
+        KernelBehavior? kernel = host.KernelName is null
+            ? host.Kernel is { } release ? Of(release) : null
+            : KernelNames.TryRead(host.KernelName, new KernelEvidence(host.KernelVersion, host.KernelSignature, host.OsId),
+                out KernelBehavior? read, out _) ? read : null;
+        return kernel?.On(host);
+    }
 
-        KernelBehavior behavior = Of(release).Set(KernelDifference.KvmPvmHostCpuid, host.Flavour == KvmFlavour.Pvm);
+    /// <summary>
+    /// The same kernel on a host: the flavour of its KVM, the microcode that it looks at, and what was probed there, which wins.
+    /// </summary>
+    private KernelBehavior On(HostRecord host)
+    {
+        KernelBehavior behavior = Set(KernelDifference.KvmPvmHostCpuid, host.Flavour == KvmFlavour.Pvm);
         foreach (ProbedBehavior probe in host.Probes)
         {
             if (KernelDifference.Find(probe.Id) is { } difference)
@@ -62,6 +92,9 @@ public sealed class KernelBehavior
 
         return behavior;
     }
+
+    /// <summary>The same kernel under the name by which it was looked up.</summary>
+    internal KernelBehavior Named(KernelReading reading) => new(reading.Name, _facts, Release, _decider, reading);
 
     /// <summary>What is known of a difference, without asking anybody.</summary>
     public Knowledge Knows(KernelDifference difference) => Fact(difference).Knowledge;
@@ -94,20 +127,23 @@ public sealed class KernelBehavior
     public KernelBehavior Set(KernelDifference difference, DifferenceFact fact)
     {
         ArgumentNullException.ThrowIfNull(difference);
-        return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider);
+        return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider, Reading);
     }
 
     /// <summary>The same kernel with somebody who decides what is not known of it.</summary>
-    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider);
+    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider, Reading);
+
+    /// <summary>Whether microcode that is not recorded has the fix of AMD's erratum 1386.</summary>
+    /// <exception cref="UnknownDifferenceException">There is nobody to decide.</exception>
+    internal bool IsMicrocodeFixed() => _decider?.DecideMicrocode()
+        ?? throw new UnknownDifferenceException(KernelDifference.X86Erratum1386, Name,
+            "it hangs on the processor's microcode, which is not recorded");
 
     // A release tells that the code is there; whether it was built in tells only the kernel itself.
-    private static DifferenceFact OfRelease(KernelDifference difference, KernelRelease release)
-    {
-        Knowledge knowledge = difference.Releases.Of(release);
-        return knowledge == Knowledge.Present && difference.Configuration is { } option
+    private static DifferenceFact OfReleases(KernelDifference difference, Knowledge knowledge, string why) =>
+        knowledge == Knowledge.Present && difference.Configuration is { } option
             ? new DifferenceFact(Knowledge.Unknown, $"{option} decides, and a release number does not tell it")
-            : new DifferenceFact(knowledge, $"release {release}");
-    }
+            : new DifferenceFact(knowledge, why);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -44,6 +44,21 @@ public sealed partial class KernelDifference
         Decides = [Rules.LegacyStateRefused],
     };
 
+    /// <summary>KVM-SET-PKRU-DROP: KVM_SET_XSAVE clears bit 9 itself when the guest's CPUID lacks it.</summary>
+    public static readonly KernelDifference KvmSetPkruDrop = new("KVM-SET-PKRU-DROP", Releases.None)
+    {
+        Effect = "KVM_SET_XSAVE clears bit 9 of XSTATE_BV, before anything is checked, when the guest's CPUID hides PKRU: a leaked PKRU "
+            + "loads even where the "
+            + "host has none. Before KVM_SET_CPUID2 the guest has no CPUID, so that its PKRU is lost. Other hidden components are not "
+                + "touched.",
+        Note = "Proxmox from 6.2.16-5 on",
+        Probe = "no CPUID, KVM_SET_XSAVE with bits 0x203 and PKRU=4; KVM_SET_CPUID2, KVM_RUN with immediate_exit, KVM_GET_XSAVE shows "
+            + "another PKRU",
+        Source = "1559d22f3510 of Proxmox (July 2023), in every package since; what it does before KVM_SET_CPUID2 follows from the "
+            + "patch and was not run",
+        Decides = [Rules.HiddenComponents, Rules.ForeignComponents],
+    };
+
     /// <summary>KVM-GET-NOCPUID: before KVM_SET_CPUID2 all host components are returned.</summary>
     public static readonly KernelDifference KvmGetNoCpuid = new("KVM-GET-NOCPUID", Releases.From(5, 16).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
     {
@@ -203,6 +218,25 @@ public sealed partial class KernelDifference
         Decides = [Rules.CpuidFixed],
     };
 
+    /// <summary>KVM-CPUID-80: KVM_SET_CPUID2 takes 80 entries at most.</summary>
+    public static readonly KernelDifference KvmCpuid80 = new("KVM-CPUID-80", Releases.Before(5, 10))
+    {
+        Effect = "KVM_SET_CPUID2 takes 80 entries at most and answers E2BIG to more; later kernels take 256.",
+        Probe = "KVM_SET_CPUID2 with 81 entries answers E2BIG",
+        Source = "KVM_MAX_CPUID_ENTRIES, raised by 3f4e3eb417b1 (5.10); measured on Ubuntu's 5.4.0-216 and on 5.10.262",
+        Decides = [Rules.TooManyCpuidEntries],
+    };
+
+    /// <summary>KVM-XSS-NO-READ: IA32_XSS cannot be read on a host without XSAVES.</summary>
+    public static readonly KernelDifference KvmXssNoRead = new("KVM-XSS-NO-READ",
+        Releases.Before(5, 5).Unsettled(new KernelRelease(5, 5, 0), new KernelRelease(5, 9)))
+    {
+        Effect = "KVM_GET_MSRS of IA32_XSS reads nothing on a host without XSAVES; later kernels give 0.",
+        Note = "on hosts without XSAVES",
+        Probe = "KVM_GET_MSRS of IA32_XSS on a host without XSAVES processes 0",
+        Source = "before IA32_XSS was kept in common code; measured on Ubuntu's 5.4.0-216, absent on 5.10.262",
+    };
+
     /// <summary>KVM-CR4-NOCPUID: before KVM_SET_CPUID2 CR4 may have every bit of the host.</summary>
     public static readonly KernelDifference KvmCr4NoCpuid = new("KVM-CR4-NOCPUID", Releases.Before(6, 14))
     {
@@ -256,8 +290,10 @@ public sealed partial class KernelDifference
     /// <summary>KVM-PKRU-WIDE: the guest's PKRU stays live around the inner entry loop.</summary>
     public static readonly KernelDifference KvmPkruWide = new("KVM-PKRU-WIDE", Releases.From(6, 19))
     {
-        Effect = "The guest's PKRU is live around the inner entry loop with interrupts off, where an NMI can hit on SVM too.",
-        Probe = "none",
+        Effect = "The guest's PKRU is live around the inner entry loop with interrupts off, where an NMI can hit on SVM too. It decides "
+            + "which "
+            + "world switch xstate explore takes for a kernel, as in svm@linux-6.19; no call of a VMM shows it.",
+        Probe = "none: it is about an interrupt while KVM_RUN enters the guest",
         Source = "7649412af3ea (6.19)",
     };
 

@@ -143,6 +143,34 @@ public sealed partial class KernelDifference
         Source = "8ad7e8f69695 (5.19)",
     };
 
+    /// <summary>X86-ERRATUM-1386: the kernel turns XSAVES off on AMD's family 17h.</summary>
+    public static readonly KernelDifference X86Erratum1386 = new(
+        "X86-ERRATUM-1386",
+        Releases.From(6, 3).Also(4, 19, 320).Also(5, 4, 280).Also(5, 10, 220).Also(5, 15, 160).Also(6, 1, 20)
+            .Unsettled(new KernelRelease(4, 19, 270), new KernelRelease(4, 19, 319))
+            .Unsettled(new KernelRelease(5, 4, 230), new KernelRelease(5, 4, 279))
+            .Unsettled(new KernelRelease(5, 10, 170), new KernelRelease(5, 10, 219))
+            .Unsettled(new KernelRelease(5, 15, 100), new KernelRelease(5, 15, 159))
+            .Unsettled(new KernelRelease(6, 2, 0), new KernelRelease(6, 2)))
+    {
+        Effect = "On AMD's family 17h the kernel does without XSAVES, and KVM does not offer it to guests: 0xD.1 EAX[3] is clear, "
+            + "although CPUID of the processor has it.",
+        Note = "on AMD's family 17h (EPYC 7001 and 7002, Ryzen 1000 to 3000)",
+        Probe = "on such a processor KVM_GET_SUPPORTED_CPUID has no XSAVES in 0xD.1 EAX",
+        Source = "b0563468eeac (6.3, 6.1.20); older stable series carried it without effect from March 2023 to February 2024 (from a "
+            + "mail of its author)",
+    };
+
+    /// <summary>X86-ERRATUM-1386-UCODE: it does so only with microcode from before the fix.</summary>
+    public static readonly KernelDifference X86Erratum1386Microcode = new("X86-ERRATUM-1386-UCODE", Releases.From(6, 10))
+    {
+        Effect = "A kernel with X86-ERRATUM-1386 leaves XSAVES on where the microcode has the fix: 0x08301052 for model 31h, 0x0800126e "
+            + "for model 1h stepping 2.",
+        Note = "on AMD's family 17h",
+        Probe = "on such a processor with fixed microcode KVM_GET_SUPPORTED_CPUID has XSAVES in 0xD.1 EAX",
+        Source = "the improved workaround of 6.10; Proxmox has it from 6.5.13-6 and after 6.8.4-2",
+    };
+
     /// <summary>X86-USER-SHSTK: processes can have shadow stacks.</summary>
     public static readonly KernelDifference UserShadowStack = new("X86-USER-SHSTK", Releases.From(6, 6))
     {

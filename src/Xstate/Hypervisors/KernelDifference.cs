@@ -39,6 +39,12 @@ public sealed partial class KernelDifference
     /// <summary>How to find out on a live kernel.</summary>
     public required string Probe { get; init; }
 
+    /// <summary>Whether <see cref="Probe"/> can be done; some would harm the host, or show themselves to nobody.</summary>
+    public bool CanBeProbed => !Probe.StartsWith("none", StringComparison.Ordinal) && !Probe.StartsWith("never", StringComparison.Ordinal);
+
+    /// <summary>Whether only KVM shows it.</summary>
+    public bool NeedsKvm => Id.StartsWith("KVM-", StringComparison.Ordinal);
+
     /// <summary>Commit or measurement.</summary>
     public required string Source { get; init; }
 
@@ -65,14 +71,15 @@ public sealed partial class KernelDifference
     {
         internal static readonly ImmutableArray<KernelDifference> Rows = Number(
         [
-            KvmGetRaw, KvmGetNoTrim, KvmSetStrictCpuid, KvmSetFpSseReject, KvmGetNoCpuid, KvmSetHeaderStrict, KvmSetXcomp,
+            KvmGetRaw, KvmGetNoTrim, KvmSetStrictCpuid, KvmSetFpSseReject, KvmSetPkruDrop, KvmGetNoCpuid, KvmSetHeaderStrict, KvmSetXcomp,
             KvmSetMxcsrLazy, KvmGetSoftwareMask, KvmXsaveDynamic, KvmSetPkruKeep, KvmGetPkruXinuse, KvmSetXfdNm, KvmXtileHalf,
-            KvmXssZero, KvmXssNeedsCpuid, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat, KvmCr4NoCpuid,
+            KvmXssZero, KvmXssNeedsCpuid, KvmXssNoRead, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat,
+                KvmCpuid80, KvmCr4NoCpuid,
             KvmEferNeedsCpuid, KvmCr0Unchecked, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
             PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient, PtraceRawBuffer, PtraceRawFpregs,
             SignalPkruForced, SignalKeysOpen, SignalFrameHostSize, SignalStackChecked,
             SignalPkuWithoutXcr0,
-            X86FpuNoPku, X86FpuPkruShown, X86FpuXsavec, UserShadowStack, X86FpuTiles, X86FpuApx,
+            X86FpuNoPku, X86FpuPkruShown, X86FpuXsavec, X86Erratum1386, X86Erratum1386Microcode, UserShadowStack, X86FpuTiles, X86FpuApx,
         ]);
 
         private static ImmutableArray<KernelDifference> Number(ImmutableArray<KernelDifference> rows)

@@ -58,6 +58,15 @@ public sealed class Releases
         : _parts.Any(part => part.Contains(release)) ? Knowledge.Present
         : Knowledge.Absent;
 
+    /// <summary>What is known of a kernel that is some release of a span: unknown unless all of them agree.</summary>
+    public Knowledge Over(KernelRelease first, KernelRelease last)
+    {
+        IEnumerable<KernelRelease> edges = _parts.SelectMany(part => part.Edges).Concat(_unsettled.Select(gap => gap.First)).Where(edge =>
+            edge > first && edge < last);
+        Knowledge[] found = [.. edges.Prepend(last).Prepend(first).Select(Of).Distinct()];
+        return found.Length == 1 ? found[0] : Knowledge.Unknown;
+    }
+
     /// <summary>Whether not all stable releases of a series agree, so that the series' name alone does not settle it.</summary>
     public bool ChangesWithin(int major, int minor) =>
         _parts.Any(part => part.Fixed.Concat(part.Added).Any(stable => stable.Major == major && stable.Minor == minor))
@@ -101,6 +110,8 @@ public sealed class Releases
             Added.Any(stable => release.IsStableAtLeast(stable.Major, stable.Minor, stable.Patch ?? 0))
             || ((Start is null || release >= Start) && (End is null || release < End)
                 && !Fixed.Any(stable => release.IsStableAtLeast(stable.Major, stable.Minor, stable.Patch ?? 0)));
+
+        public IEnumerable<KernelRelease> Edges => new[] { Start, End }.OfType<KernelRelease>().Concat(Fixed).Concat(Added);
 
         public override string ToString()
         {

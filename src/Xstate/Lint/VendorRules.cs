@@ -147,7 +147,8 @@ internal static class VendorRules
         },
         new("XS1448", "L48", Severity.Warning, "Family 17h shows XSAVES only with fixed microcode", static (in LintSubject cpuid, ref LintSink sink) =>
         {
-            if (cpuid.Processor is { IsAmdLike: true, Family: 0x17 } processor && cpuid.Has(CpuidFeatures.Xsaves) && !IsFixed(processor, cpuid.Context.Microcode))
+            if (cpuid.Processor is { } processor && Erratum1386.Concerns(processor) && cpuid.Has(CpuidFeatures.Xsaves)
+                && !Erratum1386.IsFixed(processor, cpuid.Context.Microcode))
             {
                 sink.Add(
                     LintPlace.Of(CpuidFeatures.Xsaves),
@@ -156,18 +157,10 @@ internal static class VendorRules
         })
         {
             Views = LintView.Virtual,
-            Breaks = [new(LintGuest.Any, "XSAVES may leave stale XMM registers", "AMD erratum 1386; Linux b0563468eeac (6.7)")],
+            Breaks = [new(LintGuest.Any, "XSAVES may leave stale XMM registers", "AMD erratum 1386; Linux b0563468eeac (6.3)")],
             Mend = "Hide XSAVES, or update the microcode (0x08301052 for model 31h, 0x0800126e for model 1h stepping 2).",
         },
     ];
-
-    // Fixed revisions, from the change that made Linux trust XSAVES again (6.10).
-    private static bool IsFixed(ProcessorModel processor, uint? microcode) => microcode is { } revision && (processor.Model, processor.Stepping) switch
-    {
-        (0x31, _) => revision >= 0x0830_1052,
-        (0x01, 2) => revision >= 0x0800_126E,
-        _ => false,
-    };
 
     // LWP behind PKRU: family 17h model 47h, a part for consoles. No system saves LWP, so that it is no family of layouts.
     private static ImmutableArray<uint>[] WithConsolePart(ImmutableArray<uint>[] offsets)

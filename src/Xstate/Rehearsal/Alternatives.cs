@@ -121,7 +121,8 @@ internal static class Alternatives
         TargetOutcome first = runs[0].Outcome;
         IEnumerable<Finding> more = runs.Skip(1).SelectMany(run => run.Outcome.Findings).Where(finding => finding.Severity == Severity.Warning && !first.Findings.Any(seen => IsSame(seen, finding)))
             .DistinctBy(finding => (finding.Rule, finding.Where));
-        Finding info = RestoreRehearsal.OfRule(Rules.UnknownFactDoesNotMatter, $"{string.Join("; ", asked.Select(fact => fact.Why))}: the answer is the same whichever it is", new FindingLocation());
+        Finding info = RestoreRehearsal.OfRule(Rules.UnknownFactDoesNotMatter,
+            $"{string.Join("; ", asked.Select(WhyOf).Distinct())}: the answer is the same whichever it is", new FindingLocation());
         return first with { Findings = [.. first.Findings, .. more, info], Repaired = repair?.Repaired, Repairs = repair?.Repairs ?? first.Repairs };
     }
 
@@ -130,7 +131,10 @@ internal static class Alternatives
         foreach (Dependency dependency in dependsOn)
         {
             Rule rule = dependency.Fact switch { OpenFact.Layout => Rules.LayoutGuessed, OpenFact.GuestCpuid => Rules.GuestCpuidUnknown, _ => Rules.DependsOnUnknownFact };
-            yield return RestoreRehearsal.OfRule(rule, $"{dependency.Why}, and the answer depends on it", new FindingLocation()) with { Mend = dependency.FindOut };
+            string what = dependency.Fact == OpenFact.KernelDifference
+                ? $"whether the target's kernel has {dependency.Id} is not known ({dependency.Why})" : dependency.Why;
+            yield return RestoreRehearsal.OfRule(rule, $"{what}, and the answer depends on it",
+                new FindingLocation()) with { Mend = dependency.FindOut };
         }
     }
 
@@ -180,6 +184,9 @@ internal static class Alternatives
         return sets.Length > 1;
     }
 
+    private static string WhyOf(OpenFact fact) => fact.Kind == OpenFact.KernelDifference
+        ? $"whether the target's kernel has {fact.Id} is not known" : fact.Why;
+
     private static string Name(OpenFact fact) => fact.Id is null ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
 
     /// <summary>Looks for one repair that does for all values of the facts.</summary>
@@ -190,12 +197,14 @@ internal static class Alternatives
             runs.Select(run => run.Outcome)
                 .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && (force || outcome.Repairs.All(step => !step.LosesState)))
                 .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs)
-                .FirstOrDefault(candidate => (force || runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!))) && Helps(again(candidate.Repaired!)?.Verdict));
+                .FirstOrDefault(candidate => (force || runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!)))
+                    && again(candidate.Repaired!) is { } after && IsWorthMaking(after));
 
         /// <summary>An outcome without a repair that does not hold when it is rehearsed: damage in several places can be mended one by one and still not load the same.</summary>
         public TargetOutcome Confirmed(TargetOutcome outcome)
         {
-            if (outcome is not { Verdict: Verdict.Repairable, Repaired: { } repaired } || again(repaired) is not { } after || Helps(after.Verdict) || LacksInstructions(after))
+            if (outcome is not { Verdict: Verdict.Repairable, Repaired: { } repaired } || again(repaired) is not { } after
+                || IsWorthMaking(after))
             {
                 return outcome;
             }
@@ -207,7 +216,9 @@ internal static class Alternatives
         private static bool LacksInstructions(TargetOutcome after) =>
             after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking);
 
-        private bool Helps(Verdict? after) => after == Verdict.Same || (force && after == Verdict.Differs);
+        private bool IsWorthMaking(TargetOutcome after) => Helps(after.Verdict) || LacksInstructions(after);
+
+        private bool Helps(Verdict after) => after == Verdict.Same || (force && after == Verdict.Differs);
 
         // Whether a repaired capture has every register that the guest of a run can see, as it was.
         private static bool Keeps(TargetOutcome run, Capture repaired)

@@ -16,6 +16,7 @@ internal sealed record OpenFact(string Kind, string? Id, string Why, string Find
     public const string Xcr0 = "xcr0";
     public const string Xss = "xss";
     public const string Xfd = "xfd";
+    public const string Microcode = "microcode";
     public const string Vmm = "vmm";
     public const string InUse = "in-use";
 

@@ -92,7 +92,8 @@ public static class RegisterWrite
         KernelDifference info = KernelDifference.PtracePkruIgnored;
         string kernel = host is null ? "this kernel" : host.Behavior.Name;
         string cause = !isPkru ? "it answered success"
-            : host?.Behavior.Has(KernelDifference.PtracePkruIgnored) == false ? $"as one with {info.Id} would, though its release should not have it"
+            : host?.Behavior.Knows(KernelDifference.PtracePkruIgnored) == Knowledge.Absent
+                ? $"as one with {info.Id} would, though its release should not have it"
             : $"it has {info.Id}";
         return new Finding(isPkru ? Rules.TracerPkruIgnored : Rules.RegisterReadsBackOther, Severity.Error, $"{kernel} ignored the write of {register.Register}: {cause}")
         {
@@ -104,10 +105,23 @@ public static class RegisterWrite
         };
     }
 
+    private static Refusal? Refusal(LinuxHost host, CapturedState asked)
+    {
+        try
+        {
+            return new LinuxTask(host).SetXstate(asked.Area.Span).Why;
+        }
+        catch (UnknownDifferenceException)
+        {
+            // A model that does not know its kernel explains nothing.
+            return null;
+        }
+    }
+
     // The error number alone does not say which byte the kernel did not like; the model of the kernel does.
     private static ImmutableArray<Finding> Explain(int id, CapturedState asked, LinuxHost? host)
     {
-        if (host is null || new LinuxTask(host).SetXstate(asked.Area.Span).Why is not { } why)
+        if (host is null || Refusal(host, asked) is not { } why)
         {
             return [];
         }

@@ -69,14 +69,16 @@ public static class RestoreRehearsal
         Restorer restorer = options.RestorerOf(capture);
         options = options with { Vmm = restorer };
         KnownCapture known = KnownCapture.Of(capture);
-        return Alternatives.Rehearse(Once, again, options.Force);
+        bool isKnown = !host.Behavior.Unknown.Any() && !host.HangsOnMicrocode;
+        return Alternatives.Rehearse(Once, again, options.Force) with { KernelRead = host.Behavior.Reading };
 
         TargetOutcome Once(FactChoices choices)
         {
-            Capture written = AssumedContext.WithLayout(known, host, choices);
-            TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, host, options, choices)
-                : restorer is KvmRestorer kvm ? OnKvm(written, host, options, kvm, choices)
-                : TcgLoad.Perform(written, host, restorer, options.Force);
+            LinuxHost target = isKnown ? host : host.Asking(new DifferenceChoices(host.Behavior, choices));
+            Capture written = AssumedContext.WithLayout(known, target, choices);
+            TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, target, options, choices)
+                : restorer is KvmRestorer kvm ? OnKvm(written, target, options, kvm, choices)
+                : TcgLoad.Perform(written, target, restorer, options.Force);
             ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != Rules.LayoutGuessed), .. outcome.Findings];
             outcome = outcome with
             {
@@ -85,7 +87,7 @@ public static class RestoreRehearsal
                 Recorded = RecordedOf(written),
                 Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null,
             };
-            return AgainstTheFile(KeepingPromises(outcome, written, restorer, host), capture, restorer, options.Force);
+            return AgainstTheFile(KeepingPromises(outcome, written, restorer, target), capture, restorer, options.Force);
         }
     }
 

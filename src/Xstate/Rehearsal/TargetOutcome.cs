@@ -3,6 +3,7 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kernels;
 using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
@@ -56,6 +57,9 @@ public sealed record TargetOutcome
 
     /// <summary>The target kernel.</summary>
     public required string Kernel { get; init; }
+
+    /// <summary>How the kernel's name was read; null only in parts of a rehearsal.</summary>
+    public KernelReading? KernelRead { get; init; }
 
     /// <summary>The VMM whose restore was followed.</summary>
     public required Restorer Vmm { get; init; }

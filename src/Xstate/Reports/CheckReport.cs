@@ -65,9 +65,16 @@ public static class CheckReport
         foreach (CheckedTarget target in targets)
         {
             TargetOutcome outcome = target.Outcome;
-            output.WriteLine($"{file} on {Quotation.Cut(outcome.Host)} with {outcome.Kernel}, restored by {outcome.Vmm.Title}:");
+            output.WriteLine(
+                $"{file} on {Quotation.Cut(outcome.Host)} with {outcome.KernelRead?.Text ?? outcome.Kernel}, restored by "
+                + $"{outcome.Vmm.Title}:");
             output.WriteLine($"  {Headline(outcome)}");
             output.WriteLine($"  {ScopeOf(outcome)}");
+            if (outcome.KernelRead?.Remark is { } remark)
+            {
+                output.WriteLine($"  kernel: {remark}");
+            }
+
             FindingText.Write(output, outcome.Findings, UnitOf(outcome), "  ");
             WriteDependencies(output, outcome);
             WriteDifferences(output, outcome);
@@ -182,6 +189,7 @@ public static class CheckReport
         JsonAnswer.WriteOptional(json, "argument", target.Argument);
         json.WriteString("host", outcome.Host);
         json.WriteString("kernel", outcome.Kernel);
+        JsonAnswer.WriteKernelRead(json, outcome.KernelRead);
         json.WriteString("vmm", outcome.Vmm.Id);
         json.WriteString("verdict", NameOf(outcome.Verdict));
         json.WriteStartArray("scope");

@@ -23,6 +23,7 @@ public static class FixReport
             json.WriteString("file", file);
             json.WriteString("host", outcome.Host);
             json.WriteString("kernel", outcome.Kernel);
+            JsonAnswer.WriteKernelRead(json, outcome.KernelRead);
             json.WriteString("before", CheckReport.NameOf(outcome.Verdict));
             JsonAnswer.WriteOptional(json, "after", after is null ? null : CheckReport.NameOf(after.Verdict));
             JsonAnswer.WriteOptional(json, "output", written);
@@ -49,7 +50,9 @@ public static class FixReport
 
         if (written is not null && after is not null)
         {
-            output.WriteLine($"wrote {written}: on {Quotation.Cut(after.Host)} with {after.Kernel} its verdict is {CheckReport.NameOf(after.Verdict)}");
+            output.WriteLine(
+                $"wrote {written}: on {Quotation.Cut(after.Host)} with {after.KernelRead?.Text ?? after.Kernel} its verdict is "
+                + $"{CheckReport.NameOf(after.Verdict)}");
             WriteUndo(output, written, undo);
             return;
         }

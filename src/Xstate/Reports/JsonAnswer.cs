@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Xstate.Findings;
+using Xstate.Hypervisors.Kernels;
 
 namespace Xstate.Reports;
 
@@ -94,4 +95,26 @@ public static class JsonAnswer
         Severity.Info => "info",
         _ => throw new ArgumentOutOfRangeException(nameof(severity)),
     };
+
+    /// <summary>Writes how a kernel's name was read.</summary>
+    public static void WriteKernelRead(Utf8JsonWriter json, KernelReading? reading)
+    {
+        if (reading is null)
+        {
+            return;
+        }
+
+        json.WriteStartObject("kernelRead");
+        json.WriteString("family", reading.Family);
+        json.WriteString("base", reading.Base);
+        json.WriteString("confidence", reading.Confidence);
+        if (reading.HasBackports)
+        {
+            json.WriteBoolean("backports", true);
+        }
+
+        WriteOptional(json, "remark", reading.Remark);
+        WriteOptional(json, "findOut", reading.Check);
+        json.WriteEndObject();
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Xstate.Findings;
 using Xstate.Hypervisors;
 
@@ -31,20 +32,81 @@ public static class RulesReport
             }
 
             json.WriteEndArray();
-            json.WriteStartArray("behaviors");
-            foreach (KernelDifference info in differences)
+            WriteBehaviors(json, differences, null);
+        });
+
+    /// <summary>Writes the JSON answer about a kernel: how its name was read, and what is known of it.</summary>
+    public static void WriteJson(Stream output, KernelBehavior kernel, IEnumerable<KernelDifference> differences)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        JsonAnswer.Write(output, "rules", json =>
+        {
+            json.WriteString("kernel", kernel.Name);
+            JsonAnswer.WriteKernelRead(json, kernel.Reading);
+            json.WriteStartArray("rules");
+            json.WriteEndArray();
+            WriteBehaviors(json, differences, kernel);
+        });
+    }
+
+    /// <summary>How a kernel's name was read, and a line for each behaviour: present, absent or unknown, and why.</summary>
+    public static void WriteText(TextWriter output, KernelBehavior kernel, IEnumerable<KernelDifference> differences)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(kernel);
+        ArgumentNullException.ThrowIfNull(differences);
+        output.WriteLine(kernel.Reading.Text);
+        output.WriteLine(
+            $"  read as: {(kernel.Reading.Title.Length == 0 ? kernel.Reading.Family : kernel.Reading.Title)}, base "
+            + $"{kernel.Reading.Base}, {kernel.Reading.Confidence}");
+        WriteLine(output, "kernel", kernel.Reading.Remark);
+        WriteLine(output, "find out", kernel.Reading.Check);
+        output.WriteLine();
+        foreach (KernelDifference info in differences)
+        {
+            DifferenceFact fact = kernel.Fact(info);
+            output.WriteLine($"{info.Id,-22}  {NameOf(fact.Knowledge),-7}  {fact.Why}");
+        }
+    }
+
+    /// <summary>present, absent or unknown.</summary>
+    public static string NameOf(Knowledge knowledge) => knowledge switch
+    {
+        Knowledge.Present => "present",
+        Knowledge.Absent => "absent",
+        _ => "unknown",
+    };
+
+    private static void WriteLine(TextWriter output, string name, string? text)
+    {
+        if (text is not null)
+        {
+            output.WriteLine($"  {name}: {text}");
+        }
+    }
+
+    private static void WriteBehaviors(Utf8JsonWriter json, IEnumerable<KernelDifference> differences, KernelBehavior? kernel)
+    {
+        json.WriteStartArray("behaviors");
+        foreach (KernelDifference info in differences)
+        {
+            json.WriteStartObject();
+            json.WriteString("behavior", info.Id);
+            json.WriteString("effect", info.Effect);
+            json.WriteString("affected", info.Affected);
+            json.WriteString("probe", info.Probe);
+            json.WriteString("source", info.Source);
+            if (kernel is not null)
             {
-                json.WriteStartObject();
-                json.WriteString("behavior", info.Id);
-                json.WriteString("effect", info.Effect);
-                json.WriteString("affected", info.Affected);
-                json.WriteString("probe", info.Probe);
-                json.WriteString("source", info.Source);
-                json.WriteEndObject();
+                json.WriteString("knowledge", NameOf(kernel.Knows(info)));
+                json.WriteString("why", kernel.Fact(info).Why);
             }
 
-            json.WriteEndArray();
-        });
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     /// <summary>One line a rule.</summary>
     public static void WriteList(TextWriter output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences)

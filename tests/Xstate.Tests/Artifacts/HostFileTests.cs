@@ -58,7 +58,8 @@ public class HostFileTests
     }
 
     [Theory]
-    [InlineData("\"kernel\": \"6.1.40\"", "\"kernel\": \"mainline\"", "\"mainline\" at $.kernel", "a Linux release such as \"6.1.40\"")]
+    [InlineData("\"kernel\": \"6.1.40\"", "\"kernel\": \"mainline\"", "\"mainline\" at $.kernel",
+        "a Linux release such as \"6.1.40\", or what uname -r prints")]
     [InlineData("\"flavour\": \"kvm_intel\"", "\"flavour\": \"xen\"", "\"xen\" at $.flavour", "one of unknown, kvm_intel, kvm_amd, kvm_pvm")]
     [InlineData("\"mxcsrMask\": \"0xffff\"", "\"mxcsrMask\": \"0x1ffffffff\"", "\"0x1ffffffff\" at $.mxcsrMask", "a string from \"0x0\" to \"0xffffffff\"")]
     [InlineData("\"leaf\":\"0x4\",", "\"leaf\":\"0x4\",\"subleaf\":\"0x3\",", "both subleaf and index at $.cpuid[1]", "one of them or none")]

@@ -27,6 +27,10 @@ public class DifferenceSteeringTests
     [
         """{"name":"header","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","bytes":{"530":"01"}},{"op":"set_xsave","vcpu":0,"xstateBv":"0x3","mxcsr":"0x1f80","xcompBv":"0x8000000000000003"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x0","mxcsr":"0xffff0000"},{"op":"set_xsave","vcpu":0,"xstateBv":"0x1","mxcsr":"0x1f80","bytes":{"480":"5a"}},{"op":"get_xsave","vcpu":0},{"op":"get_xsave2","vcpu":0},{"op":"xsave2_size"}]}""",
         """{"name":"no-cpuid","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x7","mxcsr":"0x1f80"},{"op":"get_xsave","vcpu":0},{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x800"},{"op":"get_msr","vcpu":0,"index":"0xda0"},{"op":"set_sregs","vcpu":0,"cr4":"0x40000"},{"op":"set_sregs","vcpu":0,"efer":"0x100"}]}""",
+        """
+        {"name":"no-cpuid-pkru","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},
+        {"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0}]}
+        """.ReplaceLineEndings(""),
         """{"name":"cr0","steps":[{"op":"set_sregs","vcpu":0,"cr0":"0x100000011"}]}""",
         """{"name":"xss-zero","steps":[{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x0"}]}""",
         """{"name":"one-reg","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"get_reg_list","vcpu":0},{"op":"get_one_reg","vcpu":0,"id":"0x2030000200000da0"}]}""",
@@ -64,7 +68,12 @@ public class DifferenceSteeringTests
     private static readonly Dictionary<string, Func<KernelDifference, string?>> Apart = new()
     {
         // Where the exchange lies in time is the explorer's matter; no call returns anything else.
-        [KernelDifference.KvmPkruWide.Id] = _ => Protocols(),
+        [KernelDifference.KvmPkruWide.Id] = difference => Turned(difference, "6.18", Protocol),
+        [KernelDifference.KvmCpuid80.Id] = difference => Turned(difference, "5.4", ManyCpuidEntries),
+        [KernelDifference.KvmXssNoRead.Id] = difference => Turned(difference, "5.4", ReadXss),
+        [KernelDifference.X86Erratum1386.Id] = difference => Turned(difference, "6.6", kernel => XsavesOfRome(kernel, null)),
+        [KernelDifference.X86Erratum1386Microcode.Id] = difference => Turned(difference, "6.6", kernel =>
+            XsavesOfRome(kernel, 0x0830_1052)),
         [KernelDifference.SignalPkuWithoutXcr0.Id] = difference => Turned(difference, "6.12", KeysWithoutXcr0),
         [KernelDifference.KvmProtectedZero.Id] = difference => Turned(difference, "6.6", kernel => Protected(kernel, GuestProtection.SevEs)),
         [KernelDifference.KvmProtectedEinval.Id] = difference => Turned(difference, "6.12", kernel => Protected(kernel, GuestProtection.ProtectedState)),
@@ -160,13 +169,27 @@ public class DifferenceSteeringTests
         return new LinuxHost(record, kernel).UserFeatures.ToString();
     }
 
-    private static string? Protocols()
-    {
-        string before = Order("kvm-svm-5.8");
-        string wide = Order("kvm-svm-6.19");
-        return before == wide ? null : $"steps before: {before}\nsteps since: {wide}";
+    private static string Protocol(KernelBehavior kernel) => string.Join(
+        ", ", SwitchProtocols.All.Single(protocol => protocol.Id == KernelWorldSwitch.ProtocolOf(kernel, isSvm: true)).Locations
+            .Select(location => location.Name));
 
-        static string Order(string id) => string.Join(", ", SwitchProtocols.All.Single(protocol => protocol.Id == id).Locations.Select(location => location.Name));
+    private static string ManyCpuidEntries(KernelBehavior kernel)
+    {
+        KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(new LinuxHost(Record("intel-haswell"), kernel));
+        return vcpu.SetCpuid2([.. Enumerable.Range(0, 81).Select(i => new CpuidEntry(0x4000_0100 + (uint)i, 0, SubleafSignificant: false,
+            default))]).Errno.ToString();
+    }
+
+    private static string ReadXss(KernelBehavior kernel)
+    {
+        KvmModelMachine.CreateVcpu(new LinuxHost(Record("intel-haswell"), kernel)).GetMsr(0xDA0, out int count, out _);
+        return $"{count}";
+    }
+
+    private static string XsavesOfRome(KernelBehavior kernel, uint? microcode)
+    {
+        LinuxHost host = new(Record("amd-rome") with { Microcode = microcode }, kernel);
+        return $"0xd.1 EAX 0x{SupportedCpuid.Of(host, host.UserFeatures).Read(CpuidTable.XsaveLeaf, 1).Eax:x}";
     }
 
     private static HostRecord Record(string name) => SampleHosts.Open(name);

@@ -22,7 +22,7 @@ internal static class CetGuest
     public static LinuxHost Host(string name, string kernel)
     {
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        return new LinuxHost(SampleHosts.Open(name), KernelBehavior.Of(release));
+        return new LinuxHost(SampleHosts.Open(name) with { Microcode = 0 }, KernelBehavior.Of(release));
     }
 
     /// <summary>What KVM of a host supports, as a guest's CPUID.</summary>

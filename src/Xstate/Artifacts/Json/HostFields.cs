@@ -20,14 +20,25 @@ internal static class HostFields
     private const int SupportedCpuid = 9;
     private const int Probes = 10;
     private const int Origin = 11;
+    private const int KernelVersion = 12;
+    private const int Signature = 13;
+    private const int OsId = 14;
+    private const int OsName = 15;
+    private const int Microcode = 16;
+    private const int BootWords = 17;
+    private const int KvmParameters = 18;
+    private const int NotProbed = 19;
 
     private static readonly string[] Names =
     [
         "format", "version", "name", "kernel", "flavour", "xcr0", "mxcsrMask", "xsave2Size", "cpuid", "supportedCpuid", "probes", "provenance",
+        "kernelVersion", "kernelSignature", "osId", "osName", "microcode", "bootWords", "kvmParameters", "notProbed",
     ];
 
     // In the order of KvmFlavour; the first is never written.
     private static readonly string[] Flavours = ["unknown", "kvm_intel", "kvm_amd", "kvm_pvm"];
+    private const int MaxKernelName = 128;
+    private static readonly string[] OpenNames = ["id", "why"];
     private static readonly string[] ProbeNames = ["id", "present", "evidence"];
 
     /// <summary>Reads a host. A document of its own has to have <c>format</c> and <c>version</c> too; what they say has been checked.</summary>
@@ -50,7 +61,7 @@ internal static class HostFields
             host = field switch
             {
                 Name => host with { Name = cursor.ReadString() },
-                Kernel => host with { Kernel = ReadKernel(in cursor) },
+                Kernel => ReadKernel(in cursor, host),
                 Flavour => host with { Flavour = (KvmFlavour)cursor.ReadWord(Flavours) },
                 Xcr0 => host with { Xcr0 = new StateComponentSet(cursor.ReadHex(ulong.MaxValue)) },
                 MxcsrMask => host with { MxcsrMask = (uint)cursor.ReadHex(uint.MaxValue) },
@@ -58,6 +69,14 @@ internal static class HostFields
                 Cpuid => host with { Cpuid = CpuidFields.Read(ref cursor) },
                 SupportedCpuid => host with { SupportedCpuid = CpuidFields.Read(ref cursor) },
                 Probes => host with { Probes = ReadProbes(ref cursor) },
+                KernelVersion => host with { KernelVersion = cursor.ReadString() },
+                Signature => host with { KernelSignature = cursor.ReadString() },
+                OsId => host with { OsId = cursor.ReadString() },
+                OsName => host with { OsName = cursor.ReadString() },
+                Microcode => host with { Microcode = (uint)cursor.ReadHex(uint.MaxValue) },
+                BootWords => host with { BootWords = ReadTexts(ref cursor) },
+                KvmParameters => host with { KvmParameters = ReadTexts(ref cursor) },
+                NotProbed => host with { NotProbed = ReadNotProbed(ref cursor) },
                 _ => host with { Provenance = ProvenanceFields.Read(ref cursor) },
             };
         }
@@ -76,10 +95,18 @@ internal static class HostFields
     {
         Utf8JsonWriter writer = output.Writer;
         writer.WriteString(Names[Name], host.Name);
-        if (host.Kernel is { } kernel)
+        WriteOptional(writer, Kernel, host.KernelName ?? host.Kernel?.ToString());
+        WriteOptional(writer, KernelVersion, host.KernelVersion);
+        WriteOptional(writer, Signature, host.KernelSignature);
+        WriteOptional(writer, OsId, host.OsId);
+        WriteOptional(writer, OsName, host.OsName);
+        if (host.Microcode is { } microcode)
         {
-            writer.WriteString(Names[Kernel], kernel.ToString());
+            JsonOutput.WriteHex(writer, Names[Microcode], microcode);
         }
+
+        WriteTexts(writer, BootWords, host.BootWords);
+        WriteTexts(writer, KvmParameters, host.KvmParameters);
 
         if (host.Flavour != KvmFlavour.Unknown)
         {
@@ -114,10 +141,95 @@ internal static class HostFields
         }
 
         WriteProbes(output, host.Probes);
+        WriteNotProbed(output, host.NotProbed);
     }
 
-    private static KernelRelease ReadKernel(in JsonCursor cursor) =>
-        KernelRelease.TryParse(cursor.ReadString(), out KernelRelease release) ? release : throw cursor.Malformed("a Linux release such as \"6.1.40\"");
+    private static void WriteOptional(Utf8JsonWriter writer, int member, string? text)
+    {
+        if (text is not null)
+        {
+            writer.WriteString(Names[member], text);
+        }
+    }
+
+    private static void WriteTexts(Utf8JsonWriter writer, int member, ImmutableArray<string> texts)
+    {
+        if (texts.IsDefaultOrEmpty)
+        {
+            return;
+        }
+
+        writer.WriteStartArray(Names[member]);
+        foreach (string text in texts)
+        {
+            writer.WriteStringValue(text);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static ImmutableArray<string> ReadTexts(ref JsonCursor cursor)
+    {
+        cursor.BeginArray();
+        ImmutableArray<string>.Builder texts = ImmutableArray.CreateBuilder<string>();
+        while (cursor.NextItem(cursor.Limits.MaxProbes))
+        {
+            texts.Add(cursor.ReadString());
+        }
+
+        return texts.ToImmutable();
+    }
+
+    private static ImmutableArray<NotProbedBehavior> ReadNotProbed(ref JsonCursor cursor)
+    {
+        cursor.BeginArray();
+        ImmutableArray<NotProbedBehavior>.Builder open = ImmutableArray.CreateBuilder<NotProbedBehavior>();
+        while (cursor.NextItem(cursor.Limits.MaxProbes))
+        {
+            cursor.BeginObject();
+            ulong seen = 0;
+            NotProbedBehavior behavior = new("", "");
+            while (cursor.NextMember(OpenNames, ref seen, out int member))
+            {
+                behavior = member == 0 ? behavior with { Id = cursor.ReadString() } : behavior with { Why = cursor.ReadString() };
+            }
+
+            cursor.Require(OpenNames, seen, 0, 1);
+            open.Add(behavior);
+        }
+
+        return open.ToImmutable();
+    }
+
+    private static void WriteNotProbed(JsonOutput output, ImmutableArray<NotProbedBehavior> open)
+    {
+        if (open.IsDefaultOrEmpty)
+        {
+            return;
+        }
+
+        output.Writer.WriteStartArray(Names[NotProbed]);
+        foreach (NotProbedBehavior behavior in open)
+        {
+            Utf8JsonWriter line = output.BeginLine();
+            line.WriteString(OpenNames[0], behavior.Id);
+            line.WriteString(OpenNames[1], behavior.Why);
+            output.EndItem();
+        }
+
+        output.Writer.WriteEndArray();
+    }
+
+    // A bare release, or what uname -r printed, which is never cut.
+    private static HostRecord ReadKernel(in JsonCursor cursor, HostRecord host)
+    {
+        string text = cursor.ReadString();
+        bool isName = text.Length <= MaxKernelName && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '+' or '~' or '-');
+        return !isName || !KernelRelease.TryParse(text, out KernelRelease release)
+            ? throw cursor.Malformed("a Linux release such as \"6.1.40\", or what uname -r prints")
+            : release.ToString() == text ? host with { Kernel = release }
+            : host with { KernelName = text };
+    }
 
     private static ImmutableArray<ProbedBehavior> ReadProbes(ref JsonCursor cursor)
     {

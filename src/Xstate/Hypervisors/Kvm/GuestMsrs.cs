@@ -96,6 +96,7 @@ internal sealed class GuestMsrs
     {
         (count, value) = index switch
         {
+            KvmModelVcpu.MsrXss when !_host.HasXsaves && Behavior.Has(KernelDifference.KvmXssNoRead) => (0, 0UL),
             KvmModelVcpu.MsrXss => (1, Xss.Bits),
             KvmModelVcpu.MsrXfd when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, _xsave.State.Xfd.Bits),
             KvmModelVcpu.MsrXfdErr when Behavior.Has(KernelDifference.KvmXsaveDynamic) => (1, XfdErr),

@@ -105,6 +105,12 @@ internal sealed class GuestXsave
         image[..Math.Min(image.Length, padded.Length)].CopyTo(padded);
         padded[Math.Min(image.Length, padded.Length)..].Clear();
         StateComponentSet xfeatures = new XsaveArea(padded).XstateBv;
+        if (xfeatures.Contains(StateComponent.Pkru) && !GuestXcr0.Contains(StateComponent.Pkru)
+            && Behavior.Has(KernelDifference.KvmSetPkruDrop))
+        {
+            xfeatures = xfeatures.Without(StateComponent.Pkru);
+        }
+
         if (!_host.HasXsave)
         {
             return SetLegacyOnly(padded, xfeatures);

@@ -12,6 +12,9 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>KVM_MAX_CPUID_ENTRIES (80 before 5.11).</summary>
     public const int MaxCpuidEntries = 256;
 
+    // Before 5.10 (KVM-CPUID-80).
+    private const int OldMaxCpuidEntries = 80;
+
     /// <summary>KVM_MAX_XCRS.</summary>
     public const int MaxXcrs = 16;
 
@@ -98,9 +101,15 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <inheritdoc/>
     public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries)
     {
-        if (entries.Length > MaxCpuidEntries)
+        if (entries.Length > OldMaxCpuidEntries)
         {
-            return new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, null, $"{entries.Length} CPUID entries; the kernel takes {MaxCpuidEntries}"));
+            bool isOld = Behavior.Has(KernelDifference.KvmCpuid80);
+            int most = isOld ? OldMaxCpuidEntries : MaxCpuidEntries;
+            if (entries.Length > most)
+            {
+                return new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, isOld ? KernelDifference.KvmCpuid80 : null,
+                    $"{entries.Length} CPUID entries; the kernel takes {most}"));
+            }
         }
 
         ImmutableArray<CpuidEntry> copied = [.. entries];

@@ -167,6 +167,11 @@ public static class SupportedCpuid
             ? reported.Read(CpuidTable.XsaveLeaf, 1)
             : host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, 1);
         uint eax = features.Eax & KnownXsaveFeatures;
+        if (host.Record.SupportedCpuid is null && CpuidFeatures.Xsaves.IsIn(features) && !host.HasXsaves)
+        {
+            eax &= ~(1u << CpuidFeatures.Xsaves.Bit);
+        }
+
         if (!user.Contains(StateComponent.TileData))
         {
             eax &= ~(1u << 4);

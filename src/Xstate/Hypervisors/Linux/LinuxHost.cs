@@ -16,6 +16,14 @@ public sealed class LinuxHost
 
     private readonly byte[] _initialLegacy = new byte[XsaveFormat.LegacyLength];
 
+    // Worked out when they are first needed: what a difference of the kernel decides that is not known is asked for only by whoever needs
+    // it.
+    private StateComponentSet? _userFeatures;
+    private StateComponentSet? _kvmXcr0;
+    private StateComponentSet? _kvmXss;
+    private bool? _usesCompactedBuffers;
+    private bool? _hasXsaves;
+
     /// <summary>The host of a record under a kernel.</summary>
     /// <param name="record">The processor, and what was recorded of its KVM.</param>
     /// <param name="behavior">The kernel; it need not be the recorded one.</param>
@@ -28,13 +36,8 @@ public sealed class LinuxHost
         Layout = XsaveLayout.FromCpuid(record.Cpuid);
         HasFxsave = record.Cpuid.Has(CpuidFeatures.Fxsr);
         HasXsave = record.Cpuid.Has(CpuidFeatures.Xsave) && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
-        UserFeatures = HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
         MxcsrMask = record.MxcsrMask ?? ProcessorIdentity.From(record.Cpuid).MxcsrMask;
-        KvmXcr0 = HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
-        KvmXss = HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
         HasXsaveopt = HasXsave && record.Cpuid.Has(CpuidFeatures.Xsaveopt);
-        UsesCompactedBuffers = HasXsave
-            && (record.Cpuid.Has(CpuidFeatures.Xsaves) || (record.Cpuid.Has(CpuidFeatures.Xsavec) && behavior.Has(KernelDifference.X86FpuXsavec)));
         BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrMaskOffset), MxcsrMask);
@@ -56,16 +59,16 @@ public sealed class LinuxHost
     public bool HasXsave { get; }
 
     /// <summary>User components that the kernel enables in XCR0 (<c>fpu_user_cfg.max_features</c>), also the mask in the software bytes.</summary>
-    public StateComponentSet UserFeatures { get; }
+    public StateComponentSet UserFeatures => _userFeatures ??= HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
 
     /// <summary>Components that every task has without asking (<c>fpu_user_cfg.default_features</c>).</summary>
     public StateComponentSet DefaultUserFeatures => UserFeatures.Without(StateComponent.TileData);
 
     /// <summary>What KVM can give a guest in XCR0 (<c>kvm_caps.supported_xcr0</c>).</summary>
-    public StateComponentSet KvmXcr0 { get; }
+    public StateComponentSet KvmXcr0 => _kvmXcr0 ??= HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
 
     /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself reported.</summary>
-    public StateComponentSet KvmXss { get; }
+    public StateComponentSet KvmXss => _kvmXss ??= HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
 
     /// <summary>
     /// What KVM can offer any guest (<c>kvm_cpu_caps</c>): its KVM_GET_SUPPORTED_CPUID for a process with every permission.
@@ -96,7 +99,12 @@ public sealed class LinuxHost
     /// <summary>
     /// Whether the kernel keeps its own buffers compacted: with XSAVES, and from 5.19 on with XSAVEC. It decides what a load makes of MXCSR when bit 1 is clear, and what ptrace moves up to 5.13.
     /// </summary>
-    public bool UsesCompactedBuffers { get; }
+    public bool UsesCompactedBuffers => _usesCompactedBuffers ??= HasXsave
+        && (CompactsWithXsavec(Behavior.Knows(KernelDifference.X86FpuXsavec) == Knowledge.Present) || HasXsaves
+            || CompactsWithXsavec(Record.Cpuid.Has(CpuidFeatures.Xsavec) && Behavior.Has(KernelDifference.X86FpuXsavec)));
+
+    /// <summary>Whether the kernel has XSAVES: the processor does, and the kernel does not do without it because of erratum 1386.</summary>
+    public bool HasXsaves => _hasXsaves ??= Record.Cpuid.Has(CpuidFeatures.Xsaves) && !DoesWithoutXsaves();
 
     /// <summary>Bytes of the area in a signal's frame, for a thread that never asked for a dynamic component.</summary>
     public int SignalArea => HasXsave ? Layout.StandardLengthFor(DefaultUserFeatures) : XsaveFormat.LegacyLength;
@@ -122,15 +130,42 @@ public sealed class LinuxHost
     public LinuxHost Drifting(StateComponentSet components, int number = 0) =>
         new(Record, Behavior) { DriftingInUse = components, DriftSeed = number == 0 ? null : (ulong)number };
 
+    /// <summary>The same host with somebody who decides what is not known of its kernel.</summary>
+    internal LinuxHost Asking(IUnknownDifferences decider) => new(Record, Behavior.Asking(decider))
+    {
+        DriftingInUse = DriftingInUse,
+        DriftSeed = DriftSeed,
+    };
+
     // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both components, or nothing.
     private StateComponentSet SupervisorSupportedByKvm()
     {
         CpuidTable offered = Record.SupportedCpuid ?? Record.Cpuid;
-        bool hasXsaves = offered.Has(CpuidFeatures.Xsaves);
         bool isWhole = (Layout.SupervisorComponents & offered.SupervisorComponents).ContainsAll(Cet);
-        return hasXsaves && isWhole && (HasShadowStack(offered) || HasBranchTracking(offered)) && !Behavior.Has(KernelDifference.KvmXssZero) && Record.Flavour != KvmFlavour.Pvm
+        return isWhole && (HasShadowStack(offered) || HasBranchTracking(offered)) && (Record.SupportedCpuid is { } reported
+            ? reported.Has(CpuidFeatures.Xsaves) : HasXsaves) && !Behavior.Has(KernelDifference.KvmXssZero)
+            && Record.Flavour != KvmFlavour.Pvm
             ? Cet
             : StateComponentSet.Empty;
+    }
+
+    /// <summary>Whether what the kernel makes of XSAVES can hang on microcode that is not recorded.</summary>
+    internal bool HangsOnMicrocode => Record.Microcode is null && Record.Cpuid.Has(CpuidFeatures.Xsaves)
+        && Erratum1386.CanBeFixed(Record.Processor);
+
+    private bool CompactsWithXsavec(bool kernelDoes) => kernelDoes && Record.Cpuid.Has(CpuidFeatures.Xsavec);
+
+    private bool DoesWithoutXsaves()
+    {
+        ProcessorModel processor = Record.Processor;
+        if (!Erratum1386.Concerns(processor) || !Behavior.Has(KernelDifference.X86Erratum1386))
+        {
+            return false;
+        }
+
+        // Only a processor for which there is a fix makes the kernel look at its microcode.
+        bool mayTrust = Erratum1386.CanBeFixed(processor) && Behavior.Has(KernelDifference.X86Erratum1386Microcode);
+        return !mayTrust || !(Record.Microcode is { } microcode ? Erratum1386.IsFixed(processor, microcode) : Behavior.IsMicrocodeFixed());
     }
 
     private StateComponentSet EnabledUserFeatures()

@@ -53,6 +53,13 @@ public static class ConformanceScope
             "SIG-PKU-NO-XCR0" => "it is about signals inside a guest",
             "SIG-STACK-CHECKED" => "no sequence gives a process an alternate stack",
             "X86-USER-SHSTK" => "no sequence gives a process a shadow stack",
+            "KVM-CPUID-80" when facts is null || facts.Supported.Length is < 74 or > 80 =>
+                "what this KVM supports and what a sequence adds is not around 80 CPUID entries",
+            "KVM-XSS-NO-READ" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) => "it is about processors without XSAVES",
+            "X86-ERRATUM-1386" or "X86-ERRATUM-1386-UCODE" when !Erratum1386.Concerns(host.Record.Processor) =>
+                "it is about AMD's family 17h",
+            "X86-ERRATUM-1386" or "X86-ERRATUM-1386-UCODE" when host.Record.SupportedCpuid is not null =>
+                "no sequence calls KVM_GET_SUPPORTED_CPUID",
             "X86FPU-TILES" when !host.Record.Cpuid.UserComponents.Contains(StateComponent.TileCfg) => "this processor has no AMX",
             "X86FPU-APX" when !host.Record.Cpuid.UserComponents.Contains(StateComponent.Apx) => "this processor has no APX",
             "X86FPU-XSAVEC" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) || !host.Record.Cpuid.Has(CpuidFeatures.Xsavec) =>
@@ -61,11 +68,14 @@ public static class ConformanceScope
             "X86FPU-NOPKU" when !isNopku => "this kernel was not started with nopku",
             "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm => "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
             "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty => "this host has no CET to give to guests",
-            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" when hasKeys && !runs => "no sequence runs the virtual CPU here, which alone shows it",
+            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "KVM-SET-PKRU-DROP" when hasKeys && !runs =>
+                "no sequence runs the virtual CPU here, which alone shows it",
             "KVM-GET-PKRU-XINUSE" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] does not follow PKRU on this processor",
             "SIG-PKRU-FORCED" when hasKeys && isNopku => "kernels that have it do not use protection keys here",
             "SIG-PKRU-FORCED" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] is never clear on this processor when a signal comes",
-            "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "X86FPU-PKRU-SHOWN" or "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
+            "KVM-SET-PKRU-KEEP" or "KVM-SET-PKRU-DROP" or "KVM-GET-PKRU-XINUSE" or "SIG-PKRU-FORCED" or "X86FPU-PKRU-SHOWN" when !hasKeys =>
+                "this host has no protection keys",
+            "PTRACE-PKRU-IGN" or "PTRACE-PKRU-INIT" or "SIG-KEYS-OPEN" when !hasKeys => "this host has no protection keys",
             _ => null,
         };
     }

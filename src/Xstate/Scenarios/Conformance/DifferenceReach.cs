@@ -28,7 +28,7 @@ internal sealed class DifferenceReach
     /// <param name="ids">The differences to look for.</param>
     public DifferenceReach(LinuxHost host, IEnumerable<string> ids)
     {
-        bool isPvm = host.Behavior.Has(KernelDifference.KvmPvmHostCpuid);
+        bool isPvm = host.Behavior.Knows(KernelDifference.KvmPvmHostCpuid) == Knowledge.Present;
         _bases = [host, .. Eras.Select(era => new LinuxHost(host.Record, KernelBehavior.Of(era).Set(KernelDifference.KvmPvmHostCpuid, isPvm)))];
         _left = new SortedSet<string>(ids, StringComparer.Ordinal);
     }
@@ -64,7 +64,7 @@ internal sealed class DifferenceReach
     private static LinuxHost TurnedRound(LinuxHost host, string id)
     {
         KernelDifference difference = KernelDifference.Find(id)!;
-        return new LinuxHost(host.Record, host.Behavior.Set(difference, !host.Behavior.Has(difference)));
+        return new LinuxHost(host.Record, host.Behavior.Set(difference, host.Behavior.Knows(difference) != Knowledge.Present));
     }
 
     private static List<KvmAnswer> Answers(KvmSequence? calls, LinuxHost host)
