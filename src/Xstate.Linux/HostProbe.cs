@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
-using System.Text.RegularExpressions;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
 using Xstate.Linux.Tracing;
@@ -12,10 +13,8 @@ namespace Xstate.Linux;
 
 /// <summary>Records the machine that this runs on.</summary>
 [SupportedOSPlatform("linux")]
-public static partial class HostProbe
+public static class HostProbe
 {
-    private const string SignaturePath = "/proc/version_signature";
-
     /// <summary>Whether this process could open /dev/kvm; otherwise <paramref name="why"/> tells what is missing.</summary>
     public static bool IsKvmUsable(out string why)
     {
@@ -44,9 +43,9 @@ public static partial class HostProbe
     {
         HostRecord record = RecordWithoutKvm(name);
         record = probeBehaviors ? record with { Probes = ProcessBehaviorProbe.Run(record) } : record;
-        if (!IsKvmUsable(out _))
+        if (!IsKvmUsable(out string why))
         {
-            return record;
+            return probeBehaviors ? record with { NotProbed = WhatIsLeft(record, why) } : record;
         }
 
         using KvmDevice device = KvmDevice.Open();
@@ -61,8 +60,25 @@ public static partial class HostProbe
             MxcsrMask = mask == 0 ? record.MxcsrMask : mask,
             Xsave2Size = vm.Xsave2Size == 0 ? null : vm.Xsave2Size,
         };
-        return probeBehaviors ? record with { Probes = record.Probes.AddRange(KvmBehaviorProbe.Run(device, record)) } : record;
+        if (probeBehaviors)
+        {
+            record = record with { Probes = record.Probes.AddRange(KvmBehaviorProbe.Run(device, record)) };
+            record = record with { NotProbed = WhatIsLeft(record, null) };
+        }
+
+        return record;
     }
+
+    // Every difference that has no answer, and why.
+    private static ImmutableArray<NotProbedBehavior> WhatIsLeft(HostRecord record, string? whyNoKvm) =>
+    [
+        .. KernelDifference.All.Where(difference => !record.Probes.Any(probe => probe.Id == difference.Id)).Select(difference =>
+            new NotProbedBehavior(
+            difference.Id,
+            !difference.CanBeProbed ? difference.Probe
+            : whyNoKvm is not null && difference.NeedsKvm ? whyNoKvm
+            : $"this machine does not show it, which takes: {difference.Probe}")),
+    ];
 
     /// <summary>Processor and kernel of this host, without asking its KVM: enough for processes.</summary>
     /// <param name="name">The record's name in output.</param>
@@ -75,29 +91,22 @@ public static partial class HostProbe
         }
 
         string release = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        IReadOnlyDictionary<string, string> system = HostFacts.OsRelease();
         return new HostRecord
         {
             Name = name,
             Cpuid = HostCpuid.Read(),
-            Kernel = ParseRelease(release, File.ReadAllText("/proc/version"), File.Exists(SignaturePath) ? File.ReadAllText(SignaturePath) : null),
+            KernelName = release,
+            KernelVersion = HostFacts.Line("/proc/version"),
+            KernelSignature = HostFacts.Line("/proc/version_signature"),
+            OsId = system.GetValueOrDefault("ID"),
+            OsName = system.GetValueOrDefault("PRETTY_NAME"),
+            Microcode = HostFacts.Microcode(),
+            BootWords = HostFacts.BootWords(),
+            KvmParameters = HostFacts.KvmParameters(),
             Xcr0 = GuestPermission.HostComponents,
             MxcsrMask = NativeProcessor.ReadMxcsrMask(),
             Provenance = new Provenance(FactSource.Measured, $"this machine, Linux {release}"),
         };
     }
-
-    /// <summary>
-    /// The stable release that a kernel is built from. Distributions hide it in what <c>uname -r</c> prints (Debian's 6.1.0-56 is 6.1.192) and name it elsewhere: Debian in
-    /// /proc/version, Ubuntu in /proc/version_signature.
-    /// </summary>
-    internal static KernelRelease? ParseRelease(string release, string version, string? signature)
-    {
-        string? upstream = signature?.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [_, _, string last] ? last : null;
-        Match debian = DebianVersion().Match(version);
-        upstream ??= debian.Success ? debian.Groups["release"].Value : release;
-        return KernelRelease.TryParse(upstream, out KernelRelease parsed) ? parsed : null;
-    }
-
-    [GeneratedRegex(@" Debian (?<release>\d+\.\d+\.\d+)[-~+]", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex DebianVersion();
 }

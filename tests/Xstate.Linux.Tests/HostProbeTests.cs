@@ -15,18 +15,48 @@ public class HostProbeTests
     [InlineData("5.15.0-25-generic", "Linux version 5.15.0-25-generic (buildd@x) #25-Ubuntu SMP", "Ubuntu 5.15.0-25.25-generic 5.15.30", "5.15.30")]
     [InlineData("6.18.44-custom", "Linux version 6.18.44-custom (x@y) #1 SMP", null, "6.18.44")]
     [InlineData("6.9", "Linux version 6.9 (x@y)", "", "6.9")]
-    public void A_distributions_kernel_is_known_by_the_stable_release_it_is_built_from(string release, string version, string? signature, string expected) =>
-        Assert.Equal(expected, HostProbe.ParseRelease(release, version, signature)?.ToString());
+    public void A_distributions_kernel_is_known_by_the_stable_release_it_is_built_from(string release, string version, string? signature,
+        string expected)
+    {
+        HostRecord host = new()
+        {
+            Name = "x",
+            Cpuid = CpuidTable.Empty,
+            KernelName = release,
+            KernelVersion = version,
+            KernelSignature = signature,
+            Provenance = new Provenance(FactSource.Given, "test"),
+        };
+        Assert.Equal(expected, KernelBehavior.Of(host)!.Release.ToString());
+    }
 
     [Fact]
-    public void A_release_without_a_number_is_not_known() => Assert.Null(HostProbe.ParseRelease("linux", "", null));
+    public void Of_the_command_line_only_what_concerns_extended_state_is_kept() =>
+        Assert.Equal(["noxsaves", "clearcpuid=avx512f,600"],
+            HostFacts.ParseBootWords("root=/dev/sda1 noxsaves password=secret clearcpuid=avx512f,600 clearcpuid=\u001b[2J xnopku quiet"));
+
+    [Theory]
+    [InlineData("microcode\t: 0x8301052", 0x8301052u)]
+    [InlineData("model name\t: 0x5", null)]
+    [InlineData("microcode\t: none", null)]
+    public void The_microcode_is_read_from_cpuinfo(string line, uint? expected) =>
+        Assert.Equal(expected, HostFacts.ParseMicrocode(["processor\t: 0", line]));
+
+    [Fact]
+    public void Os_release_is_read_without_its_quotes()
+    {
+        IReadOnlyDictionary<string, string> read = HostFacts.ParseOsRelease(["PRETTY_NAME=\"Container-Optimized OS\"", "ID=cos",
+            "# no assignment", "VERSION="]);
+        Assert.Equal(("Container-Optimized OS", "cos", 2), (read["PRETTY_NAME"], read["ID"], read.Count));
+    }
 
     [Fact]
     public void This_host_is_recorded()
     {
         HostRecord record = HostProbe.Record("here");
         Assert.Equal("here", record.Name);
-        Assert.NotNull(record.Kernel);
+        Assert.Equal(File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), record.KernelName);
+        Assert.Equal(File.ReadAllText("/proc/version").Trim(), record.KernelVersion);
         Assert.Empty(record.Probes);
         Assert.Equal(FactSource.Measured, record.Provenance.Source);
         Assert.NotEqual(0u, record.Cpuid.Read(0).Eax);
@@ -63,7 +93,7 @@ public class HostProbeTests
                 continue;
             }
 
-            Assert.True(byRelease.Has(info) == probe.Present, $"{probe.Id} is {probe.Present} on {record.Kernel}: {probe.Evidence}");
+            Assert.True(byRelease.Has(info) == probe.Present, $"{probe.Id} is {probe.Present} on {record.KernelName}: {probe.Evidence}");
         }
 
         Assert.DoesNotContain(record.Probes, probe => probe.Id == KernelDifference.KvmSetXfdNm.Id);

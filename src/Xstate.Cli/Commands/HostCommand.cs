@@ -13,9 +13,12 @@ internal static class HostCommand
 {
     public static Command Create()
     {
-        Option<bool> probe = new("--probe") { Description = "Find out on a throw-away VM how this kernel's KVM behaves." };
+        Option<bool> probe = new("--probe")
+        {
+            Description = "Find out on throw-away children and VMs how this kernel behaves; exit code 4 if its KVM was not probed.",
+        };
         Option<string?> output = OutputOption.Create("Write a host record file.");
-        Option<string> name = new("--name") { Description = "The record's name.", DefaultValueFactory = _ => "local" };
+        Option<string?> name = new("--name") { Description = "The record's name; without it the machine's." };
         Option<string?> cpuid = new("--cpuid") { Description = "Take CPUID from /dev/cpu/N/cpuid, of that processor, instead of the one that this runs on." };
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
@@ -27,10 +30,13 @@ internal static class HostCommand
                 AtomicFile.Refuse(destination, parsed.GetValue(force));
             }
 
-            HostRecord host = LocalHost.Record(parsed.GetValue(name)!, parsed.GetValue(probe), parsed.GetValue(cpuid));
+            HostRecord host = LocalHost.Record(parsed.GetValue(name) ?? Environment.MachineName, parsed.GetValue(probe),
+                parsed.GetValue(cpuid));
+            int code = ExitCode.Fine;
             if (parsed.GetValue(probe) && OperatingSystem.IsLinux() && !HostProbe.IsKvmUsable(out string why))
             {
-                Standard.Error.WriteLine($"xstate: nothing was probed: {why}");
+                Standard.Error.WriteLine($"xstate: KVM was not probed: {why}");
+                code = ExitCode.MachineRefused;
             }
 
             if (parsed.GetValue(output) is { } path)
@@ -47,7 +53,7 @@ internal static class HostCommand
                 CpuReport.WriteHostText(Standard.Out, host);
             }
 
-            return ExitCode.Fine;
+            return code;
         });
         return command;
     }

@@ -3,9 +3,11 @@ using System.Globalization;
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Artifacts;
+using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Captures;
 using Xstate.Findings;
+using Xstate.Hypervisors;
 
 namespace Xstate.Reports;
 
@@ -52,7 +54,14 @@ public static class CpuReport
     }
 
     /// <summary>Writes the host of a record as the answer of a verb.</summary>
-    public static void WriteHostJson(Stream output, string verb, HostRecord host) => JsonAnswer.Write(output, verb, json => WriteHost(json, host));
+    public static void WriteHostJson(Stream output, string verb, HostRecord host) => JsonAnswer.Write(output, verb, json =>
+    {
+        WriteHost(json, host);
+
+        // The whole record, so that the answer opens as a HOST.
+        json.WritePropertyName("record");
+        json.WriteRawValue(HostFileWriter.Write(host));
+    });
 
     /// <summary>Writes text for people.</summary>
     /// <param name="output">Where to.</param>
@@ -101,7 +110,12 @@ public static class CpuReport
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(host);
         output.WriteLine($"  host {Quotation.Cut(host.Name)} ({Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)})");
-        output.WriteLine($"  kernel {host.Kernel?.ToString() ?? "not recorded"}, KVM flavour {host.Flavour.ToString().ToLowerInvariant()}, KVM_CAP_XSAVE2 {host.Xsave2Size?.ToString(CultureInfo.InvariantCulture) ?? "not recorded"}");
+        string kernel = KernelBehavior.Of(host)?.Reading.ToString()
+            ?? (host.KernelName is { } unread ? $"{Quotation.Cut(unread)}, which cannot be read" : "not recorded");
+        output.WriteLine(
+            $"  kernel {kernel}, KVM flavour {host.Flavour.ToString().ToLowerInvariant()}, KVM_CAP_XSAVE2 "
+            + $"{host.Xsave2Size?.ToString(CultureInfo.InvariantCulture) ?? "not recorded"}");
+        WriteKernelFacts(output, host);
         WriteProcessor(output, host.Cpuid, host.Xcr0);
         if (host.Xcr0 is { } xcr0)
         {
@@ -116,6 +130,37 @@ public static class CpuReport
         foreach (ProbedBehavior probe in host.Probes)
         {
             output.WriteLine($"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}");
+        }
+
+        foreach (NotProbedBehavior open in host.NotProbed)
+        {
+            output.WriteLine($"  not probed {Quotation.Cut(open.Id)}: {Quotation.Cut(open.Why, Quotation.MaxProse)}");
+        }
+    }
+
+    private static void WriteKernelFacts(TextWriter output, HostRecord host)
+    {
+        foreach ((string name, string? text) in new[] { ("version", host.KernelVersion), ("signature", host.KernelSignature),
+            ("system", host.OsName) })
+        {
+            if (text is not null)
+            {
+                output.WriteLine($"  {name} {Quotation.Cut(text, Quotation.MaxProse)}");
+            }
+        }
+
+        if (host.Microcode is { } microcode)
+        {
+            output.WriteLine($"  microcode {Hex(microcode)}");
+        }
+
+        foreach ((string name, ImmutableArray<string> texts) in new[] { ("boot words", host.BootWords),
+            ("KVM parameters", host.KvmParameters) })
+        {
+            if (!texts.IsDefaultOrEmpty)
+            {
+                output.WriteLine($"  {name} {string.Join(' ', texts.Select(text => Quotation.Cut(text)))}");
+            }
         }
     }
 
@@ -177,7 +222,16 @@ public static class CpuReport
     {
         json.WriteString("host", host.Name);
         json.WriteString("provenance", host.Provenance.Detail);
-        JsonAnswer.WriteOptional(json, "kernel", host.Kernel is { } kernel ? $"linux-{kernel}" : null);
+        KernelBehavior? kernel = KernelBehavior.Of(host);
+        JsonAnswer.WriteOptional(json, "kernel", kernel?.Name ?? host.KernelName);
+        JsonAnswer.WriteKernelRead(json, kernel?.Reading);
+        JsonAnswer.WriteOptional(json, "kernelVersion", host.KernelVersion);
+        JsonAnswer.WriteOptional(json, "kernelSignature", host.KernelSignature);
+        JsonAnswer.WriteOptional(json, "osId", host.OsId);
+        JsonAnswer.WriteOptional(json, "osName", host.OsName);
+        JsonAnswer.WriteOptional(json, "microcode", host.Microcode is { } microcode ? Hex(microcode) : null);
+        WriteTexts(json, "bootWords", host.BootWords);
+        WriteTexts(json, "kvmParameters", host.KvmParameters);
         json.WriteString("flavour", host.Flavour.ToString().ToLowerInvariant());
         JsonAnswer.WriteOptional(json, "xcr0", host.Xcr0?.ToString());
         JsonAnswer.WriteOptional(json, "mxcsrMask", host.MxcsrMask is { } mask ? Hex(mask) : null);
@@ -202,6 +256,37 @@ public static class CpuReport
             json.WriteBoolean("present", probe.Present);
             json.WriteString("evidence", probe.Evidence);
             json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        if (host.NotProbed.IsDefaultOrEmpty)
+        {
+            return;
+        }
+
+        json.WriteStartArray("notProbed");
+        foreach (NotProbedBehavior open in host.NotProbed)
+        {
+            json.WriteStartObject();
+            json.WriteString("behavior", open.Id);
+            json.WriteString("why", open.Why);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, string name, ImmutableArray<string> texts)
+    {
+        if (texts.IsDefaultOrEmpty)
+        {
+            return;
+        }
+
+        json.WriteStartArray(name);
+        foreach (string text in texts)
+        {
+            json.WriteStringValue(text);
         }
 
         json.WriteEndArray();

@@ -21,8 +21,8 @@ public class ProcessBehaviorProbeTests
         Assert.Contains(probes, probe => probe.Id == "PTRACE-LENIENT");
         Assert.Contains(probes, probe => probe.Id == "PTRACE-FPREGS-RAW");
         Assert.Equal(probes.Length, probes.Select(probe => probe.Id).Distinct().Count());
-        Assert.SkipUnless(host.Kernel is not null, "the kernel's release is not known");
-        KernelBehavior release = KernelBehavior.Of(host.Kernel!.Value);
+        KernelBehavior? release = KernelBehavior.Of(host);
+        Assert.SkipUnless(release is not null, "the kernel's name is not known");
         foreach (ProbedBehavior probe in probes.Where(probe => probe.Id != KernelDifference.UserShadowStack.Id))
         {
             Knowledge known = release.Knows(KernelDifference.Find(probe.Id)!);

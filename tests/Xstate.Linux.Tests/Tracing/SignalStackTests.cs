@@ -1,5 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Linux.Tracing;
 
 namespace Xstate.Linux.Tests.Tracing;
@@ -13,7 +14,8 @@ public class SignalStackTests
     public void A_process_with_a_stack_of_2048_bytes_dies_of_a_signal_where_AVX_512_is()
     {
         Assert.SkipUnless(Area() > 2048, "no AVX-512: a machine with AVX-512 under Linux 5.14 or later would run this");
-        Assert.SkipUnless(Host.Kernel is { } kernel && kernel.IsAtLeast(5, 14), "before 5.14 the kernel does not look: Linux 5.14 or later would run this");
+        Assert.SkipUnless(KernelBehavior.Of(Host)?.Knows(KernelDifference.SignalStackChecked) == Knowledge.Present,
+            "before 5.14 the kernel does not look: Linux 5.14 or later would run this");
         using TracedChild child = new();
         SignalStack stack = new(TracedChild.SignalStackLimit.First, 2048, 0);
 
@@ -26,7 +28,8 @@ public class SignalStackTests
     [Fact]
     public void The_kernel_finds_room_for_a_frame_exactly_where_the_rule_does()
     {
-        Assert.SkipUnless(Host.Kernel is { } kernel && kernel.IsAtLeast(5, 14), "before 5.14 the kernel does not look: Linux 5.14 or later would run this");
+        Assert.SkipUnless(KernelBehavior.Of(Host)?.Knows(KernelDifference.SignalStackChecked) == Knowledge.Present,
+            "before 5.14 the kernel does not look: Linux 5.14 or later would run this");
         SplitMix64 random = new(0x5A5);
         int died = 0;
         const int Count = 24;

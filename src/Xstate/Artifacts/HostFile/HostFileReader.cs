@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Xstate.Artifacts.Json;
 using Xstate.Captures;
 
@@ -9,17 +10,66 @@ public static class HostFileReader
     /// <summary>The format's name.</summary>
     public const string Format = "xstate-host";
 
-    internal static bool Recognizes(ReadOnlySpan<byte> head) => JsonEnvelope.Recognizes(head, Format);
+    internal static bool Recognizes(ReadOnlySpan<byte> head) => JsonEnvelope.Recognizes(head, Format) || IsAnswer(head);
 
     /// <summary>Reads the record. Unknown members are errors: a record that says more than this version understands must not be half believed.</summary>
     /// <exception cref="MalformedArtifactException">The bytes are not such a record, or a limit is exceeded.</exception>
     public static HostRecord Read(ReadOnlySpan<byte> json, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
+        json = IsAnswer(json) ? RecordOf(json) : json;
         JsonEnvelope.Check(json, Format);
         JsonCursor cursor = new(json, Format, limits);
         HostRecord host = HostFields.Read(ref cursor, isDocument: true);
         cursor.End();
         return host;
+    }
+
+    // What xstate host --json prints begins with its version and its verb.
+    private static bool IsAnswer(ReadOnlySpan<byte> head)
+    {
+        Utf8JsonReader reader = new(head, isFinalBlock: false, default);
+        try
+        {
+            return reader.Read() && reader.TokenType == JsonTokenType.StartObject
+                && reader.Read() && reader.ValueTextEquals("schemaVersion"u8) && reader.Read()
+                && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("verb"u8)
+                && reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("host"u8);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    // The record that the answer carries whole.
+    private static ReadOnlySpan<byte> RecordOf(ReadOnlySpan<byte> answer)
+    {
+        Utf8JsonReader reader = new(answer);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.CurrentDepth != 1 || reader.TokenType != JsonTokenType.PropertyName)
+                {
+                    continue;
+                }
+
+                bool isRecord = reader.ValueTextEquals("record"u8);
+                reader.Read();
+                int start = (int)reader.TokenStartIndex;
+                reader.Skip();
+                if (isRecord)
+                {
+                    return answer[start..(int)reader.BytesConsumed];
+                }
+            }
+        }
+        catch (JsonException error)
+        {
+            throw new MalformedArtifactException(Format, 0, error.Message, "the JSON answer of xstate host");
+        }
+
+        throw new MalformedArtifactException(Format, 0, "no member record", "the JSON answer of xstate host, which has one");
     }
 }
