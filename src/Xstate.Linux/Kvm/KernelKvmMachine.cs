@@ -13,7 +13,7 @@ namespace Xstate.Linux.Kvm;
 public sealed class KernelKvmMachine : IKvmMachine
 {
     // Three pages below 4 GiB, above everything that a guest here can reach.
-    private const uint TssAddress = 0xFFFB_D000;
+    internal const uint TssAddress = 0xFFFB_D000;
 
     private readonly KvmDevice _device;
     private readonly KvmVm _vm;

@@ -3,7 +3,10 @@ using System.Collections.Immutable;
 using System.Runtime.Versioning;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Guests;
 using Xstate.Hypervisors;
+using Xstate.Linux.NativeCode;
+using Xstate.Scenarios;
 
 namespace Xstate.Linux.Kvm;
 
@@ -16,6 +19,8 @@ internal sealed class KvmBehaviorProbe
 {
     private const uint ReservedMxcsr = 0xFFFF_0000;
     private const ulong LongModeEnable = 1 << 8;
+    private const ulong HighBit = 1UL << 32;
+    private const uint MsrXss = 0xDA0;
     private static readonly StateComponentSet ThroughAvx = StateComponentSet.Legacy.With(StateComponent.Avx);
 
     private readonly KvmDevice _device;
@@ -51,7 +56,12 @@ internal sealed class KvmBehaviorProbe
 
         probe.Sizes();
         probe.Pkru();
+        probe.PkruBeforeCpuid();
+        probe.ThreadsPkru();
+        probe.CpuidAfterRun(keepsHostCpuid);
+        probe.CpuidCount();
         probe.Xss();
+        probe.Erratum();
         return probe._found.ToImmutable();
     }
 
@@ -90,8 +100,15 @@ internal sealed class KvmBehaviorProbe
         Add(KernelDifference.KvmCr4NoCpuid, set == Errno.None, $"no CPUID, KVM_SET_SREGS with CR4.OSXSAVE: {set}");
 
         guest.Vcpu.TryGetSystemRegisters(out system);
-        system.Efer |= LongModeEnable;
+        system.Cr0 |= HighBit;
         set = guest.Vcpu.TrySetSystemRegisters(system);
+        Add(KernelDifference.KvmCr0Unchecked, set == Errno.None, $"KVM_SET_SREGS with bit 32 of CR0: {set}");
+
+        // A virtual CPU that took such a CR0 is not asked anything else.
+        using Guest other = new(_device);
+        other.Vcpu.TryGetSystemRegisters(out system);
+        system.Efer |= LongModeEnable;
+        set = other.Vcpu.TrySetSystemRegisters(system);
         Add(KernelDifference.KvmEferNeedsCpuid, set == Errno.EINVAL, $"no CPUID, KVM_SET_SREGS with EFER.LME: {set}");
     }
 
@@ -179,13 +196,135 @@ internal sealed class KvmBehaviorProbe
         }
     }
 
+    // A kernel that clears bit 9 for a guest whose CPUID hides PKRU does so for one without CPUID too.
+    private void PkruBeforeCpuid()
+    {
+        const uint Value = 4;
+        if (!HasPkru || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        {
+            return;
+        }
+
+        using Guest guest = new(_device);
+        byte[] image = Image(StateComponentSet.Legacy.With(StateComponent.Pkru));
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Value);
+        if (guest.Vcpu.TrySetXsave(image) != Errno.None || guest.Vcpu.TrySetCpuid2(_supported.Entries.AsSpan()) != Errno.None
+            || guest.Vcpu.TryRunImmediateExit() is not (Errno.None or Errno.EINTR))
+        {
+            return;
+        }
+
+        byte[] back = guest.Vcpu.GetXsave();
+        uint pkru = BinaryPrimitives.ReadUInt32LittleEndian(back.AsSpan(slot.Offset));
+        StateComponentSet bits = new XsaveArea(back).XstateBv;
+        if (bits.Contains(StateComponent.Pkru))
+        {
+            Add(KernelDifference.KvmSetPkruDrop, pkru != Value,
+                $"no CPUID, PKRU {Value} set, then KVM_SET_CPUID2, KVM_RUN with immediate_exit: KVM_GET_XSAVE has {bits}, PKRU {pkru}");
+        }
+    }
+
+    // Only AMD's silicon says of a PKRU of 0 that it is not in use.
+    private void ThreadsPkru()
+    {
+        const uint Value = 4;
+        bool hasRegister = HasPkru && ThreadPkru.IsSupported && _host.Flavour == KvmFlavour.Amd
+            && ProcessorIdentity.From(_host.Cpuid).IsAmdSilicon;
+        if (!hasRegister || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        {
+            return;
+        }
+
+        using Guest guest = new(_device);
+        guest.Vcpu.SetCpuid2(_supported.Entries.AsSpan());
+        byte[] image = Image(StateComponentSet.Legacy.With(StateComponent.Pkru));
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Value);
+        guest.Vcpu.SetXsave(image);
+        uint own = ThreadPkru.Value;
+        try
+        {
+            ThreadPkru.Value = 0;
+            guest.Vcpu.RunImmediateExit();
+        }
+        finally
+        {
+            ThreadPkru.Value = own;
+        }
+
+        StateComponentSet bits = new XsaveArea(guest.Vcpu.GetXsave()).XstateBv;
+        Add(
+            KernelDifference.KvmGetPkruXinuse, !bits.Contains(StateComponent.Pkru),
+            $"PKRU {Value} set, KVM_RUN with immediate_exit by a thread with PKRU 0: KVM_GET_XSAVE has {bits}");
+    }
+
+    // One HLT is enough to have run.
+    private void CpuidAfterRun(bool keepsHostCpuid)
+    {
+        if (keepsHostCpuid || !HasAvx)
+        {
+            return;
+        }
+
+        using Guest guest = new(_device);
+        using GuestMemory memory = new(GuestLayout.MemoryLength);
+        guest.Vm.SetTssAddress(KernelKvmMachine.TssAddress);
+        guest.Vm.SetMemory(0, 0, memory);
+        guest.Vcpu.SetCpuid2(_supported.Entries.AsSpan());
+        GuestReply ran = KernelGuest.Run(guest.Vcpu, memory, new GuestProgram(new byte[] { 0xF4 }) { Mode = GuestMode.Real });
+        if (ran.Errno != Errno.None || ran.Exit?.Exit != "hlt"
+            || guest.Vcpu.TryGetCpuid2(out ImmutableArray<CpuidEntry> entries) != Errno.None)
+        {
+            return;
+        }
+
+        Errno changed = guest.Vcpu.TrySetCpuid2(With0xD(StateComponentSet.Legacy).Entries.AsSpan());
+        Add(
+            KernelDifference.KvmCpuidAfterRun, changed == Errno.EINVAL,
+            $"after a HLT of the guest, KVM_SET_CPUID2 with another 0xD.0: {changed}");
+        if (changed == Errno.EINVAL)
+        {
+            Errno same = guest.Vcpu.TrySetCpuid2(entries.AsSpan());
+            Add(
+                KernelDifference.KvmCpuidNoRepeat, same == Errno.EINVAL,
+                $"after a HLT of the guest, KVM_SET_CPUID2 with what KVM_GET_CPUID2 returns: {same}");
+        }
+    }
+
+    private void CpuidCount()
+    {
+        const int Count = 81;
+        const uint Unused = 0x4000_0100;
+        using Guest guest = new(_device);
+        Errno set = guest.Vcpu.TrySetCpuid2(
+            [.. Enumerable.Range(0, Count).Select(i => new CpuidEntry(Unused + (uint)i, 0, SubleafSignificant: false, default))]);
+        if (set is Errno.None or Errno.E2BIG)
+        {
+            Add(KernelDifference.KvmCpuid80, set == Errno.E2BIG, $"KVM_SET_CPUID2 with {Count} entries: {set}");
+        }
+    }
+
+    // What KVM offers tells what its kernel made of the processor; with fixed microcode it is the same as without the erratum.
+    private void Erratum()
+    {
+        if (Erratum1386.Concerns(_host.Processor) && _host.Cpuid.Has(CpuidFeatures.Xsaves) && _host.Flavour == KvmFlavour.Amd)
+        {
+            bool offered = _supported.Has(CpuidFeatures.Xsaves);
+            Add(KernelDifference.X86Erratum1386, !offered, $"KVM_GET_SUPPORTED_CPUID 0xD.1 EAX has XSAVES: {(offered ? "yes" : "no")}");
+        }
+    }
+
     private void Xss()
     {
-        const uint MsrXss = 0xDA0;
         StateComponentSet supported = _supported.SupervisorComponents;
         using Guest guest = new(_device);
         guest.Vcpu.TrySetMsr(MsrXss, supported.Bits, out int count);
         Add(KernelDifference.KvmXssNeedsCpuid, count == 0, $"no CPUID, KVM_SET_MSRS of IA32_XSS {supported} processes {count}");
+        if (!_host.Cpuid.Has(CpuidFeatures.Xsaves))
+        {
+            guest.Vcpu.TryGetMsr(MsrXss, out int read, out _);
+            Add(KernelDifference.KvmXssNoRead, read == 0, $"KVM_GET_MSRS of IA32_XSS on a processor without XSAVES processes {read}");
+        }
+
         Errno listed = guest.Vcpu.TryGetRegisterList(out ImmutableArray<ulong> ids);
         Add(KernelDifference.KvmOneRegister, listed == Errno.None, $"KVM_GET_REG_LIST: {listed}, {ids.Length} registers");
 

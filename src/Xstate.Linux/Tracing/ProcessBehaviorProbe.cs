@@ -20,10 +20,12 @@ internal sealed class ProcessBehaviorProbe
 
     private readonly XsaveLayout _layout;
     private readonly bool _hasXsaves;
+    private readonly HostRecord _host;
     private readonly ImmutableArray<ProbedBehavior>.Builder _found = ImmutableArray.CreateBuilder<ProbedBehavior>();
 
     private ProcessBehaviorProbe(HostRecord host)
     {
+        _host = host;
         _layout = XsaveLayout.FromCpuid(host.Cpuid);
         _hasXsaves = host.Cpuid.Has(CpuidFeatures.Xsaves);
     }
@@ -38,6 +40,8 @@ internal sealed class ProcessBehaviorProbe
             probe.Keys();
             probe.FrameSize();
             probe.StackSize();
+            probe.FrameBit();
+            probe.Compaction();
         }
         catch (LinuxException)
         {
@@ -45,6 +49,7 @@ internal sealed class ProcessBehaviorProbe
         }
 
         probe.ShadowStacks();
+        probe.Components();
         return probe._found.ToImmutable();
     }
 
@@ -69,6 +74,10 @@ internal sealed class ProcessBehaviorProbe
         BinaryPrimitives.WriteUInt32LittleEndian(changed.AsSpan(XsaveFormat.MxcsrOffset), 0xFFFF_0000);
         KvmReply lenient = child.SetXstate(changed);
         Add(KernelDifference.PtraceLenient, lenient.IsSuccess, $"PTRACE_SETREGSET with MXCSR 0xffff0000: {lenient.Errno}");
+
+        KvmReply shorter = child.SetXstate(image[..^sizeof(ulong)]);
+        Add(KernelDifference.PtraceSizeEfault, shorter.Errno == Errno.EFAULT,
+            $"PTRACE_SETREGSET with {sizeof(ulong)} bytes less: {shorter.Errno}");
 
         KvmReply cut = child.SetFpregs(new byte[sizeof(ulong)]);
         Add(KernelDifference.PtraceRawFpregs, cut.IsSuccess, $"PTRACE_SETREGSET of 8 bytes of NT_PRFPREG: {cut.Errno}");
@@ -170,6 +179,93 @@ internal sealed class ProcessBehaviorProbe
         {
             bool survived = child.SurvivesSignal(stack);
             Add(KernelDifference.SignalStackChecked, !survived, $"a signal on an alternate stack of {Small} bytes: {(survived ? "handled" : "SIGSEGV")}");
+        }
+    }
+
+    // A thread's PKRU of 0, of which AMD's silicon says that it is not in use; that the bit is there all the same tells only there.
+    private void FrameBit()
+    {
+        if (!ThreadPkruIsThere || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        {
+            return;
+        }
+
+        using TracedChild child = new();
+        if (!child.GetXstate(out byte[] image).IsSuccess || image.Length < slot.End)
+        {
+            return;
+        }
+
+        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.With(StateComponent.Pkru).Bits);
+        image.AsSpan(slot.Offset, sizeof(uint)).Clear();
+        StateComponentSet? bits = null;
+        if (!child.SetXstate(image).IsSuccess || child.View(out ThreadView? view).IsFault || view?.Pkru != 0
+            || child.RoundtripSignal(frame => bits = frame.XstateBv).Killed || bits is not { } written)
+        {
+            return;
+        }
+
+        bool hasBit = written.Contains(StateComponent.Pkru);
+        if (!hasBit || ProcessorIdentity.From(_host.Cpuid).IsAmdSilicon)
+        {
+            Add(KernelDifference.SignalPkruForced, hasBit, $"a signal to a thread with PKRU 0: XSTATE_BV of its frame is {written}");
+        }
+    }
+
+    // Where there is XSAVEC alone: in the standard format AVX brings MXCSR along.
+    private void Compaction()
+    {
+        if (_hasXsaves || !_host.Cpuid.Has(CpuidFeatures.Xsavec) || !_layout.TryGetSlot(StateComponent.Avx, out _))
+        {
+            return;
+        }
+
+        using TracedChild child = new();
+        if (!child.GetXstate(out byte[] image).IsSuccess)
+        {
+            return;
+        }
+
+        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Of(StateComponent.Avx).Bits);
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), 0x3F80);
+        if (child.SetXstate(image).IsSuccess && !child.View(out ThreadView? view).IsFault && view is not null)
+        {
+            uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(view.Area.AsSpan(XsaveFormat.MxcsrOffset));
+            Add(
+                KernelDifference.X86FpuXsavec, mxcsr == Mxcsr.Initial,
+                $"PTRACE_SETREGSET with XSTATE_BV 0x4 and MXCSR 0x3f80: the child has 0x{mxcsr:x}");
+        }
+    }
+
+    // What the kernel enabled in XCR0 of what the processor has.
+    private void Components()
+    {
+        bool keysOff = _host.Cpuid.Has(CpuidFeatures.Pku) && !_host.Cpuid.Has(CpuidFeatures.Ospke);
+        if (keysOff && _host.Xcr0 is { } keys && _layout.UserComponents.Contains(StateComponent.Pkru))
+        {
+            Add(
+                KernelDifference.X86FpuNoPku, keys.Contains(StateComponent.Pkru),
+                $"protection keys are off and XCR0 of the kernel is {keys}");
+        }
+
+        if (_host.Xcr0 is { } enabled && _layout.UserComponents.Contains(StateComponent.TileCfg))
+        {
+            Add(KernelDifference.X86FpuTiles, enabled.Contains(StateComponent.TileCfg),
+                $"XCR0 of the kernel is {enabled}, the processor has {_layout.UserComponents}");
+        }
+
+        if (_host.Xcr0 is { } xcr0 && _layout.UserComponents.Contains(StateComponent.Apx))
+        {
+            Add(KernelDifference.X86FpuApx, xcr0.Contains(StateComponent.Apx),
+                $"XCR0 of the kernel is {xcr0}, the processor has {_layout.UserComponents}");
+        }
+        else if (!_layout.UserComponents.Contains(StateComponent.Apx))
+        {
+            Errno asked = GuestPermission.TryRequest(StateComponent.Apx);
+            if (asked is Errno.EINVAL or Errno.EOPNOTSUPP)
+            {
+                Add(KernelDifference.X86FpuApx, asked == Errno.EOPNOTSUPP, $"ARCH_REQ_XCOMP_GUEST_PERM with component 19: {asked}");
+            }
         }
     }
 
