@@ -69,12 +69,30 @@ public static class RestoreRehearsal
         Restorer restorer = options.RestorerOf(capture);
         options = options with { Vmm = restorer };
         KnownCapture known = KnownCapture.Of(capture);
-        bool isKnown = !host.Behavior.Unknown.Any() && !host.HangsOnMicrocode;
+        bool asks = false;
         return Alternatives.Rehearse(Once, again, options.Force) with { KernelRead = host.Behavior.Reading };
 
+        // What is not known of a kernel is rarely asked for: until it is, all runs share one host and what was worked out of it.
         TargetOutcome Once(FactChoices choices)
         {
-            LinuxHost target = isKnown ? host : host.Asking(new DifferenceChoices(host.Behavior, choices));
+            if (!asks)
+            {
+                try
+                {
+                    return On(host, choices);
+                }
+                catch (UnknownDifferenceException)
+                {
+                    // What was chosen until then stays chosen, in its order.
+                    asks = true;
+                }
+            }
+
+            return On(host.Asking(new DifferenceChoices(host.Behavior, choices)), choices);
+        }
+
+        TargetOutcome On(LinuxHost target, FactChoices choices)
+        {
             Capture written = AssumedContext.WithLayout(known, target, choices);
             TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, target, options, choices)
                 : restorer is KvmRestorer kvm ? OnKvm(written, target, options, kvm, choices)

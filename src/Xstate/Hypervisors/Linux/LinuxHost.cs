@@ -149,10 +149,6 @@ public sealed class LinuxHost
             : StateComponentSet.Empty;
     }
 
-    /// <summary>Whether what the kernel makes of XSAVES can hang on microcode that is not recorded.</summary>
-    internal bool HangsOnMicrocode => Record.Microcode is null && Record.Cpuid.Has(CpuidFeatures.Xsaves)
-        && Erratum1386.CanBeFixed(Record.Processor);
-
     private bool CompactsWithXsavec(bool kernelDoes) => kernelDoes && Record.Cpuid.Has(CpuidFeatures.Xsavec);
 
     private bool DoesWithoutXsaves()
