@@ -75,7 +75,7 @@ internal sealed class ProcessBehaviorProbe
         KvmReply lenient = child.SetXstate(changed);
         Add(KernelDifference.PtraceLenient, lenient.IsSuccess, $"PTRACE_SETREGSET with MXCSR 0xffff0000: {lenient.Errno}");
 
-        KvmReply shorter = child.SetXstate(image[..^sizeof(ulong)]);
+        KvmReply shorter = child.SetXstate(image.AsSpan(0, image.Length - sizeof(ulong)));
         Add(KernelDifference.PtraceSizeEfault, shorter.Errno == Errno.EFAULT,
             $"PTRACE_SETREGSET with {sizeof(ulong)} bytes less: {shorter.Errno}");
 
