@@ -182,7 +182,7 @@ public class KernelNamesTests
             {
                 read++;
                 string plain = damaged.Trim();
-                Assert.Contains(kernel.Name, (string[])[plain, $"linux-{plain}"]);
+                Assert.Contains(kernel.Name, (string[])[plain, $"linux-{plain}", plain.Replace("linux-", "", StringComparison.Ordinal)]);
                 Assert.Equal(kernel.Name, kernel.Reading.Name);
                 Assert.DoesNotContain(kernel.Name, char.IsControl);
             }
