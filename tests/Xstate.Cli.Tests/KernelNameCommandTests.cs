@@ -148,7 +148,7 @@ public sealed class KernelNameCommandTests : IDisposable
         Assert.SkipUnless(OperatingSystem.IsLinux(), "only a Linux host can be recorded");
         string file = _scratch.PathOf("probed.json");
         XstateProcess run = await XstateProcess.Run("host", "--probe", "-o", file);
-        bool hasKvm = Linux.HostProbe.IsKvmUsable(out _);
+        bool hasKvm = OperatingSystem.IsLinux() && Linux.HostProbe.IsKvmUsable(out _);
         Assert.Equal(hasKvm ? 0 : 4, run.ExitCode);
         using JsonDocument record = JsonDocument.Parse(await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
         string[] probed = [.. record.RootElement.GetProperty("probes").EnumerateArray().Select(row => row.GetProperty("id").GetString()!)];
