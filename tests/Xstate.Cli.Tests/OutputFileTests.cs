@@ -79,7 +79,7 @@ public sealed class OutputFileTests : IDisposable
         string[] lines =
         [
             $"convert {file} --to xstate-host -o", $"convert {file} --to kvm_cpuid2 -o", $"convert {file} --to cpuid-r -o",
-                $"lint {file} --fix -o", "host -o", "explore kvm-vmx-5.8 --trace html >",
+                $"lint {file} --fix -o", $"make-cpuid {file} -o", "host -o", "explore kvm-vmx-5.8 --trace html >",
         ];
         foreach ((string umask, UnixFileMode mode) in ((string, UnixFileMode)[])[("027", Group), ("022", World), ("077", Owner)])
         {
@@ -108,7 +108,7 @@ public sealed class OutputFileTests : IDisposable
             }
         }
 
-        Assert.Equal(["conform", "convert", "fix", "host", "lint", "set"], writing.Order(StringComparer.Ordinal));
+        Assert.Equal(["conform", "convert", "fix", "host", "lint", "make-cpuid", "set"], writing.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Xstate.Cli.Output;
@@ -60,8 +61,12 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
         UseShellExecute = false,
     };
 
+    // By its full path: a test may give the command a PATH without the directory that dotnet is in.
+    private static string Host { get; } =
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+
     /// <summary>The command line as a shell takes it, for tests of what shells do with the streams.</summary>
-    public static string ShellCommand => Binary is null ? $"dotnet '{Assembly}'" : $"'{Binary}'";
+    public static string ShellCommand => Binary is null ? $"'{Host}' '{Assembly}'" : $"'{Binary}'";
 
     private static XstateProcess RunHere(byte[] input, string[] arguments)
     {
