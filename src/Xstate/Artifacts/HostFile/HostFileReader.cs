@@ -32,7 +32,7 @@ public static class HostFileReader
         try
         {
             return reader.Read() && reader.TokenType == JsonTokenType.StartObject
-                && reader.Read() && reader.ValueTextEquals("schemaVersion"u8) && reader.Read()
+                && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("schemaVersion"u8) && reader.Read()
                 && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("verb"u8)
                 && reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("host"u8);
         }
