@@ -80,8 +80,11 @@ public sealed class TraceRefusalTests : IDisposable
     [Fact]
     public void A_zombie_of_this_machine_is_called_one()
     {
-        ProcessStartInfo start = new("/bin/sh", ["-c", "sleep 0.3 & echo $!; exec sleep 600"]) { RedirectStandardOutput = true,
-            UseShellExecute = false };
+        ProcessStartInfo start = new("/bin/sh", ["-c", "sleep 0.3 & echo $!; exec sleep 600"])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false
+        };
         using Process parent = Process.Start(start)!;
         int id = int.Parse(parent.StandardOutput.ReadLine()!, CultureInfo.InvariantCulture);
         try

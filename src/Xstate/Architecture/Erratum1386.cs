@@ -12,11 +12,11 @@ public static class Erratum1386
     /// </summary>
     public static bool IsFixed(ProcessorModel processor, uint? microcode) => microcode is { } revision
         && (processor.Model, processor.Stepping) switch
-    {
-        (0x31, _) => revision >= 0x0830_1052,
-        (0x01, 2) => revision >= 0x0800_126E,
-        _ => false,
-    };
+        {
+            (0x31, _) => revision >= 0x0830_1052,
+            (0x01, 2) => revision >= 0x0800_126E,
+            _ => false,
+        };
 
     /// <summary>Whether any microcode mends it.</summary>
     public static bool CanBeFixed(ProcessorModel processor) => Concerns(processor) && IsFixed(processor, uint.MaxValue);

@@ -23,11 +23,25 @@ public static class FeatureNames
     // QEMU's names (qemu-system-x86_64 -cpu help, target/i386/cpu.c) that are not the manual's in lower case with hyphens.
     private static readonly FrozenDictionary<CpuidFeature, string> QemuNames = new Dictionary<CpuidFeature, string>
     {
-        [CpuidFeatures.Sse3] = "pni", [CpuidFeatures.Sse41] = "sse4.1", [CpuidFeatures.Sse42] = "sse4.2", [CpuidFeatures.Clfsh] = "clflush", [CpuidFeatures.Htt] = "ht",
-        [CpuidFeatures.Sha] = "sha-ni", [CpuidFeatures.Avx512Ifma] = "avx512ifma", [CpuidFeatures.Avx512Vbmi] = "avx512vbmi", [CpuidFeatures.Avx512Vbmi2] = "avx512vbmi2",
-        [CpuidFeatures.Avx512Vnni] = "avx512vnni", [CpuidFeatures.Avx512Bitalg] = "avx512bitalg", [CpuidFeatures.CetSs] = "shstk", [CpuidFeatures.CetIbt] = "ibt",
-        [CpuidFeatures.Tsxldtrk] = "tsx-ldtrk", [CpuidFeatures.Prefetchi] = "prefetchiti", [CpuidFeatures.ApxF] = "apxf", [CpuidFeatures.Lzcnt] = "abm",
-        [CpuidFeatures.Prefetchw] = "3dnowprefetch", [CpuidFeatures.Ffxsr] = "fxsr-opt",
+        [CpuidFeatures.Sse3] = "pni",
+        [CpuidFeatures.Sse41] = "sse4.1",
+        [CpuidFeatures.Sse42] = "sse4.2",
+        [CpuidFeatures.Clfsh] = "clflush",
+        [CpuidFeatures.Htt] = "ht",
+        [CpuidFeatures.Sha] = "sha-ni",
+        [CpuidFeatures.Avx512Ifma] = "avx512ifma",
+        [CpuidFeatures.Avx512Vbmi] = "avx512vbmi",
+        [CpuidFeatures.Avx512Vbmi2] = "avx512vbmi2",
+        [CpuidFeatures.Avx512Vnni] = "avx512vnni",
+        [CpuidFeatures.Avx512Bitalg] = "avx512bitalg",
+        [CpuidFeatures.CetSs] = "shstk",
+        [CpuidFeatures.CetIbt] = "ibt",
+        [CpuidFeatures.Tsxldtrk] = "tsx-ldtrk",
+        [CpuidFeatures.Prefetchi] = "prefetchiti",
+        [CpuidFeatures.ApxF] = "apxf",
+        [CpuidFeatures.Lzcnt] = "abm",
+        [CpuidFeatures.Prefetchw] = "3dnowprefetch",
+        [CpuidFeatures.Ffxsr] = "fxsr-opt",
     }.ToFrozenDictionary();
 
     // What QEMU up to 10 has no property for: it follows another feature, or is not given to guests at all.

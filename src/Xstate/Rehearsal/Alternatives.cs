@@ -134,7 +134,8 @@ internal static class Alternatives
             string what = dependency.Fact == OpenFact.KernelDifference
                 ? $"whether the target's kernel has {dependency.Id} is not known ({dependency.Why})" : dependency.Why;
             yield return RestoreRehearsal.OfRule(rule, $"{what}, and the answer depends on it",
-                new FindingLocation()) with { Mend = dependency.FindOut };
+                new FindingLocation()) with
+            { Mend = dependency.FindOut };
         }
     }
 

@@ -63,8 +63,12 @@ internal static partial class DistributionReader
         {
             Span known = Parse(row.Base!, row.Confidence);
             return family.Number == "backports"
-                ? known with { Last = row.UpTo == "newest" ? KernelNames.Newest : Release(row.UpTo!), Text = Series(known.First),
-                    HasBackports = true }
+                ? known with
+                {
+                    Last = row.UpTo == "newest" ? KernelNames.Newest : Release(row.UpTo!),
+                    Text = Series(known.First),
+                    HasBackports = true
+                }
                 : known;
         }
 
@@ -76,7 +80,8 @@ internal static partial class DistributionReader
     {
         KernelRelease release = Release(name.Value.Split('-')[0]);
         return new Span(release, KernelNames.Newest, Series(release), "assumed",
-            $"no build of {family.Title} like this was read") { HasBackports = true };
+            $"no build of {family.Title} like this was read")
+        { HasBackports = true };
     }
 
     // The base rises with the build number; clouds count from 1001 on.

@@ -139,8 +139,12 @@ public static partial class KernelNames
         KernelRelease first = release with { Patch = 0 };
         string why = $"no known distribution's, and {release.Major}.{release.Minor}.0 does not tell which fixes it has";
         KernelRelease last = rest.Length == 0 ? release with { Patch = null } : Newest < first ? first : Newest;
-        KernelReading reading = new(uname, "none", "", $"{release.Major}.{release.Minor}", "assumed") { HasBackports = true, Remark = why,
-            Check = Probing };
+        KernelReading reading = new(uname, "none", "", $"{release.Major}.{release.Minor}", "assumed")
+        {
+            HasBackports = true,
+            Remark = why,
+            Check = Probing
+        };
         KernelBehavior kernel = KernelBehavior.Over(first, last, why, reading);
         return candidate ? BeforeRelease(kernel, release, next: true) : kernel;
     }
