@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Xstate.Artifacts;
 using Xstate.Artifacts.FirecrackerCpu;
 using Xstate.Artifacts.KvmCpuid2;
+using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
 using Xstate.Lint;
 
@@ -24,10 +25,11 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
         {
             if (!dump.AreProcessors)
             {
-                return [.. dump.Processors.Select((table, index) => OfTable(dump, index, given))];
+                return [.. dump.Processors.Select((table, index) => OfTable(dump, index, given, artifact.Format))];
             }
 
-            bool blob = artifact.Format == KvmCpuid2Reader.Format;
+            // A list of VMMs is what KVM_SET_CPUID2 takes.
+            bool blob = artifact.Format is KvmCpuid2Reader.Format or CpuidListReader.Format;
             return [new LintTarget("", dump, As(given, blob ? LintView.Kvm : LintView.BareMetal) with { HasIndexFlags = blob })];
         }
 
@@ -43,11 +45,13 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
         return artifact.Capture is { } capture ? [.. capture.States.Where(state => state.GuestCpuid is not null).Select(state => OfState(state, given))] : [];
     }
 
-    // The first table is the machine, the others are what a hypervisor makes of it; the log of a kernel is a guest's where it has a hypervisor, which it does not tell.
-    private static LintTarget OfTable(CpuidDump dump, int index, LintContext given)
+    // The first table is the machine, the others are what a hypervisor makes of it. A kernel prints what it was answered, zeros too, and it does so where a hypervisor
+    // contradicts itself.
+    private static LintTarget OfTable(CpuidDump dump, int index, LintContext given, string format)
     {
         CpuidProcessor table = dump.Processors[index];
-        return new(table.Label, Single(table.Label, table.Cpuid), As(given, index == 0 ? LintView.BareMetal : LintView.Guest));
+        bool machine = index == 0 && format != KernelLogReader.Format;
+        return new(table.Label, Single(table.Label, table.Cpuid), As(given, machine ? LintView.BareMetal : LintView.Guest));
     }
 
     private static LintTarget OfState(CapturedState state, LintContext given) =>

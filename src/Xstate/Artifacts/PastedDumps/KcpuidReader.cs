@@ -58,7 +58,7 @@ public static class KcpuidReader
             }
         }
 
-        return dump.Build(first: null, lines.Skipped);
+        return dump.Build(first: null, lines.Skipped, areProcessors: true);
     }
 
     // "Basic Leafs :" and the line below it.
