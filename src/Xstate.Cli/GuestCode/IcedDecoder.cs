@@ -86,7 +86,10 @@ internal sealed class IcedDecoder : IGuestDecoder
             AddressSize = size,
             Size = instruction.MemorySize.GetSize(),
             IsOnStack = instruction.MemorySegment == Register.SS,
-            HasOtherSegment = instruction.MemorySegment is Register.FS or Register.GS,
+
+            // A far pointer loads a segment too; its base is not modelled either.
+            HasOtherSegment = instruction.MemorySegment is Register.FS or Register.GS
+                || instruction.MemorySize is MemorySize.SegPtr16 or MemorySize.SegPtr32 or MemorySize.SegPtr64,
         };
     }
 

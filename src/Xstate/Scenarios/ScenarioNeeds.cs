@@ -11,7 +11,9 @@ internal static class ScenarioNeeds
         .ToDictionary(feature => feature.Name, StringComparer.OrdinalIgnoreCase);
 
     public static string Read(ScenarioValue value) =>
-        Features.ContainsKey(value.Text()) ? value.Text() : throw value.Error($"there is no feature {value.Text()}; there are {string.Join(", ", Features.Keys).ToLowerInvariant()}");
+        Features.ContainsKey(value.Text())
+            ? value.Text()
+            : throw value.Error($"there is no feature {Quotation.Cut(value.Text())}; there are {string.Join(", ", Features.Keys).ToLowerInvariant()}");
 
     public static bool IsMet(string need, CpuidTable cpuid) => Features[need].IsIn(cpuid);
 }

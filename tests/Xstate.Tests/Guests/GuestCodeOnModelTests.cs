@@ -267,6 +267,18 @@ public class GuestCodeOnModelTests
         return (Value("rax"), Value("rbx"), Value("rcx"), Value("rdx"));
     }
 
+    // jmp far [0x8000] with offsets of 16, 32 and 64 bits, call far the same.
+    [Theory]
+    [InlineData("66ff2c2500800000")]
+    [InlineData("ff2c2500800000")]
+    [InlineData("48ff2c2500800000")]
+    [InlineData("48ff1c2500800000")]
+    public void A_far_pointer_in_memory_is_not_modelled(string hex)
+    {
+        JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"code\":{{\"hex\":\"{hex}\"}}}}")[2];
+        Assert.Contains("unsupported", step.ToString(), StringComparison.Ordinal);
+    }
+
     private static JsonElement[] Run(string steps, string host = "intel-icelake", string kernel = "6.12")
     {
         using StringReader input = new($"{{\"name\":\"a\",\"steps\":[{steps}]}}");
