@@ -18,16 +18,8 @@ public static class CpuidRawReader
     /// <summary>Whether a line of the head is an answer. A head of a processor alone says nothing: other dumps have the same.</summary>
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadAnswer(lines.Line, out _, out _, out _))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadAnswer(line, out _, out _, out _));
     }
 
     /// <summary>Reads the text. Lines around the answers are passed over and counted; one that begins as an answer has to be one.</summary>

@@ -21,16 +21,8 @@ public static class LscpuReader
             return true;
         }
 
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadField(lines.Line, out string field, out string value) && field == "Flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadField(line, out string field, out string value) && field == "Flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal));
     }
 
     /// <summary>Reads either form.</summary>

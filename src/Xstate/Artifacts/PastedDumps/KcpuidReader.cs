@@ -17,16 +17,8 @@ public static class KcpuidReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadAnswer(lines.Line, null, out _, out _, out _) || TryReadGroup(lines.Line, out _))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadAnswer(line, null, out _, out _, out _) || TryReadGroup(line, out _));
     }
 
     /// <summary>Reads the text. Lines around the answers are passed over and counted.</summary>

@@ -15,16 +15,8 @@ public static class KernelLogReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadAnswer(lines.Line, out _, out _, out _))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadAnswer(line, out _, out _, out _));
     }
 
     /// <summary>Reads the text. Everything else in the log is none of its business.</summary>

@@ -18,16 +18,8 @@ public static class VirtualBoxLogReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (lines.Line.TrimStart((byte)' ').StartsWith("VirtualBox VM "u8) || TryReadGuest(lines.Line, out _, out _, out _))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            line.TrimStart((byte)' ').StartsWith("VirtualBox VM "u8) || TryReadGuest(line, out _, out _, out _));
     }
 
     /// <summary>Reads the text: the host's table first. Everything else in the log is none of its business.</summary>

@@ -18,16 +18,8 @@ public static class VmwareLogReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (lines.Line.IndexOf("Log for VMware "u8) >= 0 || (IsAnswerLike(lines.Line, out ReadOnlySpan<byte> answer, out _) && TryReadAnswer(answer, out _, out _, out _)))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            line.IndexOf("Log for VMware "u8) >= 0 || (IsAnswerLike(line, out ReadOnlySpan<byte> answer, out _) && TryReadAnswer(answer, out _, out _, out _)));
     }
 
     /// <summary>Reads the text: the host's table first. Everything else in the log is none of its business.</summary>

@@ -19,16 +19,8 @@ public static class XenCpuidReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadAnswer(lines.Line, out _, out _, out _))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadAnswer(line, out _, out _, out _));
     }
 
     /// <summary>Reads the text: a table for each policy.</summary>

@@ -18,16 +18,8 @@ public static class ProcCpuinfoReader
     /// <summary>Whether a line begins a processor, or lists the features of one.</summary>
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        PastedLines lines = new(head, Format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
-        while (lines.MoveNext())
-        {
-            if (TryReadField(lines.Line, out string field, out string value) && (field == "processor" ? IsNumber(value) : field == "flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal)))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return PastedLines.Any(head, Format, static line =>
+            TryReadField(line, out string field, out string value) && (field == "processor" ? IsNumber(value) : field == "flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal)));
     }
 
     /// <summary>Reads the text. Processors with the same flags are one model.</summary>

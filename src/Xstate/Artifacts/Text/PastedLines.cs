@@ -3,6 +3,9 @@ using System.Buffers.Text;
 
 namespace Xstate.Artifacts.Text;
 
+/// <summary>Looks at one line.</summary>
+internal delegate bool LinePredicate(ReadOnlySpan<byte> line);
+
 /// <summary>
 /// Walks the lines of a text that went through a mail, a ticket or a log on its way: what quotes a line or tells its time is left off. What remains is read as strictly as if nobody had pasted it.
 /// </summary>
@@ -37,6 +40,21 @@ internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, Artifact
 
         Line = WithoutMarks(_lines.Line);
         return true;
+    }
+
+    /// <summary>Whether a line of a text is of a kind: how a format that stands anywhere in a text is recognised.</summary>
+    public static bool Any(ReadOnlySpan<byte> head, string format, LinePredicate isOfKind)
+    {
+        PastedLines lines = new(head, format, ArtifactLimits.Default with { MaxLine = int.MaxValue });
+        while (lines.MoveNext())
+        {
+            if (isOfKind(lines.Line))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Counts the line as no part of the dump, unless it is blank.</summary>
