@@ -13,7 +13,7 @@ public static class CpuidFeatures
     internal static readonly ImmutableHashSet<string> ForKernelsOrHints =
     [
         "SEP", "SYSCALL", "INVPCID", "SMAP", "PCOMMIT", "XSAVES", "WRMSRNS", "LKGS", "MSRLIST", "HRESET", "PCONFIG", "WBNOINVD", "KL",
-        "HLE", "PREFETCHWT1", "PREFETCHI", "AMD_PREFETCHI", "CLDEMOTE",
+        "PBNDKB", "MSR_IMM", "INVLPGB", "HLE", "PREFETCHWT1", "PREFETCHI", "AMD_PREFETCHI", "CLDEMOTE",
         "AMX_INT8_1E", "AMX_BF16_1E", "AMX_COMPLEX_1E", "AMX_FP16_1E",
     ];
 
@@ -365,6 +365,14 @@ public static class CpuidFeatures
     /// <summary>MOVRS.</summary>
     public static readonly CpuidFeature Movrs = Row("MOVRS", 0x7, 1, CpuidRegister.Eax, 31, FeatureEffect.Instructions);
 
+    // CPUID.7.1:EBX
+    /// <summary>PBNDKB.</summary>
+    public static readonly CpuidFeature Pbndkb = Row("PBNDKB", 0x7, 1, CpuidRegister.Ebx, 1, FeatureEffect.Instructions);
+
+    // CPUID.7.1:ECX
+    /// <summary>MSR_IMM.</summary>
+    public static readonly CpuidFeature MsrImm = Row("MSR_IMM", 0x7, 1, CpuidRegister.Ecx, 5, FeatureEffect.Instructions);
+
     // CPUID.7.1:EDX
     /// <summary>AVX_VNNI_INT8.</summary>
     public static readonly CpuidFeature AvxVnniInt8 = Row("AVX_VNNI_INT8", 0x7, 1, CpuidRegister.Edx, 4, FeatureEffect.Instructions);
@@ -397,7 +405,7 @@ public static class CpuidFeatures
     /// <summary>XSAVES.</summary>
     public static readonly CpuidFeature Xsaves = Row("XSAVES", 0xD, 1, CpuidRegister.Eax, 3, FeatureEffect.Instructions);
     /// <summary>XFD.</summary>
-    public static readonly CpuidFeature Xfd = Row("XFD", 0xD, 1, CpuidRegister.Eax, 4);
+    public static readonly CpuidFeature Xfd = Row("XFD", 0xD, 1, CpuidRegister.Eax, 4, FeatureEffect.State);
 
     // CPUID.14.0:EBX
     /// <summary>PTWRITE.</summary>
@@ -510,6 +518,8 @@ public static class CpuidFeatures
     public static readonly CpuidFeature Clzero = Row("CLZERO", 0x8000_0008, 0, CpuidRegister.Ebx, 0, FeatureEffect.Instructions);
     /// <summary>XSAVEERPTR.</summary>
     public static readonly CpuidFeature Xsaveerptr = Row("XSAVEERPTR", 0x8000_0008, 0, CpuidRegister.Ebx, 2);
+    /// <summary>INVLPGB.</summary>
+    public static readonly CpuidFeature Invlpgb = Row("INVLPGB", 0x8000_0008, 0, CpuidRegister.Ebx, 3, FeatureEffect.Instructions);
     /// <summary>RDPRU.</summary>
     public static readonly CpuidFeature Rdpru = Row("RDPRU", 0x8000_0008, 0, CpuidRegister.Ebx, 4, FeatureEffect.Instructions);
     /// <summary>MCOMMIT.</summary>

@@ -13,7 +13,7 @@ public static class Erratum1386
     public static bool IsFixed(ProcessorModel processor, uint? microcode) => microcode is { } revision
         && (processor.Model, processor.Stepping) switch
         {
-            (0x31, _) => revision >= 0x0830_1052,
+            (0x31, 0) => revision >= 0x0830_1052,
             (0x01, 2) => revision >= 0x0800_126E,
             _ => false,
         };

@@ -49,6 +49,7 @@ public static class FeatureNames
     {
         CpuidFeatures.Osxsave, CpuidFeatures.Ospke, CpuidFeatures.Hwp, CpuidFeatures.Hdc, CpuidFeatures.Enqcmd, CpuidFeatures.Uintr, CpuidFeatures.Kl, CpuidFeatures.Aeskle, CpuidFeatures.WideKl,
         CpuidFeatures.AmxInt81e, CpuidFeatures.AmxBf161e, CpuidFeatures.AmxComplex1e, CpuidFeatures.AmxFp161e, CpuidFeatures.AmxFp8, CpuidFeatures.AmxTf32, CpuidFeatures.AmxAvx512,
+        CpuidFeatures.Pbndkb, CpuidFeatures.MsrImm, CpuidFeatures.Invlpgb,
         CpuidFeatures.AmxMovrs, CpuidFeatures.Avx10512, CpuidFeatures.ApxNciNddNf, CpuidFeatures.Ptwrite, CpuidFeatures.Prefetchwt1, CpuidFeatures.Rdpru, CpuidFeatures.Mcommit,
     }.ToFrozenSet();
 

@@ -259,15 +259,29 @@ public static class Rules
 
     /// <summary>XS0509: The guest's CPUID has features that the target does not show.</summary>
     public static readonly Rule PromisedFeaturesNotShown = new("XS0509", "The guest's CPUID has features that the target does not show", Severity.Info,
-            "No instruction and no register hangs on these bits: they describe what the hypervisor or the operating system may do.",
+            "No instruction and no component of state hangs on these bits: they describe what the hypervisor or the operating system may do.",
             "Nothing has to be done.",
             "CPUID catalogue");
+
+    /// <summary>XS0510: The guest may have turned on what the target lacks.</summary>
+    public static readonly Rule PromisedControlsLacking = new("XS0510", "The guest may have turned on what the target lacks", Severity.Warning,
+            "A guest turns these features on in CR3, CR4, EFER or its page tables, which a capture of extended state does not hold. If it did, "
+            + "KVM_SET_SREGS refuses the registers, or the guest faults on its page tables.",
+            "Choose a target that has them, or look at the guest's control registers before the move.",
+            "SDM Vol. 3, 2.5; KVM's is_valid_sregs");
 
     /// <summary>XS0511: The guest's vendor is not the target's.</summary>
     public static readonly Rule VendorNotTargets = new("XS0511", "The guest's vendor is not the target's", Severity.Warning,
             "The guest keeps the vendor that its CPUID names, and works around the errata of that vendor's processors, not of the one that it runs on.",
             "Keep guests on processors of one vendor.",
             "CPUID leaf 0");
+
+    /// <summary>XS0512: The guest has XSAVES on a processor with erratum 1386.</summary>
+    public static readonly Rule GuestUsesXsavesOfErratum1386 = new("XS0512", "The guest has XSAVES on a processor with erratum 1386", Severity.Warning,
+            "XSAVES of AMD's family 17h can fail to save XMM registers until microcode mends it, and a restore brings older values back. Linux "
+            + "does without XSAVES there and hides it from new guests; a guest that was made with it, on an older kernel or elsewhere, keeps using it.",
+            "Update the microcode of the host, or make the guest anew without XSAVES; a Linux guest of 6.3 and later does without it by itself.",
+            "AMD's revision guide for family 17h, erratum 1386; b0563468eeac (6.3)");
 
     /// <summary>XS0601: Tile data arrives while XFD disables it.</summary>
     public static readonly Rule TileDataUnderXfd = new("XS0601", "Tile data arrives while XFD disables it", Severity.Error,
@@ -877,7 +891,8 @@ public static class Rules
         MalformedXcrs, NoXsave, NoGuestPermission, CpuidFixed, TooManyCpuidEntries, ImpossibleAddressWidth, ProtectionKeysWithoutXcr0,
         ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused,
         TooManyMsrs, UnsetMsrsUnnoticed, MsrDiffers, RegisterDiffers, OldPkruKept, MxcsrReplaced, ForeignLayout, UnusableState,
-        LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, VendorNotTargets,
+        LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, PromisedControlsLacking,
+        VendorNotTargets, GuestUsesXsavesOfErratum1386,
         TileDataUnderXfd, FailureIgnored, LayoutGuessed, GuestCpuidUnknown, XsaveLeafIncomplete, FlavourNotModelled, NoPlaceInFormat,
         LostRegisters, EqualIds, RepairAtGuess, DependsOnUnknownFact, UnknownFactDoesNotMatter, OtherVmmThanFileNames,
         CoreLayoutUnknown, GcoreDamage, NotesDisagree, GcoreHeader, TruncatedCore, LayoutNoteMisfit, NoXsaveNote, AreaNotOfKernel,

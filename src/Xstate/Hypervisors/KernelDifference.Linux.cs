@@ -146,19 +146,15 @@ public sealed partial class KernelDifference
     /// <summary>X86-ERRATUM-1386: the kernel turns XSAVES off on AMD's family 17h.</summary>
     public static readonly KernelDifference X86Erratum1386 = new(
         "X86-ERRATUM-1386",
-        Releases.From(6, 3).Also(4, 19, 320).Also(5, 4, 280).Also(5, 10, 220).Also(5, 15, 160).Also(6, 1, 20)
-            .Unsettled(new KernelRelease(4, 19, 270), new KernelRelease(4, 19, 319))
-            .Unsettled(new KernelRelease(5, 4, 230), new KernelRelease(5, 4, 279))
-            .Unsettled(new KernelRelease(5, 10, 170), new KernelRelease(5, 10, 219))
-            .Unsettled(new KernelRelease(5, 15, 100), new KernelRelease(5, 15, 159))
-            .Unsettled(new KernelRelease(6, 2, 0), new KernelRelease(6, 2)))
+        Releases.From(6, 3).Also(4, 19, 307).Also(5, 4, 269).Also(5, 10, 175).Also(5, 15, 103).Also(6, 1, 20).Also(6, 2, 7))
     {
         Effect = "On AMD's family 17h the kernel does without XSAVES, and KVM does not offer it to guests: 0xD.1 EAX[3] is clear, "
             + "although CPUID of the processor has it.",
         Note = "on AMD's family 17h (EPYC 7001 and 7002, Ryzen 1000 to 3000)",
         Probe = "on such a processor KVM_GET_SUPPORTED_CPUID has no XSAVES in 0xD.1 EAX",
-        Source = "b0563468eeac (6.3, 6.1.20); older stable series carried it without effect from March 2023 to February 2024 (from a "
-            + "mail of its author)",
+        Source = "b0563468eeac (6.3) and its backports in 5.10.175, 5.15.103, 6.1.20 and 6.2.7 of March 2023 (their announcements); 4.19.278 and "
+            + "the 5.4 of that month put it into a function that is not called on these processors, which 4.19.307 and 5.4.269 mended (reviews "
+            + "of 21 February 2024)",
     };
 
     /// <summary>X86-ERRATUM-1386-UCODE: it does so only with microcode from before the fix.</summary>

@@ -136,6 +136,72 @@ public class GuestPromisesTests(ITestOutputHelper output)
         Assert.Equal(0x7UL, LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 12)), Offering(0x80007).Read).Xcr0.Bits);
     }
 
+    [Theory]
+    [InlineData("intel-icelake", "intel-cascadelake", "LA57")]
+    [InlineData("intel-sapphire-rapids", "intel-skylake-sp", "LA57")]
+    [InlineData("intel-icelake", "amd-milan", "VMX")]
+    [InlineData("amd-genoa", "intel-haswell", "SVM")]
+    [InlineData("intel-haswell", "amd-rome", "PCID")]
+    public void What_a_guest_may_have_turned_on_in_its_control_registers_is_a_warning(string made, string target, string feature)
+    {
+        TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
+        Finding finding = Assert.Single(outcome.Findings, finding => finding.Rule == Rules.PromisedControlsLacking);
+        Assert.Contains(feature, finding.Message, StringComparison.Ordinal);
+        Assert.Equal(Severity.Warning, finding.Severity);
+    }
+
+    [Theory]
+    [InlineData("6.12", true)]
+    [InlineData("6.17", true)]
+    [InlineData("6.18", false)]
+    public void Shadow_stacks_that_KVM_does_not_give_are_a_broken_promise_though_the_processor_has_them(string kernel, bool broken)
+    {
+        LinuxHost made = new(SampleHosts.Open("intel-sapphire-rapids"), KernelBehavior.Of(new KernelRelease(6, 18)));
+        Capture capture = Capture(SupportedCpuid.Of(made, made.DefaultUserFeatures), new StateComponentSet(7));
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host("intel-sapphire-rapids", kernel));
+        Assert.Equal(broken ? Verdict.Differs : Verdict.Same, outcome.Verdict);
+        Assert.Equal(broken, outcome.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking
+            && finding.Message.Contains("CET_SS, CET_IBT, which the processor", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(2u, 1u, Verdict.Differs)]
+    [InlineData(1u, 1u, Verdict.Same)]
+    [InlineData(1u, 2u, Verdict.Same)]
+    public void A_later_AVX10_is_more_instructions_than_an_earlier_one(uint promised, uint there, Verdict verdict)
+    {
+        CpuidTable WithAvx10(CpuidTable cpuid, uint version) => cpuid
+            .With(0, 0, cpuid.Read(0) with { Eax = 0x24 })
+            .With(7, 1, CpuidFeatures.Avx10.SetIn(cpuid.Read(7, 1), present: true))
+            .With(0x24, 0, new CpuidRegisters(0, 0x7_0000 | version, 0, 0));
+        LinuxHost host = Host("intel-sapphire-rapids", "6.18");
+        host = new LinuxHost(host.Record with { Cpuid = WithAvx10(host.Record.Cpuid, there) }, host.Behavior);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Capture(WithAvx10(GuestOf("intel-sapphire-rapids", "6.18"), promised), new StateComponentSet(7)), host);
+        Assert.Equal(verdict, outcome.Verdict);
+        Assert.Equal(verdict == Verdict.Differs, outcome.Findings.Any(finding => finding.Message.Contains("AVX10.2, and", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("5.10", null, true)]
+    [InlineData("6.6", null, true)]
+    [InlineData("6.12", null, true)]
+    [InlineData("6.12", 0x0830_1051u, true)]
+    [InlineData("6.12", 0x0830_1052u, false)]
+    [InlineData("5.10", 0x0830_1052u, false)]
+    public void A_guest_with_XSAVES_on_Zen_2_is_warned_of_erratum_1386_unless_microcode_mends_it(string kernel, uint? microcode, bool warned)
+    {
+        Capture capture = Capture(GuestOf("amd-milan", "6.8"), new StateComponentSet(7));
+        LinuxHost rome = Host("amd-rome", kernel);
+        rome = new LinuxHost(rome.Record with { Microcode = microcode }, rome.Behavior);
+        Finding? finding = RestoreRehearsal.Perform(capture, rome).Findings.SingleOrDefault(finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+        Assert.Equal((warned, warned && microcode is null), (finding is not null, finding?.Message.Contains("not recorded", StringComparison.Ordinal) ?? false));
+        Assert.DoesNotContain(RestoreRehearsal.Perform(capture, Host("amd-milan", kernel)).Findings, finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+
+        // Made on that kernel the guest has no XSAVES, and nothing is to be said.
+        Capture without = Capture(GuestOf("amd-milan", "6.8").With(0xD, 1, CpuidFeatures.Xsaves.SetIn(GuestOf("amd-milan", "6.8").Read(0xD, 1), present: false)), new StateComponentSet(7));
+        Assert.DoesNotContain(RestoreRehearsal.Perform(without, rome).Findings, finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+    }
+
     // Sapphire Rapids with other components in 0xD.0, and the features of all of them.
     private static CpuidTable Offering(ulong components)
     {

@@ -34,6 +34,9 @@ public class UnknownKernelPropertyTests
     private static readonly string[] Captures = ["compacted", "hidden-avx512", "intel-for-amd", "leaked-pkru", "live-avx512", "stale-pkru",
         "xfd-tiles"];
 
+    // Kernels of the hosts that guests were made on: of each it is known what its KVM offers.
+    private static readonly string[] Makers = ["linux-5.10.100", "linux-5.15.30", "linux-6.1.90", "linux-6.8.12", "linux-6.12.60", "linux-6.18.40", "linux-7.3"];
+
     // Not amd-zen4-pvm: its guests keep the host's CPUID, which the answer says.
     private static readonly string[] Hosts =
         ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-alderlake", "intel-cascadelake", "intel-haswell", "intel-icelake",
@@ -52,9 +55,10 @@ public class UnknownKernelPropertyTests
         SplitMix64 random = new(0x5EED_0012UL * (ulong)part);
         ImmutableArray<Restorer> vmms = [.. Restorers.All.Where(vmm => vmm is KvmRestorer)];
         Dictionary<Verdict, int> seen = [];
-        for (int i = 0; i < 60 * Repository.Scale; i++)
+        for (int i = 0; i < 90 * Repository.Scale; i++)
         {
-            Case chosen = new(random.Pick(Captures), random.Pick(Hosts), random.Pick(Kernels), vmms[random.Below(vmms.Length)]);
+            string? maker = random.OneIn(3) ? random.Pick(Hosts) : null;
+            Case chosen = new(random.Pick(Captures), random.Pick(Hosts), random.Pick(Kernels), vmms[random.Below(vmms.Length)], maker, random.Pick(Makers));
             LinuxHost host = new(SampleHosts.Open(chosen.Host), Read(chosen.Kernel));
             TargetOutcome outcome = Rehearse(chosen, host);
             seen[outcome.Verdict] = seen.GetValueOrDefault(outcome.Verdict) + 1;
@@ -67,6 +71,7 @@ public class UnknownKernelPropertyTests
                     Assert.True(there.Verdict == Verdict.Same && there.Differences.IsEmpty,
                         $"{chosen} is the same, and {there.Verdict} with {Values(host, settled)}");
                     AssertViewIsTheSame(there, $"{chosen} with {Values(host, settled)}");
+                    AssertPromisesAreKept(there, settled, $"{chosen} with {Values(host, settled)}");
                 }
             }
             else if (outcome.Verdict == Verdict.Unknown)
@@ -163,6 +168,33 @@ public class UnknownKernelPropertyTests
         }
     }
 
+    // Every announced instruction by a table of the manuals; state by using it: XCR0 and IA32_XSS with all that the guest's CPUID offers.
+    private static void AssertPromisesAreKept(TargetOutcome outcome, LinuxHost host, string what)
+    {
+        foreach (CapturedState state in outcome.Rehearsed!.States.Where(state => state.GuestCpuid!.Provenance.Source != FactSource.Guess))
+        {
+            CpuidTable guest = state.GuestCpuid!.Value;
+            string missing = AnnouncedBits.Missing(guest, host.Record.Cpuid, SupportedCpuid.Of(host, host.UserFeatures));
+            Assert.True(missing.Length == 0, $"{what}: the guest is promised {missing}");
+            using KvmModelMachine machine = new(host);
+            machine.RequestGuestPermission(StateComponent.TileData);
+            machine.CreateVcpu(0, out IKvmVcpu? vcpu);
+            Assert.True(vcpu!.SetCpuid2(guest.Entries.AsSpan()).IsSuccess, $"{what}: the guest's CPUID is not taken");
+            ulong largest = Xcr0Rules.LargestWithin(guest.UserComponents).Bits;
+            if (guest.Has(CpuidFeatures.Xsave) && largest != 0)
+            {
+                Assert.True(vcpu.SetXcrs(1, 0, [new XcrEntry(0, largest)]).IsSuccess, $"{what}: no XCR0 of 0x{largest:x}");
+            }
+
+            ulong supervisor = guest.SupervisorComponents.Bits;
+            vcpu.SetMsr(KvmModelVcpu.MsrXss, supervisor, out int taken);
+            Assert.True(supervisor == 0 || taken == 1, $"{what}: no IA32_XSS of 0x{supervisor:x}");
+            bool cet = guest.Has(CpuidFeatures.CetSs) || guest.Has(CpuidFeatures.CetIbt);
+            vcpu.SetMsr(KvmModelVcpu.MsrUserCet, 0, out taken);
+            Assert.True(!cet || supervisor == 0 || taken == 1, $"{what}: no MSR of CET");
+        }
+    }
+
     // One kernel that it can be: what is decided, what follows from that, and the rest by chance.
     private static LinuxHost Settle(LinuxHost host, Dictionary<KernelDifference, bool> decided, ref SplitMix64 random)
     {
@@ -189,8 +221,18 @@ public class UnknownKernelPropertyTests
     private static string Values(LinuxHost host, LinuxHost settled) =>
         string.Join(", ", host.Behavior.Unknown.Select(difference => $"{difference.Id}={settled.Behavior.Knows(difference)}"));
 
-    private static TargetOutcome Rehearse(Case chosen, LinuxHost host) => RestoreRehearsal.Perform(SampleHosts.OpenCapture(chosen.Capture),
-        host, new RehearsalOptions { Vmm = chosen.Vmm });
+    private static TargetOutcome Rehearse(Case chosen, LinuxHost host)
+    {
+        Capture capture = SampleHosts.OpenCapture(chosen.Capture);
+        if (chosen.Maker is { } maker)
+        {
+            LinuxHost made = new(SampleHosts.Open(maker) with { Microcode = uint.MaxValue }, Read(chosen.MadeOn));
+            Fact<CpuidTable> guest = new(SupportedCpuid.Of(made, made.DefaultUserFeatures), FactSource.Artifact, maker);
+            capture = capture with { States = [.. capture.States.Select(state => state with { GuestCpuid = guest })] };
+        }
+
+        return RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = chosen.Vmm });
+    }
 
     private static KernelBehavior Read(string name)
     {
@@ -198,8 +240,9 @@ public class UnknownKernelPropertyTests
         return kernel;
     }
 
-    private sealed record Case(string Capture, string Host, string Kernel, Restorer Vmm)
+    private sealed record Case(string Capture, string Host, string Kernel, Restorer Vmm, string? Maker, string MadeOn)
     {
-        public override string ToString() => $"{Capture} on {Host}@{Kernel} by {Vmm.Id}";
+        public override string ToString() =>
+            $"{Capture}{(Maker is null ? "" : $" of a guest made on {Maker}@{MadeOn}")} on {Host}@{Kernel} by {Vmm.Id}";
     }
 }
