@@ -21,14 +21,21 @@ public static class UnnamedFile
     public static SafeFileHandle? TryCreate(string directory)
     {
         ArgumentNullException.ThrowIfNull(directory);
-        SafeFileHandle file = FileCalls.open(directory, LibC.O_RDWR | LibC.O_CLOEXEC | FileCalls.O_TMPFILE, OwnerOnly);
-        if (!file.IsInvalid)
+        while (true)
         {
-            return file;
-        }
+            SafeFileHandle file = FileCalls.open(directory, LibC.O_RDWR | LibC.O_CLOEXEC | FileCalls.O_TMPFILE, OwnerOnly);
+            if (!file.IsInvalid)
+            {
+                return file;
+            }
 
-        file.Dispose();
-        return null;
+            bool again = IsInterrupted();
+            file.Dispose();
+            if (!again)
+            {
+                return null;
+            }
+        }
     }
 
     /// <summary>Gives it a name that nothing has yet.</summary>
@@ -38,9 +45,12 @@ public static class UnnamedFile
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(path);
         string itself = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
-        if (FileCalls.linkat(FileCalls.AT_FDCWD, itself, FileCalls.AT_FDCWD, path, FileCalls.AT_SYMLINK_FOLLOW) != 0)
+        while (FileCalls.linkat(FileCalls.AT_FDCWD, itself, FileCalls.AT_FDCWD, path, FileCalls.AT_SYMLINK_FOLLOW) != 0)
         {
-            throw new LinuxException($"linkat {path}", (Errno)Marshal.GetLastPInvokeError());
+            if (!IsInterrupted())
+            {
+                throw new LinuxException($"linkat {path}", (Errno)Marshal.GetLastPInvokeError());
+            }
         }
     }
 
@@ -49,10 +59,14 @@ public static class UnnamedFile
     public static void Synchronize(SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (FileCalls.fsync(file) == 0)
+        do
         {
-            return;
+            if (FileCalls.fsync(file) == 0)
+            {
+                return;
+            }
         }
+        while (IsInterrupted());
 
         // Where a file system has nothing to synchronise, it says that the call makes no sense, or that it is read-only.
         const Errno readOnly = (Errno)30;
@@ -73,7 +87,13 @@ public static class UnnamedFile
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(status);
-        bool owned = FileCalls.fchown(file, status.Owner, status.Group) == 0;
+        bool owned;
+        do
+        {
+            owned = FileCalls.fchown(file, status.Owner, status.Group) == 0;
+        }
+        while (!owned && IsInterrupted());
+
         Span<byte> label = stackalloc byte[256];
         nint length = FileCalls.getxattr(path, Label, label, (nuint)label.Length);
         if (length > 0)
@@ -83,4 +103,7 @@ public static class UnnamedFile
 
         return owned;
     }
+
+    // File systems of other machines and of user space let a signal end a call, as the runtime's own calls know.
+    private static bool IsInterrupted() => Marshal.GetLastPInvokeError() == (int)Errno.EINTR;
 }

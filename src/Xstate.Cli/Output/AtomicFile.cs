@@ -35,7 +35,7 @@ internal static class AtomicFile
         {
             second.Commit();
         }
-        catch
+        catch when (!second.IsInPlace)
         {
             first.TakeBack();
             throw;

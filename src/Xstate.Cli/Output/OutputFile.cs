@@ -33,6 +33,9 @@ internal sealed class OutputFile : IDisposable
     /// <summary>What is written; can seek and be read again.</summary>
     public GuardedStream Stream { get; }
 
+    /// <summary>Whether it has its name, though something may still have failed after that.</summary>
+    public bool IsInPlace { get; private set; }
+
     private bool IsStandardOutput => _path == AtomicFile.StandardOutput;
 
     /// <summary>Opens an output. The caller has asked <see cref="AtomicFile.Refuse"/> whether it may.</summary>
@@ -114,19 +117,28 @@ internal sealed class OutputFile : IDisposable
         {
             throw new OutputException(_path, error);
         }
-
-        Session.Current.Written.Add(_path);
     }
 
     /// <summary>
-    /// Takes an output that has just been put in place away again, unless it replaced another file, which cannot come back.
+    /// Takes an output that has just been put in place away again, unless it replaced another file, which cannot come back. What cannot be
+    /// taken away stays one of <see cref="Session.Written"/>.
     /// </summary>
     public void TakeBack()
     {
-        if (!_replaced && !IsStandardOutput)
+        if (_replaced || IsStandardOutput)
+        {
+            return;
+        }
+
+        try
         {
             File.Delete(_path);
             Session.Current.Written.Remove(_path);
+            IsInPlace = false;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // What made it necessary is told.
         }
     }
 
@@ -135,7 +147,14 @@ internal sealed class OutputFile : IDisposable
         _file.Dispose();
         if (_temporary is { } name)
         {
-            Temporaries.Delete(name);
+            try
+            {
+                Temporaries.Delete(name);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // The output has failed already, and that is told; what cannot be deleted is its owner's alone.
+            }
         }
     }
 
@@ -154,6 +173,7 @@ internal sealed class OutputFile : IDisposable
             if (!replaces)
             {
                 UnnamedFile.Link(_file.SafeFileHandle, _path);
+                SetInPlace();
                 return;
             }
 
@@ -175,10 +195,18 @@ internal sealed class OutputFile : IDisposable
         UnixFileMode? kept = replaced is { Kind: FileKind.Regular } && _mode.KeepsExisting ? TakeFrom(replaced) : null;
         Temporaries.Rename(_temporary!, _path, _force);
         _temporary = null;
+        SetInPlace();
         if (replaces)
         {
             SetMode(kept ?? _mode.OfNewFile());
         }
+    }
+
+    // Before anything else can fail: what is in place is told with the failure.
+    private void SetInPlace()
+    {
+        IsInPlace = true;
+        Session.Current.Written.Add(_path);
     }
 
     private UnixFileMode? TakeFrom(FileStatus replaced)
