@@ -5,8 +5,8 @@ using Xstate.Tests.Support;
 namespace Xstate.Cli.Tests;
 
 /// <summary>
-/// The command with faults/shim.c preloaded: chosen calls on the files of one folder fail, write less than they were asked to, or find the
-/// disk full. Skips, saying so, without gcc or glibc.
+/// The command with faults/shim.c preloaded: chosen calls on the files of one folder fail, write less than they were asked to, find the
+/// disk full, or are where it is killed. Skips, saying so, without gcc or glibc.
 /// </summary>
 internal sealed class FaultShim
 {
@@ -49,12 +49,21 @@ internal sealed class FaultShim
         return Perform(folder, plan, start);
     }
 
-    private static async Task<FaultShim> Perform(string folder, string plan, ProcessStartInfo start)
+    /// <summary>Preloads it into a program that is to be started.</summary>
+    /// <param name="start">The program.</param>
+    /// <param name="folder">The folder of its outputs.</param>
+    /// <param name="plan">What happens to which call, as faults/shim.c has it.</param>
+    public static void Preload(ProcessStartInfo start, string folder, string plan)
     {
-        string log = Path.Combine(Path.GetDirectoryName(Library.Value)!, Path.GetRandomFileName());
         start.Environment["LD_PRELOAD"] = Library.Value;
         start.Environment["FAULT_FOLDER"] = folder;
         start.Environment["FAULT_PLAN"] = plan;
+    }
+
+    private static async Task<FaultShim> Perform(string folder, string plan, ProcessStartInfo start)
+    {
+        string log = Path.Combine(Path.GetDirectoryName(Library.Value)!, Path.GetRandomFileName());
+        Preload(start, folder, plan);
         start.Environment["FAULT_LOG"] = log;
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();

@@ -8,7 +8,7 @@
  * Families: tmpfile (O_TMPFILE), open (any other for writing), write (write, pwrite, writev, pwritev), ftruncate, fsync, link, rename,
  * unlink, fchmod, fchown.
  * Actions: errno N (the call fails so), short N (a write takes N bytes at most), full N (no more than N bytes are taken in all, then
- * ENOSPC).
+ * ENOSPC), kill N (the process gets signal N instead of the call).
  *
  * .NET loads the C library by name and asks dlsym for its functions, which does not look at what is preloaded; so dlsym is ours, too.
  */
@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -95,6 +96,8 @@ static const struct plan *count(enum family family)
     int length = snprintf(line, sizeof line, "%s %ld %s\n", names[family], number, found ? "fault" : "-");
     if (log_file >= 0)
         syscall(SYS_write, log_file, line, length);
+    if (found && !strcmp(found->action, "kill"))
+        kill(getpid(), found->number);
     return found;
 }
 
