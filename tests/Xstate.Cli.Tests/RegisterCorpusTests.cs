@@ -59,8 +59,13 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         ExternalTool.Run("gdb", "-nx", "-batch", "-p", Text(corpus.Id), "-ex", $"gcore {corpus.Folder}/gdb.core");
         string? core = corpus.Find("gdb.core");
         Assert.SkipUnless(core is not null, "gdb cannot write a core here");
-        Capture capture = Open(core!);
-        Compare(corpus, capture, whole: true);
+        using FileStream file = File.OpenRead(core!);
+        Artifact artifact = Artifact.Open(file);
+        Capture capture = artifact.Capture!;
+
+        // Up to version 13 gdb destroys AVX-512 registers of an AMD processor. Then what survived must be right, and the finding must tell.
+        bool damaged = artifact.Findings.Any(finding => finding.Rule.Id == "XS0802");
+        Compare(corpus, capture, whole: true, mayBeLost: damaged);
         CompareWithGdb(capture, "-ex", $"core-file {core}");
 
         // gdb attached to the process itself sees what ptrace gave here.
@@ -140,8 +145,9 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
-    // Every register that the artifact holds, byte by byte; a whole one must hold every register of every thread.
-    private void Compare(RegisterCorpus corpus, Capture capture, bool whole)
+    // Every register that the artifact holds, byte by byte; a whole one must hold every register of every thread, but what its writer
+    // destroyed: of such a register the 16 bytes of SSE are there.
+    private void Compare(RegisterCorpus corpus, Capture capture, bool whole, bool mayBeLost = false)
     {
         Assert.Equal(corpus.Expected.Keys.Order(), capture.States.Select(state => state.Id).Order());
         int compared = 0;
@@ -150,7 +156,10 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         {
             foreach ((string name, string expected) in corpus.Expected[state.Id])
             {
-                int wide = name.IndexOf("mm", StringComparison.Ordinal) == 1 && !whole ? 16 : expected.Length / 2;
+                bool isVector = name.IndexOf("mm", StringComparison.Ordinal) == 1;
+                bool isLost = mayBeLost && isVector && !state.TryReadRegister(name, new byte[expected.Length / 2], out RegisterKnowledge why)
+                    && why == RegisterKnowledge.Lost;
+                int wide = isVector && (!whole || isLost) ? 16 : expected.Length / 2;
                 string asked = wide < expected.Length / 2 ? $"x{name[1..]}" : name;
                 byte[] bytes = new byte[wide];
                 if (state.TryReadRegister(asked, bytes, out RegisterKnowledge knowledge))
@@ -160,7 +169,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
                 }
                 else
                 {
-                    Assert.True(!whole && knowledge is RegisterKnowledge.NotRecorded or RegisterKnowledge.Lost, $"{state.Id} {name}: {knowledge}");
+                    bool mayMiss = !whole || (mayBeLost && knowledge == RegisterKnowledge.Lost);
+                    Assert.True(mayMiss && knowledge is RegisterKnowledge.NotRecorded or RegisterKnowledge.Lost, $"{state.Id} {name}: {knowledge}");
                     unknown++;
                 }
             }
