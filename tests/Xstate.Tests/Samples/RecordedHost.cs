@@ -3,6 +3,7 @@ using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
+using Xstate.Processor;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Samples;
@@ -57,12 +58,13 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
             "qemu-tcg-max",
             ["kvm", LabFolder, "kvm_cpuid2_supported.bin"],
             "measured 2026-11-21 on Debian Linux 6.12.107 in QEMU 10.0 (TCG, -cpu max, nested SVM); leaf 0xd by CPUID, the other leaves as KVM_GET_SUPPORTED_CPUID "
-            + "gives them, without what KVM hides (MPX)")
+            + "gives them, with what KVM hides or changes of them put back: MPX, PKU as enabled by the system, and the signature of QEMU's "
+            + "code generator")
         {
             Source = FactSource.Measured,
             Add = host => host with
             {
-                Cpuid = WithLoggedXsaveLeaf(host.Cpuid),
+                Cpuid = WithWhatKvmHides(WithLoggedXsaveLeaf(host.Cpuid)),
                 Flavour = KvmFlavour.Amd,
                 Xcr0 = new StateComponentSet(FreshArea(LabFolder, "fresh_kvm_xsave.bin").SoftwareMask),
                 MxcsrMask = FreshArea(LabFolder, "fresh_kvm_xsave.bin").MxcsrMask,
@@ -101,6 +103,18 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
         string log = File.ReadAllText(Repository.Shared("data", "kvm", folder, file));
         int at = log.IndexOf(label, StringComparison.Ordinal) + label.Length;
         return int.Parse(log.AsSpan(at, log.AsSpan(at).IndexOf('\n')), CultureInfo.InvariantCulture);
+    }
+
+    // KVM's answer has KVM's own signature, no MPX (under SVM), and neither OSXSAVE nor OSPKE, which follow CR4. The rules that hang on the
+    // processor itself (XRSTOR with CR0.TS, XSETBV at CPL 3) ask for the signature.
+    private static CpuidTable WithWhatKvmHides(CpuidTable cpuid)
+    {
+        CpuidRegisters one = cpuid.Read(1);
+        CpuidRegisters seven = cpuid.Read(7);
+        return cpuid
+            .With(1, 0, one with { Ecx = one.Ecx | 1u << 27 | 1u << 31 })
+            .With(7, 0, seven with { Ebx = seven.Ebx | 1u << 14, Ecx = seven.Ecx | 1u << 4 })
+            .With(0x4000_0000, 0, ProcessorProfiles.QemuTcg.Cpuid.Read(0x4000_0000));
     }
 
     /// <summary>Replaces leaf 0xD by the lines "host 0xd.2 00000100 00000240 00000000 00000000" of the log.</summary>
