@@ -39,6 +39,7 @@ internal static class BochsImage
     private const ulong OsXmmExcpt = 1 << 10;
     private const int TaskState = 0x38;
     private const int SystemCall = 0x80;
+    private const int VideoRomLength = 2048;
 
     // Below 1 MiB, where the ROM's 16-bit code reaches: the control registers that reset or INIT left.
     private const int LeftCr0 = 0x500;
@@ -101,6 +102,16 @@ internal static class BochsImage
         pointer.CopyTo(rom, RomLength - 32);
         byte[] start = [0xEA, 0, 0, 0, 0xF0];                                   // jmp F000h:0
         start.CopyTo(rom, RomLength - 16);
+        return rom;
+    }
+
+    /// <summary>A video ROM that does nothing: Bochs does not start without one, and the image never calls it.</summary>
+    public static byte[] VideoRom()
+    {
+        byte[] rom = new byte[VideoRomLength];
+        byte[] start = [0x55, 0xAA, VideoRomLength / 512, 0xCB];                // signature, length in units of 512 bytes, retf
+        start.CopyTo(rom, 0);
+        rom[^1] = (byte)-start.Sum(part => part);
         return rom;
     }
 

@@ -11,6 +11,7 @@ internal sealed class BochsMachine
 {
     // The model of a processor with AVX-512, protection keys and CET.
     private const string Model = "tigerlake";
+    private const string NoDisplay = "display library 'term' not available";
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
     private readonly string _program = ExternalTool.Require("bochs");
 
@@ -43,6 +44,7 @@ internal sealed class BochsMachine
             byte[] memory = BochsImage.Memory(cases.Count, xcr0, xss, verbose);
             const int Mebibytes = 16;
             File.WriteAllBytes(Path.Combine(folder, "rom"), BochsImage.Rom());
+            File.WriteAllBytes(Path.Combine(folder, "video"), BochsImage.VideoRom());
             File.WriteAllBytes(Path.Combine(folder, "memory"), memory);
             File.WriteAllBytes(Path.Combine(folder, "disk"), BochsImage.Disk(cases));
 
@@ -53,6 +55,9 @@ internal sealed class BochsMachine
                 "display_library: term",
                 $"memory: guest={Mebibytes}, host={Mebibytes}",
                 $"romimage: file={folder}/rom, address=0x{BochsImage.RomAddress:x}",
+
+                // Without this line Bochs takes a file of the package vgabios, which Debian installs only where SeaBIOS is absent.
+                $"vgaromimage: file={folder}/video",
                 $"optramimage1: file={folder}/memory, address=0x{BochsImage.MemoryAddress:x}",
                 $"cpu: model={Model}, count=1, ips=1000000, reset_on_triple_fault=0",
                 "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
@@ -95,6 +100,9 @@ internal sealed class BochsMachine
                 string log = Path.Combine(folder, "log");
                 string last = File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(40)) : "no log";
                 string how = ended ? "ended early" : "did not end";
+                Assert.SkipWhen(
+                    said.Result.Contains(NoDisplay, StringComparison.Ordinal) || complained.Result.Contains(NoDisplay, StringComparison.Ordinal),
+                    "Bochs has no terminal display here (Debian's package bochs-term)");
                 Assert.Fail($"the image in Bochs {how} after {bytes.Length} bytes: {complained.Result}{said.Result}\n{last}");
             }
 
