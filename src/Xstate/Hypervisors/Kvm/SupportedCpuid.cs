@@ -172,9 +172,10 @@ public static class SupportedCpuid
             eax &= ~(1u << CpuidFeatures.Xsaves.Bit);
         }
 
-        if (!user.Contains(StateComponent.TileData))
+        // 690a757d610e (5.17) brought XFD with AMX; it is offered whether or not the process may use tiles.
+        if (host.Record.SupportedCpuid is null && !KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(5, 17)))
         {
-            eax &= ~(1u << 4);
+            eax &= ~(1u << CpuidFeatures.Xfd.Bit);
         }
 
         uint compacted = (eax & 0b1010) != 0 ? (uint)host.Layout.CompactedLengthFor(user | supervisor) : 0;

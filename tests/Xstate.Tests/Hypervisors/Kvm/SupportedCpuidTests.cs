@@ -10,7 +10,12 @@ namespace Xstate.Tests.Hypervisors.Kvm;
 /// <summary>KVM_GET_SUPPORTED_CPUID by kernel, on hosts that record none.</summary>
 public class SupportedCpuidTests
 {
-    private static readonly string[] Kernels = ["5.10.223", "5.15.189", "5.17.1", "6.1.192", "6.6.30", "6.12.107", "6.18.5", "7.0.1", "7.3.4"];
+    // Each release that brought a feature has the one before it beside it.
+    private static readonly string[] Kernels =
+    [
+        "5.10.223", "5.11.22", "5.12.19", "5.15.189", "5.16.20", "5.17.1", "6.1.192", "6.6.30", "6.12.107", "6.13.12", "6.14.1", "6.17.13", "6.18.5",
+        "7.0.1", "7.3.4",
+    ];
 
     [Theory]
     [InlineData("AMX_TILE", "5.17")]
@@ -49,6 +54,33 @@ public class SupportedCpuidTests
             Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
             bool expected = since is not null && KernelRelease.TryParse(since, out KernelRelease first) && release.IsAtLeast(first.Major, first.Minor);
             Assert.True(expected == feature.IsIn(Supported(Host(all, kernel))), $"{name} on {kernel}");
+        }
+    }
+
+    [Fact]
+    public void What_KVM_emulates_is_offered_on_a_processor_without_it()
+    {
+        foreach (string kernel in Kernels)
+        {
+            CpuidTable supported = Supported(Host(SampleHosts.Open("intel-haswell").Cpuid.With(1, 0, default).With(7, 0, default), kernel));
+            Assert.True(CpuidFeatures.X2apic.IsIn(supported) && CpuidFeatures.TscAdjust.IsIn(supported), kernel);
+            Assert.False(CpuidFeatures.Sse3.IsIn(supported), kernel);
+        }
+    }
+
+    [Fact]
+    public void XFD_comes_with_AMX_and_the_instructions_of_XSAVE_are_always_offered()
+    {
+        CpuidTable host = SampleHosts.Open("intel-sapphire-rapids").Cpuid;
+        Assert.Equal(0x1Fu, host.Read(CpuidTable.XsaveLeaf, 1).Eax & 0xFF);
+        host = host.With(CpuidTable.XsaveLeaf, 1, host.Read(CpuidTable.XsaveLeaf, 1) with { Eax = 0xFF });
+        foreach (string kernel in Kernels)
+        {
+            LinuxHost linux = Host(host, kernel);
+            uint expected = linux.Behavior.Release!.Value.IsAtLeast(5, 17) ? 0x1Fu : 0xF;
+            Assert.Equal((kernel, expected), (kernel, Supported(linux).Read(CpuidTable.XsaveLeaf, 1).Eax));
+            StateComponentSet without = linux.UserFeatures.Except(StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData));
+            Assert.Equal((kernel, expected), (kernel, SupportedCpuid.Of(linux, without).Read(CpuidTable.XsaveLeaf, 1).Eax));
         }
     }
 
