@@ -6,7 +6,6 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
-using Xstate.Processor;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Scenarios;
