@@ -1,12 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using Xstate.Artifacts;
 using Xstate.Cli.Commands;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
-using Xstate.Hypervisors;
-using Xstate.Linux;
-using Xstate.Scenarios;
 
 namespace Xstate.Cli;
 
@@ -82,18 +78,7 @@ internal static class App
 
     private static int Fail(Session session, Exception error)
     {
-        (int code, string message) = error switch
-        {
-            UsageException => (ExitCode.Usage, error.Message),
-            OutputException => (ExitCode.OutputFailed, error.Message),
-            ScenarioException or MalformedArtifactException or IOException or UnauthorizedAccessException => (ExitCode.UnreadableInput, error.Message),
-            UnknownDifferenceException unknown =>
-                (ExitCode.Usage,
-                $"{unknown.Message}. Set it by hand, as in @{unknown.Kernel},{unknown.Difference}=yes or =no; xstate host --probe finds "
-                + "out on that host"),
-            LinuxException => (ExitCode.MachineRefused, error.Message),
-            _ => (ExitCode.Internal, $"internal error: {error.GetType().Name}: {error.Message} This is a defect of xstate; please report it with the command line and the input"),
-        };
+        (int code, string message) = Failure.Of(error);
         string written = session.Written.Count == 0 ? "" : $"; in place: {string.Join(", ", session.Written)}";
         session.Error.WriteLine($"xstate: {message}{written}");
         return code;

@@ -23,4 +23,10 @@ internal static class ExitCode
 
     /// <summary>Something that nobody foresaw: a defect of the command itself (EX_SOFTWARE of sysexits).</summary>
     public const int Internal = 70;
+
+    // What the kernel refused is an answer of a kind; what could not be read is none.
+    private static readonly int[] ByWeight = [Fine, Findings, MachineRefused, UnreadableInput, Usage, OutputFailed, Internal];
+
+    /// <summary>The exit code of several answers: the worst of theirs.</summary>
+    public static int Worse(int one, int other) => Array.IndexOf(ByWeight, one) > Array.IndexOf(ByWeight, other) ? one : other;
 }

@@ -36,8 +36,9 @@ internal sealed class JsonSchema
                 "$schema" or "$id" or "$defs" or "title" or "description" => true,
                 "additionalProperties" => schema.TryGetProperty("properties", out _) || rule.ValueKind != JsonValueKind.Object || CheckMembers(document, rule, value, path, errors),
                 "$ref" => Follow(document, rule.GetString()!, value, path, errors),
+                "anyOf" => rule.EnumerateArray().Any(choice => Fits(document, choice, value)),
                 "const" => rule.ToString() == value.ToString() && rule.ValueKind == value.ValueKind,
-                "enum" => rule.EnumerateArray().Any(word => value.ValueKind == JsonValueKind.String && word.GetString() == value.GetString()),
+                "enum" => rule.EnumerateArray().Any(word => word.ValueKind == value.ValueKind && word.ToString() == value.ToString()),
                 "type" => rule.ValueKind == JsonValueKind.Array ? rule.EnumerateArray().Any(type => IsType(type.GetString()!, value)) : IsType(rule.GetString()!, value),
                 "pattern" => value.ValueKind != JsonValueKind.String || Regex.IsMatch(value.GetString()!, rule.GetString()!, RegexOptions.None, TimeSpan.FromSeconds(5)),
                 "minimum" => value.ValueKind != JsonValueKind.Number || value.GetDouble() >= rule.GetDouble(),
@@ -60,14 +61,22 @@ internal sealed class JsonSchema
     {
         int hash = reference.IndexOf('#', StringComparison.Ordinal);
         string target = hash > 0 ? reference[..hash] : document;
+        target = hash < 0 ? reference : target;
         JsonElement schema = _documents[target];
-        foreach (string step in reference[(hash + 2)..].Split('/'))
+        foreach (string step in hash < 0 ? [] : reference[(hash + 2)..].Split('/'))
         {
             schema = schema.GetProperty(step);
         }
 
         Check(target, schema, value, path, errors);
         return true;
+    }
+
+    private bool Fits(string document, JsonElement schema, JsonElement value)
+    {
+        List<string> errors = [];
+        Check(document, schema, value, "$", errors);
+        return errors.Count == 0;
     }
 
     private bool CheckItems(string document, JsonElement rule, JsonElement value, string path, List<string> errors)

@@ -122,7 +122,8 @@ public sealed class StandardStreamsTests : IDisposable
     {
         string file = _scratch.Write("@options", Encoding.UTF8.GetBytes("--json\n"));
         XstateProcess run = await XstateProcess.Run("show", Sample, "@" + file);
-        Assert.Equal(2, run.ExitCode);
+        Assert.Equal(3, run.ExitCode);
+        Assert.StartsWith("FILE ", run.Output, StringComparison.Ordinal);
         File.Copy(Repository.PathOf(Sample.Split('/')), file, overwrite: true);
         Assert.Equal(0, (await Shell.Run("xstate show @options", _scratch.Folder)).ExitCode);
     }

@@ -14,19 +14,24 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate check FILE --on HOST…</c>: will it load there, why not, and what would the guest see; without a host, whether a process contradicts itself.</summary>
+/// <summary><c>xstate check FILE… --on HOST…</c>: will it load there, why not, and what would the guest see; without a host, whether a process contradicts itself.</summary>
 internal static class CheckCommand
 {
     public static Command Create()
     {
-        Argument<string?> file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A state, a directory that criu dump wrote, - for standard input, or --pid N for a running process." };
-        Option<string[]> on = new("--on") { Description = "A host record, a CPUID dump or 'local', with @linux-X.Y behind it to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
+        Option<string[]> on = new("--on") { Description = "Host records, CPUID dumps, directories or patterns of them, or 'local', with @linux-X.Y behind each to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
         Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
         Option<string[]> accept = new("--accept") { Description = "Verdicts beside same that count as fine for the exit code, such as unknown,repairable.", AllowMultipleArgumentsPerToken = true };
         Option<string?> require = new("--require") { Description = "cpuid: exit 1 when the guest's CPUID is not known, so that its features were not looked at." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("check", "Rehearse the restore of a state on hosts and say what would happen and why.") { file, on, prove, accept, require };
+        BatchOptions batch = new("States, - for standard input, or --pid N for a running process.", options.Json);
+        Command command = new("check", "Rehearse the restore of states on hosts and say what would happen and why.");
+        batch.AddTo(command);
+        command.Add(on);
+        command.Add(prove);
+        command.Add(accept);
+        command.Add(require);
         restore.AddTo(command);
         options.AddTo(command);
         command.SetAction(parsed =>
@@ -37,70 +42,85 @@ internal static class CheckCommand
             }
 
             Demands demands = Demands.Read(parsed.GetValue(accept) ?? [], parsed.GetValue(require));
-            string path = parsed.GetValue(file) ?? throw new UsageException("check needs FILE");
-            return Run(path, new Question(parsed.GetValue(on)!, parsed.GetValue(prove), demands), parsed, restore, options);
+            List<string> files = batch.Files(parsed);
+            if (files.Count == 0)
+            {
+                throw new UsageException("check needs FILE");
+            }
+
+            string? format = parsed.GetValue(options.Format);
+            GivenContext given = GivenContext.Read(parsed, options);
+            string[] arguments = [.. parsed.GetValue(on)!.SelectMany(HostArgument.Expand)];
+            bool proves = parsed.GetValue(prove);
+            if (proves && !arguments.Contains("local"))
+            {
+                throw new UsageException("--prove needs --on local: only this machine's kernel can be asked");
+            }
+
+            if (arguments.Length == 0)
+            {
+                return new Batch("check", files, batch.Form(parsed)) { Columns = [("VERDICT", 11), ("WHY", 0)] }.Run(file => CheckAlone(file, format, given));
+            }
+
+            RehearsalOptions rehearsal = restore.Read(parsed);
+            TargetHosts hosts = TargetHosts.Open(arguments, restore, options, parsed);
+            Question question = new(hosts, proves, demands, rehearsal);
+            return new Batch("check", files, batch.Form(parsed))
+            {
+                Columns = [("HOST", hosts.WidestName), ("KERNEL", hosts.WidestKernel), ("VERDICT", 10), ("WHY", 0)],
+                VerdictColumn = 2,
+                IsTable = arguments.Length > 1,
+            }.Run(file => Check(file, format, given, question));
         });
         return command;
     }
 
-    private static int Run(string file, Question question, ParseResult parsed, RestoreOptions restore, CommonOptions options)
+    private static FileAnswer Check(string file, string? format, GivenContext given, Question question)
     {
-        (string[] hosts, bool prove, Demands demands) = question;
-        if (prove && !hosts.Contains("local"))
-        {
-            throw new UsageException("--prove needs --on local: only this machine's kernel can be asked");
-        }
-
-        if (hosts.Length == 0)
-        {
-            return CheckAlone(file, parsed, options);
-        }
-
-        Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
-        Capture capture = ArtifactInput.WithContext(CaptureOf(artifact, file), parsed, options);
-        RehearsalOptions rehearsal = restore.Read(parsed, capture);
-        List<CheckedTarget> targets = [];
+        Artifact artifact = ArtifactInput.Open(file, format);
+        Capture capture = given.ApplyTo(CaptureOf(artifact, file));
         ImmutableArray<Finding> noticed = artifact.Capture is null ? [] : artifact.Findings;
-        ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, rehearsal.GuestCpuid);
-        foreach (string text in hosts)
+        ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, question.Rehearsal.GuestCpuid);
+        List<CheckedTarget> targets = [];
+        int exit = ExitCode.Fine;
+        foreach (TargetHost target in question.Hosts.All)
         {
-            LinuxHost host = HostArgument.Parse(text, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed));
-            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, host, rehearsal), noticed, guests);
-            targets.Add(new CheckedTarget(outcome, prove && text == "local" ? Prove(capture, host, rehearsal, outcome) : null) { Argument = text });
+            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, target.Host, question.Rehearsal), noticed, guests);
+            bool proves = question.Prove && target.Argument == "local";
+            CheckedTarget answer = new(outcome, proves ? Prove(capture, target.Host, question.Rehearsal, outcome) : null) { Argument = target.Argument };
+            targets.Add(answer);
+            exit = question.Demands.AreMet(answer) ? exit : ExitCode.Findings;
         }
 
-        if (parsed.GetValue(options.Json))
+        exit = question.Hosts.Unread.Aggregate(exit, (worst, host) => ExitCode.Worse(worst, host.Exit));
+        return new FileAnswer(exit)
         {
-            Standard.Write(output => CheckReport.WriteJson(output, file, targets));
-        }
-        else
-        {
-            CheckReport.WriteText(Standard.Out, file, targets);
-        }
-
-        return targets.Exists(target => !demands.AreMet(target)) ? ExitCode.Findings : ExitCode.Fine;
+            Json = json => CheckReport.WriteFields(json, file, targets, question.Hosts.Unread),
+            Text = output =>
+            {
+                CheckReport.WriteText(output, file, targets);
+                question.Hosts.TellUnread();
+            },
+            Rows = [.. question.Hosts.All.Zip(targets, (host, target) => CheckReport.RowOf(target, host.Name)), .. question.Hosts.UnreadRows],
+        };
     }
 
     // A process is not restored by KVM, but its core can contradict itself.
-    private static int CheckAlone(string file, ParseResult parsed, CommonOptions options)
+    private static FileAnswer CheckAlone(string file, string? format, GivenContext given)
     {
-        Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
+        Artifact artifact = ArtifactInput.Open(file, format);
         if (artifact.Capture is not { Kind: CaptureKind.Process } capture)
         {
             throw new UsageException("check needs --on HOST, such as --on samples/hosts/amd-genoa.json@linux-6.12; only the core or the image of a process can be checked without");
         }
 
-        Finding[] findings = [.. artifact.Findings, .. KnownCapture.Of(ArtifactInput.WithContext(capture, parsed, options)).Findings];
-        if (parsed.GetValue(options.Json))
+        Finding[] findings = [.. artifact.Findings, .. KnownCapture.Of(given.ApplyTo(capture)).Findings];
+        return new FileAnswer(Array.Exists(findings, finding => finding.Severity == Severity.Error) ? ExitCode.Findings : ExitCode.Fine)
         {
-            Standard.Write(output => CheckReport.WriteFindingsJson(output, file, findings));
-        }
-        else
-        {
-            CheckReport.WriteFindingsText(Standard.Out, file, findings);
-        }
-
-        return Array.Exists(findings, finding => finding.Severity == Severity.Error) ? ExitCode.Findings : ExitCode.Fine;
+            Json = json => CheckReport.WriteFindingsFields(json, file, findings),
+            Text = output => CheckReport.WriteFindingsText(output, file, findings),
+            Rows = [CheckReport.RowOf(findings)],
+        };
     }
 
     // CRIU's cpuinfo.img has no thread: asked about is what a process that was started on that processor would find.
@@ -112,7 +132,7 @@ internal static class CheckCommand
     private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed, ImmutableArray<Finding> guests) =>
         outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings, .. guests] };
 
-    private sealed record Question(string[] Hosts, bool Prove, Demands Demands);
+    private sealed record Question(TargetHosts Hosts, bool Prove, Demands Demands, RehearsalOptions Rehearsal);
 
     /// <summary>What makes the exit code 0.</summary>
     private sealed record Demands(ImmutableArray<Verdict> Accepted, bool NeedsCpuid)

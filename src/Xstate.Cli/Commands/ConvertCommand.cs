@@ -14,23 +14,39 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate convert FILE --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets, or a core with its layout noted.</summary>
+/// <summary><c>xstate convert FILE… --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets, or a core with its layout noted.</summary>
 internal static class ConvertCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state, a CPUID dump or a host record, or - for standard input." };
         Option<string?> to = new("--to") { Description = $"What to write: {string.Join(", ", ArtifactConversion.Formats)}." };
-        Option<string> output = OutputOption.CreateRequired("Where to write it.");
+        Option<string> output = OutputOption.CreateRequired("Where to write it; of several, the directory in which each is FILE.FORMAT.");
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread, for formats that hold one." };
         Option<string?> relocate = new("--relocate") { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
         Option<bool> layoutNote = new("--add-layout-note") { Description = "Instead of --to: write an ELF core with the layout note (NT_X86_XSAVE_LAYOUT) that it lacks; --layout says it where the core does not." };
         Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing regular files." };
         CommonOptions options = new();
-        Command command = new("convert", "Write a state, a CPUID dump or a host record in another format.") { file, to, output, vcpu, relocate, layoutNote, force };
+        BatchOptions batch = new("States, CPUID dumps or host records, or - for standard input.", options.Json);
+        Command command = new("convert", "Write states, CPUID dumps or host records in another format.");
+        batch.AddTo(command);
+        foreach (Option option in new Option[] { to, output, vcpu, relocate, layoutNote, force })
+        {
+            command.Add(option);
+        }
+
         options.AddTo(command);
         command.SetAction(parsed =>
         {
+            List<string> files = batch.Files(parsed);
+            if (files.Count == 0)
+            {
+                throw new UsageException("convert needs FILE");
+            }
+
+            string destination = parsed.GetValue(output)!;
+            bool replace = parsed.GetValue(force);
+            string? read = parsed.GetValue(options.Format);
+            Batch answers = new("convert", files, batch.Form(parsed)) { Columns = [("FROM", 14), ("TO", 14), ("OUTPUT", 40), ("WHY", 0)], VerdictColumn = 2 };
             if (parsed.GetValue(layoutNote))
             {
                 if (parsed.GetValue(to) is not null || parsed.GetValue(vcpu) is not null || parsed.GetValue(relocate) is not null)
@@ -38,30 +54,38 @@ internal static class ConvertCommand
                     throw new UsageException("--add-layout-note stands instead of --to, --tid and --relocate");
                 }
 
-                return AddLayoutNote(parsed.GetValue(file)!, parsed.GetValue(output)!, parsed.GetValue(force), parsed, options);
+                XsaveLayout? layout = parsed.GetValue(options.Layout) is { } writer ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)) : null;
+                Func<string, string> cores = OutputNames.For(files, destination, OutputNames.Uncompressed);
+                return answers.Run(file => AddLayoutNote(file, read, cores(file), layout, replace));
             }
 
             string format = parsed.GetValue(to) ?? throw new UsageException($"convert needs --to: {string.Join(", ", ArtifactConversion.Formats)}");
-            using OpenedArtifact opened = OpenedArtifact.Open(parsed.GetValue(file)!, parsed.GetValue(options.Format));
-            return Run(opened, parsed.GetValue(file)!, format, parsed, new Choices(parsed.GetValue(output)!, parsed.GetValue(vcpu), parsed.GetValue(relocate), parsed.GetValue(force)), options);
+            XsaveLayout? moved = parsed.GetValue(relocate) is { } path ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(path)) : null;
+            Choices choices = new(format, parsed.GetValue(vcpu), moved, replace, GivenContext.Read(parsed, options), parsed.GetValue(options.CpuTemplate) is not null);
+            Func<string, string> outputs = OutputNames.For(files, destination, name => $"{OutputNames.Uncompressed(name)}.{format}");
+            return answers.Run(file =>
+            {
+                AtomicFile.Refuse(outputs(file), replace);
+                using OpenedArtifact opened = OpenedArtifact.Open(file, read);
+                return Answer(opened, file, outputs(file), choices);
+            });
         });
         return command;
     }
 
-    private static int AddLayoutNote(string file, string output, bool force, ParseResult parsed, CommonOptions options)
+    private static FileAnswer AddLayoutNote(string file, string? format, string output, XsaveLayout? layout, bool force)
     {
         AtomicFile.Refuse(output, force);
-        using OpenedArtifact opened = OpenedArtifact.Open(file, parsed.GetValue(options.Format));
+        using OpenedArtifact opened = OpenedArtifact.Open(file, format);
         if (opened.Artifact.Format != ElfCoreReader.Format)
         {
             throw new UsageException($"{file} is {opened.Artifact.Format}; --add-layout-note is for {ElfCoreReader.Format}");
         }
 
-        XsaveLayout? layout = parsed.GetValue(options.Layout) is { } writer ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)) : null;
         long length = 0;
         try
         {
-            ImmutableArray<ArtifactPatch> patches = ElfCoreEditing.AddLayoutNote(opened.Content, layout, ArtifactInput.Options(parsed.GetValue(options.Format)));
+            ImmutableArray<ArtifactPatch> patches = ElfCoreEditing.AddLayoutNote(opened.Content, layout, ArtifactInput.Options(format));
             AtomicFile.Write(
                 output,
                 stream =>
@@ -77,21 +101,19 @@ internal static class ConvertCommand
             throw new UsageException($"{file}: {error.Message}");
         }
 
-        Tell(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []) { Kind = CaptureKind.Process }, parsed, options);
-        return ExitCode.Fine;
+        return ToFileAnswer(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []) { Kind = CaptureKind.Process });
     }
 
-    private static int Run(OpenedArtifact opened, string file, string format, ParseResult parsed, Choices choices, CommonOptions options)
+    private static FileAnswer Answer(OpenedArtifact opened, string file, string output, Choices choices)
     {
-        AtomicFile.Refuse(choices.Output, choices.Force);
         Conversion conversion;
         try
         {
             conversion = opened.Artifact switch
             {
-                { Capture: not null } => Convert(opened, format, parsed, choices, options),
-                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(Templated(dump, format, parsed, options), Path.GetFileNameWithoutExtension(file), format), [], []),
-                { Host: { } host } => new Conversion(ArtifactConversion.Write(Templated(host, format, parsed, options), format), [], []),
+                { Capture: not null } => Convert(opened, choices),
+                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(Templated(dump, choices), Path.GetFileNameWithoutExtension(file), choices.Format), [], []),
+                { Host: { } host } => new Conversion(ArtifactConversion.Write(Templated(host, choices), choices.Format), [], []),
                 _ => throw new UsageException($"{file} is {opened.Artifact.Format}, which holds nothing to convert"),
             };
         }
@@ -103,44 +125,42 @@ internal static class ConvertCommand
         bool written = conversion.Obstacles.Count == 0 || choices.Force;
         if (written)
         {
-            AtomicFile.Write(choices.Output, conversion.Bytes, choices.Force, opened.Artifact.Capture is null ? OutputMode.Public : OutputMode.Like(file));
+            AtomicFile.Write(output, conversion.Bytes, choices.Force, opened.Artifact.Capture is null ? OutputMode.Public : OutputMode.Like(file));
         }
 
-        ConvertAnswer answer = new(file, opened.Artifact.Format, format, written ? choices.Output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles) { Kind = opened.Artifact.Capture?.Kind ?? default };
-        Tell(answer, parsed, options);
-        return conversion.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings;
+        return ToFileAnswer(new ConvertAnswer(file, opened.Artifact.Format, choices.Format, written ? output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles)
+        {
+            Kind = opened.Artifact.Capture?.Kind ?? default,
+        });
     }
+
+    private static FileAnswer ToFileAnswer(ConvertAnswer answer) => new(answer.Obstacles.Count == 0 ? ExitCode.Fine : ExitCode.Findings)
+    {
+        Json = json => ConvertReport.WriteFields(json, answer),
+        Text = output => ConvertReport.WriteText(output, answer),
+        Rows = [ConvertReport.RowOf(answer)],
+    };
 
     // A template decides what guests see. That is their CPUID, and no record of the processor below.
-    private static HostRecord Templated(HostRecord host, string format, ParseResult parsed, CommonOptions options) =>
-        IsTemplated(format, parsed, options) ? host with { Cpuid = ArtifactInput.WithTemplate(host.SupportedCpuid ?? host.Cpuid, parsed, options) } : host;
+    private static HostRecord Templated(HostRecord host, Choices choices) =>
+        IsTemplated(choices) ? host with { Cpuid = choices.Given.ApplyTo(host.SupportedCpuid ?? host.Cpuid) } : host;
 
-    private static CpuidDump Templated(CpuidDump dump, string format, ParseResult parsed, CommonOptions options) =>
-        IsTemplated(format, parsed, options)
-            ? CpuidDump.Create(dump.Format, [.. dump.Processors.Select(processor => processor with { Cpuid = ArtifactInput.WithTemplate(processor.Cpuid, parsed, options) })], dump.Remarks)
+    private static CpuidDump Templated(CpuidDump dump, Choices choices) =>
+        IsTemplated(choices)
+            ? CpuidDump.Create(dump.Format, [.. dump.Processors.Select(processor => processor with { Cpuid = choices.Given.ApplyTo(processor.Cpuid) })], dump.Remarks)
             : dump;
 
-    private static bool IsTemplated(string format, ParseResult parsed, CommonOptions options) =>
-        parsed.GetValue(options.CpuTemplate) is not null
-        && (format is KvmCpuid2Reader.Format or CpuidRawReader.Format
+    private static bool IsTemplated(Choices choices) =>
+        choices.HasTemplate
+        && (choices.Format is KvmCpuid2Reader.Format or CpuidRawReader.Format
             ? true
-            : throw new UsageException($"--cpu-template gives the CPUID of a guest, which {KvmCpuid2Reader.Format} and {CpuidRawReader.Format} hold; {format} would say it of the processor"));
+            : throw new UsageException($"--cpu-template gives the CPUID of a guest, which {KvmCpuid2Reader.Format} and {CpuidRawReader.Format} hold; {choices.Format} would say it of the processor"));
 
-    private static void Tell(ConvertAnswer answer, ParseResult parsed, CommonOptions options)
+    private static Conversion Convert(OpenedArtifact opened, Choices choices)
     {
-        if (parsed.GetValue(options.Json))
-        {
-            Standard.Write(stream => ConvertReport.WriteJson(stream, answer));
-        }
-        else
-        {
-            ConvertReport.WriteText(Standard.Out, answer);
-        }
-    }
-
-    private static Conversion Convert(OpenedArtifact opened, string format, ParseResult parsed, Choices choices, CommonOptions options)
-    {
-        Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
+        string format = choices.Format;
+        XsaveLayout? layout = choices.Relocate;
+        Capture capture = choices.Given.ApplyTo(opened.Capture);
         if (choices.Vcpu is { } id)
         {
             CapturedState state = capture.States.FirstOrDefault(state => state.Id == id)
@@ -148,7 +168,6 @@ internal static class ConvertCommand
             capture = capture with { States = [state] };
         }
 
-        XsaveLayout? layout = choices.Relocate is { } path ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(path)) : null;
         List<RepairStep> steps = [];
         List<Finding> obstacles = [];
 
@@ -184,7 +203,7 @@ internal static class ConvertCommand
         return new Conversion(ArtifactConversion.Write(capture, format), steps, obstacles);
     }
 
-    private sealed record Choices(string Output, int? Vcpu, string? Relocate, bool Force);
+    private sealed record Choices(string Format, int? Vcpu, XsaveLayout? Relocate, bool Force, GivenContext Given, bool HasTemplate);
 
     private sealed record Conversion(byte[] Bytes, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
 }

@@ -43,7 +43,7 @@ internal static class DiffCommand
     private static DiffSide Open(string path, ParseResult parsed, CommonOptions options)
     {
         using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
-        (Capture capture, _, ImmutableArray<Finding> findings) = KnownCapture.Of(ArtifactInput.WithContext(opened.Capture, parsed, options));
+        (Capture capture, _, ImmutableArray<Finding> findings) = KnownCapture.Of(GivenContext.Read(parsed, options).ApplyTo(opened.Capture));
         return new DiffSide(path, capture, [.. opened.Artifact.Findings, .. findings]);
     }
 }

@@ -5,22 +5,22 @@ using Xstate.Artifacts.UndoFile;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate fix FILE --on HOST -o OUT</c> repairs; <c>xstate fix OUT --undo</c> takes it back.</summary>
+/// <summary><c>xstate fix FILE… --on HOST -o OUT</c> repairs; <c>xstate fix OUT --undo</c> takes it back.</summary>
 internal static class FixCommand
 {
     private const string UndoSuffix = ".undo.json";
 
     public static Command Create()
     {
-        Argument<string?> file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A state; with --undo, a repaired one." };
         Option<string?> on = new("--on") { Description = "The destination, as for check; without it, only damage that the file's own writer did is mended." };
-        Option<string?> output = OutputOption.Create("Where to write the repaired state, in the format of FILE.");
+        Option<string?> output = OutputOption.Create("Where to write the repaired state, in the format of FILE; of several, the directory in which each has its own name.");
         Option<string?> undo = new("--undo")
         {
             Description = "Give the original back, from the undo file (default: FILE.undo.json). With --on: where to write the undo file (default: OUT.undo.json; none with -o -).",
@@ -29,7 +29,13 @@ internal static class FixCommand
         Option<bool> force = new("--force") { Description = "Drop guest-visible state if that is what it takes, and replace existing regular files." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("fix", "Repair a state so that it loads on a host, reversibly.") { file, on, output, undo, force };
+        BatchOptions batch = new("States; with --undo, a repaired one.", options.Json);
+        Command command = new("fix", "Repair states so that they load on a host, reversibly.");
+        batch.AddTo(command);
+        command.Add(on);
+        command.Add(output);
+        command.Add(undo);
+        command.Add(force);
         restore.AddTo(command);
         options.AddTo(command);
         command.SetAction(parsed =>
@@ -39,12 +45,17 @@ internal static class FixCommand
                 return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
             }
 
-            string path = parsed.GetValue(file) ?? throw new UsageException("fix needs FILE");
+            List<string> files = batch.Files(parsed);
+            if (files.Count == 0)
+            {
+                throw new UsageException("fix needs FILE");
+            }
+
             bool replace = parsed.GetValue(force);
             string? destination = parsed.GetValue(output);
             if (parsed.GetResult(undo) is not null && parsed.GetValue(on) is null)
             {
-                return Undo(path, parsed.GetValue(undo) ?? path + UndoSuffix, destination, replace);
+                return files is [var path] ? Undo(path, parsed.GetValue(undo) ?? path + UndoSuffix, destination, replace) : throw new UsageException("--undo takes one FILE");
             }
 
             if (destination is null)
@@ -52,32 +63,46 @@ internal static class FixCommand
                 throw new UsageException("fix needs -o OUT, and --on HOST unless the file itself is damaged");
             }
 
-            if (destination == AtomicFile.StandardOutput && parsed.GetResult(undo) is not null && parsed.GetValue(undo) is null)
+            string? undoFile = parsed.GetValue(undo);
+            if (destination == AtomicFile.StandardOutput && parsed.GetResult(undo) is not null && undoFile is null)
             {
                 throw new UsageException("with -o - an undo file needs a name: --undo FILE");
             }
 
-            Destination target = new(destination, parsed.GetValue(undo) ?? (destination == AtomicFile.StandardOutput ? null : destination + UndoSuffix), replace, OutputMode.Like(path));
-            return Repair(path, parsed.GetValue(on), target, parsed, restore, options);
+            if (undoFile is not null && files.Count > 1)
+            {
+                throw new UsageException("--undo names one file; of several FILEs each has its own OUT.undo.json");
+            }
+
+            Repair? repair = parsed.GetValue(on) is not { } host ? null : new Repair(
+                HostArgument.Parse(host, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed)),
+                restore.Read(parsed) with { Force = replace },
+                GivenContext.Read(parsed, options));
+            string? format = parsed.GetValue(options.Format);
+            Func<string, string> outputs = OutputNames.For(files, destination, OutputNames.Uncompressed);
+            return new Batch("fix", files, batch.Form(parsed)) { Columns = [("BEFORE", 10), ("AFTER", 9), ("OUTPUT", 40), ("WHY", 0)] }.Run(file =>
+            {
+                string written = outputs(file);
+                Destination target = new(written, undoFile ?? (written == AtomicFile.StandardOutput ? null : written + UndoSuffix), replace, OutputMode.Like(file));
+                return Answer(file, format, target, repair);
+            });
         });
         return command;
     }
 
-    private static int Repair(string file, string? on, Destination target, ParseResult parsed, RestoreOptions restore, CommonOptions options)
+    private static FileAnswer Answer(string file, string? format, Destination target, Repair? repair)
     {
         target.Refuse();
-        using OpenedArtifact opened = OpenedArtifact.Open(file, parsed.GetValue(options.Format));
-        if (on is null)
+        using OpenedArtifact opened = OpenedArtifact.Open(file, format);
+        if (repair is null)
         {
-            return RepairDamage(opened, file, target, parsed.GetValue(options.Json));
+            return RepairDamage(opened, file, target);
         }
 
-        Capture capture = ArtifactInput.WithContext(opened.Capture, parsed, options);
-        LinuxHost host = HostArgument.Parse(on, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed));
-        RehearsalOptions rehearsal = restore.Read(parsed, capture) with { Force = target.Force };
-        TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, rehearsal);
+        Capture capture = repair.Given.ApplyTo(opened.Capture);
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture, repair.Host, repair.Options);
         Capture? repaired = outcome.Verdict == Verdict.Same ? capture : outcome.Repaired;
-        TargetOutcome? after = repaired is null ? null : RestoreRehearsal.Perform(repaired, host, rehearsal);
+        TargetOutcome? after = repaired is null ? null : RestoreRehearsal.Perform(repaired, repair.Host, repair.Options);
         if (repaired is not null)
         {
             // Without a change the bytes stay what they are; a file does not take in the context that only the command line gave.
@@ -86,43 +111,44 @@ internal static class FixCommand
 
         string? written = repaired is null ? null : target.Output;
         string? undo = repaired is null ? null : target.Undo;
-        if (parsed.GetValue(options.Json))
+        Compression? compression = opened.Compression;
+        return new FileAnswer(repaired is not null && outcome.Repairs.All(step => !step.LosesState) ? ExitCode.Fine : ExitCode.Findings)
         {
-            Standard.Write(stream => FixReport.WriteJson(stream, file, written, undo, outcome, after));
-        }
-        else
-        {
-            FixReport.WriteText(Standard.Out, written, undo, outcome, after);
-            WarnOfCompression(opened);
-        }
-
-        return repaired is not null && outcome.Repairs.All(step => !step.LosesState) ? ExitCode.Fine : ExitCode.Findings;
+            Json = json => FixReport.WriteFields(json, file, written, undo, outcome, after),
+            Text = output =>
+            {
+                FixReport.WriteText(output, written, undo, outcome, after);
+                WarnOfCompression(output, compression);
+            },
+            Rows = [FixReport.RowOf(written, outcome, after)],
+        };
     }
 
     // What a writer did to its own file can be mended without knowing where it goes.
-    private static int RepairDamage(OpenedArtifact opened, string file, Destination target, bool json)
+    private static FileAnswer RepairDamage(OpenedArtifact opened, string file, Destination target)
     {
         Capture repaired = opened.Artifact.Repaired
             ?? throw new UsageException($"fix needs --on HOST: {file} shows no damage that can be mended without one");
         target.Write(opened, opened.Encode(repaired));
-        if (json)
+        ImmutableArray<Finding> findings = opened.Artifact.Findings;
+        Compression? compression = opened.Compression;
+        return new FileAnswer(ExitCode.Fine)
         {
-            Standard.Write(stream => FixReport.WriteDamageJson(stream, file, target.Output, target.Undo, opened.Artifact.Findings));
-        }
-        else
-        {
-            FixReport.WriteDamageText(Standard.Out, target.Output, target.Undo, opened.Artifact.Findings, repaired.Kind);
-            WarnOfCompression(opened);
-        }
-
-        return ExitCode.Fine;
+            Json = json => FixReport.WriteDamageFields(json, file, target.Output, target.Undo, findings),
+            Text = output =>
+            {
+                FixReport.WriteDamageText(output, target.Output, target.Undo, findings, repaired.Kind);
+                WarnOfCompression(output, compression);
+            },
+            Rows = [FixReport.RowOf(target.Output, findings)],
+        };
     }
 
-    private static void WarnOfCompression(OpenedArtifact opened)
+    private static void WarnOfCompression(TextWriter output, Compression? used)
     {
-        if (opened.Compression is { } compression)
+        if (used is { } compression)
         {
-            Standard.Out.WriteLine($"what was written is not compressed; the input is ({compression})");
+            output.WriteLine($"what was written is not compressed; the input is ({compression})");
         }
     }
 
@@ -147,6 +173,9 @@ internal static class FixCommand
         using Stream file = ArtifactInput.OpenStream(path);
         return UndoFileReader.Read(WholeFile.Read(file, Session.Current.Limits.MaxWholeFile).Span, Session.Current.Limits);
     }
+
+    // How states are repaired: for which host, and with what is given.
+    private sealed record Repair(LinuxHost Host, RehearsalOptions Options, GivenContext Given);
 
     // Where a repaired state goes, and what leads back from it.
     private sealed record Destination(string Output, string? Undo, bool Force, OutputMode Mode)

@@ -22,9 +22,11 @@ internal static class LintCommand
         ("any", LintGuest.Any), ("linux", LintGuest.Linux), ("windows", LintGuest.Windows), ("freebsd", LintGuest.FreeBsd), ("openbsd", LintGuest.OpenBsd), ("xen", LintGuest.Xen),
     ];
 
+    // An object of its own, so that a file of that name is another one.
+    private static readonly string SupportedName = new("kvm");
+
     public static Command Create()
     {
-        Argument<string[]> files = new("FILE") { Description = "CPUID dumps, host records, captures with a guest's CPUID, 'local', or - for standard input.", Arity = ArgumentArity.ZeroOrMore };
         Option<string> guest = new("--guest") { Description = "Whose checks count as errors: any, linux (linux-6.12), windows, freebsd, openbsd, xen.", DefaultValueFactory = _ => "any" };
         Option<string?> view = new("--view") { Description = $"What the CPUID is: {string.Join(", ", Views.Select(view => view.Name))}. Without it the format decides." };
         Option<bool> kvm = new("--kvm") { Description = "Look at what this machine's KVM supports." };
@@ -38,10 +40,14 @@ internal static class LintCommand
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
         Option<bool> sarif = new("--sarif") { Description = "Print SARIF 2.1.0 for code hosts instead of text." };
         Option<string?> format = new("--format") { Description = "Read FILE as this format instead of recognising it." };
-        Command command = new("lint", "Find where a CPUID contradicts itself, and say which guest breaks over it.")
+        BatchOptions batch = new("CPUID dumps, host records, captures with a guest's CPUID, 'local', or - for standard input.", json);
+        Command command = new("lint", "Find where a CPUID contradicts itself, and say which guest breaks over it.");
+        batch.AddTo(command);
+        foreach (Option option in new Option[] { guest, view, kvm, host, xfam, xcr0, xss, fix, output, force, json, sarif, format })
         {
-            files, guest, view, kvm, host, xfam, xcr0, xss, fix, output, force, json, sarif, format,
-        };
+            command.Add(option);
+        }
+
         command.SetAction(parsed =>
         {
             LintContext context = new()
@@ -53,30 +59,35 @@ internal static class LintCommand
                 Xcr0 = Set(parsed, xcr0),
                 Xss = Set(parsed, xss),
             };
-            string[] names = parsed.GetValue(files)!;
-            List<LintAnswer> answers = [.. names.Select(file => Answer(file, Open(file, parsed.GetValue(format)), context))];
+            List<string> files = batch.Files(parsed);
             if (parsed.GetValue(kvm))
             {
-                answers.Add(Answer("kvm", Supported(), context));
+                files.Add(SupportedName);
             }
 
-            if (answers.Count == 0)
+            if (files.Count == 0)
             {
                 throw new UsageException("lint needs a FILE, 'local' or --kvm");
             }
 
+            LintAnswer Answer(string file) => LintCommand.Answer(file, Open(file, parsed.GetValue(format), isOption: parsed.GetValue(kvm) && ReferenceEquals(file, SupportedName)), context);
             if (parsed.GetValue(fix))
             {
-                answers = [Fix(answers, parsed.GetValue(output), parsed.GetValue(force))];
+                return files is [var only]
+                    ? new Batch("lint", files, batch.Form(parsed)) { Columns = [] }.Run(_ => ToFileAnswer(Fix(Answer(only), parsed.GetValue(output), parsed.GetValue(force))))
+                    : throw new UsageException("--fix takes one FILE");
             }
 
-            Tell(answers, parsed.GetValue(json), parsed.GetValue(sarif));
-            return answers.Exists(answer => answer.HasError) ? ExitCode.Findings : ExitCode.Fine;
+            return parsed.GetValue(sarif)
+                ? TellSarif(files, Answer)
+                : new Batch("lint", files, batch.Form(parsed)) { Columns = [("TABLE", 9), ("VIEW", 10), ("ERRORS", 6), ("WARNINGS", 8), ("RULES", 0)], VerdictColumn = 2 }.Run(file => ToFileAnswer(Answer(file)));
         });
         return command;
     }
 
-    private static Artifact Open(string file, string? format) => file == "local" ? OfHost(LocalHost.Record("local", probe: false) with { SupportedCpuid = null }) : ArtifactInput.Open(file, format);
+    private static Artifact Open(string file, string? format, bool isOption) =>
+        isOption ? Supported()
+        : file == "local" ? OfHost(LocalHost.Record("local", probe: false) with { SupportedCpuid = null }) : ArtifactInput.Open(file, format);
 
     private static Artifact Supported() =>
         LocalHost.Record("local", probe: false).SupportedCpuid is { } supported
@@ -93,13 +104,9 @@ internal static class LintCommand
             : new LintAnswer(file, artifact.Format, [.. targets.Select(target => new LintResult(target, CpuidLint.Check(target.Dump, target.Context)))]);
     }
 
-    private static LintAnswer Fix(List<LintAnswer> answers, string? output, bool force)
+    private static LintAnswer Fix(LintAnswer answer, string? output, bool force)
     {
-        if (answers is not [{ Results: [{ Target: { } target }, ..] } answer])
-        {
-            throw new UsageException("--fix takes one FILE");
-        }
-
+        LintTarget target = answer.Results[0].Target;
         string path = output ?? throw new UsageException("--fix needs -o OUT");
         AtomicFile.Refuse(path, force);
         MendedCpuid mended = CpuidMend.Mend(target.Dump.Cpuid, target.Context);
@@ -110,20 +117,37 @@ internal static class LintCommand
         return answer with { Mended = mended, Output = path, Results = [new LintResult(target, mended.Remaining)] };
     }
 
-    private static void Tell(List<LintAnswer> answers, bool json, bool sarif)
+    private static FileAnswer ToFileAnswer(LintAnswer answer) => new(answer.HasError ? ExitCode.Findings : ExitCode.Fine)
     {
-        if (sarif)
+        Json = json => LintReport.WriteFields(json, answer),
+        Text = output => LintReport.WriteText(output, [answer]),
+        Rows = [.. LintReport.RowsOf(answer)],
+    };
+
+    // One document, with the rules of all files before their results; what is wrong with a file is said on standard error.
+    private static int TellSarif(List<string> files, Func<string, LintAnswer> answer)
+    {
+        List<LintAnswer> answers = [];
+        int exit = ExitCode.Fine;
+        foreach (string file in files)
         {
-            Standard.Write(stream => LintReport.WriteSarif(stream, answers));
+            try
+            {
+                answers.Add(answer(file));
+                exit = ExitCode.Worse(exit, answers[^1].HasError ? ExitCode.Findings : ExitCode.Fine);
+            }
+#pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
+            catch (Exception error) when (files.Count > 1)
+#pragma warning restore CA1031
+            {
+                Failure failure = Failure.OfOne(error);
+                exit = ExitCode.Worse(exit, failure.Exit);
+                Standard.Error.WriteLine($"xstate: {file}: {failure.Message}");
+            }
         }
-        else if (json)
-        {
-            Standard.Write(stream => LintReport.WriteJson(stream, answers));
-        }
-        else
-        {
-            LintReport.WriteText(Standard.Out, answers);
-        }
+
+        Standard.Write(stream => LintReport.WriteSarif(stream, answers));
+        return exit;
     }
 
     private static LintView ParseView(string name) => Array.Find(Views, view => view.Name == name) is { Name: not null } found

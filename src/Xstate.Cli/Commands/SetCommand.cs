@@ -124,7 +124,7 @@ internal static class SetCommand
     private static Transformed<CapturedState> Apply(
         OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options, out ImmutableArray<Finding> findings)
     {
-        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(ArtifactInput.WithContext(opened.Capture, parsed, options));
+        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(GivenContext.Read(parsed, options).ApplyTo(opened.Capture));
         CapturedState state = (id, complete.States) switch
         {
             (null, [var only]) => only,

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Artifacts;
+using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
@@ -8,56 +9,71 @@ using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate show FILE</c>: what is in an artifact.</summary>
+/// <summary><c>xstate show FILE…</c>: what is in artifacts.</summary>
 internal static class ShowCommand
 {
+    private const string Files =
+        "Artifacts, - for standard input, or --pid N for all threads of a running process. "
+        + "Reading a process stops each thread for a moment: a system call that it waits in, such as epoll_wait, may return EINTR (signal(7)).";
+
     public static Command Create()
     {
-        Argument<string> file = new("FILE")
-        {
-            Description = "An artifact, a directory that criu dump wrote, - for standard input, or --pid N for all threads of a running process. "
-                + "Reading a process stops each thread for a moment: a system call that it waits in, such as epoll_wait, may return EINTR (signal(7)).",
-        };
-        SelectionOptions selection = new();
         CommonOptions options = new();
-        Command command = new("show", "Show what is in a state, a CPUID dump or a host record.") { file };
+        BatchOptions batch = new(Files, options.Json);
+        SelectionOptions selection = new();
+        Command command = new("show", "Show what is in states, CPUID dumps or host records.");
+        batch.AddTo(command);
         selection.AddTo(command);
         options.AddTo(command);
-        command.SetAction(parsed => Run(parsed.GetValue(file)!, selection.Read(parsed), parsed, options));
+        command.SetAction(parsed =>
+        {
+            List<string> files = batch.Files(parsed);
+            if (files.Count == 0)
+            {
+                throw new UsageException("show needs FILE");
+            }
+
+            ShowOptions shown = selection.Read(parsed);
+            GivenContext given = GivenContext.Read(parsed, options);
+            string? format = parsed.GetValue(options.Format);
+            return new Batch("show", files, batch.Form(parsed)) { Columns = [("FORMAT", 14), ("CONTENTS", 40), ("FINDINGS", 0)], VerdictColumn = 1 }
+                .Run(file => Answer(file, ArtifactInput.Open(file, format), shown, given));
+        });
         return command;
     }
 
-    private static int Run(string file, ShowOptions shown, ParseResult parsed, CommonOptions options)
+    private static FileAnswer Answer(string file, Artifact artifact, ShowOptions shown, GivenContext given)
     {
-        Artifact artifact = ArtifactInput.Open(file, parsed.GetValue(options.Format));
-        bool json = parsed.GetValue(options.Json);
-        if (artifact.Capture is { } bare)
+        if (artifact.Capture is not { } bare)
         {
-            Captures.Capture capture = ArtifactInput.WithContext(bare, parsed, options);
-            SelectionOptions.Require(capture, shown);
-            ImmutableArray<Finding> findings = [.. artifact.Findings, .. LintErrors.Of(artifact)];
-            if (json)
-            {
-                Standard.Write(output => ShowReport.WriteJson(output, capture, findings, shown));
-            }
-            else
-            {
-                ShowReport.WriteText(Standard.Out, capture, shown, findings);
-            }
-        }
-        else if (shown.IsSelective)
-        {
-            throw new UsageException($"{file} is {artifact.Format}, which holds no registers to choose from");
-        }
-        else if (json)
-        {
-            Standard.Write(output => CpuReport.WriteJson(output, artifact, LintErrors.Of(artifact)));
-        }
-        else
-        {
-            CpuReport.WriteText(Standard.Out, artifact, LintErrors.Of(artifact));
+            return shown.IsSelective
+                ? throw new UsageException($"{file} is {artifact.Format}, which holds no registers to choose from")
+                : OfProcessors(file, artifact, LintErrors.Of(artifact));
         }
 
-        return ExitCode.Fine;
+        Capture capture = given.ApplyTo(bare);
+        SelectionOptions.Require(capture, shown);
+        ImmutableArray<Finding> findings = [.. artifact.Findings, .. LintErrors.Of(artifact)];
+        return new FileAnswer(ExitCode.Fine)
+        {
+            Json = json =>
+            {
+                json.WriteString("file", file);
+                ShowReport.WriteFields(json, capture, findings, shown);
+            },
+            Text = output => ShowReport.WriteText(output, capture, shown, findings),
+            Rows = [ShowReport.RowOf(capture, findings, shown)],
+        };
     }
+
+    private static FileAnswer OfProcessors(string file, Artifact artifact, ImmutableArray<Finding> more) => new(ExitCode.Fine)
+    {
+        Json = json =>
+        {
+            json.WriteString("file", file);
+            CpuReport.WriteFields(json, artifact, more);
+        },
+        Text = output => CpuReport.WriteText(output, artifact, more),
+        Rows = [CpuReport.RowOf(artifact, more)],
+    };
 }

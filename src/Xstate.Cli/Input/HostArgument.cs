@@ -49,6 +49,13 @@ internal static class HostArgument
             ?? throw new UsageException($"{text} {lack}; append one, as in {text}@linux-6.12, or give it with --kernel"));
     }
 
+    /// <summary>The HOSTs that an argument stands for: a directory or a pattern names many, each with the kernel behind it.</summary>
+    public static IEnumerable<string> Expand(string text)
+    {
+        (string path, string? kernel) = Split(text);
+        return path is "local" or "-" ? [text] : FileTree.Expand([path]).Select(file => kernel is null ? file : $"{file}@{kernel}");
+    }
+
     /// <summary>What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.</summary>
     /// <param name="text">The argument.</param>
     /// <param name="supported">A CPUID artifact with what its KVM supports, or null.</param>
@@ -71,7 +78,7 @@ internal static class HostArgument
     private static (string Path, string? Kernel) Split(string text)
     {
         int at = text.LastIndexOf('@');
-        return at <= 0 || File.Exists(text) ? (text, null) : (text[..at], text[(at + 1)..]);
+        return at <= 0 || Path.Exists(text) ? (text, null) : (text[..at], text[(at + 1)..]);
     }
 
     private static HostRecord OpenRecord(string path, string? layout, string? cpuMap = null)

@@ -71,12 +71,12 @@ internal sealed class RestoreOptions
         return ExitCode.Fine;
     }
 
-    /// <summary>What the command line says about restoring a capture.</summary>
-    public RehearsalOptions Read(ParseResult parsed, Capture capture)
+    /// <summary>What the command line says about restoring; each capture has its own VMM where none is named.</summary>
+    public RehearsalOptions Read(ParseResult parsed)
     {
         return new RehearsalOptions
         {
-            Vmm = parsed.GetValue(_vmm) is not { } vmm ? Restorers.For(capture)
+            Vmm = parsed.GetValue(_vmm) is not { } vmm ? null
                 : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
             PreviousPkru = parsed.GetValue(_vcpuPkru) is { } pkru ? CommonOptions.ParsePkru(pkru, _vcpuPkru.Name) : null,
             PreviousState = parsed.GetValue(_vcpuState) is { } before ? StateOf(before) : null,

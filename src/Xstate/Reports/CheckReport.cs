@@ -26,27 +26,42 @@ public static class CheckReport
 
     /// <summary>Writes the JSON answer.</summary>
     public static void WriteJson(Stream output, string file, IEnumerable<CheckedTarget> targets) =>
-        JsonAnswer.Write(output, "check", json =>
-        {
-            json.WriteString("file", file);
-            json.WriteStartArray("targets");
-            foreach (CheckedTarget target in targets)
-            {
-                WriteTarget(json, target);
-            }
+        JsonAnswer.Write(output, "check", json => WriteFields(json, file, targets, []));
 
-            json.WriteEndArray();
-        });
-
-    /// <summary>Writes the JSON answer for a state that goes nowhere: what can be said of it alone.</summary>
-    public static void WriteFindingsJson(Stream output, string file, IEnumerable<Finding> findings) =>
-        JsonAnswer.Write(output, "check", json =>
+    /// <summary>Writes the fields of the JSON answer behind version and verb.</summary>
+    /// <param name="json">The answer.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="targets">What becomes of it on each host.</param>
+    /// <param name="unread">Hosts that could not be read.</param>
+    public static void WriteFields(Utf8JsonWriter json, string file, IEnumerable<CheckedTarget> targets, IEnumerable<UnreadHost> unread)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(unread);
+        json.WriteString("file", file);
+        json.WriteStartArray("targets");
+        foreach (CheckedTarget target in targets)
         {
-            json.WriteString("file", file);
-            json.WriteStartArray("targets");
-            json.WriteEndArray();
-            JsonAnswer.WriteFindings(json, findings);
-        });
+            WriteTarget(json, target);
+        }
+
+        foreach (UnreadHost host in unread)
+        {
+            json.WriteStartObject();
+            json.WriteString("argument", host.Argument);
+            JsonAnswer.WriteError(json, host.Exit, host.Message);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>Writes the fields of the JSON answer for a state that goes nowhere: what can be said of it alone.</summary>
+    public static void WriteFindingsFields(Utf8JsonWriter json, string file, IEnumerable<Finding> findings)
+    {
+        WriteFields(json, file, [], []);
+        JsonAnswer.WriteFindings(json, findings);
+    }
 
     /// <summary>Writes text for people for a state that goes nowhere.</summary>
     public static void WriteFindingsText(TextWriter output, string file, IReadOnlyCollection<Finding> findings)
@@ -86,6 +101,41 @@ public static class CheckReport
 
             output.WriteLine();
         }
+    }
+
+    /// <summary>What a line of a table says of a target: HOST, KERNEL, VERDICT, WHY.</summary>
+    /// <param name="target">The target.</param>
+    /// <param name="host">What the host is called where several have one name.</param>
+    public static ImmutableArray<string> RowOf(CheckedTarget target, string host)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        TargetOutcome outcome = target.Outcome;
+        return [host, outcome.KernelRead?.Name ?? outcome.Kernel, NameOf(outcome.Verdict), WhyOf(outcome)];
+    }
+
+    /// <summary>What a line of a table says of a state that goes nowhere: VERDICT, WHY.</summary>
+    public static ImmutableArray<string> RowOf(IReadOnlyCollection<Finding> findings)
+    {
+        ArgumentNullException.ThrowIfNull(findings);
+        string[] rules = [.. findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()];
+        return [rules.Length == 0 ? "consistent" : "contradicts", FindingText.Listed(rules)];
+    }
+
+    /// <summary>Why a verdict is what it is, on one line: the refused call and its errno, rules, facts; empty for one that needs no reason.</summary>
+    public static string WhyOf(TargetOutcome outcome)
+    {
+        ArgumentNullException.ThrowIfNull(outcome);
+        if (outcome.Verdict is Verdict.Same or Verdict.Unknown)
+        {
+            string[] facts = [.. outcome.DependsOn.Select(dependency => dependency.Id ?? dependency.Fact)];
+            return facts.Length == 0 ? "" : $"depends on {FindingText.Listed(facts)}";
+        }
+
+        string call = outcome.RefusedCall is null ? "" : outcome.Errno == Errno.None ? $"{outcome.RefusedCall} " : $"{outcome.RefusedCall} {outcome.Errno} ";
+        string[] rules = [.. outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()];
+        string registers = rules.Length > 0 || outcome.Differences.IsEmpty ? FindingText.Listed(rules)
+            : FindingText.Listed([.. outcome.Differences.Select(difference => difference.Register).Distinct()]);
+        return $"{call}{registers}".TrimEnd();
     }
 
     /// <summary>The verdict's name in JSON.</summary>

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Text.Json;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Transforms;
@@ -21,24 +23,29 @@ public sealed record ConvertAnswer(string File, string From, string To, string? 
 /// <summary>Tells what a conversion did.</summary>
 public static class ConvertReport
 {
-    /// <summary>Writes the JSON answer.</summary>
-    public static void WriteJson(Stream output, ConvertAnswer answer)
+    /// <summary>Writes the fields of the JSON answer behind version and verb.</summary>
+    public static void WriteFields(Utf8JsonWriter json, ConvertAnswer answer)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(answer);
+        json.WriteString("file", answer.File);
+        json.WriteString("from", answer.From);
+        json.WriteString("to", answer.To);
+        if (answer.Output is not null)
+        {
+            json.WriteString("output", answer.Output);
+            json.WriteNumber("length", answer.Length);
+        }
+
+        CheckReport.WriteRepairs(json, answer.Steps, "changes");
+        JsonAnswer.WriteFindings(json, answer.Obstacles);
+    }
+
+    /// <summary>What a line of a table says of a conversion: FROM, TO, OUTPUT, WHY.</summary>
+    public static ImmutableArray<string> RowOf(ConvertAnswer answer)
     {
         ArgumentNullException.ThrowIfNull(answer);
-        JsonAnswer.Write(output, "convert", json =>
-        {
-            json.WriteString("file", answer.File);
-            json.WriteString("from", answer.From);
-            json.WriteString("to", answer.To);
-            if (answer.Output is not null)
-            {
-                json.WriteString("output", answer.Output);
-                json.WriteNumber("length", answer.Length);
-            }
-
-            CheckReport.WriteRepairs(json, answer.Steps, "changes");
-            JsonAnswer.WriteFindings(json, answer.Obstacles);
-        });
+        return [answer.From, answer.To, answer.Output ?? "-", FindingText.RulesOf(answer.Obstacles)];
     }
 
     /// <summary>Writes text for people.</summary>

@@ -18,39 +18,65 @@ public static class CpuReport
     /// <param name="output">Where to.</param>
     /// <param name="artifact">What to show.</param>
     /// <param name="more">Findings besides the artifact's own.</param>
-    public static void WriteJson(Stream output, Artifact artifact, ImmutableArray<Finding> more = default)
+    public static void WriteJson(Stream output, Artifact artifact, ImmutableArray<Finding> more = default) =>
+        JsonAnswer.Write(output, "show", json => WriteFields(json, artifact, more));
+
+    /// <summary>Writes the fields of the JSON answer of <c>show</c> behind version, verb and file.</summary>
+    /// <param name="json">The answer.</param>
+    /// <param name="artifact">What to show.</param>
+    /// <param name="more">Findings besides the artifact's own.</param>
+    public static void WriteFields(Utf8JsonWriter json, Artifact artifact, ImmutableArray<Finding> more = default)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(artifact);
+        json.WriteString("format", artifact.Format);
+        if (artifact.Xcrs is { } xcrs)
+        {
+            WriteXcrs(json, xcrs);
+        }
+
+        if (artifact.Host is { } host)
+        {
+            WriteHost(json, host);
+        }
+
+        if (artifact.Cpuid is { } dump)
+        {
+            WriteDump(json, dump);
+        }
+
+        if (artifact.Models is { } models)
+        {
+            ModelReport.WriteJson(json, models);
+        }
+
+        if (artifact.Template is { } template)
+        {
+            ModelReport.WriteJson(json, template);
+        }
+
+        JsonAnswer.WriteFindings(json, [.. artifact.Findings, .. more.IsDefault ? [] : more]);
+    }
+
+    /// <summary>What a line of a table says of an artifact: FORMAT, CONTENTS, FINDINGS.</summary>
+    public static ImmutableArray<string> RowOf(Artifact artifact, ImmutableArray<Finding> more)
     {
         ArgumentNullException.ThrowIfNull(artifact);
-        JsonAnswer.Write(output, "show", json =>
+        string contents = artifact switch
         {
-            json.WriteString("format", artifact.Format);
-            if (artifact.Xcrs is { } xcrs)
-            {
-                WriteXcrs(json, xcrs);
-            }
+            { Host: { } host } => $"{Quotation.Cut(host.Name)}: {ProcessorOf(host.Cpuid)}{((host.KernelName ?? host.Kernel?.ToString()) is { } kernel ? $", {Quotation.Cut(kernel)}" : "")}",
+            { Cpuid: { } dump } => string.Create(CultureInfo.InvariantCulture, $"{dump.Processors.Length} processor{(dump.Processors.Length == 1 ? "" : "s")}: {ProcessorOf(dump.Cpuid)}"),
+            { Xcrs: { } xcrs } => $"XCR0 {xcrs.Xcr0}",
+            { Models: { } models } => string.Create(CultureInfo.InvariantCulture, $"{models.Models.Length} CPU model{(models.Models.Length == 1 ? "" : "s")}"),
+            _ => "",
+        };
+        return [artifact.Format, contents, FindingText.RulesOf([.. artifact.Findings, .. more])];
+    }
 
-            if (artifact.Host is { } host)
-            {
-                WriteHost(json, host);
-            }
-
-            if (artifact.Cpuid is { } dump)
-            {
-                WriteDump(json, dump);
-            }
-
-            if (artifact.Models is { } models)
-            {
-                ModelReport.WriteJson(json, models);
-            }
-
-            if (artifact.Template is { } template)
-            {
-                ModelReport.WriteJson(json, template);
-            }
-
-            JsonAnswer.WriteFindings(json, [.. artifact.Findings, .. more.IsDefault ? [] : more]);
-        });
+    private static string ProcessorOf(CpuidTable cpuid)
+    {
+        ProcessorModel model = ProcessorModel.From(cpuid);
+        return string.Create(CultureInfo.InvariantCulture, $"{Quotation.Cut(cpuid.Vendor)} {model.Family}-{model.Model}-{model.Stepping}, {cpuid.UserComponents | cpuid.SupervisorComponents}");
     }
 
     /// <summary>Writes the host of a record as the answer of a verb.</summary>

@@ -31,6 +31,18 @@ internal static class FindingText
         }
     }
 
+    /// <summary>The rules of errors and warnings on one line, the worst first.</summary>
+    public static string RulesOf(IEnumerable<Finding> findings) => Listed(
+        [.. findings.Where(finding => finding.Severity != Severity.Info).OrderBy(finding => finding.Severity != Severity.Error).Select(finding => finding.Rule.Id).Distinct()]);
+
+    /// <summary>Some names on one line: a few, and how many more.</summary>
+    public static string Listed(IReadOnlyCollection<string> names)
+    {
+        const int most = 3;
+        string more = names.Count > most ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" and {names.Count - most} more") : "";
+        return string.Join(", ", names.Take(most)) + more;
+    }
+
     /// <summary>What the states of a capture are called.</summary>
     public static string UnitOf(CaptureKind kind) => kind == CaptureKind.Process ? "thread" : "vcpu";
 

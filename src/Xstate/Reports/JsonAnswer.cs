@@ -19,16 +19,70 @@ public static class JsonAnswer
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(body);
-        using (Utf8JsonWriter json = new(output, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (Utf8JsonWriter json = CreateWriter(output))
+        {
+            WriteObject(json, verb, body);
+        }
+
+        output.WriteByte((byte)'\n');
+    }
+
+    /// <summary>Writes one answer as one line.</summary>
+    /// <param name="output">Where to; not closed.</param>
+    /// <param name="verb">The verb that answers.</param>
+    /// <param name="body">Writes the fields after the first two.</param>
+    public static void WriteLine(Stream output, string verb, Action<Utf8JsonWriter> body)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(body);
+        using (Utf8JsonWriter json = new(output, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            WriteObject(json, verb, body);
+        }
+
+        output.WriteByte((byte)'\n');
+    }
+
+    /// <summary>
+    /// Writes the answers for several files as one: each is the object that its file alone would have, and is on its way before the next one
+    /// is made.
+    /// </summary>
+    /// <param name="output">Where to; not closed.</param>
+    /// <param name="verb">The verb that answers.</param>
+    /// <param name="answers">For each file what writes its fields after the first two.</param>
+    public static void WriteFiles(Stream output, string verb, IEnumerable<Action<Utf8JsonWriter>> answers)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(answers);
+        using (Utf8JsonWriter json = CreateWriter(output))
         {
             json.WriteStartObject();
-            json.WriteNumber("schemaVersion", SchemaVersion);
-            json.WriteString("verb", verb);
-            body(json);
+            WriteHead(json, verb);
+            json.WriteStartArray("files");
+            foreach (Action<Utf8JsonWriter> answer in answers)
+            {
+                WriteObject(json, verb, answer);
+                json.Flush();
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         }
 
         output.WriteByte((byte)'\n');
+    }
+
+    /// <summary>Writes what stands in place of an answer where there is none: <c>"error":{"exit":3,"message":…}</c>.</summary>
+    /// <param name="json">The answer.</param>
+    /// <param name="exit">The exit code that it alone would have.</param>
+    /// <param name="message">What is wrong.</param>
+    public static void WriteError(Utf8JsonWriter json, int exit, string message)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        json.WriteStartObject("error");
+        json.WriteNumber("exit", exit);
+        json.WriteString("message", message);
+        json.WriteEndObject();
     }
 
     /// <summary>Writes an array of findings under a name.</summary>
@@ -53,6 +107,23 @@ public static class JsonAnswer
         {
             json.WriteString(name, value);
         }
+    }
+
+    private static Utf8JsonWriter CreateWriter(Stream output) =>
+        new(output, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
+    private static void WriteObject(Utf8JsonWriter json, string verb, Action<Utf8JsonWriter> body)
+    {
+        json.WriteStartObject();
+        WriteHead(json, verb);
+        body(json);
+        json.WriteEndObject();
+    }
+
+    private static void WriteHead(Utf8JsonWriter json, string verb)
+    {
+        json.WriteNumber("schemaVersion", SchemaVersion);
+        json.WriteString("verb", verb);
     }
 
     private static void Write(Utf8JsonWriter json, Finding finding)

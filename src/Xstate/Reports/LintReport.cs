@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 using Xstate.Findings;
 using Xstate.Lint;
@@ -30,28 +32,16 @@ public static class LintReport
 {
     private const string Detail = "       ";
 
-    /// <summary>Writes the JSON answer of one file, or of several under <c>files</c>.</summary>
-    public static void WriteJson(Stream output, IReadOnlyList<LintAnswer> answers)
+    /// <summary>What a line of a table says of each CPUID of a file: TABLE, VIEW, ERRORS, WARNINGS, RULES.</summary>
+    public static IEnumerable<ImmutableArray<string>> RowsOf(LintAnswer answer)
     {
-        ArgumentNullException.ThrowIfNull(answers);
-        JsonAnswer.Write(output, "lint", json =>
-        {
-            if (answers.Count == 1)
-            {
-                WriteFields(json, answers[0]);
-                return;
-            }
-
-            json.WriteStartArray("files");
-            foreach (LintAnswer answer in answers)
-            {
-                json.WriteStartObject();
-                WriteFields(json, answer);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-        });
+        ArgumentNullException.ThrowIfNull(answer);
+        return answer.Results.Select(result => ImmutableArray.Create(
+            result.Target.Label.Length == 0 ? "-" : result.Target.Label,
+            NameOf(result.Target.Context.View),
+            Count(result, Severity.Error),
+            Count(result, Severity.Warning),
+            FindingText.RulesOf(result.Findings.Select(finding => finding.ToFinding()))));
     }
 
     /// <summary>Writes text for people.</summary>
@@ -128,8 +118,11 @@ public static class LintReport
         _ => throw new ArgumentOutOfRangeException(nameof(view), view, "not one view"),
     };
 
-    private static void WriteFields(Utf8JsonWriter json, LintAnswer answer)
+    /// <summary>Writes the fields of the JSON answer of one file behind version and verb.</summary>
+    public static void WriteFields(Utf8JsonWriter json, LintAnswer answer)
     {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(answer);
         json.WriteString("file", answer.File);
         json.WriteString("format", answer.Format);
         json.WriteString("view", answer.Results.Count == 0 ? null : NameOf(answer.Results[0].Target.Context.View));
@@ -161,6 +154,9 @@ public static class LintReport
             json.WriteNumber("remaining", mended.Remaining.Length);
         }
     }
+
+    private static string Count(LintResult result, Severity severity) =>
+        result.Findings.Count(finding => finding.Severity == severity).ToString(CultureInfo.InvariantCulture);
 
     private static void Write(Utf8JsonWriter json, LintFinding finding, LintTarget target)
     {

@@ -17,26 +17,43 @@ public static class ShowReport
     /// <param name="capture">The capture.</param>
     /// <param name="noticed">What its decoder noticed.</param>
     /// <param name="options">What of it is shown.</param>
-    public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null, ShowOptions? options = null)
+    public static void WriteJson(Stream output, Capture capture, IEnumerable<Finding>? noticed = null, ShowOptions? options = null) =>
+        JsonAnswer.Write(output, "show", json => WriteFields(json, capture, noticed, options));
+
+    /// <summary>Writes the fields of the JSON answer behind version, verb and file.</summary>
+    /// <param name="json">The answer.</param>
+    /// <param name="capture">The capture.</param>
+    /// <param name="noticed">What its decoder noticed.</param>
+    /// <param name="options">What of it is shown.</param>
+    public static void WriteFields(Utf8JsonWriter json, Capture capture, IEnumerable<Finding>? noticed = null, ShowOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(json);
         options ??= ShowOptions.Default;
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         bool process = complete.Kind == CaptureKind.Process;
-        JsonAnswer.Write(output, "show", json =>
+        json.WriteString("format", complete.Format);
+        JsonAnswer.WriteOptional(json, "note", complete.Note);
+        JsonAnswer.WriteOptional(json, "source", complete.Source?.Value.Name);
+        SignalFrameText.WriteAnnounced(json, complete);
+        json.WriteStartArray(process ? "threads" : "vcpus");
+        foreach (CapturedState state in Chosen(complete, options))
         {
-            json.WriteString("format", complete.Format);
-            JsonAnswer.WriteOptional(json, "note", complete.Note);
-            JsonAnswer.WriteOptional(json, "source", complete.Source?.Value.Name);
-            SignalFrameText.WriteAnnounced(json, complete);
-            json.WriteStartArray(process ? "threads" : "vcpus");
-            foreach (CapturedState state in Chosen(complete, options))
-            {
-                WriteState(json, state, process, options);
-            }
+            WriteState(json, state, process, options);
+        }
 
-            json.WriteEndArray();
-            JsonAnswer.WriteFindings(json, Told(complete, [.. noticed ?? [], .. findings], options));
-        });
+        json.WriteEndArray();
+        JsonAnswer.WriteFindings(json, Told(complete, [.. noticed ?? [], .. findings], options));
+    }
+
+    /// <summary>What a line of a table says of a capture: FORMAT, CONTENTS, FINDINGS.</summary>
+    public static ImmutableArray<string> RowOf(Capture capture, IEnumerable<Finding> noticed, ShowOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(capture);
+        ArgumentNullException.ThrowIfNull(options);
+        (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
+        StateComponentSet used = complete.States.Aggregate(StateComponentSet.Empty, (set, state) => set | state.ReadArea().XstateBv);
+        string states = string.Create(CultureInfo.InvariantCulture, $"{complete.States.Length} {FindingText.UnitOf(complete.Kind)}{(complete.States.Length == 1 ? "" : "s")}");
+        return [complete.Format, $"{states}, {used}", FindingText.RulesOf(Told(complete, [.. noticed, .. findings], options))];
     }
 
     /// <summary>Writes text for people.</summary>
