@@ -39,6 +39,14 @@ public class BatchTests
     }
 
     [Fact]
+    public async Task What_makes_no_sense_for_the_verb_is_usage_alone_and_unreadable_among_others()
+    {
+        Assert.Equal(2, (await XstateProcess.Run("check", "samples/hosts/intel-haswell.json", "--on", Host)).ExitCode);
+        Assert.Equal(3, (await XstateProcess.Run("check", "samples/hosts/intel-haswell.json", "samples/captures/leaked-pkru.json", "--on", Host)).ExitCode);
+        Assert.Equal(3, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host, "samples/hosts/intel-haswell.json")).ExitCode);
+    }
+
+    [Fact]
     public async Task One_bad_host_alone_fails_as_ever()
     {
         Assert.Equal(3, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "missing.json@linux-6.12")).ExitCode);
@@ -135,10 +143,11 @@ public class BatchTests
         using Scratch scratch = new();
         string odd = scratch.Copy("samples/captures/leaked-pkru.json", "*.json");
         scratch.Copy("samples/captures/stale-pkru.json", "other.json");
-        byte[] list = System.Text.Encoding.UTF8.GetBytes($"{odd}{end}samples/captures/stale-pkru.json{end}");
+        string missing = scratch.PathOf("o*.json");
+        byte[] list = System.Text.Encoding.UTF8.GetBytes($"{odd}{end}samples/captures/stale-pkru.json{end}{missing}{end}");
         XstateProcess run = await XstateProcess.Run(list, "show", "--files-from", "-", "--jsonl");
-        Assert.Equal(0, run.ExitCode);
-        Assert.Equal([odd, "samples/captures/stale-pkru.json"], FilesOf(run));
+        Assert.Equal(3, run.ExitCode);
+        Assert.Equal([odd, "samples/captures/stale-pkru.json", missing], FilesOf(run));
     }
 
     [Fact]
