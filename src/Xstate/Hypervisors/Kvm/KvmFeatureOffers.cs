@@ -72,7 +72,8 @@ internal static class KvmFeatureOffers
         .. Always(Avx512Vbmi, Avx512Vbmi2, Avx512Vnni, Avx512Bitalg, Avx512Vpopcntdq, Gfni, Vaes, Vpclmulqdq),
         .. Always(Umip, Pku, La57, Rdpid, Cldemote, Movdiri, Movdir64b),
         new(Waitpkg, Releases.All, Condition.VmxHost),
-        .. Since(6, 18, CetSs, CetIbt),
+        // CET hangs on IA32_XSS too: WithoutForeignCet has its kernels.
+        .. Always(CetSs, CetIbt),
 
         .. Always(Avx5124vnniw, Avx5124fmaps, Fsrm, Avx512Vp2intersect, MdClear, Serialize, Tsxldtrk, IbrsIbpb, Stibp, Ssbd),
         new(ArchCapabilities, Releases.All, Condition.Emulated),
