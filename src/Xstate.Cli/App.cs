@@ -69,6 +69,7 @@ internal static class App
             SetCommand.Create(),
             LintCommand.Create(),
             MakeCpuidCommand.Create(),
+            PoolCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),

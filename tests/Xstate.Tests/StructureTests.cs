@@ -85,6 +85,7 @@ public partial class StructureTests
             ["src/Xstate/Captures/CpuidDump.cs"] = "says which leaves a dump lacks",
             ["src/Xstate/Captures/CpuModelHost.cs"] = "writes leaf 0xD of a CPU model",
             ["src/Xstate/Captures/XsaveLeafCompletion.cs"] = "takes leaf 0xD from another dump",
+            ["src/Xstate/Fleet/HostKey.cs"] = "compares leaf 0xD of hosts as a whole",
             ["src/Xstate/Hypervisors/Kvm/PvmCpuid.cs"] = "rewrites leaf 0xD as kvm_pvm does",
             ["src/Xstate/Hypervisors/Kvm/RuntimeCpuid.cs"] = "rewrites the leaves that KVM keeps up to date",
             ["src/Xstate/Hypervisors/Kvm/SupportedCpuid.cs"] = "writes leaf 0xD as KVM does",

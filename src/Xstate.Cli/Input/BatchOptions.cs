@@ -1,13 +1,10 @@
 using System.CommandLine;
-using System.Text;
 
 namespace Xstate.Cli.Input;
 
 /// <summary>FILE as often as wanted, and how the answers for several are printed: the same for every verb that takes files one by one.</summary>
 internal sealed class BatchOptions
 {
-    private const int MaxListLength = 256 << 20;
-
     private readonly Argument<string[]> _files;
 
     private readonly Option<string?> _list = new("--files-from")
@@ -48,30 +45,7 @@ internal sealed class BatchOptions
     public List<string> Files(ParseResult parsed)
     {
         List<string> files = FileTree.Expand(parsed.GetValue(_files) ?? []);
-        if (parsed.GetValue(_list) is { } list)
-        {
-            files.AddRange(FileTree.Expand(ReadList(list), isPattern: false));
-        }
-
+        files.AddRange(FileList.Read(parsed.GetValue(_list)));
         return files;
-    }
-
-    private static IEnumerable<string> ReadList(string path)
-    {
-        using Stream stream = ArtifactInput.OpenStream(path);
-        using MemoryStream bytes = new();
-        byte[] buffer = new byte[1 << 16];
-        for (int read = stream.Read(buffer); read > 0; read = stream.Read(buffer))
-        {
-            bytes.Write(buffer, 0, read);
-            if (bytes.Length > MaxListLength)
-            {
-                throw new UsageException($"--files-from takes a list of at most {MaxListLength} bytes");
-            }
-        }
-
-        string text = Encoding.UTF8.GetString(bytes.GetBuffer(), 0, (int)bytes.Length);
-        char end = text.Contains('\0', StringComparison.Ordinal) ? '\0' : '\n';
-        return text.Split(end).Select(line => end == '\n' ? line.TrimEnd('\r') : line).Where(line => line.Length > 0);
     }
 }

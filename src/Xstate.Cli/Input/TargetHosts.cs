@@ -9,7 +9,7 @@ namespace Xstate.Cli.Input;
 /// <summary>The HOSTs of the command line, each read once. Among several, what is wrong with one is said of it, and the others answer.</summary>
 internal sealed class TargetHosts
 {
-    private TargetHosts(ImmutableArray<TargetHost> all, ImmutableArray<UnreadHost> unread)
+    private TargetHosts(ImmutableArray<TargetHost> all, ImmutableArray<UnreadInput> unread)
     {
         All = all;
         Unread = unread;
@@ -19,7 +19,7 @@ internal sealed class TargetHosts
     public ImmutableArray<TargetHost> All { get; }
 
     /// <summary>Those that could not.</summary>
-    public ImmutableArray<UnreadHost> Unread { get; }
+    public ImmutableArray<UnreadInput> Unread { get; }
 
     /// <summary>Characters of the longest name.</summary>
     public int WidestName => All.Select(host => host.Name.Length).DefaultIfEmpty().Max();
@@ -35,7 +35,7 @@ internal sealed class TargetHosts
     public static TargetHosts Open(IReadOnlyList<string> arguments, RestoreOptions restore, CommonOptions options, ParseResult parsed)
     {
         List<(string Argument, LinuxHost Host)> hosts = [];
-        ImmutableArray<UnreadHost>.Builder unread = ImmutableArray.CreateBuilder<UnreadHost>();
+        ImmutableArray<UnreadInput>.Builder unread = ImmutableArray.CreateBuilder<UnreadInput>();
         foreach (string argument in arguments)
         {
             try
@@ -47,7 +47,7 @@ internal sealed class TargetHosts
 #pragma warning restore CA1031
             {
                 Failure failure = Failure.OfOne(error);
-                unread.Add(new UnreadHost(argument, failure.Exit, failure.Message));
+                unread.Add(new UnreadInput(argument, failure.Exit, failure.Message));
             }
         }
 
@@ -60,7 +60,7 @@ internal sealed class TargetHosts
     /// <summary>Says on standard error what could not be read.</summary>
     public void TellUnread()
     {
-        foreach (UnreadHost host in Unread)
+        foreach (UnreadInput host in Unread)
         {
             Standard.Error.WriteLine($"xstate: {host.Argument}: {host.Message}");
         }

@@ -33,7 +33,7 @@ public static class CheckReport
     /// <param name="file">The file.</param>
     /// <param name="targets">What becomes of it on each host.</param>
     /// <param name="unread">Hosts that could not be read.</param>
-    public static void WriteFields(Utf8JsonWriter json, string file, IEnumerable<CheckedTarget> targets, IEnumerable<UnreadHost> unread)
+    public static void WriteFields(Utf8JsonWriter json, string file, IEnumerable<CheckedTarget> targets, IEnumerable<UnreadInput> unread)
     {
         ArgumentNullException.ThrowIfNull(json);
         ArgumentNullException.ThrowIfNull(targets);
@@ -45,7 +45,7 @@ public static class CheckReport
             WriteTarget(json, target);
         }
 
-        foreach (UnreadHost host in unread)
+        foreach (UnreadInput host in unread)
         {
             json.WriteStartObject();
             json.WriteString("argument", host.Argument);

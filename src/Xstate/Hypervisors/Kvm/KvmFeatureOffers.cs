@@ -17,6 +17,10 @@ internal static class KvmFeatureOffers
         .GroupBy(offer => (offer.Feature.Leaf, offer.Feature.Subleaf, offer.Feature.Register))
         .ToFrozenDictionary(group => group.Key, group => group.ToImmutableArray());
 
+    // With those of whole leaves (SupportedCpuid).
+    private static readonly ImmutableArray<Releases> Eras =
+        [.. Rows().Select(offer => offer.Releases).Concat([Releases.From(5, 17), Releases.From(6, 8), Releases.From(6, 13)]).DistinctBy(releases => releases.ToString())];
+
     private enum Condition
     {
         HostHas,
@@ -49,9 +53,18 @@ internal static class KvmFeatureOffers
         return answer;
     }
 
+    /// <summary>Whether KVM on a host offers a feature to guests if the processor has it.</summary>
+    internal static bool Knows(LinuxHost host, CpuidFeature feature) =>
+        Filter(host, feature.Leaf, feature.Subleaf, feature.Register, uint.MaxValue) is { } offered && (offered >> feature.Bit & 1) != 0;
+
     // A kernel without a release, which a caller made by behaviours alone, is taken as the newest.
     internal static bool IsKnownTo(KernelRelease? release, Releases releases) =>
         release is not { } known || releases.Of(known) != Knowledge.Absent;
+
+    /// <summary>
+    /// Which of the offers that came with a release a kernel knows: kernels that know the same ones answer KVM_GET_SUPPORTED_CPUID alike.
+    /// </summary>
+    internal static string EraOf(KernelRelease? release) => string.Concat(Eras.Select(since => IsKnownTo(release, since) ? '1' : '0'));
 
     private static IEnumerable<Offer> Rows() =>
     [

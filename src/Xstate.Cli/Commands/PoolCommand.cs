@@ -1,0 +1,108 @@
+using System.CommandLine;
+using Xstate.Artifacts;
+using Xstate.Captures;
+using Xstate.Cli.Input;
+using Xstate.Cli.Output;
+using Xstate.Fleet;
+using Xstate.Hypervisors;
+using Xstate.Rehearsal;
+using Xstate.Reports;
+
+namespace Xstate.Cli.Commands;
+
+/// <summary><c>xstate pool HOST…</c>: who can go where in a fleet, what all hosts can give, and what each of them costs.</summary>
+internal static class PoolCommand
+{
+    public static Command Create()
+    {
+        Argument<string[]> hosts = new("HOST")
+        {
+            Arity = ArgumentArity.OneOrMore,
+            Description = $"Host records, CPUID dumps or 'local', with @linux-X.Y behind each to name the kernel. {FileTree.Rules}",
+        };
+        Option<string[]> captures = new("--captures") { Description = "States of the VMs of the fleet: files, directories, patterns.", AllowMultipleArgumentsPerToken = true };
+        Option<string?> list = new("--captures-from") { Description = "Also take the captures of a list: a name a line, or each ended by a zero byte; - is standard input." };
+        Option<string?> upgrade = new("--upgrade-to") { Description = "Look for an order in which all hosts can get this kernel, one class at a time, without stranding a VM." };
+        Option<bool> csv = new("--csv") { Description = "Print the matrix as CSV." };
+        RestoreOptions restore = new();
+        CommonOptions options = new();
+        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, upgrade, csv };
+        restore.AddTo(command);
+        options.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            if (restore.ListsVmms(parsed))
+            {
+                return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
+            }
+
+            KernelBehavior? kernel = parsed.GetValue(upgrade) is { } named ? KernelArgument.ParseOption(named) : null;
+            string[] arguments = [.. parsed.GetValue(hosts)!.SelectMany(HostArgument.Expand).Distinct()];
+            RehearsalOptions rehearsal = restore.Read(parsed);
+            GivenContext given = GivenContext.Read(parsed, options);
+            TargetHosts targets = TargetHosts.Open(arguments, restore, options, parsed);
+            if (targets.All.IsEmpty)
+            {
+                throw new UsageException($"none of the hosts can be read: {targets.Unread[0].Argument}: {targets.Unread[0].Message}");
+            }
+
+            PoolBuilder builder = new(targets.All.Select(target => new PoolHost(target.Argument, target.Host)), rehearsal);
+            List<string> files = FileTree.Expand(parsed.GetValue(captures) ?? []);
+            files.AddRange(FileList.Read(parsed.GetValue(list)));
+            List<UnreadInput> unread = AddCaptures(builder, files, parsed.GetValue(options.Format), given);
+            Pool pool = builder.Build();
+            PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null ? null : pool.PlanUpgrade(kernel)) { UnreadHosts = targets.Unread, UnreadCaptures = unread };
+            Tell(answer, parsed.GetValue(options.Json), parsed.GetValue(csv));
+            return unread.Concat(targets.Unread).Aggregate(ExitCode.Fine, (worst, input) => ExitCode.Worse(worst, input.Exit));
+        });
+        return command;
+    }
+
+    private static List<UnreadInput> AddCaptures(PoolBuilder builder, List<string> files, string? format, GivenContext given)
+    {
+        List<UnreadInput> unread = [];
+        using ProgressLine? progress = ProgressLine.OnTerminal();
+        for (int i = 0; i < files.Count; i++)
+        {
+            progress?.Show($"{i} of {files.Count} captures");
+            try
+            {
+                Artifact artifact = ArtifactInput.Open(files[i], format);
+                Capture capture = artifact.Capture ?? throw new UsageException($"{files[i]} is {artifact.Format}, which holds no extended state");
+                builder.Add(files[i], given.ApplyTo(capture));
+            }
+#pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                Failure failure = Failure.OfOne(error);
+                unread.Add(new UnreadInput(files[i], failure.Exit, failure.Message));
+            }
+        }
+
+        return unread;
+    }
+
+    private static void Tell(PoolAnswer answer, bool json, bool csv)
+    {
+        if (json)
+        {
+            Standard.Write(output => JsonAnswer.Write(output, "pool", writer => PoolReport.WriteFields(writer, answer)));
+            return;
+        }
+
+        if (csv)
+        {
+            PoolReport.WriteCsv(Standard.Out, answer);
+        }
+        else
+        {
+            PoolText.Write(Standard.Out, answer);
+        }
+
+        foreach (UnreadInput input in answer.UnreadHosts.Concat(answer.UnreadCaptures))
+        {
+            Standard.Error.WriteLine($"xstate: {input.Argument}: {input.Message}");
+        }
+    }
+}

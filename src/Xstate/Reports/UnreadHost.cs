@@ -1,7 +1,0 @@
-namespace Xstate.Reports;
-
-/// <summary>A HOST that could not be read, among others that could.</summary>
-/// <param name="Argument">HOST as it was asked for.</param>
-/// <param name="Exit">The exit code that it alone would have.</param>
-/// <param name="Message">What is wrong.</param>
-public sealed record UnreadHost(string Argument, int Exit, string Message);
