@@ -70,7 +70,7 @@ public class PoolTests
     public void Who_is_pinned_is_who_no_other_host_takes()
     {
         int pinned = 0;
-        for (int i = 0; i < Fleets; i++)
+        for (int i = 0; i < Fleets * 8; i++)
         {
             RandomFleet fleet = new((ulong)(2_000 + i), maxHosts: 6, maxCaptures: 12);
             Pool pool = fleet.Build();
@@ -93,7 +93,7 @@ public class PoolTests
     [Fact]
     public void What_a_class_costs_is_what_the_pool_without_it_has_more()
     {
-        for (int i = 0; i < Fleets; i++)
+        for (int i = 0; i < Fleets * 8; i++)
         {
             Pool pool = new RandomFleet((ulong)(3_000 + i), maxHosts: 10, maxCaptures: 0).Build();
             foreach (HostClass one in pool.Classes.Where(_ => pool.Classes.Length > 1))
