@@ -9,6 +9,26 @@ public sealed class ConvertAndSetCommandTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
+    public async Task A_CPUID_without_leaves_is_not_written_as_a_dump_that_nobody_reads()
+    {
+        // struct kvm_cpuid2 with nent 0.
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        string output = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        await File.WriteAllBytesAsync(path, new byte[8], TestContext.Current.CancellationToken);
+        try
+        {
+            XstateProcess run = await XstateProcess.Run("convert", path, "--format", "kvm_cpuid2", "--to", "cpuid-r", "-o", output);
+            Assert.Equal(2, run.ExitCode);
+            Assert.Contains("the CPUID has no leaf", run.Error, StringComparison.Ordinal);
+            Assert.False(File.Exists(output));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
     public async Task A_compacted_capture_becomes_a_raw_image_with_the_same_registers()
     {
         string image = PathOf("image");

@@ -65,6 +65,53 @@ public sealed partial class LiveProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_written_of_a_running_process_is_its_owner_s()
+    {
+        // Whatever the umask gives others, and as it was where a file is replaced.
+        using Scratch scratch = new();
+        foreach (string format in (string[])["xstate-capture", "kvm_xsave"])
+        {
+            XstateProcess run = await Shell.Run($"umask 000; xstate convert --pid {Pid} --to {format} -o {scratch.PathOf(format)}; exit $?");
+            Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), run.Error);
+            Assert.True(run.ExitCode == 0, run.Error);
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(scratch.PathOf(format)));
+        }
+
+        // There is no file to write back, changed or not.
+        foreach (string line in (string[])[$"set --pid {Pid} mxcsr=0x1f81", $"fix --pid {Pid} --on local", $"fix --pid {Pid}"])
+        {
+            XstateProcess refused = await Shell.Run($"umask 000; xstate {line} -o {scratch.PathOf("none")}; exit $?");
+            Assert.Equal(2, refused.ExitCode);
+            Assert.Contains("a running process", refused.Error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(["kvm_xsave", "xstate-capture"], scratch.Names);
+        AssertUntouched();
+    }
+
+    [Fact]
+    public async Task The_frame_of_a_signal_that_a_process_was_told_is_shown_and_held_against_this_processor_s()
+    {
+        byte[] auxv = await File.ReadAllBytesAsync($"/proc/{Pid}/auxv", TestContext.Current.CancellationToken);
+        ulong? told = null;
+        for (int at = 0; at + 16 <= auxv.Length; at += 16)
+        {
+            told = BitConverter.ToUInt64(auxv, at) == 51 ? BitConverter.ToUInt64(auxv, at + 8) : told;
+        }
+
+        Assert.SkipUnless(told is not null, "the kernel tells it since 5.14");
+        XstateProcess text = await Traced("show", "--pid", Pid);
+        Assert.Contains($"AT_MINSIGSTKSZ {told}: ", text.Output, StringComparison.Ordinal);
+        Assert.Contains("neither cores nor /proc and ptrace tell which alternate stacks threads have", text.Output, StringComparison.Ordinal);
+
+        // It started here: what it was told is what this processor's frames take.
+        Assert.DoesNotContain("XS1012", text.Output, StringComparison.Ordinal);
+        JsonElement host = (await XstateProcess.Run("host", "--json")).Json;
+        Assert.Equal(told, (await Traced("show", "--pid", Pid, "--json")).Json.GetProperty("minSignalStack").GetUInt64());
+        Assert.Equal(told, host.GetProperty("processor").GetProperty("signalFrame").GetProperty("minSignalStack").GetUInt64());
+    }
+
+    [Fact]
     public async Task Gdb_prints_the_same_registers()
     {
         XstateProcess run = await Traced("show", "--pid", Pid, "--json");

@@ -3,7 +3,7 @@ using Xstate.Fuzz;
 using Xstate.Tests.Artifacts.Mutations;
 using Xstate.Tests.Support;
 
-// xstate-fuzz open|verbs|scenarios [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them
+// xstate-fuzz open|verbs|scenarios|texts [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them
 // runs alone. Exit code 1 when something was found. xstate-fuzz scenario FILE: one file of scenarios. xstate-fuzz coverage: for a fuzzer
 // that is guided by coverage, which begins with the files of xstate-fuzz seeds FOLDER.
 const int defaultCount = 1000;
@@ -28,6 +28,17 @@ switch (kind)
         scenarios.Run(first, count);
         Console.WriteLine(scenarios.Report());
         return End(scenarios.Defects);
+    case "texts":
+        using (TextFuzzer texts = new())
+        {
+            // Each place once; more cases than places begin anew.
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{texts.Places} places"));
+            count = args.Length > 2 ? count : texts.Places - first;
+            texts.Run(first, count);
+            Console.WriteLine(texts.Report());
+            return End(texts.Defects);
+        }
+
     case "scenario" when args.Length == 2:
         // One file, such as a finding, held against the same promises.
         byte[] file = File.ReadAllBytes(args[1]);
@@ -44,7 +55,7 @@ switch (kind)
         return 0;
     default:
         Console.Error.WriteLine(
-            "which? open, verbs or scenarios, then the first case and how many; scenario FILE; coverage, for a fuzzer; seeds FOLDER");
+            "which? open, verbs, scenarios or texts, then the first case and how many; scenario FILE; coverage, for a fuzzer; seeds FOLDER");
         return 2;
 }
 

@@ -94,6 +94,7 @@ internal static class FixCommand
     {
         target.Refuse();
         using OpenedArtifact opened = OpenedArtifact.Open(file, format);
+        opened.RequireFile();
         if (repair is null)
         {
             return RepairDamage(opened, file, target);

@@ -74,15 +74,26 @@ internal sealed class OpenedArtifact : IDisposable
         }
     }
 
-    /// <summary>The changes that make the file hold a changed capture.</summary>
-    /// <exception cref="UsageException">The format cannot take them.</exception>
-    public ImmutableArray<ArtifactPatch> Encode(Capture changed)
+    /// <summary>Refuses what has no bytes to write back, changed or as they are: a directory, a running process.</summary>
+    /// <exception cref="UsageException">It is one.</exception>
+    public void RequireFile()
     {
         if (Artifact.Format == CriuImages.Format)
         {
             throw new UsageException($"{_path} is a directory: change the image of one thread, {Path.Combine(_path, "core-N.img")}");
         }
 
+        if (ReferenceEquals(Content, Stream.Null))
+        {
+            throw new UsageException($"{_path} is a running process, which is no file to write back; check rehearses it, set changes it, convert writes its registers");
+        }
+    }
+
+    /// <summary>The changes that make the file hold a changed capture.</summary>
+    /// <exception cref="UsageException">The format cannot take them.</exception>
+    public ImmutableArray<ArtifactPatch> Encode(Capture changed)
+    {
+        RequireFile();
         try
         {
             return Artifact.Encode(changed, Content, _options);

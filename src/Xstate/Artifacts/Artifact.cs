@@ -206,10 +206,14 @@ public sealed record Artifact
             }
         }
 
-        // An image with a hostile header is still an image: its length is all that a kernel asks for before it looks inside.
-        return KvmXsaveReader.RecognizesLength(source.Length)
-            ? Find(KvmXsaveReader.Format)
-            : throw new MalformedArtifactException("artifact", 0, $"{source.Length} bytes that begin {Quotation.Of(source.Head)}", $"one of {Names}");
+        // An image with a hostile header is still an image, and its length is all that a kernel asks for before it looks inside.
+        if (KvmXsaveReader.RecognizesDamaged(source.Head, source.Length))
+        {
+            return Find(KvmXsaveReader.Format);
+        }
+
+        string hint = source.Length == KvmXsaveReader.MinLength ? $" ({KvmXsaveReader.Format} by its length, but no field of an XSAVE header is possible; --format reads it as one)" : "";
+        throw new MalformedArtifactException("artifact", 0, $"{source.Length} bytes that begin {Quotation.Of(source.Head)}", $"one of {Names}{hint}");
     }
 
     // A format whose decoder wants all of the bytes at once: small by nature.

@@ -49,7 +49,7 @@ public static class ArtifactConversion
         ArgumentNullException.ThrowIfNull(dump);
         return format switch
         {
-            CpuidRawReader.Format => CpuidRawWriter.Write(dump),
+            CpuidRawReader.Format => Raw(dump),
             HostFileReader.Format => HostFileWriter.Write(dump.ToHostRecord(name, new Provenance(FactSource.Artifact, $"converted from {dump.Format}"))),
             _ => Write(dump.Cpuid, format),
         };
@@ -68,9 +68,14 @@ public static class ArtifactConversion
     private static byte[] Write(CpuidTable cpuid, string format) => format switch
     {
         KvmCpuid2Reader.Format => KvmCpuid2Writer.Write(KvmCpuid2Blob.From(cpuid)),
-        CpuidRawReader.Format => CpuidRawWriter.Write(CpuidDump.Create(format, [new CpuidProcessor("CPU", cpuid)], [])),
+        CpuidRawReader.Format => Raw(CpuidDump.Create(format, [new CpuidProcessor("CPU", cpuid)], [])),
         _ => throw NoSuchFormat("CPUID dump", format),
     };
+
+    // A dump without a line of values is not recognised by anybody, and would say nothing.
+    private static byte[] Raw(CpuidDump dump) =>
+        dump.Processors.Any(processor => processor.Cpuid.Entries.Length > 0) ? CpuidRawWriter.Write(dump)
+            : throw new NotSupportedException($"the CPUID has no leaf; {CpuidRawReader.Format} would be empty");
 
     private static CapturedState Only(Capture capture, string format) => capture.States is [var only]
         ? only

@@ -3,7 +3,6 @@ using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
-using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Transforms;
 
@@ -24,7 +23,6 @@ public static class ProcessRehearsal
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         RestoreRehearsal.AddLost(findings, known);
         CriuRelease release = options.Criu ?? ReleaseFor(known, host, choices);
-        host = WithShadowStacksSettled(known, host, release, choices);
         CriuRestore restore = new(host, release, options.CpuCheck, UnrecordedState.Choose(known, host, release, choices));
         Attempt attempt = restore.Perform(known);
         findings.AddRange(attempt.Findings);
@@ -75,21 +73,6 @@ public static class ProcessRehearsal
 
         OpenFact fact = new(OpenFact.Vmm, "criu", "which CRIU restores is not known", "--criu RELEASE, such as 3.17 or 4.2", [.. CriuRelease.All.Select(release => release == CriuRelease.From4Dot0 ? "CRIU 4.0 and later" : release.Title)]);
         return CriuRelease.All[choices.Choose(fact)];
-    }
-
-    // Whether the kernel was built with user shadow stacks: asked only where CRIU would enable one.
-    private static LinuxHost WithShadowStacksSettled(Capture known, LinuxHost host, CriuRelease release, FactChoices choices)
-    {
-        KernelDifference difference = KernelDifference.UserShadowStack;
-        if (host.Behavior.Knows(difference) != Knowledge.Unknown || !release.RestoresShadowStacks
-            || !LinuxHost.HasShadowStack(host.Record.Cpuid) || !known.States.Any(CriuRestore.HasShadowStack))
-        {
-            return host;
-        }
-
-        string why = $"whether {host.Behavior.Name} lets processes have shadow stacks ({host.Behavior.Fact(difference).Why})";
-        OpenFact fact = new(OpenFact.KernelDifference, difference.Id, why, "xstate host --probe, on that host", ["present", "absent"]);
-        return new LinuxHost(host.Record, host.Behavior.Set(difference, choices.Choose(fact) == 0));
     }
 
     /// <summary>

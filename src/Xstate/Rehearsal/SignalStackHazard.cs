@@ -24,6 +24,12 @@ internal static class SignalStackHazard
                 yield return TooSmall(state, stack, area, "its own processor", "ends the process with SIGSEGV from Linux 5.14 on");
             }
         }
+
+        // A running process keeps what it was told when it started, wherever it was restored since.
+        if (capture.Source?.Value is { } here && KernelBehavior.Of(here) is { } behavior && ToldSmaller(capture, new LinuxHost(here, behavior)) is { } told)
+        {
+            yield return told;
+        }
     }
 
     /// <summary>Bytes of the area in a frame of the processor that wrote the state, for a thread that never asked for a dynamic component.</summary>
@@ -42,17 +48,21 @@ internal static class SignalStackHazard
             }
         }
 
-        if (capture.MinSignalStack is { } told && told.Value < (ulong)host.MinSignalStack)
+        if (ToldSmaller(capture, host) is { } finding)
         {
-            findings.Add(Rules.SignalStackToldSmaller.At(
+            findings.Add(finding);
+        }
+    }
+
+    private static Finding? ToldSmaller(Capture capture, LinuxHost host) =>
+        capture.MinSignalStack is not { } told || told.Value >= (ulong)host.MinSignalStack ? null
+            : Rules.SignalStackToldSmaller.At(
                 new FindingLocation(),
                 string.Create(CultureInfo.InvariantCulture, $"the process was told that the frame of a signal has at most {told.Value} bytes; {host.Record.Name} says {host.MinSignalStack}")) with
             {
                 Found = string.Create(CultureInfo.InvariantCulture, $"{told.Value} bytes"),
                 Expected = string.Create(CultureInfo.InvariantCulture, $"{host.MinSignalStack} bytes"),
-            });
-        }
-    }
+            };
 
     private static Finding TooSmall(CapturedState state, SignalStack stack, int area, string processor, string end)
     {

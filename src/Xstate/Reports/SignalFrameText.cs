@@ -37,7 +37,8 @@ internal static class SignalFrameText
     {
         if (capture.MinSignalStack is { } told)
         {
-            string unknown = capture.States.Any(state => state.SignalStack is not null) ? "" : "; which alternate stacks its threads have is not in it";
+            string unknown = capture.States.Any(state => state.SignalStack is not null) ? ""
+                : "; neither cores nor /proc and ptrace tell which alternate stacks threads have";
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"AT_MINSIGSTKSZ {told.Value}: stack that the frame of a signal takes at most{unknown}"));
         }
 

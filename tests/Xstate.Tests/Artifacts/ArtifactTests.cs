@@ -23,6 +23,30 @@ public class ArtifactTests
     }
 
     [Fact]
+    public void Random_bytes_and_text_of_4096_bytes_are_no_image_and_an_image_with_most_of_its_header_destroyed_is_one()
+    {
+        SplitMix64 random = new(0x4096);
+        byte[] text = [.. Enumerable.Repeat("0 lines of a log that has nothing to do with registers\n"u8.ToArray(), 100).SelectMany(line => line).Take(4096)];
+        for (int i = 0; i < 500; i++)
+        {
+            byte[] bytes = new byte[4096];
+            random.Fill(bytes);
+            foreach (byte[] none in new[] { bytes, text })
+            {
+                MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(none)));
+                Assert.Contains("--format", error.Expected, StringComparison.Ordinal);
+            }
+
+            // One of the four fields as it may be: what is left is for a check to report.
+            (int Offset, int Length)[] fields =
+                [(XsaveFormat.XstateBvOffset, 8), (XsaveFormat.XcompBvOffset, 8), (XsaveFormat.ReservedHeaderOffset, 48), (XsaveFormat.MxcsrOffset, 4)];
+            (int offset, int length) = fields[i % fields.Length];
+            bytes.AsSpan(offset, length).Clear();
+            Assert.Equal(bytes, Artifact.Open(new MemoryStream(bytes)).Capture!.States[0].Area.ToArray());
+        }
+    }
+
+    [Fact]
     public void A_longer_image_is_recognised_only_when_its_header_is_plausible()
     {
         byte[] image = new byte[11008];

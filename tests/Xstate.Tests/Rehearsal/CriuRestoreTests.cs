@@ -5,6 +5,7 @@ using Xstate.Findings;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
+using Xstate.Reports;
 using Xstate.Tests.Artifacts.Criu;
 using Xstate.Tests.Support;
 
@@ -294,6 +295,14 @@ public class CriuRestoreTests
         Capture capture = Open(new CoreImageBuilder()).Capture! with { MinSignalStack = new Fact<ulong>(1776, FactSource.Artifact, "AT_MINSIGSTKSZ") };
         Finding? finding = RestoreRehearsal.Perform(capture, Host(host, "6.12")).Findings.SingleOrDefault(finding => finding.Rule.Id == "XS1012");
         Assert.Equal(warned ? ("1776 bytes", "3632 bytes") : (null, null), (finding?.Found, finding?.Expected));
+
+        // A process that runs there already, where it was restored, still has what it was told elsewhere.
+        using StringWriter shown = new();
+        ShowReport.WriteText(shown, capture with { Source = new Fact<HostRecord>(Host(host, "6.12").Record with { Kernel = new KernelRelease(6, 12, 0) }, FactSource.Given, "test") }, ShowOptions.Default);
+        Assert.Equal(warned, shown.ToString().Contains("XS1012 ", StringComparison.Ordinal));
+        using StringWriter elsewhere = new();
+        ShowReport.WriteText(elsewhere, capture with { Source = null }, ShowOptions.Default);
+        Assert.DoesNotContain("XS1012", elsewhere.ToString(), StringComparison.Ordinal);
     }
 
     private static TargetOutcome Perform(Artifact image, LinuxHost host, string criu = "4.2") =>

@@ -37,8 +37,24 @@ public static class KvmXsaveReader
             && (area.Mxcsr & ~(Mxcsr.IntelMask | Mxcsr.AmdMask)) == 0;
     }
 
-    /// <summary>Whether the length alone allows it: what is left for a file of 4096 bytes that nothing else matches.</summary>
-    internal static bool RecognizesLength(long length) => length == MinLength;
+    /// <summary>
+    /// Whether a file of 4096 bytes that nothing else matches may be an area with a hostile or damaged header. Only where every rule of the
+    /// header and of MXCSR is broken is it none: random bytes and text are not shown as registers, damage to one field or to a few is.
+    /// </summary>
+    internal static bool RecognizesDamaged(ReadOnlySpan<byte> head, long length)
+    {
+        if (length != MinLength || head.Length < XsaveFormat.ExtendedOffset)
+        {
+            return false;
+        }
+
+        XsaveArea area = new(head);
+        StateComponentSet known = StateComponents.UserComponents | StateComponents.SupervisorComponents;
+        return known.ContainsAll(area.XstateBv)
+            || known.ContainsAll(new StateComponentSet(area.XcompBv & ~XsaveFormat.CompactedFlag))
+            || !area.ReservedHeader.ContainsAnyExcept((byte)0)
+            || (area.Mxcsr & ~(Mxcsr.IntelMask | Mxcsr.AmdMask)) == 0;
+    }
 
     /// <summary>Reads the area of one virtual CPU. Nothing but the bytes is known.</summary>
     /// <exception cref="MalformedArtifactException">The length is below 4096, not a multiple of four, or beyond the limit.</exception>
