@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Xstate.Cli.Commands;
+using Xstate.Cli.Help;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 
@@ -9,6 +10,9 @@ namespace Xstate.Cli;
 /// <summary>The command line: one verb a file, and one place where exceptions become exit codes.</summary>
 internal static class App
 {
+    /// <summary>What the command is called, whatever its file is.</summary>
+    public const string Name = "xstate";
+
     // @FILE is a file's name like any other: one that a pattern of the shell found could put options in.
     private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
 
@@ -38,9 +42,10 @@ internal static class App
         UnpackedLimit unpacked = new();
         Command root = CreateRoot();
         unpacked.AddTo(root);
-        ParseResult parsed = root.Parse(LiveArgument.Rewrite(args), Parsing);
-        string[] problems = [.. parsed.Errors.Select(error => error.Message), .. parsed.Tokens.Where(token => token.Value.Length == 0).Take(1).Select(_ => "an argument is empty")];
-        if (problems.Length > 0)
+        ValueNames.AddTo(root);
+        ParseResult parsed = root.Parse(LiveArgument.Rewrite(HelpVerb.Rewrite(args, root)), Parsing);
+        List<string> problems = CommandLineProblems.Of(parsed);
+        if (problems.Count > 0)
         {
             foreach (string problem in problems)
             {
@@ -56,11 +61,16 @@ internal static class App
     }
 
     // Not a RootCommand: that one would take its name from the assembly, which cannot be xstate.
-    private static Command CreateRoot() =>
-        new("xstate", "Shows, checks, repairs and proves the extended state (XSAVE) of virtual CPUs.")
+    private static Command CreateRoot()
+    {
+        HelpOption help = new() { Recursive = true };
+        help.Action = new GuidedHelp((HelpAction)help.Action!);
+        VersionOption version = new();
+        version.Action = new VersionAction();
+        Command root = new(Name, "Shows, checks, repairs and proves the extended state (XSAVE) of virtual CPUs.")
         {
-            new HelpOption { Recursive = true },
-            new VersionOption(),
+            help,
+            version,
             ShowCommand.Create(),
             CheckCommand.Create(),
             FixCommand.Create(),
@@ -76,6 +86,14 @@ internal static class App
             ConformCommand.Create(),
             RulesCommand.Create(),
         };
+        root.SetAction(NeedVerb);
+        root.Add(HelpVerb.Create(root));
+        root.Add(ManCommand.Create(root));
+        root.Add(CompletionCommand.Create(root));
+        return root;
+    }
+
+    private static int NeedVerb(ParseResult parsed) => throw new UsageException("a verb is missing, such as show or check; xstate help lists them");
 
     private static int Fail(Session session, Exception error)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.KvmCpuid2;
@@ -7,6 +8,7 @@ using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Lint;
+using Xstate.Linux.Kvm;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
@@ -89,10 +91,19 @@ internal static class LintCommand
         isOption ? Supported()
         : file == "local" ? OfHost(LocalHost.Record("local", probe: false) with { SupportedCpuid = null }) : ArtifactInput.Open(file, format);
 
-    private static Artifact Supported() =>
-        LocalHost.Record("local", probe: false).SupportedCpuid is { } supported
-            ? Artifact.FromCpuid(CpuidDump.Create(KvmCpuid2Reader.Format, [new CpuidProcessor("KVM_GET_SUPPORTED_CPUID", supported)], []))
-            : throw new UsageException("--kvm asks /dev/kvm, which this user cannot open here");
+    private static Artifact Supported()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new UsageException("--kvm asks Linux's /dev/kvm");
+        }
+
+        // Where it cannot be opened, this says why.
+        using KvmDevice device = KvmDevice.Open();
+        CpuidTable supported = LocalHost.Record("local", probe: false).SupportedCpuid
+            ?? throw new UsageException("KVM here tells no CPUID that it supports");
+        return Artifact.FromCpuid(CpuidDump.Create(KvmCpuid2Reader.Format, [new CpuidProcessor("KVM_GET_SUPPORTED_CPUID", supported)], []));
+    }
 
     private static Artifact OfHost(HostRecord host) => Artifact.FromCpuid(CpuidDump.Create("local", [new CpuidProcessor(host.Name, host.Cpuid)], []));
 
