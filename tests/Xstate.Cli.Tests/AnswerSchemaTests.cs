@@ -19,6 +19,7 @@ public class AnswerSchemaTests
     [InlineData("show", "show", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("check", "check", "tests/Xstate.Tests/Artifacts/ElfCore/data/zen4-gdb13-gcore-x86_64-DAMAGED.core.gz")]
     [InlineData("rules", "rules")]
+    [InlineData("rules", "rules", "EINVAL")]
     [InlineData("rules", "rules", "--kernel", "4.18.0-553.el8_10")]
     [InlineData("check", "check", "samples/captures/leaked-pkru.json", "--on",
         "samples/hosts/intel-skylake-sp.json@4.18.0-553.el8_10.x86_64")]

@@ -1,3 +1,5 @@
+using Xstate.Tests.Support;
+
 using System.Text.Json;
 
 namespace Xstate.Cli.Tests;
@@ -27,7 +29,12 @@ public sealed class LintCommandTests : IDisposable
     [Fact]
     public async Task A_milder_case_of_a_rule_claims_none_of_its_consequences()
     {
-        XstateProcess run = await XstateProcess.Run("lint", Tcg);
+        // What KVM makes of that processor under SVM: leaf 0xD of MPX without MPX.
+        string hidden = _scratch.PathOf("hidden.json");
+        string record = await File.ReadAllTextAsync(Repository.PathOf(Tcg.Split('/')), TestContext.Current.CancellationToken);
+        Assert.Contains("0x219c43ab", record, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(hidden, record.Replace("0x219c43ab", "0x219c03ab", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        XstateProcess run = await XstateProcess.Run("lint", hidden);
 
         Assert.Contains("XS1414 warning: leaf 0xd.0 offers bndregs and MPX is not shown", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("#GP at boot", run.Output, StringComparison.Ordinal);

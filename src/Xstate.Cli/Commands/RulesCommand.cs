@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -13,14 +14,14 @@ internal static class RulesCommand
 {
     public static Command Create()
     {
-        Argument<string?> id = new("ID") { Description = "A rule (XS0102) or a kernel behaviour (KVM-SET-STRICT-CPUID).", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> id = new("ID") { Description = "A rule (XS0102), a kernel behaviour (KVM-SET-STRICT-CPUID), or words of an error (EINVAL, \"Bad FPU state\").", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
         Option<string?> kernel = new("--kernel")
         {
             Description = "Say how a kernel's name is read and which behaviours it has: linux-6.12, what uname -r prints, the text of "
                 + "/proc/version, or @FILE with one of them.",
         };
-        Command command = new("rules", "List the rules that findings point at, or explain one.") { id, kernel, json };
+        Command command = new("rules", "List the rules that findings point at, explain one, or find those behind an error.") { id, kernel, json };
         command.SetAction(parsed => parsed.GetValue(kernel) is { } name
             ? RunKernel(KernelArgument.ParseOption(name), parsed.GetValue(id), parsed.GetValue(json))
             : Run(parsed.GetValue(id), parsed.GetValue(json)));
@@ -51,14 +52,20 @@ internal static class RulesCommand
     {
         IReadOnlyList<Rule> rules = id is null ? [.. Rules.All, .. LintRules.Own] : Find(id) is { } rule ? [rule] : [];
         IReadOnlyList<KernelDifference> differences = id is null ? KernelDifference.All : KernelDifference.Find(id) is { } info ? [info] : [];
-        if (id is not null && rules.Count + differences.Count == 0)
+        ImmutableArray<Symptom> symptoms = id is not null && rules.Count + differences.Count == 0 ? Symptoms.Search(id) : [];
+        if (id is not null && rules.Count + differences.Count + symptoms.Length == 0)
         {
-            throw new UsageException($"there is no rule or behaviour {id}; xstate rules lists them");
+            throw new UsageException($"there is no rule, behaviour or known message {Quotation.Cut(id)}; xstate rules lists the rules, and a word or two of a message finds those behind it, as in: xstate rules EINVAL");
         }
 
         if (json)
         {
-            Standard.Write(output => RulesReport.WriteJson(output, rules, differences));
+            IEnumerable<Rule> behind = symptoms.SelectMany(symptom => symptom.Rules).Distinct();
+            Standard.Write(output => RulesReport.WriteJson(output, [.. rules, .. behind], differences, symptoms));
+        }
+        else if (!symptoms.IsEmpty)
+        {
+            RulesReport.WriteSymptoms(Standard.Out, symptoms);
         }
         else if (id is null)
         {

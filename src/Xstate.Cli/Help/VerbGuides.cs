@@ -59,6 +59,12 @@ internal static class VerbGuides
             new($"make-cpuid {Genoa} --components avx,pkru --to kvm_cpuid2 -o guest.bin", "a guest without AVX-512 on that host"),
         ],
         [(ExitCode.Findings, "The base does not have what was asked for.")]),
+        new("pool",
+        [
+            new("pool samples/hosts/*.json --kernel linux-6.12", "which guest can go where, and what each host costs"),
+            new($"pool {Skylake}@linux-6.1.40 {Genoa}@linux-6.12 --captures samples/captures/*.json --json", "where each of these VMs can go, for a program"),
+        ],
+        []),
         new("host",
         [
             new("host --name host-a -o -", "a record of this machine, to standard output"),
@@ -83,6 +89,7 @@ internal static class VerbGuides
         new("rules",
         [
             new("rules XS0101", "what a finding means"),
+            new("rules \"Bad FPU state detected\"", "the rules behind an error's words"),
             new("rules --kernel 6.1.0-47-amd64", "how a kernel's name is read, and its behaviours"),
         ], []),
     ];

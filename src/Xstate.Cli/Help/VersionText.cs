@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kernels;
 
 namespace Xstate.Cli.Help;
 
@@ -24,7 +24,7 @@ internal static class VersionText
             string commit = Parts.Length < 2 ? "" : $" ({Parts[1][..Math.Min(CommitDigits, Parts[1].Length)]})";
             string form = RuntimeFeature.IsDynamicCodeSupported ? "" : " native";
             string runtime = $"{RuntimeInformation.FrameworkDescription}{form} on {RuntimeInformation.RuntimeIdentifier}";
-            return $"{App.Name} {Number}{commit}, {runtime}, kernels known up to {KernelBehavior.NewestRead}";
+            return $"{App.Name} {Number}{commit}, {runtime}, kernels known up to {KernelNames.Newest}";
         }
     }
 }

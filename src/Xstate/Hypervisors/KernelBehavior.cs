@@ -42,9 +42,6 @@ public sealed class KernelBehavior
     /// <summary>The differences of which nothing is known.</summary>
     public IEnumerable<KernelDifference> Unknown => KernelDifference.All.Where(difference => Knows(difference) == Knowledge.Unknown);
 
-    /// <summary>The newest release whose behaviours were read or measured; a newer one is taken for it, and that is said.</summary>
-    public static KernelRelease NewestRead => KernelNames.Newest;
-
     /// <summary>The mainline or stable kernel of a release.</summary>
     public static KernelBehavior Of(KernelRelease release) =>
         new($"linux-{release}",

@@ -8,9 +8,14 @@ namespace Xstate.Reports;
 public static class RulesReport
 {
     /// <summary>Writes the JSON answer.</summary>
-    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences) =>
+    /// <param name="output">Where to.</param>
+    /// <param name="rules">The rules.</param>
+    /// <param name="differences">The behaviours.</param>
+    /// <param name="symptoms">The errors that the user's words found; none when rules were asked for.</param>
+    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences, IReadOnlyList<Symptom> symptoms) =>
         JsonAnswer.Write(output, "rules", json =>
         {
+            WriteSymptoms(json, symptoms);
             json.WriteStartArray("rules");
             foreach (Rule rule in rules)
             {
@@ -47,6 +52,54 @@ public static class RulesReport
             json.WriteEndArray();
             WriteBehaviors(json, differences, kernel);
         });
+    }
+
+    /// <summary>Errors, with the rules that may be behind each and the command that finds out which.</summary>
+    public static void WriteSymptoms(TextWriter output, IReadOnlyList<Symptom> symptoms)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(symptoms);
+        foreach (Symptom symptom in symptoms)
+        {
+            output.WriteLine(symptom.Text);
+            output.WriteLine($"  printed by: {symptom.PrintedBy}");
+            foreach (Rule rule in symptom.Rules)
+            {
+                output.WriteLine($"  {rule.Id}  {rule.Title}");
+            }
+
+            output.WriteLine($"  find out which: {symptom.Next}");
+            output.WriteLine();
+        }
+
+        output.WriteLine("xstate rules ID explains one.");
+    }
+
+    private static void WriteSymptoms(Utf8JsonWriter json, IReadOnlyList<Symptom> symptoms)
+    {
+        if (symptoms.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray("symptoms");
+        foreach (Symptom symptom in symptoms)
+        {
+            json.WriteStartObject();
+            json.WriteString("text", symptom.Text);
+            json.WriteString("printedBy", symptom.PrintedBy);
+            json.WriteStartArray("rules");
+            foreach (Rule rule in symptom.Rules)
+            {
+                json.WriteStringValue(rule.Id);
+            }
+
+            json.WriteEndArray();
+            json.WriteString("findOut", symptom.Next);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     /// <summary>How a kernel's name was read, and a line for each behaviour: present, absent or unknown, and why.</summary>
