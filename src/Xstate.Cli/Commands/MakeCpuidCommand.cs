@@ -3,11 +3,6 @@ using System.CommandLine;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
-using Xstate.Artifacts.FeatureLists;
-using Xstate.Artifacts.FirecrackerCpu;
-using Xstate.Artifacts.KvmCpuid2;
-using Xstate.Artifacts.LibvirtCpuModel;
-using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
@@ -19,11 +14,6 @@ namespace Xstate.Cli.Commands;
 /// <summary><c>xstate make-cpuid BASE</c>: the CPUID of a guest with what is wanted, consistent with itself.</summary>
 internal static class MakeCpuidCommand
 {
-    private static readonly ImmutableArray<string> Formats =
-    [
-        CpuidRawReader.Format, KvmCpuid2Reader.Format, CpuTemplateReader.Format, CpuidListReader.Format, QemuCpuReader.Format, LibvirtCpuModelReader.Format,
-    ];
-
     public static Command Create()
     {
         Argument<string> source = new("BASE") { Description = "What the host offers: a host record (what its KVM supports), a CPUID dump, a fingerprint, or 'local'." };
@@ -31,7 +21,7 @@ internal static class MakeCpuidCommand
         Option<string?> with = new("--with") { Description = "Features that have to be there in the end, such as avx512-fp16,amx-tile." };
         Option<string?> without = new("--without") { Description = "Features to take away, with all that builds upon them." };
         Option<string?> xcr0 = new("--xcr0") { Description = "XCR0 for which the sizes are told, as a mask; without it that of a new virtual CPU, which is 1." };
-        Option<string> to = new("--to") { Description = $"What to write: {string.Join(", ", Formats)}.", DefaultValueFactory = _ => CpuidRawReader.Format };
+        Option<string> to = new("--to") { Description = $"What to write: {string.Join(", ", GuestCpuidFile.Formats)}.", DefaultValueFactory = _ => CpuidRawReader.Format };
         Option<string> output = OutputOption.CreateRequired("Where to write it.");
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
@@ -40,9 +30,9 @@ internal static class MakeCpuidCommand
         {
             string path = parsed.GetValue(output)!;
             string format = parsed.GetValue(to)!;
-            if (!Formats.Contains(format))
+            if (!GuestCpuidFile.Formats.Contains(format))
             {
-                throw new UsageException($"--to takes {string.Join(", ", Formats)}, not {format}");
+                throw new UsageException($"--to takes {string.Join(", ", GuestCpuidFile.Formats)}, not {format}");
             }
 
             AtomicFile.Refuse(path, parsed.GetValue(force));
@@ -55,14 +45,13 @@ internal static class MakeCpuidCommand
                 Xcr0 = parsed.GetValue(xcr0) is { } mask ? CommonOptions.ParseSet(mask, xcr0.Name) : StateComponentSet.Of(StateComponent.X87),
             };
             MadeCpuid made = CpuidMaker.Make(offered, wish);
-            CpuidFeature[] named = [.. made.Removed.Where(feature => FeatureNames.QemuNameOf(feature) is not null)];
             MakeCpuidAnswer answer = new(parsed.GetValue(source)!, format, made)
             {
-                Unnamed = format is QemuCpuReader.Format or LibvirtCpuModelReader.Format ? [.. made.Removed.Except(named)] : [],
+                Unnamed = GuestCpuidFile.Unnamed(made, format),
             };
             if (made.Obstacles.IsEmpty)
             {
-                AtomicFile.Write(path, Write(offered, made, named, format), parsed.GetValue(force), OutputMode.Public);
+                AtomicFile.Write(path, GuestCpuidFile.Write(offered, made, format), parsed.GetValue(force), OutputMode.Public);
                 answer = answer with { Output = path };
             }
 
@@ -78,25 +67,6 @@ internal static class MakeCpuidCommand
             return made.Obstacles.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
         });
         return command;
-    }
-
-    private static byte[] Write(CpuidTable offered, MadeCpuid made, CpuidFeature[] named, string format)
-    {
-        try
-        {
-            return format switch
-            {
-                CpuTemplateReader.Format => CpuTemplateWriter.Write(offered, made.Cpuid),
-                CpuidListReader.Format => CpuidListWriter.Write(made.Cpuid),
-                QemuCpuReader.Format => FeatureListWriter.WriteQemu(named),
-                LibvirtCpuModelReader.Format => FeatureListWriter.WriteLibvirt(named),
-                _ => ArtifactConversion.Write(CpuidDump.Create(format, [new CpuidProcessor("CPU 0", made.Cpuid)], []), "guest", format),
-            };
-        }
-        catch (NotSupportedException error)
-        {
-            throw new UsageException(error.Message);
-        }
     }
 
     // What guests can be given, where the base tells it apart from the processor.

@@ -24,9 +24,12 @@ internal static class PoolCommand
         Option<string?> list = new("--captures-from") { Description = "Also take the captures of a list: a name a line, or each ended by a zero byte; - is standard input." };
         Option<string?> upgrade = new("--upgrade-to") { Description = "Look for an order in which all hosts can get this kernel, one class at a time, without stranding a VM." };
         Option<bool> csv = new("--csv") { Description = "Print the matrix as CSV." };
+        Option<string?> emit = new("--emit") { Description = $"Write for each class of hosts what gives guests the CPUID that all can have, or labels them: {string.Join(", ", PoolFiles.Kinds)}." };
+        Option<string?> output = OutputOption.Create("The directory for --emit.");
+        Option<bool> force = new("--force") { Description = "Replace existing regular files." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, upgrade, csv };
+        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, upgrade, csv, emit, output, force };
         restore.AddTo(command);
         options.AddTo(command);
         command.SetAction(parsed =>
@@ -34,6 +37,11 @@ internal static class PoolCommand
             if (restore.ListsVmms(parsed))
             {
                 return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
+            }
+
+            if (parsed.GetValue(emit) is null != parsed.GetValue(output) is null)
+            {
+                throw new UsageException("--emit needs -o DIR, and -o needs --emit");
             }
 
             KernelBehavior? kernel = parsed.GetValue(upgrade) is { } named ? KernelArgument.ParseOption(named) : null;
@@ -52,6 +60,11 @@ internal static class PoolCommand
             List<UnreadInput> unread = AddCaptures(builder, files, parsed.GetValue(options.Format), given);
             Pool pool = builder.Build();
             PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null ? null : pool.PlanUpgrade(kernel)) { UnreadHosts = targets.Unread, UnreadCaptures = unread };
+            if (parsed.GetValue(emit) is { } kind)
+            {
+                PoolFiles.Write(pool, kind, parsed.GetValue(output)!, parsed.GetValue(force));
+            }
+
             Tell(answer, parsed.GetValue(options.Json), parsed.GetValue(csv));
             return unread.Concat(targets.Unread).Aggregate(ExitCode.Fine, (worst, input) => ExitCode.Worse(worst, input.Exit));
         });

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
 using Xstate.Architecture;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -12,6 +14,9 @@ namespace Xstate.Fleet;
 /// <param name="Offer">What each of them can give a guest.</param>
 public sealed record HostClass(int Id, ImmutableArray<PoolHost> Hosts, OfferRange Offer)
 {
+    /// <summary>What hosts of this class, and no others, are called in every pool: twelve hexadecimal digits.</summary>
+    public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(HostKey.Of(Host))))[..12];
+
     /// <summary>One that stands for all.</summary>
     public LinuxHost Host => Hosts[0].Host;
 
