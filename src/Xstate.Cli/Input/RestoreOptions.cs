@@ -25,6 +25,8 @@ internal sealed class RestoreOptions
 
     private readonly Option<string?> _cpuCap = new("--cpu-cap") { Description = "What criu restore compares of cpuinfo.img, as its own option takes it: all, fpu, ins, cpu, none, ^ to take away. Without it nothing is." };
 
+    private readonly Option<string?> _guestCpu = new("--guest-cpu") { Description = "How QEMU or libvirt makes the guest's CPU on the target: as-saved, enforce (-cpu MODEL,enforce), full (libvirt's check='full') or host (-cpu host, host-passthrough). Without it as the save's XML says, else as-saved." };
+
     private readonly Option<string?> _hostLayout = new("--host-layout") { Description = "CPUID that completes a HOST which does not tell its leaf 0xD (default: --layout)." };
 
     private readonly Option<string?> _cpuMap = new("--cpu-map") { Description = "libvirt's CPU map, such as /usr/share/libvirt/cpu_map: where the base of a HOST that is a CPU model with differences is looked up." };
@@ -39,6 +41,7 @@ internal sealed class RestoreOptions
         command.Add(_vmm);
         command.Add(_criu);
         command.Add(_cpuCap);
+        command.Add(_guestCpu);
         command.Add(_vcpuPkru);
         command.Add(_vcpuState);
         command.Add(_protection);
@@ -74,7 +77,7 @@ internal sealed class RestoreOptions
     /// <summary>What the command line says about restoring; each capture has its own VMM where none is named.</summary>
     public RehearsalOptions Read(ParseResult parsed)
     {
-        return new RehearsalOptions
+        RehearsalOptions options = new()
         {
             Vmm = parsed.GetValue(_vmm) is not { } vmm ? null
                 : Restorers.Find(vmm) ?? throw new UsageException($"--vmm takes {string.Join(", ", Restorers.All.Select(v => v.Id))}, not {vmm}"),
@@ -84,6 +87,15 @@ internal sealed class RestoreOptions
             CpuCheck = parsed.GetValue(_cpuCap) is { } words
                 ? CriuProcessorCheck.Parse(words) ?? throw new UsageException($"--cpu-cap takes all, fpu, ins, cpu, none and ^, as criu restore does, not {words}")
                 : null,
+            GuestCpu = parsed.GetValue(_guestCpu) switch
+            {
+                null => null,
+                "as-saved" => GuestCpuPolicy.AsSaved,
+                "enforce" => GuestCpuPolicy.Enforce,
+                "full" => GuestCpuPolicy.Full,
+                "host" => GuestCpuPolicy.Host,
+                string other => throw new UsageException($"{_guestCpu.Name} takes as-saved, enforce, full or host, not {other}"),
+            },
             Protection = parsed.GetValue(_protection) switch
             {
                 null => GuestProtection.None,
@@ -93,6 +105,9 @@ internal sealed class RestoreOptions
                 string other => throw new UsageException($"--protected takes sev-es, sev-es-before-launch or protected-state, not {other}"),
             },
         };
+        return options.GuestCpu is null || options.Vmm.Vmm == Vmm.Qemu
+            ? options
+            : throw new UsageException($"{_guestCpu.Name} is about QEMU and libvirt, not {options.Vmm.Title}");
     }
 
     private static Capture StateOf(string file)

@@ -207,6 +207,9 @@ public sealed record Capture
     /// <summary>The accelerator that the file itself says it is restored with, as a libvirt save does by its domain's type; null when it does not say.</summary>
     public Fact<Accelerator>? RestoredBy { get; init; }
 
+    /// <summary>How the file says that the guest's CPU is made; null when it does not say.</summary>
+    public SavedCpu? SavedCpu { get; init; }
+
     /// <summary>Virtual CPUs or threads.</summary>
     public CaptureKind Kind { get; init; }
 

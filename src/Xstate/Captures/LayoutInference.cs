@@ -9,6 +9,9 @@ namespace Xstate.Captures;
 /// <param name="MxcsrMask">MXCSR_MASK of its processors.</param>
 public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrMask)
 {
+    /// <summary>The family whose processors place PKRU and have no protection keys.</summary>
+    internal const string WithoutKeys = "AMD Zen 2";
+
     /// <summary>
     /// The families of a survey of 588 CPUID dumps. Used only to infer where nothing better is known; models never read it.
     /// </summary>
@@ -17,7 +20,7 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
         new("Intel", Of((2, 256, 576), (3, 64, 960), (4, 64, 1024), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816)), Mxcsr.IntelMask),
         new("Intel with APX", Of((2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816), (19, 128, 960)), Mxcsr.IntelMask),
         new("AMD Zen 3 and later", Of((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408), (9, 8, 2432)), Mxcsr.AmdMask),
-        new("AMD Zen 2", Of((2, 256, 576), (9, 64, 832)), Mxcsr.AmdMask),
+        new(WithoutKeys, Of((2, 256, 576), (9, 64, 832)), Mxcsr.AmdMask),
         new("AMD Bulldozer", Of((2, 256, 576), (62, 128, 832)), Mxcsr.AmdMask),
     ];
 
@@ -33,7 +36,7 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
             { Vendor: ProcessorVendor.Intel, Family: 6 } => hasApx ? "Intel with APX" : "Intel",
             { Vendor: ProcessorVendor.Zhaoxin, Family: 6 or 7 } => "Intel",
             { Vendor: ProcessorVendor.Amd, Family: 0x15 } => "AMD Bulldozer",
-            { Vendor: ProcessorVendor.Amd, Family: 0x17 } => "AMD Zen 2",
+            { Vendor: ProcessorVendor.Amd, Family: 0x17 } => WithoutKeys,
             { Vendor: ProcessorVendor.Amd, Family: 0x19 or 0x1A } => "AMD Zen 3 and later",
             _ => null,
         };
@@ -75,6 +78,9 @@ public static class LayoutInference
         }
 
         Prefer(fitting, family => family.MxcsrMask == evidence.MxcsrMask);
+
+        // Zen 2 tells a place for PKRU in leaf 0xD and has no protection keys: Linux never enables the component there.
+        Prefer(fitting, family => !components.Contains(StateComponent.Pkru) || family.Family != LayoutFamily.WithoutKeys);
         Prefer(fitting, family => evidence.FitsSignalFrame(family.Layout.StandardLengthFor(components)) == true);
         Prefer(fitting, family => evidence.HasIntelFeatures && family.MxcsrMask == Mxcsr.IntelMask);
         return [.. fitting];

@@ -169,6 +169,20 @@ public static class Rules
             "Offer the group whole or not at all in 0xD.0, with its sub-leaves and its feature bits.",
             "SDM Vol. 1, 13.3; Linux fpu__init_cpu_xstate; reports of 2026 of guests that see half of AMX");
 
+    /// <summary>XS0321: The VMM refuses the guest's CPUID before it asks KVM.</summary>
+    public static readonly Rule GateRefuses = new("XS0321", "The VMM refuses the guest's CPUID before it asks KVM", Severity.Error,
+            "Cloud Hypervisor compares the snapshot's CPUID with its own on the target, QEMU with enforce and libvirt with check='full' compare what "
+            + "was asked for with what KVM offers. A bit that is missing ends the restore; the finding has the VMM's own words.",
+            "Choose a target whose KVM offers the features, or make the guest with a CPU model that all targets offer.",
+            "Cloud Hypervisor arch/src/x86_64/mod.rs, 29 to August 2026; QEMU x86_cpu_filter_features; libvirt virCPUx86UpdateLive and reports of its message");
+
+    /// <summary>XS0322: The VMM's comparison of CPUID is not rehearsed.</summary>
+    public static readonly Rule GateNotRehearsed = new("XS0322", "The VMM's comparison of CPUID is not rehearsed", Severity.Info,
+            "The table that stands for the guest's CPUID is a processor's own: it has features that KVM gives no guest, which the VMM would refuse "
+            + "although the real guest does not have them.",
+            "Give what the VMM gave KVM_SET_CPUID2 with --guest-cpuid.",
+            "CPUID catalogue");
+
     /// <summary>XS0401: The snapshot lacks IA32_XSS although the guest has supervisor components.</summary>
     public static readonly Rule MissingXss = new("XS0401", "The snapshot lacks IA32_XSS although the guest has supervisor components", Severity.Error,
             "A Linux guest enables every supervisor component it sees. When the VMM does not carry MSR 0xDA0, IA32_XSS is 0 after the restore and the guest's next XRSTORS takes #GP.",
@@ -282,6 +296,13 @@ public static class Rules
             + "does without XSAVES there and hides it from new guests; a guest that was made with it, on an older kernel or elsewhere, keeps using it.",
             "Update the microcode of the host, or make the guest anew without XSAVES; a Linux guest of 6.3 and later does without it by itself.",
             "AMD's revision guide for family 17h, erratum 1386; b0563468eeac (6.3)");
+
+    /// <summary>XS0513: The guest's processor becomes another one.</summary>
+    public static readonly Rule ProcessorBecomesTargets = new("XS0513", "The guest's processor becomes another one", Severity.Error,
+            "With -cpu host or host-passthrough the restored guest reads vendor, family and model of the target. Software that chose its code or its "
+            + "workarounds by them runs with those of another processor.",
+            "Move between processors of one model, or use a named CPU model.",
+            "QEMU's host CPU model");
 
     /// <summary>XS0601: Tile data arrives while XFD disables it.</summary>
     public static readonly Rule TileDataUnderXfd = new("XS0601", "Tile data arrives while XFD disables it", Severity.Error,
@@ -889,10 +910,10 @@ public static class Rules
         HiddenComponents, ForeignComponents, CompactedImage, ReservedHeaderBytes, ReservedMxcsrBits, DynamicComponentEarly, ShortImage,
         StateNeedsXsave2, ProtectedState, LegacyStateRefused, UnknownCall, GuestKindLacking, AllZeroArea, BrokenXcr0, ForeignXcr0,
         MalformedXcrs, NoXsave, NoGuestPermission, CpuidFixed, TooManyCpuidEntries, ImpossibleAddressWidth, ProtectionKeysWithoutXcr0,
-        ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, MissingXss, XssRefused, CetRegisterRefused,
+        ControlRegisterRefused, Cr0Refused, LongModeInconsistent, PartialComponentGroup, GateRefuses, GateNotRehearsed, MissingXss, XssRefused, CetRegisterRefused,
         TooManyMsrs, UnsetMsrsUnnoticed, MsrDiffers, RegisterDiffers, OldPkruKept, MxcsrReplaced, ForeignLayout, UnusableState,
         LiveComponentLacking, GuestToldOtherLayout, PromisedInstructionsLacking, PromisedFeaturesNotShown, PromisedControlsLacking,
-        VendorNotTargets, GuestUsesXsavesOfErratum1386,
+        VendorNotTargets, GuestUsesXsavesOfErratum1386, ProcessorBecomesTargets,
         TileDataUnderXfd, FailureIgnored, LayoutGuessed, GuestCpuidUnknown, XsaveLeafIncomplete, FlavourNotModelled, NoPlaceInFormat,
         LostRegisters, EqualIds, RepairAtGuess, DependsOnUnknownFact, UnknownFactDoesNotMatter, OtherVmmThanFileNames,
         CoreLayoutUnknown, GcoreDamage, NotesDisagree, GcoreHeader, TruncatedCore, LayoutNoteMisfit, NoXsaveNote, AreaNotOfKernel,

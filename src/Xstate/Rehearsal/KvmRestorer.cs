@@ -53,6 +53,9 @@ public abstract class KvmRestorer : Restorer
         return all.IsEmpty ? [] : [all];
     }
 
+    /// <summary>What it compares of the guest's CPUID before it asks KVM for anything, in order.</summary>
+    internal virtual ImmutableArray<CpuidGates.GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => [];
+
     /// <summary>Whether an MSR's call is left out because the virtual CPU already has the value.</summary>
     /// <param name="vcpu">The virtual CPU.</param>
     /// <param name="msr">The MSR and the value that it shall have.</param>

@@ -5,6 +5,7 @@ using Xstate.Findings;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal.CpuidGates;
 using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
@@ -23,6 +24,9 @@ public sealed record RehearsalOptions
 
     /// <summary>The state that the virtual CPUs hold beforehand, of which <see cref="PreviousPkru"/> is a part that wins; null for fresh ones.</summary>
     public Capture? PreviousState { get; init; }
+
+    /// <summary>How QEMU or libvirt makes the guest's CPU; null as the file says, else as it was saved.</summary>
+    public GuestCpuPolicy? GuestCpu { get; init; }
 
     /// <summary>How the guest is protected from the host.</summary>
     public GuestProtection Protection { get; init; }
@@ -105,7 +109,8 @@ public static class RestoreRehearsal
                 Recorded = RecordedOf(written),
                 Repaired = outcome.Repaired is { } repaired ? AssumedContext.Without(repaired, capture) : null,
             };
-            return AgainstTheFile(KeepingPromises(outcome, written, restorer, target), capture, restorer, options.Force);
+            bool becomesTargets = restorer.Vmm == Vmm.Qemu && GateStep.PolicyOf(capture, options) == GuestCpuPolicy.Host;
+            return AgainstTheFile(KeepingPromises(outcome, written, restorer, target, becomesTargets), capture, restorer, options.Force);
         }
     }
 
@@ -127,7 +132,7 @@ public static class RestoreRehearsal
         : [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs, TargetOutcome.CpuidFeatures];
 
     // A state that loads the same, or would after a repair, is one thing; whether the guest finds the instructions that it was promised is another, and no repair of the state helps there.
-    private static TargetOutcome KeepingPromises(TargetOutcome outcome, Capture capture, Restorer restorer, LinuxHost host)
+    private static TargetOutcome KeepingPromises(TargetOutcome outcome, Capture capture, Restorer restorer, LinuxHost host, bool becomesTargets)
     {
         if (restorer is not KvmRestorer || capture.Kind == CaptureKind.Process)
         {
@@ -139,6 +144,7 @@ public static class RestoreRehearsal
         foreach (CapturedState state in capture.States.DistinctBy(state => state.GuestCpuid?.Value))
         {
             lacks |= GuestPromises.Check(findings, state, host);
+            lacks |= becomesTargets && GuestIdentity.Check(findings, state, host);
         }
 
         return outcome with { Findings = findings.ToImmutable(), Verdict = lacks && outcome.Verdict == Verdict.Same ? Verdict.Differs : outcome.Verdict };
@@ -169,6 +175,11 @@ public static class RestoreRehearsal
         if (!ProtectedGuests.ReachesGuest(options.Protection, host.Behavior))
         {
             return ProtectedGuests.Perform(known, host, options.Protection, kvm);
+        }
+
+        if (GateStep.Perform(known, host, options, kvm, choices, findings) is { } refused)
+        {
+            return refused;
         }
 
         AddLost(findings, known);

@@ -324,12 +324,23 @@ public static class RestoreRepair
             }
         }
 
-        // No load looks at MXCSR_MASK, and it tells whoever reads the image later which vendor's offsets it has.
+        // No load looks at MXCSR_MASK and the kernel's mask of components behind it, and they tell whoever reads the image later whose
+        // offsets it has: they become what the target's kernel would have written.
         private void SignLayout()
         {
-            if (_steps.Exists(step => step.Kind == RepairKind.Relocate) && Area.MxcsrMask != 0)
+            if (!_steps.Exists(step => step.Kind is RepairKind.Relocate or RepairKind.Pkru))
+            {
+                return;
+            }
+
+            if (Area.MxcsrMask != 0)
             {
                 BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrMaskOffset), target.MxcsrMask);
+            }
+
+            if (manner.Kind == CaptureKind.VirtualMachine && state.Stored is null && Area.SoftwareMask != 0)
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.SoftwareOffset), target.Components.Bits);
             }
         }
 

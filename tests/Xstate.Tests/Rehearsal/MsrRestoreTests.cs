@@ -83,7 +83,12 @@ public class MsrRestoreTests
     [Fact]
     public void A_VMM_that_skips_tells_of_each_MSR_why_the_kernel_refused_it()
     {
-        Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), 0x1800, (CetGuest.UserCet, 3), (CetGuest.Pl3Ssp, 0x7FFF_0000_1000));
+        (uint, ulong)[] msrs = [(CetGuest.UserCet, 3), (CetGuest.Pl3Ssp, 0x7FFF_0000_1000)];
+        Capture shown = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), 0x1800, msrs);
+        Assert.Equal("Cloud Hypervisor's CPUID comparison", Rehearse(shown, "intel-sapphire-rapids", "6.17", "cloud-hypervisor").RefusedCall);
+
+        // A guest whose CPUID does not show CET gets past that comparison.
+        Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.17"), 0x1800, msrs);
         TargetOutcome outcome = Rehearse(capture, "intel-sapphire-rapids", "6.17", "cloud-hypervisor");
         Assert.Equal(Verdict.Differs, outcome.Verdict);
         (string, string?)[] reasons = [.. outcome.Findings.Where(finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal)).Select(finding => (finding.Rule.Id, finding.Where.Register))];

@@ -21,7 +21,7 @@ public static class LibvirtSaveReader
         QemuStreamContent content = ReadContent(stream, limits, header, domain);
         string compression = header.Compression is { } kind ? $", {kind} compression" : header.IsSparse ? ", sparse" : "";
         string prefix = $"domain {domain.Name ?? "without a name"}, saved {(header.WasRunning ? "running" : "paused")}{compression}; CPU {domain.Cpu ?? "not named"}; ";
-        return Artifact.Of(content.ToCapture(Format, prefix) with { RestoredBy = domain.RestoredBy }, Format, new LibvirtSaveEncoder(limits), [.. content.Findings, .. OfCompression(header)]);
+        return Artifact.Of(content.ToCapture(Format, prefix) with { RestoredBy = domain.RestoredBy, SavedCpu = domain.SavedCpu }, Format, new LibvirtSaveEncoder(limits), [.. content.Findings, .. OfCompression(header)]);
     }
 
     /// <summary>The stream behind the header, uncompressed.</summary>

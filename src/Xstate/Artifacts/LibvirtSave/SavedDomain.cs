@@ -9,16 +9,17 @@ namespace Xstate.Artifacts.LibvirtSave;
 /// <param name="Name">The domain's name.</param>
 /// <param name="Type">The domain's type: <c>kvm</c>, or <c>qemu</c> for TCG.</param>
 /// <param name="Cpu">The CPU in a line: the cookie's, which is expanded, or else the definition's.</param>
-internal sealed record SavedDomain(string? Name, string? Type, string? Cpu)
+/// <param name="SavedCpu">How libvirt makes that CPU when it restores the domain: by the cookie if there is one.</param>
+internal sealed record SavedDomain(string? Name, string? Type, string? Cpu, SavedCpu? SavedCpu)
 {
     private const int MaxNesting = 256;
 
     /// <summary>Reads the domain's definition and the cookie; XML that is damaged says as much as was read of it.</summary>
     public static SavedDomain Read(LibvirtSaveHeader header)
     {
-        (string? name, string? type, string? defined) = ReadXml(header.DomainXml);
-        string? expanded = header.CookieXml is null ? null : ReadXml(header.CookieXml).Cpu;
-        return new SavedDomain(name, type, expanded is null ? defined is null ? null : $"{defined} (definition)" : $"{expanded} (cookie)");
+        (string? name, string? type, string? defined, SavedCpu? cpu) = ReadXml(header.DomainXml);
+        (_, _, string? expanded, SavedCpu? cookies) = header.CookieXml is null ? default : ReadXml(header.CookieXml);
+        return new SavedDomain(name, type, expanded is null ? defined is null ? null : $"{defined} (definition)" : $"{expanded} (cookie)", cookies ?? cpu);
     }
 
     /// <summary>The domain's type names the accelerator, which the stream itself does not.</summary>
@@ -32,8 +33,9 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu)
     /// <summary>What libvirt restores the domain with.</summary>
     public Fact<Accelerator>? RestoredBy => Writer is { } writer ? new Fact<Accelerator>(writer.Accelerator, FactSource.Artifact, writer.Detail) : null;
 
-    private static (string? Name, string? Type, string? Cpu) ReadXml(string xml)
+    private static (string? Name, string? Type, string? Cpu, SavedCpu? Made) ReadXml(string xml)
     {
+        SavedCpu? made = null;
         string? name = null;
         string? type = null;
         StringBuilder? cpu = null;
@@ -57,6 +59,7 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu)
                 {
                     inCpu = !reader.IsEmptyElement;
                     cpu = new StringBuilder(reader.GetAttribute("mode"));
+                    made = new SavedCpu(reader.GetAttribute("mode"), reader.GetAttribute("check"));
                 }
                 else if (reader is { NodeType: XmlNodeType.Text, Depth: 2 })
                 {
@@ -79,6 +82,6 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu)
             // The XML decides nothing about the registers; what was read before the damage is told.
         }
 
-        return (name, type, cpu?.ToString());
+        return (name, type, cpu?.ToString(), made);
     }
 }

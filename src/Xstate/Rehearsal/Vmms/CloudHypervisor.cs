@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
 
@@ -26,9 +27,15 @@ internal class CloudHypervisor : KvmRestorer
 
     public override ImmutableArray<string> Notes =>
     [
-        "Before any call it compares the snapshot's CPUID with its own on the target, leaf by leaf, without leaf 0xD and without the vendor.",
+        "Before any call it compares the snapshot's CPUID with its own on the target, leaf by leaf, without leaf 0xD and without the vendor; leaves 0x7.1 ECX and EDX, 0x7.2, 0x1d and 0x1e since July and August 2026.",
         "KVM_SET_XCRS is left out where KVM has no KVM_CAP_XCRS (4b671954a, pull request 8341).",
         "Main of July 2026 (2eb64a2b4) refuses the restore when a feature MSR of a CPU profile is refused.",
+    ];
+
+    internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) =>
+    [
+        new(new CloudHypervisorComparison()),
+        new(new CloudHypervisorComparison(isLater: true), "built since August 2026", "up to 53"),
     ];
 
     public override Capture Prepare(Capture capture, LinuxHost host) =>

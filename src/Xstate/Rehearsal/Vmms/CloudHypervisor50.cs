@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
 
@@ -13,6 +14,8 @@ internal class CloudHypervisor50 : CloudHypervisor
     public override string Releases => "50 to 52";
 
     public override ImmutableArray<string> Notes => ["KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry."];
+
+    internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => [new(new CloudHypervisorComparison(isOld: true))];
 
     public override Capture Prepare(Capture capture, LinuxHost host) => capture;
 

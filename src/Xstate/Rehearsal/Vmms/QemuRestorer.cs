@@ -3,6 +3,7 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
 
@@ -29,6 +30,16 @@ internal abstract class QemuRestorer : KvmRestorer
 
     /// <summary>Whether it has a field for the MSR, so that it can carry it.</summary>
     protected virtual bool Carries(uint msr) => true;
+
+    /// <summary>Whether its warnings write leaves as <c>CPUID[eax=07h,ecx=00h]</c>, and not as <c>CPUID.07H</c>.</summary>
+    protected virtual bool WritesLeavesInBrackets => false;
+
+    internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => policy switch
+    {
+        GuestCpuPolicy.Enforce => [new(new QemuEnforce(WritesLeavesInBrackets))],
+        GuestCpuPolicy.Full => [new(new LibvirtFull())],
+        _ => [],
+    };
 
     public override Capture Prepare(Capture capture, LinuxHost host) =>
         capture with { States = [.. StoredImage.ForKvm(capture, host, LeftOut(host)).States.Select(state => WithSentMsrs(state, host))] };
