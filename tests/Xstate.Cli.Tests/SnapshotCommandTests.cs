@@ -43,13 +43,15 @@ public class SnapshotCommandTests
     [InlineData(CloudHypervisor, true)]
     public async Task fix_moves_a_snapshot_to_another_vendor_and_back(string file, bool compressed)
     {
+        // Cloud Hypervisor itself would refuse the guest's CPUID there.
+        string[] vmm = ["--vmm", "firecracker"];
         string folder = Directory.CreateTempSubdirectory("xstate").FullName;
         try
         {
             string moved = Path.Combine(folder, "moved");
-            XstateProcess fix = await XstateProcess.Run("fix", file, "--on", SapphireRapids, "-o", moved);
+            XstateProcess fix = await XstateProcess.Run(["fix", file, "--on", SapphireRapids, "-o", moved, .. vmm]);
             Assert.Equal(0, fix.ExitCode);
-            XstateProcess check = await XstateProcess.Run("check", moved, "--on", SapphireRapids, "--json");
+            XstateProcess check = await XstateProcess.Run(["check", moved, "--on", SapphireRapids, "--json", .. vmm]);
             JsonElement target = check.Json.GetProperty("targets")[0];
             Assert.Empty(target.GetProperty("differences").EnumerateArray());
             Assert.DoesNotContain(target.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("severity").GetString() == "error" && finding.GetProperty("rule").GetString() != "XS0508");
@@ -61,6 +63,18 @@ public class SnapshotCommandTests
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task Cloud_Hypervisor_refuses_a_guest_of_another_vendor_before_it_asks_KVM()
+    {
+        XstateProcess run = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--json");
+        Assert.Equal(1, run.ExitCode);
+        JsonElement target = run.Json.GetProperty("targets")[0];
+        Assert.Equal(("refused", "Cloud Hypervisor's CPUID comparison"), (target.GetProperty("verdict").GetString(), target.GetProperty("call").GetString()));
+        XstateProcess wrong = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--guest-cpu", "enforce");
+        Assert.Equal(2, wrong.ExitCode);
+        Assert.Contains("--guest-cpu is about QEMU and libvirt, not Cloud Hypervisor", wrong.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -105,9 +105,9 @@ internal sealed class RestoreOptions
                 string other => throw new UsageException($"--protected takes sev-es, sev-es-before-launch or protected-state, not {other}"),
             },
         };
-        return options.GuestCpu is null || options.Vmm.Vmm == Vmm.Qemu
-            ? options
-            : throw new UsageException($"{_guestCpu.Name} is about QEMU and libvirt, not {options.Vmm.Title}");
+        return options is { GuestCpu: not null, Vmm: { } other } && other.Vmm != Vmm.Qemu
+            ? throw new UsageException($"{_guestCpu.Name} is about QEMU and libvirt, not {other.Title}")
+            : options;
     }
 
     private static Capture StateOf(string file)

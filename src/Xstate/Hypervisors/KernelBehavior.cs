@@ -36,6 +36,19 @@ public sealed class KernelBehavior
     /// <summary>The release it was looked up by, if any.</summary>
     public KernelRelease? Release { get; }
 
+    /// <summary>The first and the last release that it can be, where it is a span of them; with backports the last is the newest that they can come from.</summary>
+    internal (KernelRelease First, KernelRelease Last)? Span { get; private init; }
+
+    /// <summary>
+    /// The release by whose list of features its KVM is taken: of a span the first, because features come with series; with backports the last, and
+    /// <see cref="WithoutBackports"/> tells what hangs on them. Null, the newest, for a kernel made by behaviours alone.
+    /// </summary>
+    internal KernelRelease? OfferedBy => Release ?? (Reading.HasBackports ? Span?.Last : Span?.First);
+
+    /// <summary>The same kernel as if no feature had been added to its base; null where the release tells what there is.</summary>
+    internal KernelBehavior? WithoutBackports => Release is null && Reading.HasBackports && Span is { } span
+        ? new KernelBehavior(Name, _facts, span.First, _decider, Reading) { Span = Span } : null;
+
     /// <summary>The differences that this kernel is known to have.</summary>
     public IEnumerable<KernelDifference> Differences => KernelDifference.All.Where(difference => Knows(difference) == Knowledge.Present);
 
@@ -59,7 +72,8 @@ public sealed class KernelBehavior
     internal static KernelBehavior Over(KernelRelease first, KernelRelease last, string why, KernelReading reading) =>
         new(reading.Name,
             [.. KernelDifference.All.Select(difference => OfReleases(difference, difference.Releases.Over(first, last), why))],
-            first == last ? first : null, null, reading);
+            first == last ? first : null, null, reading)
+        { Span = (first, last) };
 
     /// <summary>
     /// The kernel of a recorded host: its name and what the host told beside it, the flavour of its KVM, and over both what was probed
@@ -94,7 +108,7 @@ public sealed class KernelBehavior
     }
 
     /// <summary>The same kernel under the name by which it was looked up.</summary>
-    internal KernelBehavior Named(KernelReading reading) => new(reading.Name, _facts, Release, _decider, reading);
+    internal KernelBehavior Named(KernelReading reading) => new(reading.Name, _facts, Release, _decider, reading) { Span = Span };
 
     /// <summary>What is known of a difference, without asking anybody.</summary>
     public Knowledge Knows(KernelDifference difference) => Fact(difference).Knowledge;
@@ -127,11 +141,11 @@ public sealed class KernelBehavior
     public KernelBehavior Set(KernelDifference difference, DifferenceFact fact)
     {
         ArgumentNullException.ThrowIfNull(difference);
-        return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider, Reading);
+        return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider, Reading) { Span = Span };
     }
 
     /// <summary>The same kernel with somebody who decides what is not known of it.</summary>
-    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider, Reading);
+    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider, Reading) { Span = Span };
 
     /// <summary>Whether microcode that is not recorded has the fix of AMD's erratum 1386.</summary>
     /// <exception cref="UnknownDifferenceException">There is nobody to decide.</exception>

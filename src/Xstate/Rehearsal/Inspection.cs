@@ -5,6 +5,7 @@ using Xstate.Findings;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
 
@@ -59,7 +60,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     // A guest that runs has an MXCSR, and so has one that never ran: 0x1f80.
     private bool FindNoSnapshot(ICollection<Finding> findings)
     {
-        bool isEmpty = !_area.AsSpan(0, XsaveFormat.LegacyLength).ContainsAnyExcept((byte)0) && Area.XstateBv.IsEmpty && Area.XcompBv == 0;
+        bool isEmpty = EmptyArea.Is(state);
         if (isEmpty)
         {
             Add(findings, Rules.AllZeroArea, "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state", At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");

@@ -18,6 +18,7 @@ internal sealed record OpenFact(string Kind, string? Id, string Why, string Find
     public const string Xfd = "xfd";
     public const string Microcode = "microcode";
     public const string Vmm = "vmm";
+    public const string KvmCpuid = "kvm-cpuid";
     public const string InUse = "in-use";
 
     /// <summary>What tells facts apart.</summary>

@@ -42,7 +42,7 @@ public static class ShowReport
         }
 
         json.WriteEndArray();
-        JsonAnswer.WriteFindings(json, Told(complete, [.. noticed ?? [], .. findings], options));
+        JsonAnswer.WriteFindings(json, Told(complete, [.. noticed ?? [], .. findings, .. EmptyArea.Check(complete)], options));
     }
 
     /// <summary>What a line of a table says of a capture: FORMAT, CONTENTS, FINDINGS.</summary>
@@ -53,7 +53,7 @@ public static class ShowReport
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         StateComponentSet used = complete.States.Aggregate(StateComponentSet.Empty, (set, state) => set | state.ReadArea().XstateBv);
         string states = string.Create(CultureInfo.InvariantCulture, $"{complete.States.Length} {FindingText.UnitOf(complete.Kind)}{(complete.States.Length == 1 ? "" : "s")}");
-        return [complete.Format, $"{states}, {used}", FindingText.RulesOf(Told(complete, [.. noticed, .. findings], options))];
+        return [complete.Format, $"{states}, {used}", FindingText.RulesOf(Told(complete, [.. noticed, .. findings, .. EmptyArea.Check(complete)], options))];
     }
 
     /// <summary>Writes text for people.</summary>
@@ -81,7 +81,7 @@ public static class ShowReport
             }
         }
 
-        Finding[] told = Told(complete, [.. noticed ?? [], .. findings], options);
+        Finding[] told = Told(complete, [.. noticed ?? [], .. findings, .. EmptyArea.Check(complete)], options);
         if (told.Length > 0)
         {
             output.WriteLine();

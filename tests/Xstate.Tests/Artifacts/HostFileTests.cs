@@ -77,6 +77,23 @@ public class HostFileTests
         Assert.Equal((found, expected), (error.Found, error.Expected));
     }
 
+    [Theory]
+    [InlineData("\"flavour\": \"kvm_intel\"", "\"flavour\": \"xen\"", "\"xen\"")]
+    [InlineData("\"present\":true", "\"present\":1", "1")]
+    public void In_an_answer_of_host_an_error_is_where_the_file_has_it(string right, string wrong, string at)
+    {
+        string good = Encoding.UTF8.GetString(HostFileWriter.Write(SampleCaptures.Host));
+        int place = good.IndexOf(right, StringComparison.Ordinal);
+        string record = good[..place] + wrong + good[(place + right.Length)..];
+        string answer = "{\n\"schemaVersion\": 1, \"verb\": \"host\", \"note\": \"before the record\", \"record\": " + record + "}";
+        MalformedArtifactException alone = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(record), ArtifactLimits.Default));
+        MalformedArtifactException inside = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(answer), ArtifactLimits.Default));
+        Assert.Equal((alone.Found, alone.Expected, alone.Offset + answer.IndexOf(record, StringComparison.Ordinal)), (inside.Found, inside.Expected, inside.Offset));
+
+        // Offsets count bytes: the host's name has letters of two.
+        Assert.StartsWith(at, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(answer).AsSpan((int)inside.Offset)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_host_inside_a_capture_has_no_format_of_its_own()
     {

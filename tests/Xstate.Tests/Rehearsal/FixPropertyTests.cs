@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Findings;

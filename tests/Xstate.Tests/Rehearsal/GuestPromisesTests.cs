@@ -75,6 +75,7 @@ public class GuestPromisesTests(ITestOutputHelper output)
     [InlineData("INTEL_SAPPHIRE_RAPIDS", "intel-sapphire-rapids")]
     [InlineData("AMD_MILAN", "amd-milan")]
     [InlineData("AMD_GENOA", "amd-genoa")]
+    [InlineData("INTEL_GRANITE_RAPIDS", "GenuineIntel00A06D1_GraniteRapids_03_CPUID.txt")]
     public void A_guest_that_Firecracker_made_is_promised_nothing_that_its_own_processor_lacks(string name, string target)
     {
         foreach (string file in Directory.GetFiles(Repository.Shared("data", "cpuid", "firecracker"), $"fingerprint_{name}_*host.json"))
@@ -82,10 +83,30 @@ public class GuestPromisesTests(ITestOutputHelper output)
             using FileStream stream = File.OpenRead(file);
             CpuidTable guest = Artifact.Open(stream).Host!.Cpuid;
             string kernel = Path.GetFileName(file).Split('_')[^1].Replace("host.json", "", StringComparison.Ordinal);
-            TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), Host(target, kernel));
+            LinuxHost host = target.EndsWith(".txt", StringComparison.Ordinal) ? OfDump(target, kernel) : Host(target, kernel);
+            TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), host, new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
             Assert.True(outcome.Verdict == Verdict.Same, $"{Path.GetFileName(file)}: {outcome.Verdict} {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
             Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id is "XS0508" or "XS0511" or "XS0320");
         }
+    }
+
+    [Theory]
+    [InlineData("lab-debian-6.1.192", "qemu-tcg-max", "6.1.192")]
+    [InlineData("lab-debian-6.12.107", "qemu-tcg-max", "6.12.107")]
+    [InlineData("pvm-6.18-thismachine", "amd-zen4-pvm", "6.18")]
+    public void What_KVM_of_a_host_reported_gives_a_guest_no_finding_there(string folder, string name, string kernel)
+    {
+        using FileStream stream = File.OpenRead(Repository.Shared("data", "kvm", folder, "kvm_cpuid2_supported.bin"));
+        CpuidTable guest = Artifact.Open(stream).Cpuid!.Cpuid;
+        Capture capture = Capture(guest, new StateComponentSet(7));
+        capture = capture with { States = [capture.States[0] with { Xss = null }] };
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host(name, kernel));
+        Assert.True(outcome.Verdict == Verdict.Same, string.Join("; ", outcome.Findings.Select(finding => finding.Message)));
+
+        // That a guest of kvm_pvm keeps the host's CPUID is said of every one, and of the image that it has no PKRU.
+        Assert.Empty(outcome.Findings
+            .Where(finding => finding.Severity != Severity.Info && finding.Rule != Rules.FlavourNotModelled && finding.Rule != Rules.OldPkruKept)
+            .Select(finding => finding.Message));
     }
 
     [Theory]
@@ -238,6 +259,13 @@ public class GuestPromisesTests(ITestOutputHelper output)
             Xss = new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Artifact, "the test"),
         };
         return RawImage.Capture(area) with { States = [state] };
+    }
+
+    private static LinuxHost OfDump(string file, string kernel)
+    {
+        using FileStream stream = File.OpenRead(Repository.Shared("data", "cpuid", "instlatx64", file));
+        Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
+        return new LinuxHost(new HostRecord { Name = file, Cpuid = Artifact.Open(stream).Cpuid!.Cpuid, Provenance = new Provenance(FactSource.Artifact, file) }, KernelBehavior.Of(release));
     }
 
     private static LinuxHost Host(string name, string kernel)

@@ -17,7 +17,25 @@ public static class HostFileReader
     public static HostRecord Read(ReadOnlySpan<byte> json, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
-        json = IsAnswer(json) ? RecordOf(json) : json;
+        if (!IsAnswer(json))
+        {
+            return ReadRecord(json, limits);
+        }
+
+        Range place = RecordOf(json);
+        try
+        {
+            return ReadRecord(json[place], limits);
+        }
+        catch (MalformedArtifactException inside)
+        {
+            // Whoever looks for it counts from the beginning of the file.
+            throw new MalformedArtifactException(inside.Format, place.Start.Value + inside.Offset, inside.Found, inside.Expected);
+        }
+    }
+
+    private static HostRecord ReadRecord(ReadOnlySpan<byte> json, ArtifactLimits limits)
+    {
         JsonEnvelope.Check(json, Format);
         JsonCursor cursor = new(json, Format, limits);
         HostRecord host = HostFields.Read(ref cursor, isDocument: true);
@@ -42,8 +60,8 @@ public static class HostFileReader
         }
     }
 
-    // The record that the answer carries whole.
-    private static ReadOnlySpan<byte> RecordOf(ReadOnlySpan<byte> answer)
+    // Where the answer carries the record whole.
+    private static Range RecordOf(ReadOnlySpan<byte> answer)
     {
         Utf8JsonReader reader = new(answer);
         try
@@ -61,7 +79,7 @@ public static class HostFileReader
                 reader.Skip();
                 if (isRecord)
                 {
-                    return answer[start..(int)reader.BytesConsumed];
+                    return start..(int)reader.BytesConsumed;
                 }
             }
         }

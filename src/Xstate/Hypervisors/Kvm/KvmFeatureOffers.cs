@@ -38,7 +38,7 @@ internal static class KvmFeatureOffers
         }
 
         uint answer = 0;
-        foreach (Offer offer in offers.Where(offer => IsKnownTo(host.Behavior.Release, offer.Releases)))
+        foreach (Offer offer in offers.Where(offer => IsKnownTo(host.Behavior.OfferedBy, offer.Releases)))
         {
             uint bit = 1u << offer.Feature.Bit;
             answer |= offer.Condition switch

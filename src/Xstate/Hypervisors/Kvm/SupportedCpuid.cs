@@ -80,8 +80,8 @@ public static class SupportedCpuid
 
     private static IEnumerable<CpuidEntry> Filtered(LinuxHost host)
     {
-        uint highest = KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(6, 13)) ? HighestSince613 : HighestBefore613;
-        uint highestFeatures = KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(6, 8)) ? 2u : 1;
+        uint highest = KvmFeatureOffers.IsKnownTo(host.Behavior.OfferedBy, Releases.From(6, 13)) ? HighestSince613 : HighestBefore613;
+        uint highestFeatures = KvmFeatureOffers.IsKnownTo(host.Behavior.OfferedBy, Releases.From(6, 8)) ? 2u : 1;
         foreach (CpuidEntry entry in host.Record.Cpuid.Entries)
         {
             bool hidden = (entry.Leaf > highest && entry.Leaf < HypervisorLeaf)
@@ -142,10 +142,10 @@ public static class SupportedCpuid
     }
 
     private static bool HasTiles(LinuxHost host) =>
-        CpuidFeatures.AmxTile.IsIn(host.Record.Cpuid) && KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(5, 17));
+        CpuidFeatures.AmxTile.IsIn(host.Record.Cpuid) && KvmFeatureOffers.IsKnownTo(host.Behavior.OfferedBy, Releases.From(5, 17));
 
     private static bool HasAvx10(LinuxHost host) =>
-        CpuidFeatures.Avx10.IsIn(host.Record.Cpuid) && KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(6, 13));
+        CpuidFeatures.Avx10.IsIn(host.Record.Cpuid) && KvmFeatureOffers.IsKnownTo(host.Behavior.OfferedBy, Releases.From(6, 13));
 
     // The leaves for which KVM has a case; all others are zero, such as those of MONITOR, Intel PT, LBR and the brand string.
     private static bool IsKept(uint leaf) => leaf is 1 or 2 or 4 or 9 or 0xA or 0xB or 0x12 or 0x1F
@@ -173,7 +173,7 @@ public static class SupportedCpuid
         }
 
         // 690a757d610e (5.17) brought XFD with AMX; it is offered whether or not the process may use tiles.
-        if (host.Record.SupportedCpuid is null && !KvmFeatureOffers.IsKnownTo(host.Behavior.Release, Releases.From(5, 17)))
+        if (host.Record.SupportedCpuid is null && !KvmFeatureOffers.IsKnownTo(host.Behavior.OfferedBy, Releases.From(5, 17)))
         {
             eax &= ~(1u << CpuidFeatures.Xfd.Bit);
         }

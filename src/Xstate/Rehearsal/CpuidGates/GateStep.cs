@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
@@ -44,7 +45,7 @@ internal static class GateStep
 
             foreach (GateOfReleases gate in gates)
             {
-                ImmutableArray<string> lines = gate.Gate.Check(state.GuestCpuid.Value, host);
+                ImmutableArray<string> lines = Check(gate.Gate, state.GuestCpuid.Value, host, choices);
                 if (!lines.IsEmpty && Makes(gate, restorer, choices))
                 {
                     return Refused(state, gate.Gate, lines, host, restorer, capture);
@@ -53,6 +54,23 @@ internal static class GateStep
         }
 
         return null;
+    }
+
+    // A distribution that adds features of later releases to its kernel's base may or may not have added the one that decides.
+    private static ImmutableArray<string> Check(CpuidGate gate, CpuidTable guest, LinuxHost host, FactChoices choices)
+    {
+        ImmutableArray<string> with = gate.Check(guest, host);
+        if (host.Record.SupportedCpuid is not null || host.Behavior.WithoutBackports is not { } bare)
+        {
+            return with;
+        }
+
+        ImmutableArray<string> without = gate.Check(guest, new LinuxHost(host.Record, bare));
+        return with.IsEmpty == without.IsEmpty
+            || choices.Choose(new OpenFact(OpenFact.KvmCpuid, null, $"which CPUID features of later releases KVM of {host.Behavior.Name} offers is not known",
+                "xstate host on that host records what its KVM offers", ["all that its distribution can have added", "none"])) == 0
+            ? with
+            : without;
     }
 
     private static bool Makes(GateOfReleases gate, KvmRestorer restorer, FactChoices choices) => gate.Releases is not { } releases
