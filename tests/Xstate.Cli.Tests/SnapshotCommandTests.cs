@@ -72,7 +72,7 @@ public class SnapshotCommandTests
         Assert.Equal(1, run.ExitCode);
         JsonElement target = run.Json.GetProperty("targets")[0];
         Assert.Equal(("refused", "Cloud Hypervisor's CPUID comparison"), (target.GetProperty("verdict").GetString(), target.GetProperty("call").GetString()));
-        XstateProcess wrong = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--guest-cpu", "enforce");
+        XstateProcess wrong = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--vmm", "cloud-hypervisor", "--guest-cpu", "enforce");
         Assert.Equal(2, wrong.ExitCode);
         Assert.Contains("--guest-cpu is about QEMU and libvirt, not Cloud Hypervisor", wrong.Error, StringComparison.Ordinal);
     }

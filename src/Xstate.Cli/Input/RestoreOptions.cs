@@ -105,8 +105,8 @@ internal sealed class RestoreOptions
                 string other => throw new UsageException($"--protected takes sev-es, sev-es-before-launch or protected-state, not {other}"),
             },
         };
-        return options is { GuestCpu: not null, Vmm: { } other } && other.Vmm != Vmm.Qemu
-            ? throw new UsageException($"{_guestCpu.Name} is about QEMU and libvirt, not {other.Title}")
+        return options is { GuestCpu: not null, Vmm: { } chosen } && chosen.Vmm != Vmm.Qemu
+            ? throw new UsageException($"{_guestCpu.Name} is about QEMU and libvirt, not {chosen.Title}")
             : options;
     }
 

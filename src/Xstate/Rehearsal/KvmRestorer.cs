@@ -24,12 +24,15 @@ public abstract class KvmRestorer : Restorer
     /// <summary>The dynamic components that it asks the kernel's permission for before it makes virtual CPUs.</summary>
     public virtual StateComponentSet AsksFor => StateComponentSet.Of(StateComponent.TileData);
 
+    /// <summary>When it calls KVM_SET_XCRS.</summary>
+    public virtual XcrsPolicy OnXcrs => XcrsPolicy.Saved;
+
     /// <summary>The entries that KVM_SET_XCRS gets; null when the call is not made.</summary>
     /// <param name="state">The state as <see cref="Prepare"/> made it.</param>
-    public virtual ImmutableArray<XcrEntry>? XcrsCall(CapturedState state)
+    public ImmutableArray<XcrEntry>? XcrsCall(CapturedState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        return state.Xcr0 is { } xcr0 ? [new XcrEntry(0, xcr0.Value.Bits)] : null;
+        return state.Xcr0 is { } xcr0 ? [new XcrEntry(0, xcr0.Value.Bits)] : OnXcrs == XcrsPolicy.Always ? [] : null;
     }
 
     /// <summary>The capture as this VMM hands it to KVM: images that it builds itself, MSRs that it leaves out.</summary>
@@ -38,7 +41,10 @@ public abstract class KvmRestorer : Restorer
     public virtual Capture Prepare(Capture capture, LinuxHost host)
     {
         ArgumentNullException.ThrowIfNull(capture);
-        return capture;
+        ArgumentNullException.ThrowIfNull(host);
+        return OnXcrs == XcrsPolicy.SavedAndSupported && !host.HasXsave
+            ? capture with { States = [.. capture.States.Select(state => state with { Xcr0 = null })] }
+            : capture;
     }
 
     /// <summary>Components whose registers are not in the image that it builds, though their bit of XSTATE_BV stays set.</summary>

@@ -15,7 +15,7 @@ public class EqualIdsTests
     {
         byte[] file = CaptureFileWriter.Write(Of(CaptureKind.VirtualMachine, 0, 0));
         MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(file)));
-        Assert.Equal(("a second virtual CPU 0", "an id of its own for each"), (error.Found, error.Expected));
+        Assert.Equal(("a second virtual CPU 0 at $.states[1]", "an id of its own for each"), (error.Found, error.Expected));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
@@ -67,6 +68,26 @@ public class GuestPromisesTests(ITestOutputHelper output)
         Capture bare = RawImage.Capture(SampleHosts.OpenCapture("stale-pkru").States[0].Area.ToArray());
         Assert.DoesNotContain(TargetOutcome.CpuidFeatures, RestoreRehearsal.Perform(bare, Host("amd-genoa", "6.12")).Scope);
         Assert.Contains(TargetOutcome.CpuidFeatures, Move("amd-genoa", "amd-genoa", "6.12", new StateComponentSet(7)).Scope);
+    }
+
+    [Fact]
+    public void The_scope_names_features_exactly_where_the_guest_s_CPUID_is_known()
+    {
+        // N8: "the same" said more than was looked at.
+        SplitMix64 random = new(0x4E38);
+        string[] kernels = ["5.10", "5.15", "6.1.40", "6.6", "6.12", "6.18"];
+        ImmutableArray<Restorer> vmms = [.. Restorers.All.Where(vmm => vmm is KvmRestorer)];
+        for (int i = 0; i < 40; i++)
+        {
+            bool known = random.OneIn(2);
+            Capture capture = Capture(GuestOf(random.Pick(Hosts), "6.8"), new StateComponentSet(7));
+            capture = known ? capture : capture with { States = [capture.States[0] with { GuestCpuid = null }] };
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host(random.Pick(Hosts), random.Pick<string>(kernels)), new RehearsalOptions { Vmm = vmms[random.Below(vmms.Length)] });
+            Assert.Equal(known, outcome.Scope.Contains(TargetOutcome.CpuidFeatures));
+            Assert.Contains(TargetOutcome.ExtendedState, outcome.Scope);
+            Assert.Contains(TargetOutcome.StateMsrs, outcome.Scope);
+            Assert.True(known || !outcome.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking || finding.Rule == Rules.GateRefuses));
+        }
     }
 
     [Theory]

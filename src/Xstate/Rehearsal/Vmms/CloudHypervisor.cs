@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
-using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
@@ -38,6 +37,5 @@ internal class CloudHypervisor : KvmRestorer
         new(new CloudHypervisorComparison(isLater: true), "built since August 2026", "up to 53"),
     ];
 
-    public override Capture Prepare(Capture capture, LinuxHost host) =>
-        host.HasXsave ? capture : capture with { States = [.. capture.States.Select(state => state with { Xcr0 = null })] };
+    public override XcrsPolicy OnXcrs => XcrsPolicy.SavedAndSupported;
 }

@@ -17,5 +17,5 @@ internal sealed class CloudHypervisor29 : CloudHypervisor50
         "KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry.",
     ];
 
-    public override Capture Prepare(Capture capture, LinuxHost host) => FixedImage.Cut(capture);
+    public override Capture Prepare(Capture capture, LinuxHost host) => FixedImage.Cut(base.Prepare(capture, host));
 }

@@ -1,7 +1,4 @@
 using System.Collections.Immutable;
-using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
-using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
@@ -17,7 +14,5 @@ internal class CloudHypervisor50 : CloudHypervisor
 
     internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => [new(new CloudHypervisorComparison(isOld: true))];
 
-    public override Capture Prepare(Capture capture, LinuxHost host) => capture;
-
-    public override ImmutableArray<XcrEntry>? XcrsCall(CapturedState state) => base.XcrsCall(state) ?? [];
+    public override XcrsPolicy OnXcrs => XcrsPolicy.Always;
 }

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal.Vmms;
@@ -30,7 +29,7 @@ internal sealed class Dragonball : KvmRestorer
     public override ImmutableArray<string> Notes =>
         ["The image is struct kvm_xsave with 4096 bytes, and the permission for tile data is never asked for: a snapshot whose CPUID has AMX is refused by KVM_SET_CPUID2."];
 
-    public override Capture Prepare(Capture capture, LinuxHost host) => FixedImage.Cut(capture);
+    public override XcrsPolicy OnXcrs => XcrsPolicy.Always;
 
-    public override ImmutableArray<XcrEntry>? XcrsCall(CapturedState state) => base.XcrsCall(state) ?? [];
+    public override Capture Prepare(Capture capture, LinuxHost host) => FixedImage.Cut(base.Prepare(capture, host));
 }

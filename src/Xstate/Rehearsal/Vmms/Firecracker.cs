@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal.Vmms;
 
@@ -30,6 +29,5 @@ internal class Firecracker : KvmRestorer
         "It asks for the permission for tile data since 1.12; images before that have 4096 bytes.",
     ];
 
-    // KVM_SET_XCRS is called whatever the snapshot says, with the count that it holds.
-    public override ImmutableArray<XcrEntry>? XcrsCall(CapturedState state) => base.XcrsCall(state) ?? [];
+    public override XcrsPolicy OnXcrs => XcrsPolicy.Always;
 }

@@ -41,8 +41,10 @@ internal abstract class QemuRestorer : KvmRestorer
         _ => [],
     };
 
+    public override XcrsPolicy OnXcrs => XcrsPolicy.SavedAndSupported;
+
     public override Capture Prepare(Capture capture, LinuxHost host) =>
-        capture with { States = [.. StoredImage.ForKvm(capture, host, LeftOut(host)).States.Select(state => WithSentMsrs(state, host))] };
+        capture with { States = [.. StoredImage.ForKvm(base.Prepare(capture, host), host, LeftOut(host)).States.Select(state => WithSentMsrs(state, host))] };
 
     public override ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
     {
@@ -72,7 +74,6 @@ internal abstract class QemuRestorer : KvmRestorer
             }
         }
 
-        CapturedState sent = SavedMsrs.Without(state, dropped);
-        return host.HasXsave ? sent : sent with { Xcr0 = null };
+        return SavedMsrs.Without(state, dropped);
     }
 }

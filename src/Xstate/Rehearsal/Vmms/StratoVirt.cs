@@ -33,11 +33,9 @@ internal sealed class StratoVirt : KvmRestorer
         "The image is struct kvm_xsave with 4096 bytes; the permission for tile data is never asked for.",
     ];
 
-    public override Capture Prepare(Capture capture, LinuxHost host)
-    {
-        ArgumentNullException.ThrowIfNull(host);
-        return capture with { States = [.. FixedImage.Cut(capture).States.Select(state => host.HasXsave ? state : state with { Xcr0 = null })] };
-    }
+    public override XcrsPolicy OnXcrs => XcrsPolicy.SavedAndSupported;
+
+    public override Capture Prepare(Capture capture, LinuxHost host) => FixedImage.Cut(base.Prepare(capture, host));
 
     public override ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
     {
