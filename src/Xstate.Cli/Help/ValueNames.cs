@@ -17,6 +17,7 @@ internal static class ValueNames
         ["--components"] = "LIST",
         ["--count"] = "N",
         ["--cpu-cap"] = "LIST",
+        ["--guest-cpu"] = "POLICY",
         ["--cpu-map"] = "DIR",
         ["--cpu-template"] = "FILE",
         ["--cpuid"] = "FILE",
