@@ -49,6 +49,28 @@ public class PoolCommandTests
         Assert.All(lines, line => Assert.Equal(7, line.Split(',').Length));
     }
 
+    [Fact]
+    public async Task Records_of_VMs_come_from_standard_input_and_a_bad_line_is_told()
+    {
+        string[] lines =
+        [
+            """{"vm":"a","host":"intel-haswell"}""",
+            """{"vm":"b","host":"samples/hosts/intel-sapphire-rapids.json","xcr0":"0x602e7","inUse":["x87","sse"],"msrs":[["0x1c4","0x0"]]}""",
+            """{"vm":"c","host":"nowhere"}""",
+            """{"vm":"d"}""",
+        ];
+        JsonSchema schema = new("vm-record.schema.json");
+        Assert.All(lines, line => Assert.Empty(schema.Errors(JsonDocument.Parse(line).RootElement)));
+        XstateProcess run = await XstateProcess.Run(System.Text.Encoding.UTF8.GetBytes(string.Join('\n', lines)), ["pool", .. Hosts, "--kernel", "linux-6.12", "--vms", "-", "--json"]);
+        Assert.Equal(3, run.ExitCode);
+        Assert.Empty(new JsonSchema("pool.answer.schema.json").Errors(run.Json));
+        Assert.Equal([(0, 1L), (1, 1L)], run.Json.GetProperty("guests").EnumerateArray().Select(guest => guest.GetProperty("homes")[0]).Select(home => (home.GetProperty("home").GetInt32(), home.GetProperty("count").GetInt64())));
+        string[] problems = [.. run.Json.GetProperty("captures").EnumerateArray().Select(problem => problem.GetProperty("error").GetProperty("message").GetString()!)];
+        Assert.Equal(2, problems.Length);
+        Assert.StartsWith("line 3: ", problems[0], StringComparison.Ordinal);
+        Assert.StartsWith("line 4: ", problems[1], StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("qemu", "class-0.args", "class-1.args")]
     [InlineData("libvirt", "class-0.xml", "class-1.xml")]

@@ -13,6 +13,9 @@ namespace Xstate.Cli.Commands;
 /// <summary><c>xstate pool HOST…</c>: who can go where in a fleet, what all hosts can give, and what each of them costs.</summary>
 internal static class PoolCommand
 {
+    private const int MaxBadLines = 10;
+    private const int LinesOfProgress = 10_000;
+
     public static Command Create()
     {
         Argument<string[]> hosts = new("HOST")
@@ -22,6 +25,7 @@ internal static class PoolCommand
         };
         Option<string[]> captures = new("--captures") { Description = "States of the VMs of the fleet: files, directories, patterns.", AllowMultipleArgumentsPerToken = true };
         Option<string?> list = new("--captures-from") { Description = "Also take the captures of a list: a name a line, or each ended by a zero byte; - is standard input." };
+        Option<string[]> vms = new("--vms") { Description = "Records of VMs as JSON Lines (docs/pool.md), in place of captures; - is standard input.", AllowMultipleArgumentsPerToken = true };
         Option<string?> upgrade = new("--upgrade-to") { Description = "Look for an order in which all hosts can get this kernel, one class at a time, without stranding a VM." };
         Option<bool> csv = new("--csv") { Description = "Print the matrix as CSV." };
         Option<string?> emit = new("--emit") { Description = $"Write for each class of hosts what gives guests the CPUID that all can have, or labels them: {string.Join(", ", PoolFiles.Kinds)}." };
@@ -29,7 +33,7 @@ internal static class PoolCommand
         Option<bool> force = new("--force") { Description = "Replace existing regular files." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, upgrade, csv, emit, output, force };
+        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, vms, upgrade, csv, emit, output, force };
         restore.AddTo(command);
         options.AddTo(command);
         command.SetAction(parsed =>
@@ -58,6 +62,7 @@ internal static class PoolCommand
             List<string> files = FileTree.Expand(parsed.GetValue(captures) ?? []);
             files.AddRange(FileList.Read(parsed.GetValue(list)));
             List<UnreadInput> unread = AddCaptures(builder, files, parsed.GetValue(options.Format), given);
+            unread.AddRange((parsed.GetValue(vms) ?? []).SelectMany(file => AddRecords(builder, file)));
             Pool pool = builder.Build();
             PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null ? null : pool.PlanUpgrade(kernel)) { UnreadHosts = targets.Unread, UnreadCaptures = unread };
             if (parsed.GetValue(emit) is { } kind)
@@ -94,6 +99,64 @@ internal static class PoolCommand
         }
 
         return unread;
+    }
+
+    // A line that is none is told, and the next ones are read.
+    private static List<UnreadInput> AddRecords(PoolBuilder builder, string file)
+    {
+        List<UnreadInput> unread = [];
+        long bad = 0;
+        try
+        {
+            using Stream stream = ArtifactInput.OpenStream(file);
+            using ProgressLine? progress = ProgressLine.OnTerminal();
+            VmRecordReader reader = new(stream);
+            while (ReadRecord(builder, reader) is var (more, problem) && (more || problem is not null))
+            {
+                if (problem is not null && ++bad <= MaxBadLines)
+                {
+                    unread.Add(new UnreadInput(file, ExitCode.UnreadableInput, problem));
+                }
+
+                if (reader.Line % LinesOfProgress == 0)
+                {
+                    progress?.Show($"{reader.Line} records");
+                }
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            unread.Add(new UnreadInput(file, ExitCode.UnreadableInput, error.Message));
+        }
+
+        if (bad > MaxBadLines)
+        {
+            unread.Add(new UnreadInput(file, ExitCode.UnreadableInput, $"{bad - MaxBadLines} more lines are no records"));
+        }
+
+        return unread;
+    }
+
+    private static (bool More, string? Problem) ReadRecord(PoolBuilder builder, VmRecordReader reader)
+    {
+        try
+        {
+            if (reader.Read() is not { } record)
+            {
+                return (false, null);
+            }
+
+            builder.Add(record, reader.Cpuids);
+            return (true, null);
+        }
+        catch (VmRecordException error)
+        {
+            return (true, error.Message);
+        }
+        catch (ArgumentException error) when (error.ParamName == "record")
+        {
+            return (true, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"line {reader.Line}: {error.Message}"));
+        }
     }
 
     private static void Tell(PoolAnswer answer, bool json, bool csv)

@@ -11,6 +11,7 @@ namespace Xstate.Fleet;
 internal static class FullestGuest
 {
     private const string Format = "fullest-guest";
+    private const string RecordFormat = "vm-record";
     private const ulong ShadowStackEnabled = 1;
     private const ulong EndBranchEnabled = 4;
     private const ulong StackPointer = 0x7FFF_0000;
@@ -30,7 +31,7 @@ internal static class FullestGuest
         CapturedState state = new()
         {
             Id = 0,
-            Area = Fill(host, user),
+            Area = Fill(host.Layout, host.MxcsrMask, user),
             Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Cpuid, Format),
             GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Artifact, Format),
             Xcr0 = host.HasXsave ? new Fact<StateComponentSet>(user, FactSource.Artifact, Format) : null,
@@ -41,6 +42,31 @@ internal static class FullestGuest
         return new Capture { Format = Format, States = [state] };
     }
 
+    /// <summary>The guest of a VM record. Its registers are not recorded; components in use have some that differ from their initial values.</summary>
+    /// <param name="record">The record.</param>
+    /// <param name="cpuid">Its CPUID.</param>
+    public static Capture Of(VmRecord record, CpuidTable cpuid)
+    {
+        XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
+        bool hasXsave = cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
+        StateComponentSet xcr0 = record.Xcr0 ?? (hasXsave ? Xcr0Rules.LargestWithin(cpuid.UserComponents) : StateComponentSet.Legacy);
+        CapturedState state = new()
+        {
+            Id = 0,
+            Area = Fill(layout, ProcessorIdentity.From(cpuid).MxcsrMask, (record.InUse ?? xcr0) & StateComponents.UserComponents),
+            Layout = new Fact<XsaveLayout>(layout, FactSource.Cpuid, RecordFormat),
+            GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Artifact, RecordFormat),
+            Xcr0 = hasXsave ? new Fact<StateComponentSet>(xcr0, FactSource.Artifact, RecordFormat) : null,
+            Xss = SetOf(record, KvmModelVcpu.MsrXss),
+            Xfd = SetOf(record, KvmModelVcpu.MsrXfd),
+            Msrs = record.Msrs.Remove(KvmModelVcpu.MsrXss).Remove(KvmModelVcpu.MsrXfd),
+        };
+        return new Capture { Format = RecordFormat, States = [state] };
+    }
+
+    private static Fact<StateComponentSet>? SetOf(VmRecord record, uint msr) =>
+        record.Msrs.TryGetValue(msr, out ulong bits) ? new Fact<StateComponentSet>(new StateComponentSet(bits), FactSource.Artifact, RecordFormat) : null;
+
     private static ImmutableSortedDictionary<uint, ulong> Cet(CpuidTable cpuid)
     {
         bool hasStack = LinuxHost.HasShadowStack(cpuid);
@@ -49,9 +75,9 @@ internal static class FullestGuest
         return hasStack ? msrs.Add(KvmModelVcpu.MsrPl3Ssp, StackPointer) : msrs;
     }
 
-    private static byte[] Fill(LinuxHost host, StateComponentSet user)
+    private static byte[] Fill(XsaveLayout layout, uint mxcsrMask, StateComponentSet user)
     {
-        int length = host.HasXsave ? Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(user)) : KvmModelMachine.XsaveLength;
+        int length = Math.Max(KvmModelMachine.XsaveLength, layout.StandardLengthFor(user));
         byte[] area = new byte[length];
         for (int i = XsaveFormat.StOffset; i < XsaveFormat.XmmEnd; i++)
         {
@@ -67,11 +93,11 @@ internal static class FullestGuest
         BinaryPrimitives.WriteUInt16LittleEndian(area.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         area[XsaveFormat.FtwOffset] = 0xFF;
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrMaskOffset), host.MxcsrMask);
+        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrMaskOffset), mxcsrMask);
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), user.Bits);
         foreach (StateComponent component in user.Except(StateComponentSet.Legacy))
         {
-            if (host.Layout.TryGetSlot(component, out XsaveSlot slot))
+            if (layout.TryGetSlot(component, out XsaveSlot slot))
             {
                 Fill(area.AsSpan(slot.Offset, slot.Size), component);
             }

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Rehearsal;
 
@@ -64,6 +66,28 @@ public sealed class PoolBuilder
         Count(guest, home, name);
         _captures.Add(new PoolCapture(name, guest, home));
     }
+
+    /// <summary>Adds a VM of which a record is known.</summary>
+    /// <param name="record">The record.</param>
+    /// <param name="cpuids">CPUIDs by their names.</param>
+    /// <exception cref="ArgumentException">It names no CPUID, and no host of the pool whose KVM could tell it.</exception>
+    public void Add(VmRecord record, IReadOnlyDictionary<string, CpuidTable> cpuids)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(cpuids);
+        HostClass? home = HomeOf(record.Host);
+        if (record.GuestCpuid is null && home is null)
+        {
+            throw new ArgumentException($"{Quotation.Of(record.Vm)} has no guestCpuid, and its host is none of the pool", nameof(record));
+        }
+
+        string msrs = record.Msrs.IsEmpty ? "" : string.Join(',', record.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}"));
+        string cpuid = record.GuestCpuid is { } name ? $"cpuid {name}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
+        Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}", () => FullestGuest.Of(record, record.GuestCpuid is { } known ? cpuids[known] : OfferedBy(home!)), record.Host);
+    }
+
+    // What a guest has that was given all that is known to be offered.
+    private static CpuidTable OfferedBy(HostClass home) => KernelWorlds.Of(home.Host, static world => world.KvmCpuid, out _)[0];
 
     /// <summary>Adds one of many guests, which has no line of its own in answers.</summary>
     /// <param name="name">Its name, for the first of each group.</param>
