@@ -51,7 +51,7 @@ internal static class HostKey
         bool concerns = Erratum1386.Concerns(record.Processor);
         string microcode = !concerns ? "" : record.Microcode is null ? "?" : Erratum1386.IsFixed(record.Processor, record.Microcode) ? "fixed" : "old";
         key.Append(CultureInfo.InvariantCulture, $"|mxcsr {host.MxcsrMask:x}|xcr0 {record.Xcr0?.Bits:x}|svm {host.UsesSvm}|pvm {isPvm}|{isAssembled}|{microcode}");
-        key.Append(CultureInfo.InvariantCulture, $"|drift {host.DriftingInUse.Bits:x}|era {KvmFeatureOffers.EraOf(host.Behavior.Release)}|");
+        key.Append(CultureInfo.InvariantCulture, $"|drift {host.DriftingInUse.Bits:x}|era {KvmFeatureOffers.EraOf(host.Behavior.OfferedBy)}|bare {(host.Behavior.WithoutBackports is { } bare ? KvmFeatureOffers.EraOf(bare.OfferedBy) : "")}|");
         foreach (KernelDifference difference in KernelDifference.All)
         {
             key.Append(host.Behavior.Knows(difference) switch { Knowledge.Present => '1', Knowledge.Absent => '0', _ => '?' });
