@@ -31,6 +31,20 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     public static Task<XstateProcess> Run(byte[] input, params string[] arguments) =>
         Binary is not null || arguments.Any(NeedsProcess) ? RunProcess(input, arguments) : Task.Run(() => RunHere(input, arguments));
 
+    /// <summary>Runs in a folder, which is the current one of this whole process meanwhile: for tests that nothing runs beside.</summary>
+    public static async Task<XstateProcess> RunIn(string folder, params string[] arguments)
+    {
+        Environment.CurrentDirectory = folder;
+        try
+        {
+            return await Run(arguments);
+        }
+        finally
+        {
+            Environment.CurrentDirectory = Repository.Root;
+        }
+    }
+
     /// <summary>Runs as a process of its own, whatever it is about.</summary>
     public static async Task<XstateProcess> RunProcess(byte[] input, params string[] arguments)
     {
@@ -54,7 +68,7 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     /// <summary>How the command is started as a process, with all of its standard streams redirected.</summary>
     public static ProcessStartInfo StartInfo(params string[] arguments) => new(Binary ?? "dotnet", Binary is null ? [Assembly, .. arguments] : arguments)
     {
-        WorkingDirectory = Repository.Root,
+        WorkingDirectory = Environment.CurrentDirectory,
         RedirectStandardOutput = true,
         RedirectStandardError = true,
         RedirectStandardInput = true,
