@@ -26,6 +26,8 @@ public class ReadmeTests
 
         Assert.Contains($"xstate_{version}_amd64.deb", readme, StringComparison.Ordinal);
         Assert.Contains($"xstate-{version}-linux-x64.tar.gz", readme, StringComparison.Ordinal);
-        Assert.Contains($"\nversion: {version}\n", await File.ReadAllTextAsync(Path.Combine(Repository.Root, "CITATION.cff"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+
+        string citation = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "CITATION.cff"), TestContext.Current.CancellationToken);
+        Assert.Contains($"\nversion: {version}\n", citation, StringComparison.Ordinal);
     }
 }

@@ -2,11 +2,14 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests.Documentation;
 
-/// <summary>What README.md and docs show is what the command prints, as docs/style.md says. XSTATE_UPDATE=1 writes the outputs anew.</summary>
+/// <summary>
+/// What README.md and docs show is what the command prints, as docs/style.md says. XSTATE_UPDATE=1 writes the outputs anew.
+/// </summary>
 [Collection(nameof(CurrentFolderCollection))]
 public sealed class DocumentationTests(ITestOutputHelper log)
 {
-    public static TheoryData<string> Pages => [.. MarkdownPage.Documentation.Where(name => MarkdownPage.Read(name).Blocks.Any(block => block.HasCommands))];
+    public static TheoryData<string> Pages =>
+        [.. MarkdownPage.Documentation.Where(name => MarkdownPage.Read(name).Blocks.Any(block => block.HasCommands))];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -17,13 +20,15 @@ public sealed class DocumentationTests(ITestOutputHelper log)
         List<string> wrong = [];
         using PageSession session = new();
         int moved = 0;
-        foreach (ShownCommand command in page.Blocks.Where(block => block.HasCommands && block.NotRun is null).SelectMany(block => block.Commands))
+        IEnumerable<FencedBlock> blocks = page.Blocks.Where(block => block.HasCommands && block.NotRun is null);
+        foreach (ShownCommand command in blocks.SelectMany(block => block.Commands))
         {
-            Assert.True(command.Obstacle is null, $"{name}:{command.Line}: `{command.Text}` needs a marker before its block: {command.Obstacle}");
+            string place = $"{name}:{command.Line}: `{command.Text}`";
+            Assert.True(command.Obstacle is null, $"{place} needs a marker before its block: {command.Obstacle}");
             string[] printed = await session.Run(command);
             if (!command.Shows(printed))
             {
-                wrong.Add($"{name}:{command.Line}: `{command.Text}` prints\n{string.Join('\n', printed)}");
+                wrong.Add($"{place} prints\n{string.Join('\n', printed)}");
                 int first = command.Line - 1 + command.Length + moved;
                 lines.RemoveRange(first, command.Shown.Count);
                 lines.InsertRange(first, printed);
@@ -33,7 +38,8 @@ public sealed class DocumentationTests(ITestOutputHelper log)
 
         if (wrong.Count > 0 && Environment.GetEnvironmentVariable("XSTATE_UPDATE") == "1")
         {
-            await File.WriteAllTextAsync(Repository.PathOf(name.Split('/')), string.Join('\n', lines) + "\n", TestContext.Current.CancellationToken);
+            string path = Repository.PathOf(name.Split('/'));
+            await File.WriteAllTextAsync(path, string.Join('\n', lines) + "\n", TestContext.Current.CancellationToken);
             return;
         }
 
@@ -51,7 +57,8 @@ public sealed class DocumentationTests(ITestOutputHelper log)
             {
                 if (block.NotRun is null)
                 {
-                    Assert.True(block.Language == "console" && block.Commands.Any(), $"{name}:{block.Line}: commands of xstate stand in a `console` block behind `$ `");
+                    bool runs = block.Language == "console" && block.Commands.Any();
+                    Assert.True(runs, $"{name}:{block.Line}: commands of xstate stand in a `console` block behind `$ `");
                     run += block.Commands.Count();
                 }
                 else
@@ -72,7 +79,8 @@ public sealed class DocumentationTests(ITestOutputHelper log)
         {
             MarkdownPage page = MarkdownPage.Read(name);
             int markers = page.Prose.Count(line => line.StartsWith("<!-- not run", StringComparison.Ordinal));
-            Assert.True(markers == page.Blocks.Count(block => block.NotRun is not null), $"{name}: a marker is not understood or stands before no block");
+            int understood = page.Blocks.Count(block => block.NotRun is not null);
+            Assert.True(markers == understood, $"{name}: a marker is not understood or stands before no block");
         }
     }
 }

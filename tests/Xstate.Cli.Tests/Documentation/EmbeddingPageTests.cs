@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Xstate.Artifacts;
+using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kernels;
 using Xstate.Hypervisors.Linux;
@@ -19,8 +20,10 @@ public sealed partial class EmbeddingPageTests
     [Fact]
     public void Every_type_that_the_page_names_is_public()
     {
-        HashSet<string> types = [.. typeof(Artifact).Assembly.GetExportedTypes().Select(type => type.Name), .. typeof(ArgumentException).Assembly.GetExportedTypes().Select(type => type.Name)];
-        string[] named = [.. Code().Matches(File.ReadAllText(Repository.PathOf("docs", "embedding.md"))).Select(match => match.Groups["type"].Value).Distinct()];
+        Type[] exported = [.. typeof(Artifact).Assembly.GetExportedTypes(), .. typeof(ArgumentException).Assembly.GetExportedTypes()];
+        HashSet<string> types = [.. exported.Select(type => type.Name)];
+        string page = File.ReadAllText(Repository.PathOf("docs", "embedding.md"));
+        string[] named = [.. Code().Matches(page).Select(match => match.Groups["type"].Value).Distinct()];
         Assert.True(named.Length > 15, $"{named.Length}");
         Assert.Empty(named.Except(types));
     }
@@ -29,13 +32,15 @@ public sealed partial class EmbeddingPageTests
     public void Records_are_shared_between_threads()
     {
         Capture[] captures = [.. Samples("captures").Select(path => Open(path).Capture!)];
-        LinuxHost[] hosts = [.. Samples("hosts").Select(path => Open(path).Host!).SelectMany(record => Kernels.Select(name => new LinuxHost(record, Kernel(name))))];
+        IEnumerable<HostRecord> records = Samples("hosts").Select(path => Open(path).Host!);
+        LinuxHost[] hosts = [.. records.SelectMany(record => Kernels.Select(name => new LinuxHost(record, Kernel(name))))];
         (Capture Capture, LinuxHost Host)[] pairs = [.. captures.SelectMany(capture => hosts.Select(host => (capture, host)))];
         string[] alone = [.. pairs.Select(Rehearse)];
         Assert.True(alone.Distinct(StringComparer.Ordinal).Count() > 20, "the rehearsals have one answer");
 
         string[] together = new string[pairs.Length * Rounds];
-        Parallel.For(0, together.Length, new ParallelOptions { MaxDegreeOfParallelism = Rounds }, i => together[i] = Rehearse(pairs[i % pairs.Length]));
+        ParallelOptions threads = new() { MaxDegreeOfParallelism = Rounds };
+        Parallel.For(0, together.Length, threads, i => together[i] = Rehearse(pairs[i % pairs.Length]));
 
         Assert.All(together, (answer, i) => Assert.Equal(alone[i % alone.Length], answer));
     }

@@ -46,5 +46,6 @@ internal sealed record FencedBlock(int Line, string Language, IReadOnlyList<stri
         }
     }
 
-    private static bool IsCommand(string line) => line.StartsWith(Prompt, StringComparison.Ordinal) || line.StartsWith("xstate ", StringComparison.Ordinal);
+    private static bool IsCommand(string line) =>
+        line.StartsWith(Prompt, StringComparison.Ordinal) || line.StartsWith("xstate ", StringComparison.Ordinal);
 }

@@ -8,6 +8,12 @@ internal sealed partial class MarkdownPage
 {
     private const string Fence = "```";
 
+    private static readonly EnumerationOptions Everywhere = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = FileAttributes.ReparsePoint,
+    };
+
     private MarkdownPage(string name)
     {
         Name = name;
@@ -26,7 +32,8 @@ internal sealed partial class MarkdownPage
             Assert.True(end > i, $"{name}:{i + 1}: the block is not closed");
             string? marker = Lines[..i].LastOrDefault(line => line.Length > 0);
             Match reason = NotRun().Match(marker ?? "");
-            blocks.Add(new FencedBlock(i + 1, Lines[i].Trim()[Fence.Length..], Lines[(i + 1)..end], reason.Success ? reason.Groups["reason"].Value : null));
+            string? notRun = reason.Success ? reason.Groups["reason"].Value : null;
+            blocks.Add(new FencedBlock(i + 1, Lines[i].Trim()[Fence.Length..], Lines[(i + 1)..end], notRun));
             i = end;
         }
 
@@ -46,21 +53,24 @@ internal sealed partial class MarkdownPage
 
     /// <summary>Where its links lead to, those of the web left out.</summary>
     public IEnumerable<string> Links =>
-        Prose.SelectMany(line => Link().Matches(line)).Select(match => match.Groups["to"].Value).Where(link => !link.Contains("://", StringComparison.Ordinal));
+        Prose.SelectMany(line => Link().Matches(line)).Select(match => match.Groups["to"].Value)
+            .Where(link => !link.Contains("://", StringComparison.Ordinal));
 
     /// <summary>The names by which its headings are linked to.</summary>
     public IEnumerable<string> Anchors =>
-        Lines.Where(line => Heading().IsMatch(line)).Select(line => NoAnchor().Replace(Heading().Replace(line, "").ToLowerInvariant(), "").Replace(' ', '-'));
+        Lines.Where(line => Heading().IsMatch(line))
+            .Select(line => NoAnchor().Replace(Heading().Replace(line, "").ToLowerInvariant(), "").Replace(' ', '-'));
 
     /// <summary>A page by its path from the repository's root.</summary>
     public static MarkdownPage Read(string name) => new(name);
 
     /// <summary>README.md and all of docs.</summary>
-    public static IEnumerable<string> Documentation => All.Where(name => name == "README.md" || name.StartsWith("docs/", StringComparison.Ordinal));
+    public static IEnumerable<string> Documentation =>
+        All.Where(name => name == "README.md" || name.StartsWith("docs/", StringComparison.Ordinal));
 
     /// <summary>All pages of the repository.</summary>
     public static IEnumerable<string> All =>
-        Directory.EnumerateFiles(Repository.Root, "*.md", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
+        Directory.EnumerateFiles(Repository.Root, "*.md", Everywhere)
             .Select(path => Path.GetRelativePath(Repository.Root, path).Replace('\\', '/'))
             .Where(name => !Built().IsMatch(name)).Order(StringComparer.Ordinal);
 

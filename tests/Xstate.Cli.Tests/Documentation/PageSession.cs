@@ -2,7 +2,7 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests.Documentation;
 
-/// <summary>Runs the commands of a page one after another, in a folder in which nothing but the samples and the pages is at first.</summary>
+/// <summary>Runs the commands of a page one after another, in a folder that has only the samples and the pages at first.</summary>
 internal sealed class PageSession : IDisposable
 {
     private static readonly string[] Linked = ["samples", "docs", "README.md"];

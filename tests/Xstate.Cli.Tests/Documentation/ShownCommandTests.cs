@@ -42,5 +42,6 @@ public sealed class ShownCommandTests
     [InlineData("xstate check x --on local")]
     [InlineData("xstate show --pid 1")]
     [InlineData("virsh save x y")]
-    public void What_a_shell_another_program_or_this_machine_does_is_not_run(string text) => Assert.NotNull(new ShownCommand(1, text, 1, []).Obstacle);
+    public void What_a_shell_another_program_or_this_machine_does_is_not_run(string text) =>
+        Assert.NotNull(new ShownCommand(1, text, 1, []).Obstacle);
 }
