@@ -1,9 +1,16 @@
 using BenchmarkDotNet.Running;
+using Xstate.Benchmarks.Lint;
 using Xstate.Benchmarks.Processor;
 
 if (args is ["ratios"] && OperatingSystem.IsLinux())
 {
     InstructionRatios.Write(Console.Out);
+    return;
+}
+
+if (args is ["lint-ratio", .. var files])
+{
+    LintRatio.Write(Console.Out, files);
     return;
 }
 

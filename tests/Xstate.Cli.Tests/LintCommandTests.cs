@@ -49,8 +49,12 @@ public sealed class LintCommandTests : IDisposable
         XstateProcess any = await XstateProcess.Run("lint", broken, "--view", "guest");
         XstateProcess linux = await XstateProcess.Run("lint", broken, "--view", "guest", "--guest", "linux-6.12");
         XstateProcess freebsd = await XstateProcess.Run("lint", broken, "--view", "guest", "--guest", "freebsd");
+        XstateProcess old = await XstateProcess.Run("lint", broken, "--view", "guest", "--guest", "linux-5.10");
 
-        Assert.Equal((1, 1, 0), (any.ExitCode, linux.ExitCode, freebsd.ExitCode));
+        Assert.Equal((1, 1, 0, 0), (any.ExitCode, linux.ExitCode, freebsd.ExitCode, old.ExitCode));
+        Assert.Contains("Linux before 5.16: warns of an XSAVE consistency problem and goes on", old.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("turns XSAVE off", old.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("before 5.16", linux.Output, StringComparison.Ordinal);
         Assert.Contains("XS1451 error", linux.Output, StringComparison.Ordinal);
         Assert.Contains("XS1451 warning", freebsd.Output, StringComparison.Ordinal);
     }
@@ -89,6 +93,9 @@ public sealed class LintCommandTests : IDisposable
     [InlineData("lint")]
     [InlineData("lint", Tcg, "--view", "nosuch")]
     [InlineData("lint", Tcg, "--guest", "nosuch")]
+    [InlineData("lint", Tcg, "--guest", "linux-nosuch")]
+    [InlineData("lint", Tcg, "--guest", "linux-")]
+    [InlineData("lint", Tcg, "--guest", "freebsd-14")]
     [InlineData("lint", Tcg, "--fix")]
     [InlineData("lint", "samples/captures/intel-for-amd.json", Rome, "--fix", "-o", "never")]
     public async Task A_misuse_is_exit_code_2(params string[] arguments) => Assert.Equal(2, (await XstateProcess.Run(arguments)).ExitCode);

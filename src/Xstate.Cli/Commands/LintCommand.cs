@@ -7,6 +7,8 @@ using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kernels;
 using Xstate.Lint;
 using Xstate.Linux.Kvm;
 using Xstate.Reports;
@@ -16,12 +18,14 @@ namespace Xstate.Cli.Commands;
 /// <summary><c>xstate lint FILE…</c>: does a CPUID contradict itself, and which guest breaks over it.</summary>
 internal static class LintCommand
 {
+    private const string Linux = "linux";
+
     private static readonly (string Name, LintView View)[] Views =
         [.. new[] { LintView.BareMetal, LintView.Guest, LintView.Kvm, LintView.Tdx, LintView.Snp }.Select(view => (LintReport.NameOf(view), view))];
 
     private static readonly (string Name, LintGuest Guest)[] Guests =
     [
-        ("any", LintGuest.Any), ("linux", LintGuest.Linux), ("windows", LintGuest.Windows), ("freebsd", LintGuest.FreeBsd), ("openbsd", LintGuest.OpenBsd), ("xen", LintGuest.Xen),
+        ("any", LintGuest.Any), (Linux, LintGuest.Linux), ("windows", LintGuest.Windows), ("freebsd", LintGuest.FreeBsd), ("openbsd", LintGuest.OpenBsd), ("xen", LintGuest.Xen),
     ];
 
     // An object of its own, so that a file of that name is another one.
@@ -56,6 +60,7 @@ internal static class LintCommand
             {
                 View = parsed.GetValue(view) is { } name ? ParseView(name) : LintView.None,
                 Guest = ParseGuest(parsed.GetValue(guest)!),
+                LinuxRelease = ParseRelease(parsed.GetValue(guest)!),
                 Host = parsed.GetValue(host) is { } path ? ArtifactInput.OpenCpuid(path) : null,
                 Xfam = Set(parsed, xfam),
                 Xcr0 = Set(parsed, xcr0),
@@ -165,10 +170,17 @@ internal static class LintCommand
         ? found.View
         : throw new UsageException($"--view takes {string.Join(", ", Views.Select(view => view.Name))}, not {name}");
 
-    // linux-6.12 names a release; the checks that count are Linux's.
-    private static LintGuest ParseGuest(string name) => Array.Find(Guests, guest => guest.Name == name.Split('-')[0]) is { Name: not null } found
+    private static LintGuest ParseGuest(string name) => Array.Find(Guests, guest => guest.Name == (IsRelease(name) ? Linux : name)) is { Name: not null } found
         ? found.Guest
-        : throw new UsageException($"--guest takes {string.Join(", ", Guests.Select(guest => guest.Name))}, not {name}");
+        : throw new UsageException($"--guest takes {string.Join(", ", Guests.Select(guest => guest.Name))} and a release such as linux-6.12, not {Quotation.Cut(name)}");
+
+    // linux-6.12 names a release: the checks that count are Linux's, as that release does them.
+    private static KernelRelease? ParseRelease(string name) => !IsRelease(name) ? null
+        : KernelNames.TryRead(name, KernelEvidence.None, out KernelBehavior? kernel, out string error) && kernel.Release is { } release
+            ? release
+            : throw new UsageException($"--guest {Quotation.Cut(name)} names no release of Linux{(error.Length > 0 ? $": {error}" : "")}");
+
+    private static bool IsRelease(string name) => name.StartsWith($"{Linux}-", StringComparison.Ordinal);
 
     private static Architecture.StateComponentSet? Set(ParseResult parsed, Option<string?> option) =>
         parsed.GetValue(option) is { } text ? CommonOptions.ParseSet(text, option.Name) : null;

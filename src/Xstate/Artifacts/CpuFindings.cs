@@ -89,7 +89,8 @@ public static class CpuFindings
         return findings.ToImmutable();
     }
 
-    private static IEnumerable<Finding> OfSkipped(SkippedText? skipped) => skipped is null
+    /// <summary>That lines around an artifact were passed over.</summary>
+    internal static IEnumerable<Finding> OfSkipped(SkippedText? skipped) => skipped is null
         ? []
         : [OfRule(Rules.TextPassedOver, string.Create(CultureInfo.InvariantCulture, $"{skipped.Lines} line{(skipped.Lines == 1 ? " is" : "s are")} no part of it and passed over, the first at offset {skipped.Offset}: {skipped.First}"), new FindingLocation())];
 

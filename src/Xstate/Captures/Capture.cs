@@ -46,6 +46,9 @@ public sealed record CapturedState
     /// <summary>The numbers of all saved MSRs, IA32_XSS and IA32_XFD among them, in the artifact's own order: that in which its VMM sets them. Empty when the artifact has none.</summary>
     public ImmutableArray<uint> MsrOrder { get; init; } = [];
 
+    /// <summary>Whether there are MSRs that the artifact does not tell: none of those that are not here is known to be left alone.</summary>
+    public bool HidesMsrs { get; init; }
+
     /// <summary>
     /// x87 and XMM registers that the monitor keeps a second time and sets after the area (struct kvm_fpu), at their places in a legacy region of 512 bytes; MXCSR is not part of it. Null when there
     /// is no second time.

@@ -673,6 +673,13 @@ public static class Rules
             "Give the layout with --layout when it is known.",
             "MXCSR_MASK is 2FFFF on AMD and FFFF on Intel; survey of 588 CPUID dumps");
 
+    /// <summary>XS1107: The snapshot's MSRs are not told.</summary>
+    public static readonly Rule SnapshotMsrsNotTold = new("XS1107", "The snapshot's MSRs are not told", Severity.Info,
+            "snapshot-editor sorts the words of a list of MSRs before it prints them, numbers and values alike, and prints the last list only. Which value belongs to which register is lost in the text, not in the "
+            + "snapshot. IA32_XSS, IA32_XFD and CET's registers are unknown: a rehearsal tries what they could be and says where the answer hangs on them.",
+            "Give --xss and --xfd where they are known. A snapshot of Firecracker up to 1.14 can be read itself, with its MSRs.",
+            "Firecracker src/vmm/src/arch/x86_64/vcpu.rs, Debug of VcpuState");
+
     /// <summary>XS1201: A component's sub-leaf of CPUID leaf 0xD is all zero.</summary>
     public static readonly Rule SubleafZero = new("XS1201", "A component's sub-leaf of CPUID leaf 0xD is all zero", Severity.Warning,
             "Leaf 0xD.0 or 0xD.1 announces the component and its own sub-leaf says nothing: the program that took the dump printed zeros, or a hypervisor offers the bit without the sub-leaf. Size and "
@@ -922,7 +929,7 @@ public static class Rules
         UnannouncedRegistersLeftOut, DynamicLinkerAreaTooSmall, CriuComponentShort, CriuComponentStale, CriuComponentNotCarried,
         CriuComponentDropped, CriuGivesUp, ThreadKilled, InstructionsLacking, CpuinfoCheckRefuses, CoreImageMissing,
         SignalStackTooSmall, SignalStackToldSmaller, MxcsrGoesWithAvx, ShadowStackLost, CriuRefusesImage, CriuRefusesProcessor,
-        ChecksumBroken, SnapshotMisfit, SnapshotIncomplete, FpuDisagrees, MsrsLeftOut, SnapshotLayoutForeign, SubleafZero,
+        ChecksumBroken, SnapshotMisfit, SnapshotIncomplete, FpuDisagrees, MsrsLeftOut, SnapshotLayoutForeign, SnapshotMsrsNotTold, SubleafZero,
         SubleafAbsent, XsaveLeafSilent, SubleafImpossible, XsaveFeaturesAbsent, SubleafInferred, AnswerWithoutPlace,
         AnswerBeyondLastLeaf, ProcessorsDiffer, VendorUnknown, CpuidOfGuest, ModelWithoutLayout, ModelBaseUnknown,
         ModelComponentUnusable, ModelUnknown, TemplateLeafAbsent, HostPutTogether, TextPassedOver, TracerPkruIgnored, RegisterReadsBackOther,

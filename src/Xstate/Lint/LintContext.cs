@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Captures;
 
 namespace Xstate.Lint;
 
@@ -16,6 +17,9 @@ public sealed record LintContext
 
     /// <summary>Whose checks count as errors.</summary>
     public LintGuest Guest { get; init; } = LintGuest.Any;
+
+    /// <summary>The release of Linux that is asked about; null for any. It bears on Linux's own checks only.</summary>
+    public KernelRelease? LinuxRelease { get; init; }
 
     /// <summary>Whether the entries carry KVM_CPUID_FLAG_SIGNIFCANT_INDEX, so that a missing one is a fault of its writer.</summary>
     public bool HasIndexFlags { get; init; }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Xstate.Captures;
 using Xstate.Findings;
 
 namespace Xstate.Lint;
@@ -44,19 +45,17 @@ public sealed record LintRule
 
     internal LintCheck Check { get; }
 
-    /// <summary>The systems that break.</summary>
-    public LintGuest Who
+    /// <summary>The systems that break, or do not survive it in a release of Linux.</summary>
+    /// <param name="linux">The release, or null for any.</param>
+    public LintGuest WhoBreaks(KernelRelease? linux = null)
     {
-        get
+        LintGuest who = LintGuest.None;
+        foreach (LintBreak one in Breaks)
         {
-            LintGuest who = LintGuest.None;
-            foreach (LintBreak one in Breaks)
-            {
-                who |= one.Who;
-            }
-
-            return who;
+            who |= !one.IsSurvived && one.AppliesTo(linux) ? one.Who : LintGuest.None;
         }
+
+        return who;
     }
 
     /// <summary>The rule as the catalogue of all rules shows it.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Findings;
 
 namespace Xstate.Lint;
@@ -34,10 +35,11 @@ internal ref struct LintSink
     public void Add(Severity severity, LintPlace place, string message, string? found = null, string? expected = null)
     {
         // A case that is milder than its rule's usual one has none of the rule's consequences.
-        ImmutableArray<LintBreak> breaks = severity >= _rule!.Severity ? _rule.Breaks : [];
+        KernelRelease? linux = _context.LinuxRelease;
+        ImmutableArray<LintBreak> breaks = severity >= _rule!.Severity ? linux is null ? _rule.Breaks : [.. _rule.Breaks.Where(one => one.AppliesTo(linux))] : [];
 
         // Severity says what happens to the worst-hit guest. One that is not among those hit survives it.
-        if (severity == Severity.Error && (_context.Guest & _rule!.Who) == LintGuest.None)
+        if (severity == Severity.Error && (_context.Guest & _rule!.WhoBreaks(linux)) == LintGuest.None)
         {
             severity = Severity.Warning;
         }

@@ -57,7 +57,7 @@ internal static class SizeRules
             }
         })
         {
-            Breaks = [new(LintGuest.Linux, "gives up XSAVE: AVX and everything above is gone", "Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c")],
+            Breaks = LinuxReleases.FailedCheck("gives up XSAVE: AVX and everything above is gone", "Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c"),
             Mend = "Compute EBX from the vCPU's XCR0 at each CPUID.",
         },
         new("XS1423", "L23", Severity.Error, "0xD.1 EBX is the compacted size for the live XCR0 and IA32_XSS", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -76,7 +76,7 @@ internal static class SizeRules
             }
         })
         {
-            Breaks = [Consistency("KVM's missing alignment in 2022; OpenVMM issue 708 (10704 where the kernel computes 10752)")],
+            Breaks = [.. Consistency("KVM's missing alignment in 2022; OpenVMM issue 708 (10704 where the kernel computes 10752)")],
             Mend = "Compute EBX from XCR0 and IA32_XSS, with 64-byte alignment where ECX[1] of the sub-leaf asks for it.",
         },
         new("XS1451", "N01", Severity.Error, "0xD.1 EBX is the compacted size for some XCR0 and IA32_XSS", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -98,7 +98,7 @@ internal static class SizeRules
         {
             Breaks =
             [
-                Consistency("Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c"),
+                .. Consistency("Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c"),
                 new(LintGuest.Xen, "panics: compacted hardware size", "Xen xen/arch/x86/xstate.c"),
             ],
             Mend = "Compute EBX from XCR0 and IA32_XSS, with 64-byte alignment where ECX[1] of the sub-leaf asks for it.",
@@ -112,7 +112,7 @@ internal static class SizeRules
             }
         })
         {
-            Breaks = [Consistency("WSL issue 14436: size 832 against kernel size 0")],
+            Breaks = [.. Consistency("WSL issue 14436: size 832 against kernel size 0")],
             Mend = "Compute EBX from XCR0 and IA32_XSS.",
         },
         new("XS1453", "N03", Severity.Warning, "Without XSAVEC and XSAVES 0xD.1 EBX is zero", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -150,7 +150,8 @@ internal static class SizeRules
         },
     ];
 
-    private static LintBreak Consistency(string source) => new(LintGuest.Linux, "reports an XSAVE consistency problem and turns XSAVE off: AVX and PKU are gone", source);
+    private static ImmutableArray<LintBreak> Consistency(string source) =>
+        LinuxReleases.FailedCheck("reports an XSAVE consistency problem and turns XSAVE off: AVX and PKU are gone", source);
 
     private static bool CanCompute(in LintSubject cpuid) => cpuid.CanJudgeXsaveLeaf && cpuid.IsWhollyPlaced;
 

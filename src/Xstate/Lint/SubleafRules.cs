@@ -144,7 +144,7 @@ internal static class SubleafRules
             }
         })
         {
-            Breaks = [new(LintGuest.Linux, "compares with its own structures, warns, and turns XSAVE off", "Linux check_xstate_against_struct; QEMU's assertion on a Ryzen 3900X")],
+            Breaks = LinuxReleases.FailedCheck("compares with its own structures, warns, and turns XSAVE off", "Linux check_xstate_against_struct; QEMU's assertion on a Ryzen 3900X"),
             Mend = "Copy the sub-leaf from the processor that runs the guest.",
         },
         new("XS1430", "L30", Severity.Warning, "Reserved bits of leaf 0xD are zero", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -234,7 +234,7 @@ internal static class SubleafRules
             }
         })
         {
-            Breaks = [new(LintGuest.Linux, "kernels before the table of offsets (6.6) warn of misordered state", "Linux arch/x86/kernel/fpu/xstate.c")],
+            Breaks = [new(LintGuest.Linux, "warns of misordered state", "Linux 031b33ef1a6a, which took the check away") { Until = LinuxReleases.AnyOrder, IsSurvived = true }],
             Mend = "Nothing; the table is right where the processor has it.",
         },
         new("XS1479", "N29", Severity.Warning, "APX lies at 960", static (in LintSubject cpuid, ref LintSink sink) =>

@@ -222,7 +222,7 @@ internal static class XsaveLeafRules
         {
             Breaks =
             [
-                new(LintGuest.Linux, "turns XSAVE off", "Linux arch/x86/kernel/fpu/xstate.c, 6.16"),
+                new(LintGuest.Linux, "turns XSAVE off", "Linux arch/x86/kernel/fpu/xstate.c, 6.16") { Since = LinuxReleases.AnyOrder },
                 new(LintGuest.Any, "XSETBV with both is #GP", "Intel APX architecture specification, 3.1.4"),
             ],
             Mend = "Hide MPX.",

@@ -65,7 +65,7 @@ internal static class AssumedContext
     private static CapturedState Complete(CapturedState state, LinuxHost host, RehearsalOptions options, FactChoices choices)
     {
         // An artifact of a VMM that lacks a register says that the VMM does not restore it; an image alone says nothing.
-        bool isBare = state is { Stored: null, Msrs.IsEmpty: true, GuestCpuid: null or { Provenance.Source: FactSource.Given or FactSource.Guess } };
+        bool isBare = state.HidesMsrs || state is { Stored: null, Msrs.IsEmpty: true, GuestCpuid: null or { Provenance.Source: FactSource.Given or FactSource.Guess } };
         Fact<CpuidTable> guest = state.GuestCpuid ?? Cpuid(state, host, options, choices);
         state = state with { GuestCpuid = guest };
         CpuidTable cpuid = guest.Value;

@@ -61,7 +61,7 @@ public static class CpuidRawReader
     /// <summary>Whether the reader takes a line with this name and a colon for the head of a processor.</summary>
     internal static bool IsLabel(string label) => TryReadHead(Encoding.UTF8.GetBytes(label + ":"), out string read) && read == label;
 
-    private static bool TryReadHead(ReadOnlySpan<byte> line, out string label)
+    internal static bool TryReadHead(ReadOnlySpan<byte> line, out string label)
     {
         label = "";
         ReadOnlySpan<byte> head = line.TrimEnd((byte)' ');
@@ -80,7 +80,7 @@ public static class CpuidRawReader
         return true;
     }
 
-    private static bool TryReadAnswer(ReadOnlySpan<byte> line, out uint leaf, out uint subleaf, out CpuidRegisters registers)
+    internal static bool TryReadAnswer(ReadOnlySpan<byte> line, out uint leaf, out uint subleaf, out CpuidRegisters registers)
     {
         FieldCursor fields = new(line);
         fields.SkipBlanks();

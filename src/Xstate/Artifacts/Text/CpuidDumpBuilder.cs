@@ -52,6 +52,9 @@ internal sealed class CpuidDumpBuilder
         LeaveUnplaced(CpuidDefect.LeftOut, leaf, 0, registers, why);
     }
 
+    /// <summary>Says of the current processor that something of a leaf was left out.</summary>
+    public void Note(uint leaf, string message) => _remarks.Add(new CpuidRemark(CpuidDefect.LeftOut, Current, leaf, null, message));
+
     /// <summary>How many processors have been started.</summary>
     public int Count => _processors.Count + (_label is null ? 0 : 1);
 

@@ -113,7 +113,7 @@ internal static class MutationSamples
             CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo, CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities, CpuModelSamples.CpuMap, CpuModelSamples.Expansion,
             CpuModelSamples.Template, CpuModelSamples.SmallFingerprint,
         ];
-        foreach (string text in models.Concat(PastedSamples.Formats.Select(format => PastedSamples.Of(format, SampleCaptures.Cpuid, SampleCaptures.Cpuid))).Concat(FeatureLists))
+        foreach (string text in models.Concat(PastedSamples.Formats.Select(format => PastedSamples.Of(format, SampleCaptures.Cpuid, SampleCaptures.Cpuid))).Concat(FeatureLists).Append(DecodedText.Of(SampleCaptures.Cpuid)))
         {
             yield return Encoding.UTF8.GetBytes(text);
         }
