@@ -5,7 +5,6 @@ using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
-using Xstate.Findings;
 using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
 namespace Xstate.Tests.Artifacts;
@@ -94,7 +93,7 @@ public sealed class DecodedCpuidTests : IDisposable
     [Fact]
     public void Text_built_to_ask_for_many_remarks_is_cut_short()
     {
-        string text = "feature information (1/ecx):\n" + string.Concat(Enumerable.Range(0, 200_000).Select(i => $"what {i} = true\n"));
+        string text = "feature information (1/edx):\nfeature information (1/ecx):\n" + string.Concat(Enumerable.Range(0, 200_000).Select(i => $"what {i} = true\n"));
         Assert.InRange(Open(text).Cpuid!.Remarks.Length, 1, 200);
         string sections = string.Concat(Enumerable.Range(0, 200_000).Select(i => $"s (0x{i:x}/1):\n"));
         Assert.Throws<MalformedArtifactException>(() => Open("feature information (1/ecx):\n" + sections));
@@ -108,7 +107,7 @@ public sealed class DecodedCpuidTests : IDisposable
         File.WriteAllBytes(_file, CpuidRawWriter.Write(dump));
         try
         {
-            using Process program = Process.Start(new ProcessStartInfo("cpuid", ["-1", "-f", _file]) { RedirectStandardOutput = true })!;
+            using Process program = Process.Start(new ProcessStartInfo("cpuid", ["-1", "-f", _file]) { RedirectStandardOutput = true, UseShellExecute = false })!;
             string text = program.StandardOutput.ReadToEnd();
             program.WaitForExit();
             return text;

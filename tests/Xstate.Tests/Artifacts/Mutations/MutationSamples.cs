@@ -103,6 +103,7 @@ internal static class MutationSamples
         yield return area;
         yield return [.. area, .. new byte[11008 - area.Length]];
         yield return ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1))), (2, ProcessFiles.Context(ProcessFiles.AvxArea(2), used: 4, inImage: 0x24, new byte[320])));
+        yield return Encoding.UTF8.GetBytes(PrintedSnapshot.Of([FirecrackerTests.WithTiles().Vcpu], PrintedSnapshot.Forms[2]));
         yield return KvmXcrsWriter.Write(KvmXcrsBlob.ForXcr0(new StateComponentSet(0xE7)));
         yield return KvmCpuid2Writer.Write(KvmCpuid2Blob.From(SampleCaptures.Cpuid));
         CpuidDump dump = CpuidDump.Create(CpuidRawReader.Format, [new CpuidProcessor("CPU 0", SampleCaptures.Cpuid), new CpuidProcessor("CPU 1", SampleCaptures.Cpuid)], []);
