@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Xstate.Architecture;
-using Xstate.Captures;
 using Xstate.Fleet;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
