@@ -15,13 +15,17 @@ public static class UnnamedFile
 {
     private const uint OwnerOnly = 0x180; // 0600
     private const string Label = "security.selinux";
+    private const string Descriptors = "/proc/self/fd";
 
-    /// <summary>Opens one for reading and writing that only its owner may open, or gives null where the file system has none.</summary>
+    /// <summary>
+    /// Opens one for reading and writing that only its owner may open, or gives null where the file system has none, or where no /proc is
+    /// mounted, as in a bare chroot: without it only a privileged user could give it a name.
+    /// </summary>
     /// <param name="directory">Any directory of the file system in which it shall get its name.</param>
     public static SafeFileHandle? TryCreate(string directory)
     {
         ArgumentNullException.ThrowIfNull(directory);
-        while (true)
+        while (Directory.Exists(Descriptors))
         {
             SafeFileHandle file = FileCalls.open(directory, LibC.O_RDWR | LibC.O_CLOEXEC | FileCalls.O_TMPFILE, OwnerOnly);
             if (!file.IsInvalid)
@@ -33,9 +37,11 @@ public static class UnnamedFile
             file.Dispose();
             if (!again)
             {
-                return null;
+                break;
             }
         }
+
+        return null;
     }
 
     /// <summary>Gives it a name that nothing has yet.</summary>
@@ -44,7 +50,7 @@ public static class UnnamedFile
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(path);
-        string itself = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
+        string itself = string.Create(CultureInfo.InvariantCulture, $"{Descriptors}/{file.DangerousGetHandle()}");
         while (FileCalls.linkat(FileCalls.AT_FDCWD, itself, FileCalls.AT_FDCWD, path, FileCalls.AT_SYMLINK_FOLLOW) != 0)
         {
             if (!IsInterrupted())
