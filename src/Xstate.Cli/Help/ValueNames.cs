@@ -23,6 +23,7 @@ internal static class ValueNames
         ["--cpuid"] = "FILE",
         ["--cpus"] = "N",
         ["--criu"] = "X.Y",
+        ["--emit"] = "FORM",
         ["--events"] = "N",
         ["--files-from"] = "FILE",
         ["--format"] = "FORMAT",
