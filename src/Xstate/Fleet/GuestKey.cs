@@ -13,7 +13,7 @@ internal static class GuestKey
     public static string Of(Capture capture)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add(hash, $"{capture.Kind}|{capture.Format}|{capture.Vmm?.Title}|{capture.RestoredBy?.Value}|{capture.MinSignalStack?.Value}|{capture.Source?.Value.Name}|{capture.States.Length}");
+        Add(hash, $"{capture.Kind}|{capture.Format}|{capture.Vmm?.Title}|{capture.RestoredBy?.Value}|{capture.SavedCpu}|{capture.MinSignalStack?.Value}|{capture.Source?.Value.Name}|{capture.States.Length}");
         if (capture.Source is { } source)
         {
             Add(hash, source.Value.Cpuid);

@@ -6,6 +6,7 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Fleet;
 
@@ -30,7 +31,8 @@ internal static class HostKey
 
     private static readonly ImmutableArray<(uint Leaf, uint Subleaf, CpuidRegister Register)> Registers =
     [
-        .. Others.Concat(CpuidFeatures.All.Select(feature => (feature.Leaf, feature.Subleaf, feature.Register))).Where(place => place.Leaf != CpuidTable.XsaveLeaf).Distinct()
+        .. Others.Concat(CpuidFeatures.All.Select(feature => (feature.Leaf, feature.Subleaf, feature.Register)))
+            .Concat(CloudHypervisorComparison.Places).Where(place => place.Leaf != CpuidTable.XsaveLeaf).Distinct()
             .OrderBy(place => place.Leaf).ThenBy(place => place.Subleaf).ThenBy(place => place.Register),
     ];
 

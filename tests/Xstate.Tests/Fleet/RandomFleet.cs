@@ -6,6 +6,7 @@ using Xstate.Fleet;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kernels;
 using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Fleet;
@@ -25,10 +26,16 @@ internal sealed class RandomFleet
     private static readonly Dictionary<string, HostRecord> Records = Names.ToDictionary(name => name, SampleHosts.Open);
     private static readonly Dictionary<string, Capture> Samples = Captured.ToDictionary(name => name, SampleHosts.OpenCapture);
 
+    private readonly bool _isCompared;
     private SplitMix64 _random;
 
-    public RandomFleet(ulong seed, int maxHosts, int maxCaptures)
+    /// <param name="seed">Where it comes from.</param>
+    /// <param name="maxHosts">At most this many hosts.</param>
+    /// <param name="maxCaptures">At most this many captures.</param>
+    /// <param name="isCompared">Whether hosts and guests differ too in what only a VMM's own comparison of CPUID reads.</param>
+    public RandomFleet(ulong seed, int maxHosts, int maxCaptures, bool isCompared = false)
     {
+        _isCompared = isCompared;
         _random = new SplitMix64(seed);
         int models = 1 + _random.Below(Math.Min(8, maxHosts));
         LinuxHost[] kinds = [.. Enumerable.Range(0, models).Select(_ => Kind())];
@@ -43,9 +50,9 @@ internal sealed class RandomFleet
     public static KernelBehavior Kernel(string name) =>
         KernelNames.TryRead(name, KernelEvidence.None, out KernelBehavior? kernel, out string error) ? kernel : throw new InvalidOperationException(error);
 
-    public Pool Build()
+    public Pool Build(RehearsalOptions? options = null)
     {
-        PoolBuilder builder = new(Hosts);
+        PoolBuilder builder = new(Hosts, options);
         foreach ((string name, Capture capture) in Captures)
         {
             builder.Add(name, capture);
@@ -92,6 +99,7 @@ internal sealed class RandomFleet
             }
         }
 
+        cpuid = Compared(cpuid);
         if (cpuid.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
         {
             cpuid = cpuid.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)_random.Pick(576, 832, 2696) });
@@ -100,8 +108,26 @@ internal sealed class RandomFleet
         return new LinuxHost(kind.Record with { Name = string.Create(CultureInfo.InvariantCulture, $"machine-{index}"), Cpuid = cpuid, OsName = $"os {_random.Below(9)}" }, kind.Behavior);
     }
 
+    private CpuidTable Compared(CpuidTable cpuid)
+    {
+        if (!_isCompared || !_random.OneIn(3))
+        {
+            return cpuid;
+        }
+
+        (uint leaf, uint subleaf) = _random.Pick<(uint, uint)>((7u, 1u), (7u, 2u), (0x1Eu, 0u), (0x1Eu, 1u));
+        CpuidRegisters found = cpuid.Read(leaf, subleaf);
+        uint bit = 1u << _random.Below(4);
+        return cpuid.With(leaf, subleaf, leaf == 7 ? found with { Ecx = found.Ecx ^ bit, Edx = found.Edx ^ bit } : found with { Eax = found.Eax ^ bit });
+    }
+
     private Capture Vary(Capture capture)
     {
+        capture = capture with
+        {
+            SavedCpu = _isCompared && _random.OneIn(4) ? new SavedCpu("custom", _random.Pick<string>("full", "partial")) : null,
+            States = [.. capture.States.Select(state => state.GuestCpuid is { } guest ? state with { GuestCpuid = guest with { Value = Compared(guest.Value) } } : state)],
+        };
         capture = _random.Below(4) switch
         {
             0 => capture with { States = [.. capture.States.Select(state => state with { GuestCpuid = null })] },

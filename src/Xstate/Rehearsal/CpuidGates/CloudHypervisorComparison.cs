@@ -26,6 +26,10 @@ internal sealed class CloudHypervisorComparison(bool isLater = false, bool isOld
         new(0x1D, 0, CpuidRegister.Eax) { IsNumber = true }, new(0x1E, 0, CpuidRegister.Eax) { IsNumber = true }, new(0x1E, 1, CpuidRegister.Eax),
     ];
 
+    /// <summary>Every register that is compared.</summary>
+    public static IEnumerable<(uint Leaf, uint Subleaf, CpuidRegister Register)> Places =>
+        Rows.Concat(LaterRows).Select(row => (row.Leaf, row.Subleaf, row.Register));
+
     public override string Name => "Cloud Hypervisor's CPUID comparison";
 
     public override ImmutableArray<string> Check(CpuidTable guest, LinuxHost host)
