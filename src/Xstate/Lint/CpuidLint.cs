@@ -20,7 +20,7 @@ public static class CpuidLint
     {
         ArgumentNullException.ThrowIfNull(cpuid);
         ArgumentNullException.ThrowIfNull(context);
-        LintSubject subject = new(cpuid, context);
+        LintSubject subject = new(context.IsXsaveLeafAlone ? XsaveLeafAlone.Complete(cpuid) : cpuid, context);
         LintSink sink = new(context);
         foreach (LintRule rule in LintRules.All)
         {
@@ -31,7 +31,8 @@ public static class CpuidLint
             }
         }
 
-        return sink.Findings is { } findings ? [.. findings] : [];
+        return sink.Findings is not { } findings ? []
+            : context.IsXsaveLeafAlone ? [.. findings.Where(finding => finding.Place.Leaf == CpuidTable.XsaveLeaf)] : [.. findings];
     }
 
     /// <summary>What contradicts itself in a dump of several processors: each on its own, and against the first. The same finding is told once.</summary>

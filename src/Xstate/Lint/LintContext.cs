@@ -21,6 +21,12 @@ public sealed record LintContext
     /// <summary>The release of Linux that is asked about; null for any. It bears on Linux's own checks only.</summary>
     public KernelRelease? LinuxRelease { get; init; }
 
+    /// <summary>
+    /// Whether the table is leaf 0xD alone, of which the rest is not known: only contradictions within that leaf are told, with the features
+    /// of its components taken as shown.
+    /// </summary>
+    public bool IsXsaveLeafAlone { get; init; }
+
     /// <summary>Whether the entries carry KVM_CPUID_FLAG_SIGNIFCANT_INDEX, so that a missing one is a fault of its writer.</summary>
     public bool HasIndexFlags { get; init; }
 

@@ -50,8 +50,9 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
     private static LintTarget OfTable(CpuidDump dump, int index, LintContext given, string format)
     {
         CpuidProcessor table = dump.Processors[index];
-        bool machine = index == 0 && format != KernelLogReader.Format;
-        return new(table.Label, Single(table.Label, table.Cpuid), As(given, machine ? LintView.BareMetal : LintView.Guest));
+        bool isLog = format == KernelLogReader.Format;
+        LintContext context = As(given, index == 0 && !isLog ? LintView.BareMetal : LintView.Guest) with { IsXsaveLeafAlone = isLog };
+        return new(table.Label, Single(table.Label, table.Cpuid), context);
     }
 
     private static LintTarget OfState(CapturedState state, LintContext given) =>
