@@ -84,7 +84,10 @@ public sealed class OutputFileTests : IDisposable
         foreach ((string umask, UnixFileMode mode) in ((string, UnixFileMode)[])[("027", Group), ("022", World), ("077", Owner)])
         {
             string script = string.Join("; ", lines.Select((line, i) => $"xstate {line} {_scratch.PathOf($"{umask}-{i}")}"));
-            XstateProcess run = await Shell.Run($"umask {umask}; {script}");
+            string pool = _scratch.PathOf($"{umask}-pool");
+            XstateProcess run = await Shell.Run($"umask {umask}; {script}; xstate pool {file}@linux-6.12 --emit kvm_cpuid2 -o {pool}");
+            Assert.NotEmpty(Directory.GetFiles(pool));
+            Assert.All(Directory.GetFiles(pool), path => Assert.Equal(mode, OperatingSystem.IsWindows() ? mode : File.GetUnixFileMode(path)));
             Assert.All(lines.Select((_, i) => $"{umask}-{i}"), name =>
                 Assert.True(File.Exists(_scratch.PathOf(name)) && ModeOf(name) == mode, $"{name} {run.Error}"));
         }
@@ -108,7 +111,7 @@ public sealed class OutputFileTests : IDisposable
             }
         }
 
-        Assert.Equal(["conform", "convert", "fix", "host", "lint", "make-cpuid", "set"], writing.Order(StringComparer.Ordinal));
+        Assert.Equal(["conform", "convert", "fix", "host", "lint", "make-cpuid", "pool", "set"], writing.Order(StringComparer.Ordinal));
     }
 
     [Fact]

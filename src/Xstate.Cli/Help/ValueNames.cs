@@ -56,6 +56,7 @@ internal static class ValueNames
         ["--vcpus"] = "N",
         ["--view"] = "VIEW",
         ["--vmm"] = "VMM",
+        ["--vms"] = "FILE",
         ["--with"] = "LIST",
         ["--without"] = "LIST",
         ["--xcr0"] = "MASK|FILE",

@@ -23,7 +23,7 @@ public class RestorersTests
     {
         string[] formats = [.. Artifact.Formats.Where(format => format.Vmm is not null).Select(format => $"{format.Name} {Restorers.Of(format.Vmm!).Id}")];
         Assert.Equal(
-            ["qemu-stream qemu", "qemu-snapshot qemu", "libvirt-save qemu", "cloud-hypervisor cloud-hypervisor", "criu-core criu", "firecracker firecracker", "firecracker-bitcode firecracker"],
+            ["qemu-stream qemu", "qemu-snapshot qemu", "libvirt-save qemu", "cloud-hypervisor cloud-hypervisor", "criu-core criu", "firecracker firecracker", "firecracker-text firecracker", "firecracker-bitcode firecracker"],
             formats);
     }
 
