@@ -1,6 +1,5 @@
-using Xstate.Tests.Support;
-
 using System.Text.Json;
+using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
 

@@ -4,8 +4,10 @@ namespace Xstate.Cli.Tests;
 
 public class ReadmeTests
 {
-    private const string Prompt = "$ xstate ";
+    // The first screen is for a machine with the SDK only.
+    private const string Prompt = "$ dotnet run --project src/Xstate.Cli -- ";
     private const string Check = Prompt + "check ";
+    private const int FirstScreen = 30;
 
     [Fact]
     public async Task The_first_screen_shows_what_the_command_prints()
@@ -16,6 +18,8 @@ public class ReadmeTests
 
         Assert.Equal(string.Join('\n', shown[1..]), run.Output.TrimEnd());
         Assert.Equal(1, run.ExitCode);
+        Assert.Contains(shown[0], lines[..FirstScreen]);
+        Assert.Contains("$ dotnet test", lines[..FirstScreen]);
     }
 
     [Fact]

@@ -1,9 +1,9 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Fleet;
 using Xstate.Findings;
-using Xstate.Hypervisors;
+using Xstate.Fleet;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors;
 using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 
