@@ -2,8 +2,8 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Fleet;
-using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 
