@@ -20,5 +20,6 @@ TimeSpan before = Environment.CpuUsage.TotalTime;
 ExplorationResult result = Explorer.Explore(protocol, options);
 double seconds = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
 string violated = string.Join(',', result.Violations.Select(violation => (int)violation.Invariant + 1));
-Console.WriteLine(FormattableString.Invariant($"{result.States} {result.Transitions} {seconds:f2} {(violated.Length == 0 ? "none" : violated)}"));
+Console.WriteLine(FormattableString.Invariant(
+    $"{result.States} {result.Transitions} {seconds:f2} {(violated.Length == 0 ? "none" : violated)}"));
 return result.Complete ? 0 : 1;

@@ -35,5 +35,6 @@ void Execute(ReadOnlySpan<byte> code, ulong address, ulong edxEax)
         StateInstruction.Xrstor => Instructions.Xrstor(cpu, memory, address, edxEax, decoded.Operand),
         _ => Fault.InvalidOpcode,
     };
-    Console.WriteLine($"{decoded.Instruction} at 0x{address:x}: {fault}{(fault.Vector == FaultVector.PageFault ? $" at 0x{fault.Address:x}" : "")}");
+    Console.WriteLine(
+        $"{decoded.Instruction} at 0x{address:x}: {fault}{(fault.Vector == FaultVector.PageFault ? $" at 0x{fault.Address:x}" : "")}");
 }

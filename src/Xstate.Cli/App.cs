@@ -57,7 +57,13 @@ internal static class App
         }
 
         session.Limits = unpacked.Limits(parsed);
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = session.Document, Error = session.Error });
+        return parsed.Invoke(new InvocationConfiguration
+        {
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+            Output = session.Document,
+            Error = session.Error
+        });
     }
 
     // Not a RootCommand: that one would take its name from the assembly, which cannot be xstate.
@@ -93,7 +99,8 @@ internal static class App
         return root;
     }
 
-    private static int NeedVerb(ParseResult parsed) => throw new UsageException("a verb is missing, such as show or check; xstate help lists them");
+    private static int NeedVerb(ParseResult parsed) =>
+        throw new UsageException("a verb is missing, such as show or check; xstate help lists them");
 
     private static int Fail(Session session, Exception error)
     {

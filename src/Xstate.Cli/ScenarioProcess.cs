@@ -9,8 +9,8 @@ using Xstate.Scenarios;
 namespace Xstate.Cli;
 
 /// <summary>
-/// This command once more, for one scenario on the real kernel. A guest permission belongs to the process, cannot be given back, and is locked by its first virtual CPU; the kernel takes it
-/// away with exec, so that a started program has none whatever started it.
+/// This command once more, for one scenario on the real kernel. A guest permission belongs to the process, cannot be given back, and is
+/// locked by its first virtual CPU; the kernel takes it away with exec, so that a started program has none whatever started it.
 /// </summary>
 internal static class ScenarioProcess
 {
@@ -45,7 +45,12 @@ internal static class ScenarioProcess
         string command = Environment.GetCommandLineArgs()[0];
         bool isHosted = Path.GetFileNameWithoutExtension(program) == "dotnet";
         string[] arguments = ["run", "-", "--backend", "kvm", "--budget", budget.ToString(CultureInfo.InvariantCulture), Option];
-        ProcessStartInfo start = new(program, isHosted ? [command, .. arguments] : arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
+        ProcessStartInfo start = new(program, isHosted ? [command, .. arguments] : arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false
+        };
         try
         {
             return Process.Start(start)!;

@@ -8,8 +8,8 @@ using Xstate.Captures;
 namespace Xstate.Linux;
 
 /// <summary>
-/// CPUID of one chosen logical processor through the character device <c>/dev/cpu/N/cpuid</c> of Linux's cpuid module: 16 bytes at the offset leaf + (sub-leaf &lt;&lt; 32) are EAX, EBX, ECX and EDX,
-/// read on that processor. The device is root's.
+/// CPUID of one chosen logical processor through the character device <c>/dev/cpu/N/cpuid</c> of Linux's cpuid module: 16 bytes at the
+/// offset leaf + (sub-leaf &lt;&lt; 32) are EAX, EBX, ECX and EDX, read on that processor. The device is root's.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public static partial class CpuidDevice
@@ -37,7 +37,8 @@ public static partial class CpuidDevice
         ArgumentNullException.ThrowIfNull(path);
         string label = IsPath(path, out int processor) ? $"CPU {processor}" : "CPU";
         using SafeFileHandle device = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        return CpuidDump.Create(Format, [new CpuidProcessor(label, HostCpuid.Read((leaf, subleaf) => Ask(device, path, leaf, subleaf)))], []);
+        return CpuidDump.Create(Format, [new CpuidProcessor(label, HostCpuid.Read((leaf, subleaf) => Ask(device, path, leaf, subleaf)))],
+            []);
     }
 
     private static CpuidRegisters Ask(SafeFileHandle device, string path, uint leaf, uint subleaf)
@@ -49,7 +50,8 @@ public static partial class CpuidDevice
             : throw new IOException($"{path} gave {read} bytes for leaf {CpuidLeaves.PlaceOf(leaf, subleaf)}, not {AnswerLength}");
     }
 
-    private static uint Word(ReadOnlySpan<byte> bytes, int index) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
+    private static uint Word(ReadOnlySpan<byte> bytes, int index) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
 
     [GeneratedRegex(@"^/dev/cpu/(?<processor>\d{1,9})/cpuid$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex DevicePath();

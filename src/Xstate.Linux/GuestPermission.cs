@@ -8,8 +8,8 @@ using Xstate.Linux.Kvm;
 namespace Xstate.Linux;
 
 /// <summary>
-/// arch_prctl's part in dynamic state (AMX tile data): a process asks for the permission to give it to guests before its first virtual CPU exists; from then on the
-/// permission is locked. The permission belongs to the process, not to a VM, and cannot be given back.
+/// arch_prctl's part in dynamic state (AMX tile data): a process asks for the permission to give it to guests before its first virtual CPU
+/// exists; from then on the permission is locked. The permission belongs to the process, not to a VM, and cannot be given back.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public static class GuestPermission
@@ -19,7 +19,8 @@ public static class GuestPermission
     private const int ARCH_REQ_XCOMP_GUEST_PERM = 0x1025;
 
     /// <summary>ARCH_REQ_XCOMP_GUEST_PERM (Linux 5.17).</summary>
-    /// <exception cref="LinuxException">EBUSY after the first virtual CPU, EOPNOTSUPP when the host lacks the component, EINVAL for one that needs no permission.</exception>
+    /// <exception cref="LinuxException">EBUSY after the first virtual CPU, EOPNOTSUPP when the host lacks the component, EINVAL for one
+    /// that needs no permission.</exception>
     public static void Request(StateComponent component)
     {
         Errno errno = TryRequest(component);
@@ -42,6 +43,7 @@ public static class GuestPermission
     {
         Span<byte> mask = stackalloc byte[sizeof(ulong)];
         mask.Clear();
-        return LibC.syscall(LibC.SYS_arch_prctl, code, mask) < 0 ? null : new StateComponentSet(BinaryPrimitives.ReadUInt64LittleEndian(mask));
+        return LibC.syscall(LibC.SYS_arch_prctl, code, mask) < 0
+            ? null : new StateComponentSet(BinaryPrimitives.ReadUInt64LittleEndian(mask));
     }
 }

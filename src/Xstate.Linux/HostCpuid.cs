@@ -10,7 +10,9 @@ public static class HostCpuid
     private const uint HypervisorLeaf = 0x4000_0000;
     private const uint ExtendedLeaf = 0x8000_0000;
 
-    /// <summary>Ceilings for what a processor or hypervisor may answer as its last leaf, so that a wrong one cannot make a table of gigabytes.</summary>
+    /// <summary>
+    /// Ceilings for what a processor or hypervisor may answer as its last leaf, so that a wrong one cannot make a table of gigabytes.
+    /// </summary>
     private const uint MaxLeaves = 0x100;
     private const uint MaxSubleaves = 64;
 

@@ -36,7 +36,8 @@ public static class HostProbe
     /// </summary>
     /// <param name="name">The record's name in output.</param>
     /// <param name="probeBehaviors">
-    /// Also finds out how this kernel's KVM behaves, on throw-away virtual machines. Nothing is probed that can harm the host (KVM-SET-XFD-NM).
+    /// Also finds out how this kernel's KVM behaves, on throw-away virtual machines. Nothing is probed that can harm the host
+    /// (KVM-SET-XFD-NM).
     /// </param>
     /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64.</exception>
     public static HostRecord Record(string name = "local", bool probeBehaviors = false)

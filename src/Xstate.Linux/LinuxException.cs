@@ -23,7 +23,9 @@ public class LinuxException : Exception
     public Errno Errno { get; }
 }
 
-/// <summary>KVM refused a request. The bare error number is all that it says; the model in <c>Xstate.Hypervisors.Kvm</c> explains it.</summary>
+/// <summary>
+/// KVM refused a request. The bare error number is all that it says; the model in <c>Xstate.Hypervisors.Kvm</c> explains it.
+/// </summary>
 public sealed class KvmException : LinuxException
 {
     /// <summary>A refusal of one KVM request.</summary>

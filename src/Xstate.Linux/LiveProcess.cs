@@ -18,8 +18,8 @@ namespace Xstate.Linux;
 public sealed record LiveReading(Capture Capture, ImmutableArray<Finding> Findings);
 
 /// <summary>
-/// A running process through ptrace. Each thread is stopped for as long as its registers take to copy, and one after another: the threads' states are not of one moment. The process goes on
-/// whatever happens to this one, because the kernel detaches when a tracer ends.
+/// A running process through ptrace. Each thread is stopped for as long as its registers take to copy, and one after another: the threads'
+/// states are not of one moment. The process goes on whatever happens to this one, because the kernel detaches when a tracer ends.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class LiveProcess
@@ -71,7 +71,9 @@ public sealed class LiveProcess
 
             if (isNew)
             {
-                reading.Findings.Add(Of(Rules.ThreadsStartTooFast, $"process {Id} starts threads faster than they can be listed; after {MaxPasses} listings the search ended, so some are missing"));
+                reading.Findings.Add(Of(Rules.ThreadsStartTooFast,
+                    $"process {Id} starts threads faster than they can be listed; after {MaxPasses} listings the search ended, so some "
+                    + "are missing"));
             }
         }
 
@@ -88,7 +90,8 @@ public sealed class LiveProcess
             States = [.. reading.States],
             Source = new Fact<HostRecord>(_host.Value, _host.Value.Provenance),
             Note = Describe(),
-            MinSignalStack = MinSignalStackOf(Id) is { } stack ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of /proc/PID/auxv") : null,
+            MinSignalStack = MinSignalStackOf(Id) is { } stack
+                ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of /proc/PID/auxv") : null,
         };
         return new LiveReading(capture, [.. reading.Findings]);
     }
@@ -110,11 +113,14 @@ public sealed class LiveProcess
         LinuxHost? host = behavior is null ? null : new LinuxHost(_host.Value, behavior);
         using TracerThread tracer = new("tracer");
         WriteOutcome? outcome = null;
-        Errno errno = tracer.Perform(() => WithStopped(id, stopped => outcome = RegisterWrite.Perform(new ThreadRegsets(stopped), id, Layout, edits, host)));
+        Errno errno = tracer.Perform(() => WithStopped(id,
+            stopped => outcome = RegisterWrite.Perform(new ThreadRegsets(stopped), id, Layout, edits, host)));
         return outcome ?? throw new LinuxException($"ptrace of {id}", errno, TraceRefusal.Explain(id, errno));
     }
 
-    /// <summary>AT_MINSIGSTKSZ that the kernel told a process when it started; null before Linux 5.14, or where /proc does not let it be read.</summary>
+    /// <summary>
+    /// AT_MINSIGSTKSZ that the kernel told a process when it started; null before Linux 5.14, or where /proc does not let it be read.
+    /// </summary>
     internal static ulong? MinSignalStackOf(int id)
     {
         const ulong MinSignalStack = 51;
@@ -203,7 +209,8 @@ public sealed class LiveProcess
             Layout = Layout,
             Xcr0 = enabled.IsEmpty ? null : new Fact<StateComponentSet>(enabled, FactSource.Artifact, "software bytes of NT_X86_XSTATE"),
             Is32Bit = is32Bit,
-            Msrs = shadowStack is { } pointer ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, pointer) : ImmutableSortedDictionary<uint, ulong>.Empty,
+            Msrs = shadowStack is { } pointer ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer,
+                pointer) : ImmutableSortedDictionary<uint, ulong>.Empty,
         };
     }
 
@@ -215,7 +222,8 @@ public sealed class LiveProcess
             return
             [
                 .. Directory.GetDirectories(Path.Combine(_folder, "task"))
-                    .Select(folder => int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0)
+                    .Select(folder => int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                        ? id : 0)
                     .Where(id => id > 0 && seen.Add(id))
                     .OrderBy(id => id != Id)
                     .ThenBy(id => id),
@@ -244,7 +252,8 @@ public sealed class LiveProcess
         }
     }
 
-    private static Finding Of(Rule rule, string message, int? thread = null) => new(rule, rule.Severity, message) { Where = new FindingLocation(thread) };
+    private static Finding Of(Rule rule, string message, int? thread = null) =>
+        new(rule, rule.Severity, message) { Where = new FindingLocation(thread) };
 
     // What the passes over the list of threads gave.
     private sealed class Reading
@@ -276,7 +285,8 @@ public sealed class LiveProcess
                 Refusal = Refusal == Errno.None ? errno : Refusal;
                 Findings.Add(errno == Errno.ESRCH
                     ? Of(Rules.ThreadEnded, $"thread {id} ended before it could be read", id)
-                    : Of(Rules.ThreadNotTraceable, $"thread {id} was not read, {errno}: {TraceRefusal.Explain(id, errno) ?? "the kernel refused"}", id));
+                    : Of(Rules.ThreadNotTraceable,
+                        $"thread {id} was not read, {errno}: {TraceRefusal.Explain(id, errno) ?? "the kernel refused"}", id));
             }
         }
     }

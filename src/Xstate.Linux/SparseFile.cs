@@ -12,7 +12,10 @@ public static class SparseFile
 {
     private const int NoSuchDevice = 6;
 
-    /// <summary>The stored ranges of an open file. A file system without holes says that everything is stored; a file that is no regular one is taken for that.</summary>
+    /// <summary>
+    /// The stored ranges of an open file. A file system without holes says that everything is stored; a file that is no regular one is
+    /// taken for that.
+    /// </summary>
     public static StoredRanges StoredRangesOf(SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);

@@ -5,7 +5,8 @@ using Xstate.Hypervisors;
 namespace Xstate.Linux;
 
 /// <summary>
-/// Why a process may not be traced. The kernel answers EPERM to all of it (ptrace(2), Linux kernel/ptrace.c: ptrace_attach and __ptrace_may_access; security/yama); what tells the causes apart is in /proc.
+/// Why a process may not be traced. The kernel answers EPERM to all of it (ptrace(2), Linux kernel/ptrace.c: ptrace_attach and
+/// __ptrace_may_access; security/yama); what tells the causes apart is in /proc.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal static class TraceRefusal
@@ -31,9 +32,12 @@ internal static class TraceRefusal
             return null;
         }
 
-        return status.GetValueOrDefault("State", "").StartsWith('Z') ? $"process {id} is a zombie: it has ended and has no registers any more; its parent {status.GetValueOrDefault("PPid", "?")} has not asked for its exit status"
+        return status.GetValueOrDefault("State", "").StartsWith('Z')
+            ? $"process {id} is a zombie: it has ended and has no registers any more; its parent {status.GetValueOrDefault("PPid", "?")} "
+                + "has not asked for its exit status"
             : IsKernelThread(root, id, status) ? $"{id} is a kernel thread, which has no user registers"
-            : Number(status, "TracerPid") is { } tracer and not 0 ? $"process {id} is already traced by process {tracer}{NameOf(root, tracer)}; a thread has one tracer at a time"
+            : Number(status, "TracerPid") is { } tracer and not 0
+            ? $"process {id} is already traced by process {tracer}{NameOf(root, tracer)}; a thread has one tracer at a time"
             : errno == Errno.EPERM ? ExplainPermission(id, root, status)
             : null;
     }
@@ -41,7 +45,8 @@ internal static class TraceRefusal
     private static string? ExplainPermission(int id, string root, Dictionary<string, string> status)
     {
         Dictionary<string, string> own = Status(Path.Combine(root, "self"));
-        bool capable = ulong.TryParse(own.GetValueOrDefault("CapEff"), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong capabilities) && (capabilities >> CapSysPtrace & 1) != 0;
+        bool capable = ulong.TryParse(own.GetValueOrDefault("CapEff"), NumberStyles.HexNumber, CultureInfo.InvariantCulture,
+            out ulong capabilities) && (capabilities >> CapSysPtrace & 1) != 0;
         string? user = Field(status, "Uid", 0);
         string? mine = Field(own, "Uid", 0);
         if (!capable && user is not null && user != mine)
@@ -51,10 +56,13 @@ internal static class TraceRefusal
 
         return Scope(root) switch
         {
-            "1" when !capable => "Yama's ptrace_scope is 1: without CAP_SYS_PTRACE only descendants may be traced (sysctl kernel.yama.ptrace_scope)",
+            "1" when !capable =>
+                "Yama's ptrace_scope is 1: without CAP_SYS_PTRACE only descendants may be traced (sysctl kernel.yama.ptrace_scope)",
             "2" when !capable => "Yama's ptrace_scope is 2: only a process with CAP_SYS_PTRACE may trace (sysctl kernel.yama.ptrace_scope)",
             "3" => "Yama's ptrace_scope is 3: nobody may trace until the next boot (sysctl kernel.yama.ptrace_scope)",
-            _ when !capable => $"process {id} may not be looked into: it changed its user, cannot be dumped (prctl PR_SET_DUMPABLE) or is in another user namespace; CAP_SYS_PTRACE would permit it",
+            _ when !capable =>
+                $"process {id} may not be looked into: it changed its user, cannot be dumped (prctl PR_SET_DUMPABLE) or is in another "
+                + "user namespace; CAP_SYS_PTRACE would permit it",
             _ => null,
         };
     }
@@ -70,7 +78,8 @@ internal static class TraceRefusal
         string stat = Read(Path.Combine(root, id.ToString(CultureInfo.InvariantCulture), "stat"));
         string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         const int Flags = 6;
-        return fields.Length > Flags && ulong.TryParse(fields[Flags], NumberStyles.None, CultureInfo.InvariantCulture, out ulong flags) && (flags & PfKthread) != 0;
+        return fields.Length > Flags && ulong.TryParse(fields[Flags], NumberStyles.None, CultureInfo.InvariantCulture, out ulong flags)
+            && (flags & PfKthread) != 0;
     }
 
     private static string Scope(string root) => Read(Path.Combine(root, "sys/kernel/yama/ptrace_scope")).Trim();

@@ -1,8 +1,8 @@
 namespace Xstate;
 
 /// <summary>
-/// A seeded sequence of 64-bit numbers (the SplitMix64 finalizer of Steele, Lea and Flood, 2014). The same seed gives the same sequence on every machine and
-/// .NET version, so that a printed seed reproduces a run. Not for secrets.
+/// A seeded sequence of 64-bit numbers (the SplitMix64 finalizer of Steele, Lea and Flood, 2014). The same seed gives the same sequence on
+/// every machine and .NET version, so that a printed seed reproduces a run. Not for secrets.
 /// </summary>
 public struct SplitMix64
 {

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Xstate.Tests.Support;
 
-/// <summary>Builds ELF cores from notes, as Linux lays them out: header, program headers, notes, then memory, then section header 0 where PN_XNUM needs it.</summary>
+/// <summary>
+/// Builds ELF cores from notes, as Linux lays them out: header, program headers, notes, then memory, then section header 0 where PN_XNUM
+/// needs it.
+/// </summary>
 internal sealed class CoreBuilder
 {
     public const ushort I386 = 3;

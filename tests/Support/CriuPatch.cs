@@ -1,6 +1,8 @@
 namespace Xstate.Tests.Support;
 
-/// <summary>Changes fields of a CRIU core image without knowing the others: a shadow stack, an alternate signal stack, an AVX-only state.</summary>
+/// <summary>
+/// Changes fields of a CRIU core image without knowing the others: a shadow stack, an alternate signal stack, an AVX-only state.
+/// </summary>
 internal static class CriuPatch
 {
     private const int HeaderLength = 12;
@@ -12,11 +14,14 @@ internal static class CriuPatch
     /// <summary>Leaves XSTATE_BV 7 and YMM of the XSAVE state, and gives the thread an alternate signal stack.</summary>
     public static byte[] WithAlternateStack(byte[] image, ulong size)
     {
-        byte[] avx = ChangeXsave(image, fields => [.. fields.Where(field => field.Number <= 2).Select(field => field.Number == 1 ? Field.Of(1, 7) : field)]);
-        return Change(avx, core => In(core, 5, thread => In(thread, 7, _ => [Field.Of(1, 0x7F00_0000_1000), Field.Of(2, size), Field.Of(3, 0)])));
+        byte[] avx = ChangeXsave(image,
+            fields => [.. fields.Where(field => field.Number <= 2).Select(field => field.Number == 1 ? Field.Of(1, 7) : field)]);
+        return Change(avx,
+            core => In(core, 5, thread => In(thread, 7, _ => [Field.Of(1, 0x7F00_0000_1000), Field.Of(2, size), Field.Of(3, 0)])));
     }
 
-    private static byte[] ChangeXsave(byte[] image, Func<List<Field>, IEnumerable<Field>> change) => Change(image, core => In(core, 2, thread => In(thread, 3, fpregs => In(fpregs, 13, change))));
+    private static byte[] ChangeXsave(byte[] image, Func<List<Field>, IEnumerable<Field>> change) =>
+        Change(image, core => In(core, 2, thread => In(thread, 3, fpregs => In(fpregs, 13, change))));
 
     private static byte[] Change(byte[] image, Func<List<Field>, IEnumerable<Field>> change)
     {

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Xstate.Tests.Support;
 
-/// <summary>Programs that may be installed beside the tests: debuggers, binutils, decompressors. Where one is missing the test skips and says so.</summary>
+/// <summary>
+/// Programs that may be installed beside the tests: debuggers, binutils, decompressors. Where one is missing the test skips and says so.
+/// </summary>
 internal static class ExternalTool
 {
     /// <summary>Runs a program and gives what it wrote to both outputs.</summary>
@@ -47,7 +49,12 @@ internal static class ExternalTool
 
     private static Process Start(string program, params string[] arguments)
     {
-        ProcessStartInfo start = new(Require(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        ProcessStartInfo start = new(Require(program), arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         start.Environment["LC_ALL"] = "C";
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
     }

@@ -3,7 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace Xstate.Tests.Support;
 
-/// <summary>The part of JSON Schema that docs/schemas uses, so that the schemas are held against what the readers and writers really do. An unknown keyword fails.</summary>
+/// <summary>
+/// The part of JSON Schema that docs/schemas uses, so that the schemas are held against what the readers and writers really do. An unknown
+/// keyword fails.
+/// </summary>
 internal sealed class JsonSchema
 {
     private readonly Dictionary<string, JsonElement> _documents = [];
@@ -34,18 +37,22 @@ internal sealed class JsonSchema
             bool holds = keyword.Name switch
             {
                 "$schema" or "$id" or "$defs" or "title" or "description" => true,
-                "additionalProperties" => schema.TryGetProperty("properties", out _) || rule.ValueKind != JsonValueKind.Object || CheckMembers(document, rule, value, path, errors),
+                "additionalProperties" => schema.TryGetProperty("properties", out _) || rule.ValueKind != JsonValueKind.Object
+                    || CheckMembers(document, rule, value, path, errors),
                 "$ref" => Follow(document, rule.GetString()!, value, path, errors),
                 "anyOf" => rule.EnumerateArray().Any(choice => Fits(document, choice, value)),
                 "const" => rule.ToString() == value.ToString() && rule.ValueKind == value.ValueKind,
                 "enum" => rule.EnumerateArray().Any(word => word.ValueKind == value.ValueKind && word.ToString() == value.ToString()),
-                "type" => rule.ValueKind == JsonValueKind.Array ? rule.EnumerateArray().Any(type => IsType(type.GetString()!, value)) : IsType(rule.GetString()!, value),
-                "pattern" => value.ValueKind != JsonValueKind.String || Regex.IsMatch(value.GetString()!, rule.GetString()!, RegexOptions.None, TimeSpan.FromSeconds(5)),
+                "type" => rule.ValueKind == JsonValueKind.Array ? rule.EnumerateArray()
+                    .Any(type => IsType(type.GetString()!, value)) : IsType(rule.GetString()!, value),
+                "pattern" => value.ValueKind != JsonValueKind.String
+                    || Regex.IsMatch(value.GetString()!, rule.GetString()!, RegexOptions.None, TimeSpan.FromSeconds(5)),
                 "minimum" => value.ValueKind != JsonValueKind.Number || value.GetDouble() >= rule.GetDouble(),
                 "maximum" => value.ValueKind != JsonValueKind.Number || value.GetDouble() <= rule.GetDouble(),
                 "minItems" => value.ValueKind != JsonValueKind.Array || value.GetArrayLength() >= rule.GetInt32(),
                 "maxItems" => value.ValueKind != JsonValueKind.Array || value.GetArrayLength() <= rule.GetInt32(),
-                "required" => value.ValueKind != JsonValueKind.Object || rule.EnumerateArray().All(name => value.TryGetProperty(name.GetString()!, out _)),
+                "required" => value.ValueKind != JsonValueKind.Object || rule.EnumerateArray()
+                    .All(name => value.TryGetProperty(name.GetString()!, out _)),
                 "items" => CheckItems(document, rule, value, path, errors),
                 "properties" => CheckProperties(document, schema, rule, value, path, errors),
                 _ => throw new NotSupportedException($"the schema keyword {keyword.Name}"),
@@ -103,7 +110,8 @@ internal sealed class JsonSchema
 
     private bool CheckProperties(string document, JsonElement schema, JsonElement rule, JsonElement value, string path, List<string> errors)
     {
-        bool open = !schema.TryGetProperty("additionalProperties", out JsonElement additional) || additional.ValueKind != JsonValueKind.False;
+        bool open = !schema.TryGetProperty("additionalProperties", out JsonElement additional)
+            || additional.ValueKind != JsonValueKind.False;
         foreach (JsonProperty member in value.ValueKind == JsonValueKind.Object ? value.EnumerateObject() : default)
         {
             if (rule.TryGetProperty(member.Name, out JsonElement inner))

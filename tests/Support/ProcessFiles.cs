@@ -4,8 +4,8 @@ using System.Text;
 namespace Xstate.Tests.Support;
 
 /// <summary>
-/// Cores and dumps as the writers seen in the wild leave them, of threads whose registers come from a seed: the kernel with and without a shadow stack and an XSAVE note, Delve, NetBSD, OpenBSD, valgrind,
-/// createdump, kernel dumps, QEMU's memory dumps and minidumps.
+/// Cores and dumps as the writers seen in the wild leave them, of threads whose registers come from a seed: the kernel with and without a
+/// shadow stack and an XSAVE note, Delve, NetBSD, OpenBSD, valgrind, createdump, kernel dumps, QEMU's memory dumps and minidumps.
 /// </summary>
 internal static class ProcessFiles
 {
@@ -13,7 +13,8 @@ internal static class ProcessFiles
     public const ulong ShadowStackPointer = 0x7FFF_F6BF_F7E8;
 
     // AVX, opmask, both ZMM parts and PKRU where Intel has them.
-    private static readonly (int Component, int Size, int Offset)[] IntelLayout = [(2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688)];
+    private static readonly (int Component, int Size, int Offset)[] IntelLayout = [(2, 256, 576), (5, 64, 1088), (6, 512, 1152),
+        (7, 1024, 1664), (9, 8, 2688)];
 
     /// <summary>An area of 2,696 bytes with XCR0 0x2e7, in which x87, SSE and AVX are in use.</summary>
     public static byte[] WideArea(ulong seed) => Area(seed, 0x2E7, 7, 2696);
@@ -45,7 +46,8 @@ internal static class ProcessFiles
         zeroed.AsSpan(464, 48).Clear();
         byte[] status = new byte[336];
         BinaryPrimitives.WriteInt32LittleEndian(status.AsSpan(32), ThreadId);
-        return new CoreBuilder().Note("Delve Header"u8.ToArray(), 0x444C_5645, [(byte)'x']).Note([], 3, new byte[136]).Note([], 1, status).Note([], 0x202, zeroed).Build();
+        return new CoreBuilder().Note("Delve Header"u8.ToArray(), 0x444C_5645, [(byte)'x']).Note([], 3, new byte[136]).Note([], 1, status)
+            .Note([], 0x202, zeroed).Build();
     }
 
     public static byte[] NetBsd(params IReadOnlyList<byte[]> threads)
@@ -65,7 +67,8 @@ internal static class ProcessFiles
     }
 
     public static byte[] OpenBsd(byte[] area) =>
-        new CoreBuilder().Note("OpenBSD", 10, new byte[72]).Note("OpenBSD@7", 20, new byte[208]).Note("OpenBSD@7", 21, Fxsave(area)).Build();
+        new CoreBuilder().Note("OpenBSD", 10, new byte[72]).Note("OpenBSD@7", 20, new byte[208]).Note("OpenBSD@7", 21, Fxsave(area))
+        .Build();
 
     /// <summary>valgrind fills XMM registers only.</summary>
     public static byte[] Valgrind(byte[] area)
@@ -77,7 +80,8 @@ internal static class ProcessFiles
 
     /// <summary>createdump writes what belongs to the process before its threads.</summary>
     public static byte[] CreateDump(byte[] area) =>
-        new CoreBuilder().Note("CORE", 3, new byte[136]).Auxv((6, 4096)).Note("CORE", 0x4649_4C45, new byte[16]).Thread(ThreadId).FpRegisters(Fxsave(area)).Build();
+        new CoreBuilder().Note("CORE", 3, new byte[136]).Auxv((6, 4096)).Note("CORE", 0x4649_4C45, new byte[16]).Thread(ThreadId)
+        .FpRegisters(Fxsave(area)).Build();
 
     /// <summary>A kernel's crash dump, with a thread for each processor.</summary>
     public static byte[] VmCore(int processors)

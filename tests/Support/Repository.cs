@@ -8,9 +8,12 @@ public static class Repository
     /// <summary>The repository's root.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>Factor for the number of cases of long differential and mutation loops (environment variable XSTATE_TEST_SCALE, default 1).</summary>
+    /// <summary>
+    /// Factor for the number of cases of long differential and mutation loops (environment variable XSTATE_TEST_SCALE, default 1).
+    /// </summary>
     public static double Scale { get; } =
-        double.TryParse(Environment.GetEnvironmentVariable("XSTATE_TEST_SCALE"), NumberStyles.Float, CultureInfo.InvariantCulture, out double scale) ? scale : 1;
+        double.TryParse(Environment.GetEnvironmentVariable("XSTATE_TEST_SCALE"), NumberStyles.Float, CultureInfo.InvariantCulture,
+            out double scale) ? scale : 1;
 
     /// <summary>A file of the repository.</summary>
     public static string PathOf(params string[] parts) => Path.Combine([Root, .. parts]);
@@ -20,7 +23,8 @@ public static class Repository
     {
         string shared = Environment.GetEnvironmentVariable("XSTATE_SHARED") ?? Path.Combine(Root, "..", "shared");
         string path = Path.Combine([shared, .. parts]);
-        Assert.SkipUnless(Path.Exists(path), $"third-party data is not part of the repository: {string.Join('/', parts)} is not beside it (XSTATE_SHARED)");
+        Assert.SkipUnless(Path.Exists(path),
+            $"third-party data is not part of the repository: {string.Join('/', parts)} is not beside it (XSTATE_SHARED)");
         return path;
     }
 

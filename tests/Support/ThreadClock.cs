@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Xstate.Tests.Support;
 
 /// <summary>
-/// How long one thread has run on a processor, readable from any thread. Bounds on it hold on a loaded machine, where bounds by the wall clock do not. Exact to a tick of the kernel while the thread
-/// runs (up to 10 ms). Where the kernel does not tell (/proc/thread-self/schedstat), it is the wall clock, which can only be more.
+/// How long one thread has run on a processor, readable from any thread. Bounds on it hold on a loaded machine, where bounds by the wall
+/// clock do not. Exact to a tick of the kernel while the thread runs (up to 10 ms). Where the kernel does not tell
+/// (/proc/thread-self/schedstat), it is the wall clock, which can only be more.
 /// </summary>
 internal sealed class ThreadClock : IDisposable
 {
@@ -32,7 +33,8 @@ internal sealed class ThreadClock : IDisposable
 
             Span<byte> text = stackalloc byte[96];
             text = text[..RandomAccess.Read(_statistics, text, 0)];
-            return TimeSpan.FromTicks(long.Parse(Encoding.ASCII.GetString(text[..text.IndexOf((byte)' ')]), System.Globalization.CultureInfo.InvariantCulture) / TimeSpan.NanosecondsPerTick);
+            return TimeSpan.FromTicks(long.Parse(Encoding.ASCII.GetString(text[..text.IndexOf((byte)' ')]),
+                System.Globalization.CultureInfo.InvariantCulture) / TimeSpan.NanosecondsPerTick);
         }
     }
 

@@ -13,7 +13,8 @@ public class BatchTests
     [Fact]
     public async Task A_bad_file_among_others_is_told_and_the_others_are_answered()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/stale-pkru.json", Broken, "samples/captures/live-avx512.json", "--on", Host);
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/stale-pkru.json", Broken,
+            "samples/captures/live-avx512.json", "--on", Host);
         string[] lines = run.Output.TrimEnd().Split('\n');
         Assert.Equal(3, run.ExitCode);
         Assert.Equal(4, lines.Length);
@@ -42,23 +43,29 @@ public class BatchTests
     public async Task What_makes_no_sense_for_the_verb_is_usage_alone_and_unreadable_among_others()
     {
         Assert.Equal(2, (await XstateProcess.Run("check", "samples/hosts/intel-haswell.json", "--on", Host)).ExitCode);
-        Assert.Equal(3, (await XstateProcess.Run("check", "samples/hosts/intel-haswell.json", "samples/captures/leaked-pkru.json", "--on", Host)).ExitCode);
-        Assert.Equal(3, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host, "samples/hosts/intel-haswell.json")).ExitCode);
+        Assert.Equal(3, (await XstateProcess.Run("check", "samples/hosts/intel-haswell.json", "samples/captures/leaked-pkru.json", "--on",
+            Host)).ExitCode);
+        Assert.Equal(3, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host,
+            "samples/hosts/intel-haswell.json")).ExitCode);
     }
 
     [Fact]
     public async Task One_bad_host_alone_fails_as_ever()
     {
-        Assert.Equal(3, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "missing.json@linux-6.12")).ExitCode);
-        Assert.Equal(2, (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json")).ExitCode);
+        Assert.Equal(3,
+            (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "missing.json@linux-6.12")).ExitCode);
+        Assert.Equal(2,
+            (await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json")).ExitCode);
         Assert.Equal(2, (await XstateProcess.Run("show", Broken, "--format", "nothing")).ExitCode);
     }
 
     [Fact]
     public async Task Hosts_of_one_name_are_told_apart_by_their_arguments()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host, "samples/hosts/intel-haswell.json@linux-6.1.40");
-        Assert.Equal([Host, "samples/hosts/intel-haswell.json@linux-6.1.40"], run.Output.TrimEnd().Split('\n')[1..].Select(line => Cells(line)[1]));
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host,
+            "samples/hosts/intel-haswell.json@linux-6.1.40");
+        Assert.Equal([Host, "samples/hosts/intel-haswell.json@linux-6.1.40"],
+            run.Output.TrimEnd().Split('\n')[1..].Select(line => Cells(line)[1]));
     }
 
     [Theory]
@@ -89,7 +96,8 @@ public class BatchTests
     [Fact]
     public async Task An_unread_host_is_a_target_with_an_error()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host, "missing.json@linux-6.12", "--json");
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", Host, "missing.json@linux-6.12",
+            "--json");
         JsonElement last = run.Json.GetProperty("targets")[1];
         Assert.Equal(3, run.ExitCode);
         Assert.Equal("missing.json@linux-6.12", last.GetProperty("argument").GetString());
@@ -100,19 +108,24 @@ public class BatchTests
     [Fact]
     public async Task A_kernel_for_hosts_without_one_is_given_once()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json", "samples/hosts/amd-genoa.json@linux-6.1.40", "--kernel", "linux-6.12");
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "--on",
+            "samples/hosts/intel-haswell.json", "samples/hosts/amd-genoa.json@linux-6.1.40", "--kernel", "linux-6.12");
         Assert.Equal(["linux-6.12", "linux-6.1.40"], run.Output.TrimEnd().Split('\n')[1..].Select(line => Cells(line)[2]));
     }
 
     [Fact]
     public async Task A_pattern_that_the_shell_left_is_ours_and_carries_a_kernel()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/*-pkru.json", "--on", "samples/hosts/amd-[gm]*.json@linux-6.12", "samples/hosts/amd-m*.json@linux-6.12", "samples/hosts/**/amd-r?me.json@linux-6.12", "--jsonl");
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/*-pkru.json", "--on",
+            "samples/hosts/amd-[gm]*.json@linux-6.12", "samples/hosts/amd-m*.json@linux-6.12", "samples/hosts/**/amd-r?me.json@linux-6.12",
+            "--jsonl");
         string[] lines = run.Output.TrimEnd().Split('\n');
-        Assert.Equal(["samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json"], lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("file").GetString()));
+        Assert.Equal(["samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json"],
+            lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("file").GetString()));
         JsonElement[] targets = [.. JsonDocument.Parse(lines[0]).RootElement.GetProperty("targets").EnumerateArray()];
         Assert.Equal(
-            ["samples/hosts/amd-milan.json@linux-6.12", "samples/hosts/amd-rome.json@linux-6.12", "samples/hosts/amd-[gm]*.json@linux-6.12"],
+            ["samples/hosts/amd-milan.json@linux-6.12", "samples/hosts/amd-rome.json@linux-6.12",
+                "samples/hosts/amd-[gm]*.json@linux-6.12"],
             targets.Select(target => target.GetProperty("argument").GetString()));
     }
 
@@ -132,7 +145,8 @@ public class BatchTests
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(["b.json", "linked.json", "below/a.json"], FilesOf(run).Select(file => Path.GetRelativePath(scratch.Folder, file)));
         XstateProcess pattern = await XstateProcess.Run("show", scratch.PathOf("**"), "--jsonl");
-        Assert.Equal(["b.json", "linked.json", "below/a.json"], FilesOf(pattern).Select(file => Path.GetRelativePath(scratch.Folder, file)).OrderBy(name => name.Contains('/')).ThenBy(name => name, StringComparer.Ordinal));
+        Assert.Equal(["b.json", "linked.json", "below/a.json"], FilesOf(pattern).Select(file => Path.GetRelativePath(scratch.Folder, file))
+            .OrderBy(name => name.Contains('/')).ThenBy(name => name, StringComparer.Ordinal));
     }
 
     [Theory]
@@ -155,15 +169,19 @@ public class BatchTests
     {
         using Scratch scratch = new();
         string folder = scratch.PathOf("out") + "/";
-        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/hidden-avx512.json", Broken, "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-skylake-sp.json@linux-6.1.40", "-o", folder, "--jsonl");
+        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/hidden-avx512.json", Broken,
+            "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-skylake-sp.json@linux-6.1.40", "-o", folder, "--jsonl");
         Assert.Equal(3, run.ExitCode);
-        Assert.Equal(["hidden-avx512.json", "hidden-avx512.json.undo.json", "leaked-pkru.json", "leaked-pkru.json.undo.json"], Directory.GetFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal));
+        Assert.Equal(["hidden-avx512.json", "hidden-avx512.json.undo.json", "leaked-pkru.json", "leaked-pkru.json.undo.json"],
+            Directory.GetFiles(folder).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal));
         foreach (string line in run.Output.TrimEnd().Split('\n'))
         {
-            Assert.Empty(new JsonSchema("batch.answer.schema.json").Errors(JsonDocument.Parse($"{{\"schemaVersion\":1,\"verb\":\"fix\",\"files\":[{line}]}}").RootElement));
+            Assert.Empty(new JsonSchema("batch.answer.schema.json")
+                .Errors(JsonDocument.Parse($"{{\"schemaVersion\":1,\"verb\":\"fix\",\"files\":[{line}]}}").RootElement));
         }
 
-        XstateProcess again = await XstateProcess.Run("check", folder + "leaked-pkru.json", "--on", "samples/hosts/intel-skylake-sp.json@linux-6.1.40");
+        XstateProcess again = await XstateProcess.Run("check", folder + "leaked-pkru.json", "--on",
+            "samples/hosts/intel-skylake-sp.json@linux-6.1.40");
         Assert.Equal(0, again.ExitCode);
     }
 
@@ -171,7 +189,8 @@ public class BatchTests
     public async Task Convert_of_several_names_each_after_its_format()
     {
         using Scratch scratch = new();
-        XstateProcess run = await XstateProcess.Run("convert", "samples/captures/leaked-pkru.json", "samples/captures/live-avx512.json", "--to", "kvm_xsave", "-o", scratch.Folder);
+        XstateProcess run = await XstateProcess.Run("convert", "samples/captures/leaked-pkru.json", "samples/captures/live-avx512.json",
+            "--to", "kvm_xsave", "-o", scratch.Folder);
         Assert.Equal(0, run.ExitCode);
         Assert.Equal(["leaked-pkru.json.kvm_xsave", "live-avx512.json.kvm_xsave"], scratch.Names);
     }
@@ -182,10 +201,12 @@ public class BatchTests
         using Scratch scratch = new();
         Directory.CreateDirectory(scratch.PathOf("in"));
         string other = scratch.Copy("samples/captures/leaked-pkru.json", "in/leaked-pkru.json");
-        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", other, "--on", Host, "-o", scratch.PathOf("out/"));
+        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", other, "--on", Host, "-o",
+            scratch.PathOf("out/"));
         Assert.Equal(2, run.ExitCode);
         Assert.False(Directory.Exists(scratch.PathOf("out")));
-        Assert.Equal(2, (await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json", "--on", Host, "-o", scratch.PathOf("out"))).ExitCode);
+        Assert.Equal(2, (await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json", "--on",
+            Host, "-o", scratch.PathOf("out"))).ExitCode);
     }
 
     [Theory]
@@ -203,7 +224,8 @@ public class BatchTests
     [Fact]
     public async Task A_wrong_option_is_a_usage_error_and_not_one_of_each_file()
     {
-        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json", "--on", Host, "--vmm", "nosuch");
+        XstateProcess run = await XstateProcess.Run("check", "samples/captures/leaked-pkru.json", "samples/captures/stale-pkru.json",
+            "--on", Host, "--vmm", "nosuch");
         Assert.Equal(2, run.ExitCode);
         Assert.Empty(run.Output);
     }

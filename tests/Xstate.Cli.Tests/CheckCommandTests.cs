@@ -14,9 +14,11 @@ public class CheckCommandTests
         Assert.Equal(1, run.ExitCode);
         JsonElement target = run.Json.GetProperty("targets")[0];
         Assert.Equal((1, "check"), (run.Json.GetProperty("schemaVersion").GetInt32(), run.Json.GetProperty("verb").GetString()));
-        Assert.Equal(("intel-skylake-sp", "linux-6.1.40", "repairable", "EINVAL"), (Text(target, "host"), Text(target, "kernel"), Text(target, "verdict"), Text(target, "errno")));
+        Assert.Equal(("intel-skylake-sp", "linux-6.1.40", "repairable", "EINVAL"),
+            (Text(target, "host"), Text(target, "kernel"), Text(target, "verdict"), Text(target, "errno")));
         JsonElement finding = target.GetProperty("findings")[0];
-        Assert.Equal(("XS0101", "error", "0x207", "no bit outside 0x7"), (Text(finding, "rule"), Text(finding, "severity"), Text(finding, "found"), Text(finding, "expected")));
+        Assert.Equal(("XS0101", "error", "0x207", "no bit outside 0x7"),
+            (Text(finding, "rule"), Text(finding, "severity"), Text(finding, "found"), Text(finding, "expected")));
         Assert.Equal(512, finding.GetProperty("where").GetProperty("offset").GetInt32());
         Assert.Equal("trim", Text(target.GetProperty("repairs")[0], "kind"));
     }
@@ -32,7 +34,8 @@ public class CheckCommandTests
     [Fact]
     public async Task Several_hosts_are_several_targets()
     {
-        XstateProcess run = await XstateProcess.Run("check", Leaked, "--on", $"{Skylake}@linux-6.12", "samples/hosts/intel-haswell.json@linux-6.12", "--json");
+        XstateProcess run = await XstateProcess.Run("check", Leaked, "--on", $"{Skylake}@linux-6.12",
+            "samples/hosts/intel-haswell.json@linux-6.12", "--json");
         Assert.Equal(["same", "repairable"], run.Json.GetProperty("targets").EnumerateArray().Select(t => Text(t, "verdict")));
     }
 
@@ -44,7 +47,8 @@ public class CheckCommandTests
         image[513] = 0x02;
         image[24] = 0x80;
         image[25] = 0x1f;
-        XstateProcess run = await XstateProcess.Run(image, "check", "-", "--on", $"{Skylake}@linux-6.1.40", "--guest-cpuid", Skylake, "--layout", Skylake, "--xcr0", "0x207", "--json");
+        XstateProcess run = await XstateProcess.Run(image, "check", "-", "--on", $"{Skylake}@linux-6.1.40", "--guest-cpuid", Skylake,
+            "--layout", Skylake, "--xcr0", "0x207", "--json");
         Assert.Equal("same", Text(run.Json.GetProperty("targets")[0], "verdict"));
         Assert.Empty(run.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray());
     }

@@ -63,7 +63,8 @@ public sealed class CompressedInputTests : IDisposable
         string file = Path.Combine(_folder, "packed.gz");
         await File.WriteAllBytesAsync(file, Pack("gzip"), TestContext.Current.CancellationToken);
         XstateProcess byName = await XstateProcess.Run("show", file, $"--max-unpacked={most}");
-        XstateProcess piped = await XstateProcess.Run(await File.ReadAllBytesAsync(Repository.PathOf(Sample), TestContext.Current.CancellationToken), "show", "-", $"--max-unpacked={most}");
+        XstateProcess piped = await XstateProcess.Run(await File.ReadAllBytesAsync(Repository.PathOf(Sample),
+            TestContext.Current.CancellationToken), "show", "-", $"--max-unpacked={most}");
         Assert.Equal((code, code), (byName.ExitCode, piped.ExitCode));
         Assert.Contains("(default 16G)", (await XstateProcess.Run("show", "--help")).Output, StringComparison.Ordinal);
     }
@@ -79,8 +80,11 @@ public sealed class CompressedInputTests : IDisposable
     public async Task What_programs_write_with_their_options_is_read_and_so_are_several_streams_in_a_file(string program, string options)
     {
         ExternalTool.Require(program);
-        await File.WriteAllBytesAsync(Path.Combine(_folder, "plain"), await File.ReadAllBytesAsync(Repository.PathOf(Sample), TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
-        await Shell.Run($"{program} {options} -c < plain > one; head -c 5000 plain | {program} -c > two; tail -c +5001 plain | {program} {options} -c >> two; head -c $(($(stat -c %s two) - 7)) two > cut", _folder);
+        await File.WriteAllBytesAsync(Path.Combine(_folder, "plain"), await File.ReadAllBytesAsync(Repository.PathOf(Sample),
+            TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        await Shell.Run(
+            $"{program} {options} -c < plain > one; head -c 5000 plain | {program} -c > two; tail -c +5001 plain | {program} {options} "
+            + "-c >> two; head -c $(($(stat -c %s two) - 7)) two > cut", _folder);
         string plain = (await XstateProcess.Run("show", Sample)).Output;
         XstateProcess one = await XstateProcess.Run("show", Path.Combine(_folder, "one"));
         Assert.Equal((0, plain), (one.ExitCode, one.Output));
@@ -93,9 +97,13 @@ public sealed class CompressedInputTests : IDisposable
     public async Task Padding_between_streams_of_xz_is_read_over_and_a_filter_that_is_not_known_is_said()
     {
         ExternalTool.Require("xz");
-        await File.WriteAllBytesAsync(Path.Combine(_folder, "plain"), await File.ReadAllBytesAsync(Repository.PathOf(Sample), TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
-        await Shell.Run("{ head -c 5000 plain | xz -c; head -c 8 /dev/zero; tail -c +5001 plain | xz -c; head -c 4 /dev/zero; } > padded; { cat padded; head -c 3 /dev/zero; } > odd; xz --delta=dist=4 --lzma2 -c < plain > delta", _folder);
-        Assert.Equal((await XstateProcess.Run("show", Sample)).Output, (await XstateProcess.Run("show", Path.Combine(_folder, "padded"))).Output);
+        await File.WriteAllBytesAsync(Path.Combine(_folder, "plain"), await File.ReadAllBytesAsync(Repository.PathOf(Sample),
+            TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        await Shell.Run(
+            "{ head -c 5000 plain | xz -c; head -c 8 /dev/zero; tail -c +5001 plain | xz -c; head -c 4 /dev/zero; } > padded; { cat "
+            + "padded; head -c 3 /dev/zero; } > odd; xz --delta=dist=4 --lzma2 -c < plain > delta", _folder);
+        Assert.Equal((await XstateProcess.Run("show", Sample)).Output,
+            (await XstateProcess.Run("show", Path.Combine(_folder, "padded"))).Output);
         Assert.Equal(3, (await XstateProcess.Run("show", Path.Combine(_folder, "odd"))).ExitCode);
         XstateProcess delta = await XstateProcess.Run("show", Path.Combine(_folder, "delta"));
         Assert.Equal(3, delta.ExitCode);
@@ -113,7 +121,8 @@ public sealed class CompressedInputTests : IDisposable
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("what was written is not compressed", run.Output, StringComparison.Ordinal);
         Assert.Equal(0, (await XstateProcess.Run("fix", repaired, "--undo", "-o", restored)).ExitCode);
-        Assert.Equal(await File.ReadAllBytesAsync(Repository.PathOf(Sample), TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(restored, TestContext.Current.CancellationToken));
+        Assert.Equal(await File.ReadAllBytesAsync(Repository.PathOf(Sample), TestContext.Current.CancellationToken),
+            await File.ReadAllBytesAsync(restored, TestContext.Current.CancellationToken));
     }
 
     private static byte[] Pack(string program)
@@ -132,7 +141,12 @@ public sealed class CompressedInputTests : IDisposable
 
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(program, ["-c"]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+            using Process process = Process.Start(new ProcessStartInfo(program, ["-c"])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                UseShellExecute = false
+            })!;
             process.StandardInput.BaseStream.Write(content);
             process.StandardInput.Close();
             using MemoryStream packed = new();

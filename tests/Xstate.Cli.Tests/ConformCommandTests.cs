@@ -38,11 +38,13 @@ public class ConformCommandTests
         bool hasKvm = HostProbe.IsKvmUsable(out string why);
         Assert.NotEqual(hasKvm, run.Output.Contains($"left out: kvm: {why}", StringComparison.Ordinal));
         Assert.NotEqual(hasKvm, run.Output.Contains("KVM was not compared", StringComparison.Ordinal));
-        Assert.Equal(hasKvm, run.Output.Contains("left out: kvm-run", StringComparison.Ordinal) || run.Output.Contains("KVM_RUN", StringComparison.Ordinal));
+        Assert.Equal(hasKvm, run.Output.Contains("left out: kvm-run", StringComparison.Ordinal)
+            || run.Output.Contains("KVM_RUN", StringComparison.Ordinal));
     }
 
     private static string[] Why(XstateProcess run, string what) =>
-        [.. run.Json.GetProperty("leftOut").EnumerateArray().Where(left => left.GetProperty("what").GetString() == what).Select(left => left.GetProperty("why").GetString()!)];
+        [.. run.Json.GetProperty("leftOut").EnumerateArray().Where(left => left.GetProperty("what").GetString() == what)
+            .Select(left => left.GetProperty("why").GetString()!)];
 
     [Fact]
     public async Task A_kernel_of_another_era_disagrees_and_each_reproducer_runs()
@@ -84,7 +86,8 @@ public class ConformCommandTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "only a Linux kernel can be compared with");
         XstateProcess run = await XstateProcess.Run(arguments);
-        Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), $"this machine does not allow ptrace: {run.Error.Trim()}");
+        Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal),
+            $"this machine does not allow ptrace: {run.Error.Trim()}");
         return run;
     }
 }

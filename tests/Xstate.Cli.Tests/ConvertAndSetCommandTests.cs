@@ -36,7 +36,8 @@ public sealed class ConvertAndSetCommandTests : IDisposable
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("expanded from the compacted", run.Output, StringComparison.Ordinal);
         Assert.Equal(4096, new FileInfo(image).Length);
-        XstateProcess diff = await XstateProcess.Run("diff", "samples/captures/compacted.json", image, "--layout", "samples/hosts/intel-icelake.json");
+        XstateProcess diff = await XstateProcess.Run("diff", "samples/captures/compacted.json", image, "--layout",
+            "samples/hosts/intel-icelake.json");
         Assert.Contains("every register is the same", diff.Output, StringComparison.Ordinal);
         Assert.Equal(0, diff.ExitCode);
     }
@@ -46,11 +47,13 @@ public sealed class ConvertAndSetCommandTests : IDisposable
     {
         string amd = PathOf("amd.json");
         string back = PathOf("back.json");
-        Assert.Equal(0, (await XstateProcess.Run("convert", "samples/captures/intel-for-amd.json", "--to", "xstate-capture", "--relocate", "samples/hosts/amd-genoa.json", "-o", amd)).ExitCode);
+        Assert.Equal(0, (await XstateProcess.Run("convert", "samples/captures/intel-for-amd.json", "--to", "xstate-capture", "--relocate",
+            "samples/hosts/amd-genoa.json", "-o", amd)).ExitCode);
         XstateProcess diff = await XstateProcess.Run("diff", "samples/captures/intel-for-amd.json", amd);
         Assert.Contains("place of opmask: a 1088 +64, b 832 +64", diff.Output, StringComparison.Ordinal);
         Assert.Equal(0, diff.ExitCode);
-        Assert.Equal(0, (await XstateProcess.Run("convert", amd, "--to", "xstate-capture", "--relocate", "samples/hosts/intel-skylake-sp.json", "-o", back)).ExitCode);
+        Assert.Equal(0, (await XstateProcess.Run("convert", amd, "--to", "xstate-capture", "--relocate",
+            "samples/hosts/intel-skylake-sp.json", "-o", back)).ExitCode);
         Assert.Equal(0, (await XstateProcess.Run("diff", "samples/captures/intel-for-amd.json", back)).ExitCode);
     }
 
@@ -96,7 +99,8 @@ public sealed class ConvertAndSetCommandTests : IDisposable
     public async Task A_component_without_a_place_there_is_not_dropped_without_force()
     {
         string output = PathOf("haswell.json");
-        string[] arguments = ["convert", "samples/captures/live-avx512.json", "--to", "xstate-capture", "--relocate", "samples/hosts/intel-haswell.json", "-o", output];
+        string[] arguments = ["convert", "samples/captures/live-avx512.json", "--to", "xstate-capture", "--relocate",
+            "samples/hosts/intel-haswell.json", "-o", output];
         XstateProcess run = await XstateProcess.Run(arguments);
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("XS0705", run.Output, StringComparison.Ordinal);
@@ -130,7 +134,8 @@ public sealed class ConvertAndSetCommandTests : IDisposable
         // This PKRU closes key 0, which is a guest's own matter.
         Assert.DoesNotContain("XS1304", run.Output, StringComparison.Ordinal);
         XstateProcess diff = await XstateProcess.Run("diff", "samples/captures/live-avx512.json", output, "--json");
-        Assert.Equal(["k2", "pkru"], diff.Json.GetProperty("states")[0].GetProperty("differences").EnumerateArray().Select(d => d.GetProperty("register").GetString()!).Order());
+        Assert.Equal(["k2", "pkru"], diff.Json.GetProperty("states")[0].GetProperty("differences").EnumerateArray()
+            .Select(d => d.GetProperty("register").GetString()!).Order());
         Assert.Empty(diff.Json.GetProperty("states")[0].GetProperty("noise").EnumerateArray());
     }
 

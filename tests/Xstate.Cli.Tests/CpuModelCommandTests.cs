@@ -2,7 +2,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
 
-/// <summary>CPU models and dumps on the command line: what a HOST lacks is named, what supplies it is used, and nothing is guessed.</summary>
+/// <summary>
+/// CPU models and dumps on the command line: what a HOST lacks is named, what supplies it is used, and nothing is guessed.
+/// </summary>
 public sealed class CpuModelCommandTests : IDisposable
 {
     private const string State = "samples/captures/live-avx512.json";
@@ -27,12 +29,15 @@ public sealed class CpuModelCommandTests : IDisposable
     [InlineData("--layout")]
     public async Task A_HOST_of_feature_names_with_a_processor_is_a_host(string option)
     {
-        XstateProcess loads = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "avx512f", "pku")}@linux-6.12", option, Host, "--json");
+        XstateProcess loads = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "avx512f", "pku")}@linux-6.12",
+            option, Host, "--json");
         Assert.Equal("same", loads.Json.GetProperty("targets")[0].GetProperty("verdict").GetString());
-        Assert.Contains(loads.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("rule").GetString() == "XS1217");
+        Assert.Contains(loads.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray(),
+            finding => finding.GetProperty("rule").GetString() == "XS1217");
 
         // The same processor, and a model without AVX-512: what the guest uses is not there.
-        XstateProcess lacks = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "pku")}@linux-6.12", option, Host, "--json");
+        XstateProcess lacks = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "pku")}@linux-6.12", option,
+            Host, "--json");
         Assert.Equal(1, lacks.ExitCode);
         Assert.NotEqual("same", lacks.Json.GetProperty("targets")[0].GetProperty("verdict").GetString());
     }
@@ -40,7 +45,8 @@ public sealed class CpuModelCommandTests : IDisposable
     [Fact]
     public async Task A_model_that_its_processor_cannot_be_is_refused()
     {
-        XstateProcess run = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "amx-tile")}@linux-6.12", "--host-layout", Host);
+        XstateProcess run = await XstateProcess.Run("check", State, "--on", $"{Expansion("xsave", "avx", "amx-tile")}@linux-6.12",
+            "--host-layout", Host);
         Assert.Equal(2, run.ExitCode);
         Assert.Contains("tiledata", run.Error, StringComparison.Ordinal);
     }
@@ -56,9 +62,11 @@ public sealed class CpuModelCommandTests : IDisposable
         XstateProcess helped = await XstateProcess.Run("check", State, "--on", $"{holed}@linux-6.12", "--host-layout", Host);
         Assert.Equal(0, helped.ExitCode);
         Assert.Contains("XS1217", helped.Output, StringComparison.Ordinal);
-        Assert.Contains("the sub-leaves of pkru in leaf 0xd from samples/hosts/intel-icelake.json", helped.Output, StringComparison.Ordinal);
+        Assert.Contains("the sub-leaves of pkru in leaf 0xd from samples/hosts/intel-icelake.json", helped.Output,
+            StringComparison.Ordinal);
 
-        XstateProcess wrong = await XstateProcess.Run("check", State, "--on", $"{holed}@linux-6.12", "--host-layout", "samples/hosts/amd-genoa.json");
+        XstateProcess wrong = await XstateProcess.Run("check", State, "--on", $"{holed}@linux-6.12", "--host-layout",
+            "samples/hosts/amd-genoa.json");
         Assert.Equal(2, wrong.ExitCode);
         Assert.Contains("it has another layout", wrong.Error, StringComparison.Ordinal);
     }
@@ -78,7 +86,9 @@ public sealed class CpuModelCommandTests : IDisposable
         string host = Write("host.xml", "<cpu mode='custom'><model>Base-One</model><feature policy='require' name='pku'/></cpu>");
         string map = Path.Combine(_folder, "map");
         Directory.CreateDirectory(map);
-        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"), "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/><feature name='avx512f'/></model></cpus>", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"),
+            "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/><feature name='avx512f'/></model></cpus>",
+            TestContext.Current.CancellationToken);
         string[] check = ["check", State, "--on", $"{host}@linux-6.12", "--host-layout", Host];
         XstateProcess open = await XstateProcess.Run(check);
         Assert.Equal(2, open.ExitCode);
@@ -89,14 +99,17 @@ public sealed class CpuModelCommandTests : IDisposable
         Assert.Contains("on Base-One of CPU map of libvirt, x86_Base-One.xml", found.Output, StringComparison.Ordinal);
 
         // A base without AVX-512 is another answer, and one that is not there is none.
-        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"), "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/></model></cpus>", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(map, "x86_Base-One.xml"),
+            "<cpus><model name='Base-One'><feature name='xsave'/><feature name='avx'/></model></cpus>",
+            TestContext.Current.CancellationToken);
         Assert.Equal(1, (await XstateProcess.Run([.. check, "--cpu-map", map])).ExitCode);
         File.Delete(Path.Combine(map, "x86_Base-One.xml"));
         XstateProcess missing = await XstateProcess.Run([.. check, "--cpu-map", map]);
         Assert.Equal(2, missing.ExitCode);
         Assert.Contains("there is no x86_Base-One.xml", missing.Error, StringComparison.Ordinal);
         string leading = Write("leading.xml", "<cpu mode='custom'><model>../../host</model></cpu>");
-        XstateProcess outside = await XstateProcess.Run("check", State, "--on", $"{leading}@linux-6.12", "--host-layout", Host, "--cpu-map", map);
+        XstateProcess outside = await XstateProcess.Run("check", State, "--on", $"{leading}@linux-6.12", "--host-layout", Host,
+            "--cpu-map", map);
         Assert.Equal(2, outside.ExitCode);
         Assert.Contains("'../../host' is no name of a model", outside.Error, StringComparison.Ordinal);
     }
@@ -106,7 +119,9 @@ public sealed class CpuModelCommandTests : IDisposable
     {
         const string Map = "/usr/share/libvirt/cpu_map";
         Assert.SkipUnless(File.Exists($"{Map}/x86_Skylake-Server.xml"), "libvirt's CPU map is not installed");
-        string host = Write("host.xml", "<cpu mode='custom'><model>Skylake-Server</model><feature policy='require' name='xsaves'/><feature policy='require' name='pku'/><feature policy='disable' name='mpx'/></cpu>");
+        string host = Write("host.xml",
+            "<cpu mode='custom'><model>Skylake-Server</model><feature policy='require' name='xsaves'/><feature policy='require' "
+            + "name='pku'/><feature policy='disable' name='mpx'/></cpu>");
         XstateProcess run = await XstateProcess.Run("check", State, "--on", $"{host}@linux-6.12", "--host-layout", Host, "--cpu-map", Map);
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("x86_Skylake-Server.xml", run.Output, StringComparison.Ordinal);
@@ -115,7 +130,8 @@ public sealed class CpuModelCommandTests : IDisposable
     [Fact]
     public async Task Convert_writes_the_CPUID_that_guests_see_under_a_template()
     {
-        string template = Write("t.json", """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");
+        string template = Write("t.json",
+            """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");
         string written = Path.Combine(_folder, "guest.txt");
         XstateProcess convert = await XstateProcess.Run("convert", Host, "--to", "cpuid-r", "--cpu-template", template, "-o", written);
         Assert.True(convert.ExitCode == 0, convert.Error);
@@ -125,7 +141,8 @@ public sealed class CpuModelCommandTests : IDisposable
         string[] after = await File.ReadAllLinesAsync(written, TestContext.Current.CancellationToken);
         string changed = Assert.Single(after.Except(before));
         Assert.Contains("0x0000000d 0x00: eax=0x00000007", changed, StringComparison.Ordinal);
-        XstateProcess record = await XstateProcess.Run("convert", Host, "--to", "xstate-host", "--cpu-template", template, "-o", Path.Combine(_folder, "host.json"));
+        XstateProcess record = await XstateProcess.Run("convert", Host, "--to", "xstate-host", "--cpu-template", template, "-o",
+            Path.Combine(_folder, "host.json"));
         Assert.Equal(2, record.ExitCode);
         Assert.Contains("would say it of the processor", record.Error, StringComparison.Ordinal);
     }
@@ -133,13 +150,17 @@ public sealed class CpuModelCommandTests : IDisposable
     [Fact]
     public async Task A_template_changes_the_guests_CPUID_and_needs_one()
     {
-        string template = Write("t2.json", """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");
-        XstateProcess hidden = await XstateProcess.Run("check", State, "--on", $"{Host}@linux-6.12", "--guest-cpuid", Host, "--cpu-template", template, "--json");
+        string template = Write("t2.json",
+            """{"cpuid_modifiers": [{"leaf": "0xd", "subleaf": "0x0", "flags": 1, "modifiers": [{"register": "eax", "bitmap": "0bxxxxxxxxxxxxxxxxxxxxxx0x00000xxx"}]}]}""");
+        XstateProcess hidden = await XstateProcess.Run("check", State, "--on", $"{Host}@linux-6.12", "--guest-cpuid", Host,
+            "--cpu-template", template, "--json");
         XstateProcess plain = await XstateProcess.Run("check", State, "--on", $"{Host}@linux-6.12", "--guest-cpuid", Host, "--json");
         Assert.NotEqual(plain.Output, hidden.Output);
 
-        string beyond = Write("beyond.json", """{"cpuid_modifiers": [{"leaf": "0x77", "subleaf": "0x0", "flags": 0, "modifiers": [{"register": "eax", "bitmap": "0b0"}]}]}""");
-        XstateProcess refused = await XstateProcess.Run("check", State, "--on", $"{Host}@linux-6.12", "--guest-cpuid", Host, "--cpu-template", beyond);
+        string beyond = Write("beyond.json",
+            """{"cpuid_modifiers": [{"leaf": "0x77", "subleaf": "0x0", "flags": 0, "modifiers": [{"register": "eax", "bitmap": "0b0"}]}]}""");
+        XstateProcess refused = await XstateProcess.Run("check", State, "--on", $"{Host}@linux-6.12", "--guest-cpuid", Host,
+            "--cpu-template", beyond);
         Assert.Equal(2, refused.ExitCode);
         Assert.Contains("0x77.0, which this CPUID does not have", refused.Error, StringComparison.Ordinal);
     }
@@ -153,7 +174,9 @@ public sealed class CpuModelCommandTests : IDisposable
         string file = kind switch
         {
             "models" => Expansion("xsave", "avx"),
-            "template" => Write("t.json", """{"msr_modifiers": [{"addr": "0x10a", "bitmap": "0b1x0"}], "kvm_capabilities": ["!56"], "cpuid_modifiers": [{"leaf": "0x1", "subleaf": "0x0", "flags": 0, "modifiers": [{"register": "eax", "bitmap": "0b1"}]}]}"""),
+            "template" =>
+                Write("t.json",
+                    """{"msr_modifiers": [{"addr": "0x10a", "bitmap": "0b1x0"}], "kvm_capabilities": ["!56"], "cpuid_modifiers": [{"leaf": "0x1", "subleaf": "0x0", "flags": 0, "modifiers": [{"register": "eax", "bitmap": "0b1"}]}]}"""),
             _ => await Dump("show.txt", without: " 0x09:"),
         };
         XstateProcess run = await XstateProcess.Run("show", file, "--json");
@@ -161,7 +184,8 @@ public sealed class CpuModelCommandTests : IDisposable
         Assert.Empty(new JsonSchema("show.answer.schema.json").Errors(run.Json));
         Assert.Equal(kind == "template" ? 0 : 1, run.Json.GetProperty("findings").GetArrayLength());
         XstateProcess text = await XstateProcess.Run("show", file);
-        Assert.Contains(kind switch { "models" => "XS1212", "template" => "0x1.0.eax", _ => "XS1202" }, text.Output, StringComparison.Ordinal);
+        Assert.Contains(kind switch { "models" => "XS1212", "template" => "0x1.0.eax", _ => "XS1202" }, text.Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -175,7 +199,8 @@ public sealed class CpuModelCommandTests : IDisposable
         XstateProcess check = await XstateProcess.Run("check", State, "--on", "/dev/cpu/0/cpuid", "--json");
         Assert.Equal("cpu0", check.Json.GetProperty("targets")[0].GetProperty("host").GetString());
         XstateProcess host = await XstateProcess.Run("host", "--cpuid", "/dev/cpu/0/cpuid", "--json");
-        Assert.Equal(show.Json.GetProperty("processors")[0].GetProperty("processor").GetProperty("userComponents").GetString(), host.Json.GetProperty("processor").GetProperty("userComponents").GetString());
+        Assert.Equal(show.Json.GetProperty("processors")[0].GetProperty("processor").GetProperty("userComponents").GetString(),
+            host.Json.GetProperty("processor").GetProperty("userComponents").GetString());
         Assert.Equal(2, (await XstateProcess.Run("host", "--cpuid", Host)).ExitCode);
     }
 
@@ -189,16 +214,19 @@ public sealed class CpuModelCommandTests : IDisposable
     }
 
     private string Expansion(params string[] features) =>
-        Write($"{string.Join('-', features)}.json", "{\"return\": {\"model\": {\"name\": \"X\", \"props\": {" + string.Join(", ", features.Select(feature => $"\"{feature}\": true")) + "}}}}");
+        Write($"{string.Join('-', features)}.json", "{\"return\": {\"model\": {\"name\": \"X\", \"props\": {"
+            + string.Join(", ", features.Select(feature => $"\"{feature}\": true")) + "}}}}");
 
     // The CPUID of the sample host as cpuid -r prints it, without some lines.
     private async Task<string> Dump(string name, string without)
     {
         XstateProcess show = await XstateProcess.Run("show", Host, "--json");
         IEnumerable<string> lines = show.Json.GetProperty("cpuid").EnumerateArray().Select(entry =>
-            $"   {Hex(entry, "leaf", 8)} {(entry.TryGetProperty("subleaf", out _) ? Hex(entry, "subleaf", 2) : "0x00")}: eax={Hex(entry, "eax", 8)} ebx={Hex(entry, "ebx", 8)} ecx={Hex(entry, "ecx", 8)} edx={Hex(entry, "edx", 8)}");
+            $"   {Hex(entry, "leaf", 8)} {(entry.TryGetProperty("subleaf", out _) ? Hex(entry, "subleaf", 2) : "0x00")}: "
+            + $"eax={Hex(entry, "eax", 8)} ebx={Hex(entry, "ebx", 8)} ecx={Hex(entry, "ecx", 8)} edx={Hex(entry, "edx", 8)}");
         return Write(name, string.Join('\n', lines.Where(line => !line.Contains(without, StringComparison.Ordinal)).Prepend("CPU 0:")));
 
-        static string Hex(System.Text.Json.JsonElement entry, string member, int digits) => "0x" + entry.GetProperty(member).GetString()![2..].PadLeft(digits, '0');
+        static string Hex(System.Text.Json.JsonElement entry, string member, int digits) => "0x" + entry.GetProperty(member)
+            .GetString()![2..].PadLeft(digits, '0');
     }
 }

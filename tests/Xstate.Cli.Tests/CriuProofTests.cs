@@ -15,7 +15,8 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
 
     /// <summary>The one on the PATH, and those that XSTATE_CRIU names, separated as in PATH.</summary>
     public static TheoryData<string> Programs =>
-        [.. new[] { "criu" }.Concat((Environment.GetEnvironmentVariable(Variable) ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))];
+        [.. new[] { "criu" }.Concat((Environment.GetEnvironmentVariable(Variable) ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))];
 
     public void Dispose()
     {
@@ -32,7 +33,9 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
     public async Task A_restored_process_has_the_registers_that_were_written_into_its_image(string program)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.UserName == "root", "criu dump needs root on Linux");
-        Assert.SkipUnless(program.Contains('/', StringComparison.Ordinal) ? File.Exists(program) : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))), $"{program} is not installed");
+        Assert.SkipUnless(program.Contains('/', StringComparison.Ordinal)
+            ? File.Exists(program) : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, program))), $"{program} is not installed");
         string pid = await Start();
         XstateProcess before = await XstateProcess.Run("show", "--pid", pid, "--json", "--all");
         Assert.SkipUnless(before.ExitCode == 0, $"ptrace is not permitted here: {before.Error}");
@@ -48,8 +51,10 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
         Assert.All(image, register => Assert.Equal((register.Key, live[register.Key]), (register.Key, register.Value)));
 
         string wide = image.ContainsKey("zmm7") ? "zmm" : image.ContainsKey("ymm7") ? "ymm" : "xmm";
-        string bytes = string.Concat(Enumerable.Range(1, image[$"{wide}7"].Length / 2).Select(i => (i * 3).ToString("x2", CultureInfo.InvariantCulture)));
-        List<string> changes = ["mxcsr=0x3fa0", "fcw=0x27f", "fsw=0x3000", "ftw=0xc0", "st0=00000000000000c00140", "st1=00000000000000a00140", $"{wide}7={bytes}"];
+        string bytes = string.Concat(Enumerable.Range(1, image[$"{wide}7"].Length / 2)
+            .Select(i => (i * 3).ToString("x2", CultureInfo.InvariantCulture)));
+        List<string> changes = ["mxcsr=0x3fa0", "fcw=0x27f", "fsw=0x3000", "ftw=0xc0", "st0=00000000000000c00140",
+            "st1=00000000000000a00140", $"{wide}7={bytes}"];
         if (image.ContainsKey("k3"))
         {
             changes.Add("k3=0x123456789abcdef");
@@ -93,7 +98,8 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
         const string Images = "tests/Xstate.Tests/Artifacts/Criu/data";
         XstateProcess show = await XstateProcess.Run("show", Images, "--json");
         Assert.Empty(new JsonSchema("show.answer.schema.json").Errors(show.Json));
-        Assert.Equal([2539, 2541, 2542], show.Json.GetProperty("threads").EnumerateArray().Select(thread => thread.GetProperty("tid").GetInt32()));
+        Assert.Equal([2539, 2541, 2542], show.Json.GetProperty("threads").EnumerateArray()
+            .Select(thread => thread.GetProperty("tid").GetInt32()));
         XstateProcess check = await XstateProcess.Run("check", Images, "--on", "samples/hosts/amd-milan.json@linux-6.12");
         Assert.Equal(1, check.ExitCode);
         Assert.Contains("thread 2539", check.Output, StringComparison.Ordinal);
@@ -117,7 +123,8 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
 
         string pid = (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Trim();
         _process = int.Parse(pid, CultureInfo.InvariantCulture);
-        for (int i = 0; i < 100 && !(await File.ReadAllTextAsync($"/proc/{pid}/comm", TestContext.Current.CancellationToken)).StartsWith("sleep", StringComparison.Ordinal); i++)
+        for (int i = 0; i < 100 && !(await File.ReadAllTextAsync($"/proc/{pid}/comm", TestContext.Current.CancellationToken))
+            .StartsWith("sleep", StringComparison.Ordinal); i++)
         {
             await Task.Delay(50, TestContext.Current.CancellationToken);
         }
@@ -141,7 +148,12 @@ public sealed class CriuProofTests(ITestOutputHelper output) : IDisposable
 
     private static async Task<(int Code, string Told)> Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        })!;
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(2));
         Task<string> error = process.StandardError.ReadToEndAsync(limit.Token);

@@ -58,7 +58,8 @@ public class ExploreCommandTests
     {
         Assert.Contains("kvm-vmx-5.8-no-cr4-intercept", (await XstateProcess.Run("explore", "--list")).Output, StringComparison.Ordinal);
         JsonElement answer = JsonDocument.Parse((await XstateProcess.Run("explore", "--list", "--json")).Output).RootElement;
-        Assert.Contains(answer.GetProperty("protocols").EnumerateArray(), entry => entry.GetProperty("protocol").GetString() == "openbsd-vmm-svm");
+        Assert.Contains(answer.GetProperty("protocols").EnumerateArray(),
+            entry => entry.GetProperty("protocol").GetString() == "openbsd-vmm-svm");
     }
 
     [Theory]

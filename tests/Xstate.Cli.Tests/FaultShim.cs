@@ -84,7 +84,8 @@ internal sealed class FaultShim
     {
         string compiler = ExternalTool.Require("gcc");
         string library = Path.Combine(Directory.CreateTempSubdirectory("xstate-faults-").FullName, "shim.so");
-        string output = ExternalTool.Run(compiler, "-shared", "-fPIC", "-O1", "-Wall", Repository.PathOf("tests", "faults", "shim.c"), "-o", library, "-ldl");
+        string output = ExternalTool.Run(compiler, "-shared", "-fPIC", "-O1", "-Wall", Repository.PathOf("tests", "faults", "shim.c"),
+            "-o", library, "-ldl");
         Assert.SkipUnless(File.Exists(library), $"gcc cannot build the shim here, which needs glibc: {output}");
         return library;
     }

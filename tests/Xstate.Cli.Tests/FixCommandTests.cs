@@ -25,19 +25,22 @@ public sealed class FixCommandTests : IDisposable
 
         // On another processor the guest may miss instructions that it was promised, which no repair of its state mends.
         JsonElement target = check.Json.GetProperty("targets")[0];
-        string[] errors = [.. target.GetProperty("findings").EnumerateArray().Where(finding => finding.GetProperty("severity").GetString() == "error").Select(finding => finding.GetProperty("rule").GetString()!)];
+        string[] errors = [.. target.GetProperty("findings").EnumerateArray().Where(finding => finding.GetProperty("severity")
+            .GetString() == "error").Select(finding => finding.GetProperty("rule").GetString()!)];
         Assert.All(errors, rule => Assert.Equal("XS0508", rule));
         Assert.Equal(errors.Length == 0 ? (0, "same") : (1, "differs"), (check.ExitCode, target.GetProperty("verdict").GetString()));
         Assert.Empty(target.GetProperty("differences").EnumerateArray());
         Assert.Equal(0, (await XstateProcess.Run("fix", repaired, "--undo", "-o", restored)).ExitCode);
-        Assert.Equal(await File.ReadAllBytesAsync(Repository.PathOf(original), TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(restored, TestContext.Current.CancellationToken));
+        Assert.Equal(await File.ReadAllBytesAsync(Repository.PathOf(original), TestContext.Current.CancellationToken),
+            await File.ReadAllBytesAsync(restored, TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public async Task Nothing_is_written_when_no_repair_helps()
     {
         string repaired = Path.Combine(_folder, "repaired.json");
-        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/live-avx512.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", repaired);
+        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/live-avx512.json", "--on",
+            "samples/hosts/intel-haswell.json@linux-6.12", "-o", repaired);
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("nothing was written", run.Output, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(_folder));
@@ -48,7 +51,8 @@ public sealed class FixCommandTests : IDisposable
     {
         string repaired = Path.Combine(_folder, "repaired.json");
         await File.WriteAllTextAsync(repaired, "mine", TestContext.Current.CancellationToken);
-        string[] arguments = ["fix", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", repaired];
+        string[] arguments = ["fix", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o",
+            repaired];
         Assert.Equal(2, (await XstateProcess.Run(arguments)).ExitCode);
         Assert.Equal("mine", await File.ReadAllTextAsync(repaired, TestContext.Current.CancellationToken));
         Assert.Equal(0, (await XstateProcess.Run([.. arguments, "--force"])).ExitCode);
@@ -66,7 +70,8 @@ public sealed class FixCommandTests : IDisposable
         string input = Path.Combine(_folder, "kvm_xsave");
         string output = Path.Combine(_folder, "repaired");
         await File.WriteAllBytesAsync(input, image, TestContext.Current.CancellationToken);
-        XstateProcess run = await XstateProcess.Run("fix", input, "--on", "samples/hosts/intel-haswell.json@linux-6.12", "--guest-cpuid", "samples/hosts/intel-haswell.json", "--layout", "samples/hosts/intel-skylake-sp.json", "-o", output);
+        XstateProcess run = await XstateProcess.Run("fix", input, "--on", "samples/hosts/intel-haswell.json@linux-6.12", "--guest-cpuid",
+            "samples/hosts/intel-haswell.json", "--layout", "samples/hosts/intel-skylake-sp.json", "-o", output);
         Assert.Equal(0, run.ExitCode);
         image[513] = 0;
         Assert.Equal(image, await File.ReadAllBytesAsync(output, TestContext.Current.CancellationToken));
@@ -76,8 +81,10 @@ public sealed class FixCommandTests : IDisposable
     public async Task An_undo_file_of_another_repair_is_refused()
     {
         string repaired = Path.Combine(_folder, "a.json");
-        await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o", repaired);
-        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/compacted.json", "--undo", repaired + ".undo.json", "-o", Path.Combine(_folder, "b.json"));
+        await XstateProcess.Run("fix", "samples/captures/leaked-pkru.json", "--on", "samples/hosts/intel-haswell.json@linux-6.12", "-o",
+            repaired);
+        XstateProcess run = await XstateProcess.Run("fix", "samples/captures/compacted.json", "--undo", repaired + ".undo.json", "-o",
+            Path.Combine(_folder, "b.json"));
         Assert.Equal(3, run.ExitCode);
         Assert.False(File.Exists(Path.Combine(_folder, "b.json")));
     }

@@ -90,7 +90,8 @@ public class GuestCodeTests
 
             // One byte more where the text no longer says that an address was relative, or which of two sizes moves to a segment register.
             Assert.True(again.Text == instruction.Text && assembled.Length <= instruction.Length + 1,
-                $"{Convert.ToHexStringLower(bytes.AsSpan(0, instruction.Length))} is {instruction.Text}, assembled to {Convert.ToHexStringLower(assembled)}, which is {again.Text}");
+                $"{Convert.ToHexStringLower(bytes.AsSpan(0, instruction.Length))} is {instruction.Text}, assembled to "
+                + $"{Convert.ToHexStringLower(assembled)}, which is {again.Text}");
             compared++;
             mnemonics.Add(instruction.Mnemonic);
         }
@@ -115,7 +116,8 @@ public class GuestCodeTests
         {
             for (int number = 0; number < names[width].Length; number++)
             {
-                GuestInstruction decoded = decoder.Decode(Assembler.Assemble($"mov {names[width][number]}, 1", GuestMode.Long, 0x1000), 0x1000, GuestMode.Long);
+                GuestInstruction decoded = decoder.Decode(Assembler.Assemble($"mov {names[width][number]}, 1", GuestMode.Long, 0x1000),
+                    0x1000, GuestMode.Long);
                 Assert.Equal(new GuestRegister(GuestRegisterClass.General, number, 1 << width), decoded.Operands[0].Register);
             }
         }
@@ -127,12 +129,16 @@ public class GuestCodeTests
         }
     }
 
-    // Far pointers, jumps to numbers, other names of an instruction and operands that are shown or not shown although they are implied have no place in scenarios.
+    // Far pointers, jumps to numbers, other names of an instruction and operands that are shown or not shown although they are implied have
+    // no place in scenarios.
     private static bool IsWritable(GuestInstruction instruction) =>
         !instruction.Operands.Any(operand => operand.Kind == GuestOperandKind.Target || operand.HasOtherSegment)
-        && !instruction.Operands.Any(operand => operand is { Kind: GuestOperandKind.Memory, Base.Size: 0, IndexedBy.Size: 0 } && (operand.AddressSize == 8 ? (long)operand.Value != (int)operand.Value : operand.Value > ushort.MaxValue))
+        && !instruction.Operands.Any(operand => operand is { Kind: GuestOperandKind.Memory, Base.Size: 0, IndexedBy.Size: 0 }
+            && (operand.AddressSize == 8 ? (long)operand.Value != (int)operand.Value : operand.Value > ushort.MaxValue))
         && instruction.Text.Count(c => c == ',') + 1 == Math.Max(instruction.Operands.Length, 1)
         && instruction.Text.Split(' ').SkipWhile(word => word is "lock" or "rep" or "repe").First() == instruction.Mnemonic
-        && !instruction.Text.Contains(" far", StringComparison.Ordinal) && !instruction.Text.Contains("st(0)", StringComparison.Ordinal) && !instruction.Text.Contains("es:[", StringComparison.Ordinal)
-        && instruction.Mnemonic is not ("nop" or "ret" or "frstor" or "clzero" or "invlpgb" or "vmload" or "maskmovq" or "maskmovdqu" or "vmaskmovdqu");
+        && !instruction.Text.Contains(" far", StringComparison.Ordinal) && !instruction.Text.Contains("st(0)", StringComparison.Ordinal)
+        && !instruction.Text.Contains("es:[", StringComparison.Ordinal)
+        && instruction.Mnemonic is not ("nop" or "ret" or "frstor" or "clzero" or "invlpgb" or "vmload" or "maskmovq" or "maskmovdqu"
+            or "vmaskmovdqu");
 }

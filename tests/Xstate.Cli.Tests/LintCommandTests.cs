@@ -19,7 +19,8 @@ public sealed class LintCommandTests : IDisposable
 
         JsonElement finding = run.Json.GetProperty("findings").EnumerateArray().Single(f => f.GetProperty("rule").GetString() == "XS1453");
         Assert.Equal("N03", finding.GetProperty("aliases")[0].GetString());
-        Assert.Equal(("host", "0xd.0x1.ebx"), (finding.GetProperty("where").GetProperty("table").GetString(), finding.GetProperty("where").GetProperty("leaf").GetString()));
+        Assert.Equal(("host", "0xd.0x1.ebx"), (finding.GetProperty("where").GetProperty("table").GetString(),
+            finding.GetProperty("where").GetProperty("leaf").GetString()));
         Assert.Equal(("968", "0"), (finding.GetProperty("found").GetString(), finding.GetProperty("expected").GetString()));
         Assert.Equal("Xen", finding.GetProperty("breaks")[0].GetProperty("who").GetString());
         Assert.Equal(0, run.ExitCode);
@@ -32,7 +33,8 @@ public sealed class LintCommandTests : IDisposable
         string hidden = _scratch.PathOf("hidden.json");
         string record = await File.ReadAllTextAsync(Repository.PathOf(Tcg.Split('/')), TestContext.Current.CancellationToken);
         Assert.Contains("0x219c43ab", record, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(hidden, record.Replace("0x219c43ab", "0x219c03ab", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(hidden, record.Replace("0x219c43ab", "0x219c03ab", StringComparison.Ordinal),
+            TestContext.Current.CancellationToken);
         XstateProcess run = await XstateProcess.Run("lint", hidden);
 
         Assert.Contains("XS1414 warning: leaf 0xd.0 offers bndregs and MPX is not shown", run.Output, StringComparison.Ordinal);
@@ -85,7 +87,8 @@ public sealed class LintCommandTests : IDisposable
         JsonElement report = sarif.Json.GetProperty("runs")[0];
         Assert.Equal(files.Sum(file => file.GetProperty("findings").GetArrayLength()), report.GetProperty("results").GetArrayLength());
         Assert.All(report.GetProperty("results").EnumerateArray(), result =>
-            Assert.Equal(result.GetProperty("ruleId").GetString(), report.GetProperty("tool").GetProperty("driver").GetProperty("rules")[result.GetProperty("ruleIndex").GetInt32()].GetProperty("id").GetString()));
+            Assert.Equal(result.GetProperty("ruleId").GetString(), report.GetProperty("tool").GetProperty("driver")
+                .GetProperty("rules")[result.GetProperty("ruleIndex").GetInt32()].GetProperty("id").GetString()));
     }
 
     [Theory]

@@ -71,10 +71,12 @@ public sealed partial class LiveProcessTests : IDisposable
         using Scratch scratch = new();
         foreach (string format in (string[])["xstate-capture", "kvm_xsave"])
         {
-            XstateProcess run = await Shell.Run($"umask 000; xstate convert --pid {Pid} --to {format} -o {scratch.PathOf(format)}; exit $?");
+            XstateProcess run = await Shell.Run(
+                $"umask 000; xstate convert --pid {Pid} --to {format} -o {scratch.PathOf(format)}; exit $?");
             Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), run.Error);
             Assert.True(run.ExitCode == 0, run.Error);
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(scratch.PathOf(format)));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows()
+                ? default : File.GetUnixFileMode(scratch.PathOf(format)));
         }
 
         // There is no file to write back, changed or not.
@@ -102,7 +104,8 @@ public sealed partial class LiveProcessTests : IDisposable
         Assert.SkipUnless(told is not null, "the kernel tells it since 5.14");
         XstateProcess text = await Traced("show", "--pid", Pid);
         Assert.Contains($"AT_MINSIGSTKSZ {told}: ", text.Output, StringComparison.Ordinal);
-        Assert.Contains("neither cores nor /proc and ptrace tell which alternate stacks threads have", text.Output, StringComparison.Ordinal);
+        Assert.Contains("neither cores nor /proc and ptrace tell which alternate stacks threads have", text.Output,
+            StringComparison.Ordinal);
 
         // It started here: what it was told is what this processor's frames take.
         Assert.DoesNotContain("XS1012", text.Output, StringComparison.Ordinal);
@@ -221,7 +224,8 @@ public sealed partial class LiveProcessTests : IDisposable
     private static async Task<XstateProcess> Traced(params string[] arguments)
     {
         XstateProcess run = await XstateProcess.Run(arguments);
-        Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal), $"this machine does not allow it: {run.Error.Trim()}");
+        Assert.SkipWhen(run.ExitCode == 4 && run.Error.Contains("EPERM", StringComparison.Ordinal),
+            $"this machine does not allow it: {run.Error.Trim()}");
         Assert.InRange(run.ExitCode, 0, 1);
         return run;
     }
@@ -229,7 +233,8 @@ public sealed partial class LiveProcessTests : IDisposable
     private async Task SkipWithoutProtectionKeys()
     {
         XstateProcess shown = await Traced("show", "--pid", Pid, "--json");
-        Assert.SkipUnless(shown.Json.GetProperty("threads")[0].GetProperty("registers").TryGetProperty("pkru", out _), "this processor has no protection keys");
+        Assert.SkipUnless(shown.Json.GetProperty("threads")[0].GetProperty("registers").TryGetProperty("pkru", out _),
+            "this processor has no protection keys");
     }
 
     private void AssertUntouched()

@@ -66,7 +66,8 @@ public sealed class LiveRefusalTests : IDisposable
     [Fact]
     public async Task A_host_that_could_not_be_probed_says_so()
     {
-        Assert.SkipWhen(OperatingSystem.IsLinux() && Linux.HostProbe.IsKvmUsable(out _), "this machine can be probed; one without /dev/kvm runs this");
+        Assert.SkipWhen(OperatingSystem.IsLinux() && Linux.HostProbe.IsKvmUsable(out _),
+            "this machine can be probed; one without /dev/kvm runs this");
         XstateProcess run = await XstateProcess.Run("host", "--probe");
         Assert.Equal(4, run.ExitCode);
         Assert.Contains("xstate: KVM was not probed: ", run.Error, StringComparison.Ordinal);

@@ -17,7 +17,8 @@ public class MakeCpuidCommandTests
     {
         using Scratch folder = new();
         string output = folder.PathOf("guest");
-        XstateProcess made = await XstateProcess.Run("make-cpuid", SapphireRapids, "--components", "avx,opmask", "--without", "pku", "--to", format, "-o", output);
+        XstateProcess made = await XstateProcess.Run("make-cpuid", SapphireRapids, "--components", "avx,opmask", "--without", "pku",
+            "--to", format, "-o", output);
         Assert.Equal((0, ""), (made.ExitCode, made.Error));
         Assert.Contains("0xe7", made.Output, StringComparison.Ordinal);
         XstateProcess shown = await XstateProcess.Run("show", output);
@@ -34,10 +35,12 @@ public class MakeCpuidCommandTests
     {
         using Scratch folder = new();
         string output = folder.PathOf("guest");
-        XstateProcess made = await XstateProcess.Run("make-cpuid", "samples/hosts/intel-haswell.json", "--components", "pkru", "-o", output, "--json");
+        XstateProcess made = await XstateProcess.Run("make-cpuid", "samples/hosts/intel-haswell.json", "--components", "pkru", "-o",
+            output, "--json");
         using JsonDocument answer = JsonDocument.Parse(made.Output);
         Assert.Equal(1, made.ExitCode);
-        Assert.Contains("does not offer", Assert.Single(answer.RootElement.GetProperty("obstacles").EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Contains("does not offer", Assert.Single(answer.RootElement.GetProperty("obstacles").EnumerateArray()).GetString(),
+            StringComparison.Ordinal);
         Assert.False(File.Exists(output));
     }
 
@@ -62,7 +65,8 @@ public class MakeCpuidCommandTests
         string[] lines = await File.ReadAllLinesAsync(dump, TestContext.Current.CancellationToken);
 
         // Half of AVX-512, as a hypervisor that knows one of its components.
-        string broken = string.Join('\n', lines).Replace("0x0000000d 0x00: eax=0x000602e7", "0x0000000d 0x00: eax=0x00060267", StringComparison.Ordinal);
+        string broken = string.Join('\n', lines).Replace("0x0000000d 0x00: eax=0x000602e7", "0x0000000d 0x00: eax=0x00060267",
+            StringComparison.Ordinal);
         await File.WriteAllTextAsync(text, $"Hello,\n```\n{broken}\n```\n", TestContext.Current.CancellationToken);
         XstateProcess shown = await XstateProcess.Run("show", text);
         Assert.Equal(0, shown.ExitCode);

@@ -3,7 +3,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
 
-/// <summary>One way in which a verb writes a file, in a folder of its own: the inputs, the command line, and what must be there after.</summary>
+/// <summary>
+/// One way in which a verb writes a file, in a folder of its own: the inputs, the command line, and what must be there after.
+/// </summary>
 internal sealed class OutputCase : IDisposable
 {
     private const string Host = "samples/hosts/intel-skylake-sp.json@linux-6.1.40";
@@ -46,7 +48,8 @@ internal sealed class OutputCase : IDisposable
     public string PathOf(string name) => _scratch.PathOf(name);
 
     /// <summary>What is in the folder now.</summary>
-    public Dictionary<string, byte[]> Content() => _scratch.Names.ToDictionary(name => name, name => Whole(File.ReadAllBytes(PathOf(name))));
+    public Dictionary<string, byte[]> Content() =>
+        _scratch.Names.ToDictionary(name => name, name => Whole(File.ReadAllBytes(PathOf(name))));
 
     /// <summary>The folder as it is before the command runs.</summary>
     public async Task<Dictionary<string, byte[]>> Prepare()
@@ -82,7 +85,8 @@ internal sealed class OutputCase : IDisposable
         try
         {
             using JsonDocument document = JsonDocument.Parse(bytes);
-            return document.RootElement.GetProperty("format").GetString() == "xstate-host" && !bytes.SequenceEqual(_inputs["cpu.json"]) ? [.. "whole"u8] : bytes;
+            return document.RootElement.GetProperty("format").GetString() == "xstate-host" && !bytes.SequenceEqual(_inputs["cpu.json"])
+                ? [.. "whole"u8] : bytes;
         }
         catch (JsonException)
         {

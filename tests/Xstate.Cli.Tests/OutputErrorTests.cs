@@ -55,7 +55,8 @@ public sealed partial class OutputErrorTests
 
                         // A rename that must not replace is tried as a link, too.
                         string also = family == "rename" && how.Length > 0 ? $";link 1 99 errno {errno}" : "";
-                        FaultShim told = await Fails(output, undisturbed, $"{how};{family} {number} 99 errno {errno}{also}", family == "fsync");
+                        FaultShim told = await Fails(output, undisturbed, $"{how};{family} {number} 99 errno {errno}{also}",
+                            family == "fsync");
                         Assert.Contains(reason, told.Run.Error, StringComparison.Ordinal);
                         faults += told.Faults;
                     }
@@ -72,12 +73,15 @@ public sealed partial class OutputErrorTests
     {
         using OutputCase output = new(write);
         Undisturbed undisturbed = await Run(output, "");
-        int length = output.Content().Where(file => !OutputCase.Same(undisturbed.Before, undisturbed.After, file.Key)).Sum(file => file.Value.Length);
+        int length = output.Content().Where(file => !OutputCase.Same(undisturbed.Before, undisturbed.After, file.Key))
+            .Sum(file => file.Value.Length);
         Assert.SkipWhen(length == 0, "the output is empty here");
-        int[] limits = output.IsInPlace ? [0] : Repository.Scale > 1 ? [0, 1, length / 4, length / 2, length * 3 / 4, length - 1] : [length / 2, length - 1];
+        int[] limits = output.IsInPlace ? [0] : Repository.Scale > 1
+            ? [0, 1, length / 4, length / 2, length * 3 / 4, length - 1] : [length / 2, length - 1];
         foreach (int limit in limits)
         {
-            FaultShim full = await Fails(output, undisturbed, $"write 1 99 full {limit.ToString(CultureInfo.InvariantCulture)}", isOnDiskOnly: false);
+            FaultShim full = await Fails(output, undisturbed, $"write 1 99 full {limit.ToString(CultureInfo.InvariantCulture)}",
+                isOnDiskOnly: false);
             Assert.Contains("No space left on device", full.Run.Error, StringComparison.Ordinal);
         }
     }
@@ -93,7 +97,8 @@ public sealed partial class OutputErrorTests
             int times = undisturbed.Calls.Values.Max();
             for (int number = 1; number <= times; number++)
             {
-                string[] families = [.. undisturbed.Calls.Where(family => family.Value >= number && (how.Length == 0 || family.Key != "tmpfile")).Select(family => family.Key)];
+                string[] families = [.. undisturbed.Calls.Where(family => family.Value >= number
+                    && (how.Length == 0 || family.Key != "tmpfile")).Select(family => family.Key)];
                 string interrupted = string.Join(';', families.Select(family => $"{family} {number} {number} errno 4"));
                 await Succeeds(output, undisturbed, $"{how};{interrupted}");
             }
@@ -135,12 +140,14 @@ public sealed partial class OutputErrorTests
         await output.Prepare();
         FaultShim undo = await FaultShim.Perform(output.Folder, "link 2 2 errno 28;unlink 1 99 errno 5", output.Arguments);
         Assert.Equal((5, 2), (undo.Run.ExitCode, undo.Faults));
-        Assert.Equal($"xstate: cannot write {output.PathOf("out")}: No space left on device; in place: {output.PathOf("out.undo.json")}\n", undo.Run.Error);
+        Assert.Equal($"xstate: cannot write {output.PathOf("out")}: No space left on device; in place: {output.PathOf("out.undo.json")}\n",
+            undo.Run.Error);
 
         // Nor can the temporary file be deleted.
         await output.Prepare();
         FaultShim temporary = await FaultShim.Perform(output.Folder, $"{Named};write 1 1 errno 28;unlink 1 99 errno 5", output.Arguments);
-        Assert.Equal((5, $"xstate: cannot write {output.PathOf("out")}: No space left on device\n"), (temporary.Run.ExitCode, temporary.Run.Error));
+        Assert.Equal((5, $"xstate: cannot write {output.PathOf("out")}: No space left on device\n"),
+            (temporary.Run.ExitCode, temporary.Run.Error));
     }
 
     [Theory]
@@ -151,7 +158,8 @@ public sealed partial class OutputErrorTests
     public async Task Standard_output_that_fails_is_told(params string[] line)
     {
         using OutputCase output = new("convert");
-        string command = string.Join(' ', line.Select(word => word.EndsWith(".json", StringComparison.Ordinal) ? output.PathOf(word) : word));
+        string command = string.Join(' ', line.Select(word => word.EndsWith(".json", StringComparison.Ordinal)
+            ? output.PathOf(word) : word));
 
         // The file that is written first, and what carries it to standard output.
         foreach ((string temporary, int limit) in ((string, int)[])[(output.Folder, 0), (Path.GetTempPath(), 100)])
@@ -191,7 +199,8 @@ public sealed partial class OutputErrorTests
         // failed.
         bool staysChanged = output.IsInPlace && isOnDiskOnly;
         Assert.All(before.Keys.Union(now.Keys), name =>
-            Assert.True(OutputCase.Same(now, before, name) || (staysChanged && OutputCase.Same(now, undisturbed.After, name)), $"{name}, {where}"));
+            Assert.True(OutputCase.Same(now, before, name) || (staysChanged && OutputCase.Same(now, undisturbed.After, name)),
+                $"{name}, {where}"));
         return run;
     }
 
@@ -202,11 +211,13 @@ public sealed partial class OutputErrorTests
         string where = $"{plan}: {run.Run.ExitCode} {run.Run.Error}";
         Assert.True(run.Run.ExitCode == undisturbed.ExitCode, where);
         Dictionary<string, byte[]> now = output.Content();
-        Assert.All(undisturbed.After.Keys.Union(now.Keys), name => Assert.True(OutputCase.Same(now, undisturbed.After, name), $"{name}, {where}"));
+        Assert.All(undisturbed.After.Keys.Union(now.Keys),
+            name => Assert.True(OutputCase.Same(now, undisturbed.After, name), $"{name}, {where}"));
     }
 
     [GeneratedRegex(@"^xstate: cannot write (?<file>.*): (?<reason>[^:]*)\n$", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Cannot();
 
-    private sealed record Undisturbed(Dictionary<string, byte[]> Before, Dictionary<string, byte[]> After, Dictionary<string, int> Calls, int ExitCode);
+    private sealed record Undisturbed(Dictionary<string, byte[]> Before, Dictionary<string, byte[]> After, Dictionary<string, int> Calls,
+        int ExitCode);
 }

@@ -25,7 +25,8 @@ public sealed class OutputFaultTests
         await output.Prepare();
         FaultShim undisturbed = await FaultShim.Perform(output.Folder, "", output.Arguments);
         Assert.True(undisturbed.Run.ExitCode is 0 or 1, undisturbed.Run.Error);
-        Assert.SkipWhen(!output.IsInPlace && undisturbed.Calls.GetValueOrDefault("link") == 0, "this file system has no files without a name (O_TMPFILE)");
+        Assert.SkipWhen(!output.IsInPlace && undisturbed.Calls.GetValueOrDefault("link") == 0,
+            "this file system has no files without a name (O_TMPFILE)");
         Dictionary<string, byte[]> after = output.Content();
         int kills = 0;
         foreach ((string call, int count) in undisturbed.Calls)
@@ -52,7 +53,8 @@ public sealed class OutputFaultTests
                 }
 
                 // An output that can be undone is never there without its undo file.
-                Assert.True(!after.ContainsKey("out.undo.json") || !OutputCase.Same(now, after, "out") || now.ContainsKey("out.undo.json"), where);
+                Assert.True(!after.ContainsKey("out.undo.json") || !OutputCase.Same(now, after, "out") || now.ContainsKey("out.undo.json"),
+                    where);
             }
         }
 
@@ -67,7 +69,8 @@ public sealed class OutputFaultTests
         using Scratch scratch = new();
 
         // Long enough that the temporary file is seen while it is written.
-        string core = scratch.Write("core", new CoreBuilder { Memories = 1, MemoryLength = 150_000_000 }.Thread(7).Area(new byte[576]).Build());
+        string core = scratch.Write("core", new CoreBuilder { Memories = 1, MemoryLength = 150_000_000 }.Thread(7).Area(new byte[576])
+            .Build());
         Assert.Equal(0, (await XstateProcess.Run("show", core)).ExitCode);
         int interrupted = 0;
         for (int run = 0; run < 4; run++)

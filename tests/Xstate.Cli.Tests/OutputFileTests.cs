@@ -22,11 +22,13 @@ public sealed class OutputFileTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    public static TheoryData<UnixFileMode, UnixFileMode> Modes => new() { { Owner, Owner }, { Group, Group }, { World, World }, { World | UnixFileMode.OtherWrite | UnixFileMode.UserExecute, World } };
+    public static TheoryData<UnixFileMode, UnixFileMode> Modes => new() { { Owner, Owner }, { Group, Group }, { World, World },
+        { World | UnixFileMode.OtherWrite | UnixFileMode.UserExecute, World } };
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public async Task An_output_is_as_open_as_its_input_less_the_umask_and_an_undo_file_is_its_owner_s(UnixFileMode input, UnixFileMode expected)
+    public async Task An_output_is_as_open_as_its_input_less_the_umask_and_an_undo_file_is_its_owner_s(UnixFileMode input,
+        UnixFileMode expected)
     {
         // The umask of this process is that of whoever runs the tests; the usual one takes nothing from these modes but writing.
         UnixFileMode mode = expected & ~FileStatusUmask();
@@ -42,7 +44,8 @@ public sealed class OutputFileTests : IDisposable
     [Fact]
     public async Task What_came_from_standard_input_is_its_owner_s()
     {
-        XstateProcess run = await XstateProcess.Run(await File.ReadAllBytesAsync(Repository.PathOf(Sample.Split('/')), TestContext.Current.CancellationToken), "convert", "-", "--to", "xstate-capture", "-o", _scratch.PathOf("out"));
+        XstateProcess run = await XstateProcess.Run(await File.ReadAllBytesAsync(Repository.PathOf(Sample.Split('/')),
+            TestContext.Current.CancellationToken), "convert", "-", "--to", "xstate-capture", "-o", _scratch.PathOf("out"));
         Assert.Equal((0, Owner), (run.ExitCode, ModeOf("out")));
     }
 
@@ -87,7 +90,8 @@ public sealed class OutputFileTests : IDisposable
             string pool = _scratch.PathOf($"{umask}-pool");
             XstateProcess run = await Shell.Run($"umask {umask}; {script}; xstate pool {file}@linux-6.12 --emit kvm_cpuid2 -o {pool}");
             Assert.NotEmpty(Directory.GetFiles(pool));
-            Assert.All(Directory.GetFiles(pool), path => Assert.Equal(mode, OperatingSystem.IsWindows() ? mode : File.GetUnixFileMode(path)));
+            Assert.All(Directory.GetFiles(pool),
+                path => Assert.Equal(mode, OperatingSystem.IsWindows() ? mode : File.GetUnixFileMode(path)));
             Assert.All(lines.Select((_, i) => $"{umask}-{i}"), name =>
                 Assert.True(File.Exists(_scratch.PathOf(name)) && ModeOf(name) == mode, $"{name} {run.Error}"));
         }
@@ -162,7 +166,8 @@ public sealed class OutputFileTests : IDisposable
         Assert.NotEqual(new FileInfo(Repository.PathOf(Sample.Split('/'))).Length, new FileInfo(file).Length);
         Assert.Equal(Group, ModeOf("in.json"));
         Assert.NotNull(new FileInfo(_scratch.PathOf("link")).LinkTarget);
-        Assert.NotEqual(await File.ReadAllBytesAsync(Repository.PathOf(Sample.Split('/')), TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
+        Assert.NotEqual(await File.ReadAllBytesAsync(Repository.PathOf(Sample.Split('/')), TestContext.Current.CancellationToken),
+            await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
     }
 
     [Theory]
@@ -178,10 +183,13 @@ public sealed class OutputFileTests : IDisposable
         string before = ExternalTool.Run("ls", "-ldi", _scratch.PathOf("out"));
         foreach (string[] force in (string[][])[[], ["--force"]])
         {
-            foreach (string[] verb in (string[][])[["fix", file, "--on", Host], ["set", file, "pkru=0"], ["convert", file, "--to", "xstate-capture"]])
+            foreach (string[] verb in (string[][])[["fix", file, "--on", Host], ["set", file, "pkru=0"],
+                ["convert", file, "--to", "xstate-capture"]])
             {
                 XstateProcess run = await XstateProcess.Run([.. verb, "-o", _scratch.PathOf("out"), .. force]);
-                Assert.Equal((2, $"xstate: {_scratch.PathOf("out")} is {kind}; only regular files are replaced, and -o - is standard output\n"), (run.ExitCode, run.Error));
+                Assert.Equal((2,
+                    $"xstate: {_scratch.PathOf("out")} is {kind}; only regular files are replaced, and -o - is standard output\n"),
+                    (run.ExitCode, run.Error));
             }
         }
 
@@ -193,7 +201,8 @@ public sealed class OutputFileTests : IDisposable
     public async Task A_socket_and_an_undo_file_that_is_a_pipe_are_refused()
     {
         string file = _scratch.Copy(Sample, "in.json");
-        using System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        using System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream,
+            System.Net.Sockets.ProtocolType.Unspecified);
         socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(_scratch.PathOf("out")));
         Assert.Equal(2, (await XstateProcess.Run("set", file, "pkru=0", "-o", _scratch.PathOf("out"), "--force")).ExitCode);
         await Shell.Run("mkfifo fixed.undo.json", _scratch.Folder);
@@ -219,7 +228,9 @@ public sealed class OutputFileTests : IDisposable
         }
 
         Assert.Equal("kept", await File.ReadAllTextAsync(_scratch.PathOf("target"), TestContext.Current.CancellationToken));
-        Assert.Contains("a symbolic link is replaced itself", string.Join(' ', (await XstateProcess.Run("fix", "--help")).Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains("a symbolic link is replaced itself",
+            string.Join(' ', (await XstateProcess.Run("fix", "--help")).Output.Split((char[]?)null,
+                StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -263,14 +274,16 @@ public sealed class OutputFileTests : IDisposable
 
         // The name of an undo file follows from the output's: the input may have it.
         File.Move(file, _scratch.PathOf("x.undo.json"));
-        Assert.Equal(2, (await XstateProcess.Run("fix", _scratch.PathOf("x.undo.json"), "--on", Host, "-o", _scratch.PathOf("x"), "--force")).ExitCode);
+        Assert.Equal(2, (await XstateProcess.Run("fix", _scratch.PathOf("x.undo.json"), "--on", Host, "-o", _scratch.PathOf("x"),
+            "--force")).ExitCode);
         Assert.Equal(before, await File.ReadAllBytesAsync(_scratch.PathOf("x.undo.json"), TestContext.Current.CancellationToken));
 
         // Taking a repair back reads two files.
         await Fine("fix", _scratch.PathOf("x.undo.json"), "--on", Host, "-o", _scratch.PathOf("fixed"));
         foreach (string output in (string[])["fixed", "fixed.undo.json"])
         {
-            Assert.Equal(2, (await XstateProcess.Run("fix", _scratch.PathOf("fixed"), "--undo", "-o", _scratch.PathOf(output), "--force")).ExitCode);
+            Assert.Equal(2, (await XstateProcess.Run("fix", _scratch.PathOf("fixed"), "--undo", "-o", _scratch.PathOf(output),
+                "--force")).ExitCode);
         }
     }
 
@@ -284,10 +297,12 @@ public sealed class OutputFileTests : IDisposable
         Assert.Equal(["u"], _scratch.Names);
         string repaired = _scratch.Write("repaired", Encoding.UTF8.GetBytes(run.Output));
         XstateProcess undone = await XstateProcess.Run("fix", repaired, $"--undo={_scratch.PathOf("u")}", "-o", "-");
-        Assert.Equal(await File.ReadAllTextAsync(Repository.PathOf(Sample.Split('/')), TestContext.Current.CancellationToken), undone.Output);
+        Assert.Equal(await File.ReadAllTextAsync(Repository.PathOf(Sample.Split('/')), TestContext.Current.CancellationToken),
+            undone.Output);
         Assert.Contains("SHA-256 verified", undone.Error, StringComparison.Ordinal);
 
-        foreach (string[] line in (string[][])[["fix", Sample, "--on", Host], ["set", Sample, "pkru=0x4"], ["convert", Sample, "--to", "xstate-capture"], ["convert", HostFile, "--to", "xstate-host"]])
+        foreach (string[] line in (string[][])[["fix", Sample, "--on", Host], ["set", Sample, "pkru=0x4"],
+            ["convert", Sample, "--to", "xstate-capture"], ["convert", HostFile, "--to", "xstate-host"]])
         {
             XstateProcess text = await XstateProcess.Run([.. line, "-o", "-"]);
             Assert.Equal(0, text.ExitCode);
@@ -308,7 +323,8 @@ public sealed class OutputFileTests : IDisposable
     {
         using MemoryStream output = new();
         using MemoryStream error = new();
-        int code = App.Run(["convert", Repository.PathOf(Sample.Split('/')), "--to", "xstate-capture", "-o", "-"], new StandardStreams(Stream.Null, output, error, IsOutputTerminal: true));
+        int code = App.Run(["convert", Repository.PathOf(Sample.Split('/')), "--to", "xstate-capture", "-o", "-"],
+            new StandardStreams(Stream.Null, output, error, IsOutputTerminal: true));
         Assert.Equal((2, 0), (code, output.Length));
     }
 
@@ -316,12 +332,14 @@ public sealed class OutputFileTests : IDisposable
     public async Task What_cannot_be_written_is_exit_code_5_and_names_the_output()
     {
         XstateProcess missing = await XstateProcess.Run("set", Sample, "pkru=0", "-o", _scratch.PathOf("no/such"));
-        Assert.Equal((5, $"xstate: cannot write {_scratch.PathOf("no/such")}: there is no such directory\n"), (missing.ExitCode, missing.Error));
+        Assert.Equal((5, $"xstate: cannot write {_scratch.PathOf("no/such")}: there is no such directory\n"),
+            (missing.ExitCode, missing.Error));
         string tooLong = _scratch.PathOf(new string('x', 256));
         XstateProcess named = await XstateProcess.Run("set", Sample, "pkru=0", "-o", tooLong);
         Assert.Equal((5, $"xstate: cannot write {tooLong}: File name too long\n"), (named.ExitCode, named.Error));
         await Fine("set", Sample, "pkru=0", "-o", _scratch.PathOf(new string('y', 250)));
-        XstateProcess both = await XstateProcess.Run("fix", Sample, "--on", Host, "-o", _scratch.PathOf("out"), "--undo", _scratch.PathOf("no/such"));
+        XstateProcess both = await XstateProcess.Run("fix", Sample, "--on", Host, "-o", _scratch.PathOf("out"), "--undo",
+            _scratch.PathOf("no/such"));
         Assert.Equal(5, both.ExitCode);
         Assert.Equal([new string('y', 250)], _scratch.Names);
         Assert.Equal(5, (await Shell.Run($"xstate set {Sample} pkru=0 -o /proc/version_new")).ExitCode);
@@ -331,7 +349,8 @@ public sealed class OutputFileTests : IDisposable
     public async Task A_full_disk_leaves_nothing_and_says_which_output_it_was()
     {
         string small = Directory.CreateDirectory(_scratch.PathOf("small")).FullName;
-        Assert.SkipUnless(ExternalTool.Run("mount", "-t", "tmpfs", "-o", "size=4k", "none", small).Length == 0, "this user may not mount a small file system");
+        Assert.SkipUnless(ExternalTool.Run("mount", "-t", "tmpfs", "-o", "size=4k", "none", small).Length == 0,
+            "this user may not mount a small file system");
         try
         {
             XstateProcess run = await XstateProcess.Run("fix", Sample, "--on", Host, "-o", Path.Combine(small, "out"));
@@ -353,7 +372,12 @@ public sealed class OutputFileTests : IDisposable
         string undo = await File.ReadAllTextAsync(_scratch.PathOf("fixed.undo.json"), TestContext.Current.CancellationToken);
         System.Text.Json.Nodes.JsonNode bomb = System.Text.Json.Nodes.JsonNode.Parse(undo)!;
         bomb["length"] = long.Parse(length, CultureInfo.InvariantCulture);
-        bomb["runs"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonObject { ["offset"] = long.Parse(offset, CultureInfo.InvariantCulture), ["hex"] = "00" });
+        bomb["runs"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonObject
+        {
+            ["offset"] = long.Parse(offset,
+            CultureInfo.InvariantCulture),
+            ["hex"] = "00"
+        });
         string file = _scratch.Write("bomb", Encoding.UTF8.GetBytes(bomb.ToJsonString()));
         XstateProcess run = await XstateProcess.Run("fix", _scratch.PathOf("fixed"), $"--undo={file}", "-o", _scratch.PathOf("out"));
         Assert.Equal(3, run.ExitCode);

@@ -10,13 +10,16 @@ namespace Xstate.Cli.Tests;
 /// <param name="X87">The eight x87 registers in the order in which QEMU has them.</param>
 /// <param name="Vectors">The vector registers that it prints, most significant byte first.</param>
 /// <param name="Output">All that it printed.</param>
-internal sealed partial record QemuRegisters(IReadOnlyDictionary<string, uint> Words, IReadOnlyList<string> X87, IReadOnlyDictionary<string, string> Vectors, string Output)
+internal sealed partial record QemuRegisters(IReadOnlyDictionary<string, uint> Words, IReadOnlyList<string> X87,
+    IReadOnlyDictionary<string, string> Vectors, string Output)
 {
     /// <summary>Reads what <c>info registers</c> printed.</summary>
     public static QemuRegisters Parse(string output) => new(
-        Word().Matches(output).ToDictionary(match => match.Groups[1].Value, match => uint.Parse(match.Groups[2].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)),
+        Word().Matches(output).ToDictionary(match => match.Groups[1].Value,
+            match => uint.Parse(match.Groups[2].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)),
         [.. FpRegister().Matches(output).Select(match => match.Groups[1].Value + match.Groups[2].Value)],
-        Vector().Matches(output).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value.Replace(" ", "", StringComparison.Ordinal).TrimEnd()),
+        Vector().Matches(output).ToDictionary(match => match.Groups[1].Value,
+            match => match.Groups[2].Value.Replace(" ", "", StringComparison.Ordinal).TrimEnd()),
         output);
 
     [GeneratedRegex(@"\b(FCW|FSW|FTW|MXCSR)=([0-9a-f]+)")]
@@ -44,7 +47,8 @@ internal sealed partial class Qemu
 
     /// <summary>The programs to test with: the one on the PATH, and those that XSTATE_QEMU names, separated as in PATH.</summary>
     public static TheoryData<string> Programs =>
-        [.. new[] { "qemu-system-x86_64" }.Concat((Environment.GetEnvironmentVariable(Variable) ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))];
+        [.. new[] { "qemu-system-x86_64" }.Concat((Environment.GetEnvironmentVariable(Variable) ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))];
 
     /// <summary>Such as 7.2.22.</summary>
     public Version Version { get; }
@@ -79,11 +83,13 @@ internal sealed partial class Qemu
     /// <param name="arguments">Accelerator, machine, CPU and memory.</param>
     /// <param name="stream">The stream.</param>
     public async Task<QemuRegisters> Load(string[] arguments, string stream) =>
-        Registers(await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", "info registers\n", "quit\n"));
+        Registers(await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n",
+            "info status\n", "info registers\n", "quit\n"));
 
     /// <summary>Starts a stopped machine from an internal snapshot of a disk image and reads its registers.</summary>
     public async Task<QemuRegisters> LoadSnapshot(string[] arguments, string image, string snapshot) =>
-        Registers(await Run(Command(arguments, "-drive", $"if=none,id=disk,format=qcow2,file={image}", "-loadvm", snapshot), "info registers\n", "quit\n"));
+        Registers(await Run(Command(arguments, "-drive", $"if=none,id=disk,format=qcow2,file={image}", "-loadvm", snapshot),
+            "info registers\n", "quit\n"));
 
     /// <summary>Starts a machine, stops it before its first instruction and saves it.</summary>
     public async Task Save(string[] arguments, string stream) =>
@@ -91,22 +97,29 @@ internal sealed partial class Qemu
 
     /// <summary>Loads a stream into a stopped machine and saves it again as this version does.</summary>
     public async Task Resave(string[] arguments, string stream, string saved) =>
-        await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", $"migrate \"exec:cat > {saved}\"\n", "info migrate\n", "quit\n");
+        await Run(Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n",
+            $"migrate \"exec:cat > {saved}\"\n", "info migrate\n", "quit\n");
 
-    /// <summary>Loads a stream and saves it with RAM at fixed places, from an offset of a file on, as libvirt's sparse saves have it (QEMU 9.0 and later).</summary>
+    /// <summary>
+    /// Loads a stream and saves it with RAM at fixed places, from an offset of a file on, as libvirt's sparse saves have it (QEMU 9.0 and
+    /// later).
+    /// </summary>
     public async Task SaveMapped(string[] arguments, string stream, string file, int offset) =>
         await Run(
-            Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n", "migrate_set_capability mapped-ram on\n", $"migrate file:{file},offset={offset}\n", "info migrate\n", "quit\n");
+            Command(arguments, "-incoming", "defer"), $"migrate_incoming \"exec:cat {stream}\"\n", "info migrate\n", "info status\n",
+            "migrate_set_capability mapped-ram on\n", $"migrate file:{file},offset={offset}\n", "info migrate\n", "quit\n");
 
     /// <summary>Loads what <see cref="SaveMapped"/> wrote and reads the registers.</summary>
     public async Task<QemuRegisters> LoadMapped(string[] arguments, string file, int offset) =>
-        Registers(await Run(Command(arguments, "-incoming", "defer"), "migrate_set_capability mapped-ram on\n", $"migrate_incoming file:{file},offset={offset}\n", "info migrate\n", "info status\n", "info registers\n", "quit\n"));
+        Registers(await Run(Command(arguments, "-incoming", "defer"), "migrate_set_capability mapped-ram on\n",
+            $"migrate_incoming file:{file},offset={offset}\n", "info migrate\n", "info status\n", "info registers\n", "quit\n"));
 
     private static async Task<Qemu?> Find(string program)
     {
         try
         {
-            return Version.TryParse(VersionNumber().Match(await Run([program, "--version"])).Groups[1].Value, out Version? version) ? new Qemu(program, version) : null;
+            return Version.TryParse(VersionNumber().Match(await Run([program, "--version"])).Groups[1].Value, out Version? version)
+                ? new Qemu(program, version) : null;
         }
         catch (System.ComponentModel.Win32Exception)
         {
@@ -122,7 +135,13 @@ internal sealed partial class Qemu
 
     private static async Task<string> Run(string[] command, params string[] lines)
     {
-        ProcessStartInfo start = new(command[0]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        ProcessStartInfo start = new(command[0])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         foreach (string argument in command[1..])
         {
             start.ArgumentList.Add(argument);
@@ -193,7 +212,8 @@ internal sealed partial class Qemu
                 }
 
                 string answer = Output[before..];
-                bool over = line.StartsWith("info migrate", StringComparison.Ordinal) ? answer.Contains("completed", StringComparison.Ordinal) : !answer.Contains("inmigrate)", StringComparison.Ordinal);
+                bool over = line.StartsWith("info migrate", StringComparison.Ordinal)
+                    ? answer.Contains("completed", StringComparison.Ordinal) : !answer.Contains("inmigrate)", StringComparison.Ordinal);
                 if (over || answer.Contains("failed", StringComparison.Ordinal))
                 {
                     return over;

@@ -32,7 +32,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         QemuRegisters before = await qemu.Load(machine, stream);
         Assert.Equal(0x1F80u, before.Words["MXCSR"]);
         XstateProcess set = await XstateProcess.Run(
-            "set", stream, "mxcsr=0x1fa0", "fcw=0x27f", "fsw=0x3800", "ftw=0x80", "st0=00000000000000c00140", "xmm3=000102030405060708090a0b0c0d0e0f", "-o", changed);
+            "set", stream, "mxcsr=0x1fa0", "fcw=0x27f", "fsw=0x3800", "ftw=0x80", "st0=00000000000000c00140",
+            "xmm3=000102030405060708090a0b0c0d0e0f", "-o", changed);
         Assert.True(set.ExitCode == 0, set.Output + set.Error);
         QemuRegisters after = await qemu.Load(machine, changed);
         Assert.Equal((0x1FA0u, 0x27Fu, 0x3800u, 0x80u), (after.Words["MXCSR"], after.Words["FCW"], after.Words["FSW"], after.Words["FTW"]));
@@ -69,10 +70,14 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         Assert.Equal([St0, St1], original.X87.Skip(6));
         Assert.Equal(Ymm0, original.Vectors["YMM00"]);
 
-        // QEMU 7.2 prints the upper halves from its own memory where KVM hides AVX; what the kernel has then is told by XS0910 and not compared here.
-        Assert.Equal(original.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)), kept.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)));
+        // QEMU 7.2 prints the upper halves from its own memory where KVM hides AVX; what the kernel has then is told by XS0910 and not
+        // compared here.
+        Assert.Equal(original.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)),
+            kept.Vectors.Where(register => register.Key.StartsWith("YMM", StringComparison.Ordinal)));
         Assert.NotEqual(Ymm0, lost.Vectors["YMM00"]);
-        output.WriteLine($"QEMU {qemu.Version}: {kept.Vectors.Count} vector registers, {kept.X87.Count} x87 registers and {kept.Words.Count} words under KVM as under TCG");
+        output.WriteLine(
+            $"QEMU {qemu.Version}: {kept.Vectors.Count} vector registers, {kept.X87.Count} x87 registers and {kept.Words.Count} words "
+            + $"under KVM as under TCG");
     }
 
     [Fact]
@@ -117,12 +122,14 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
     {
         Qemu qemu = await Qemu.Require(program);
         string stream = Path.Combine(_folder, "without-clock.mig");
-        await File.WriteAllBytesAsync(stream, WithoutClock(await File.ReadAllBytesAsync(Sample("q72-pc-kvm-host-s5.mig.gz"), TestContext.Current.CancellationToken)), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(stream, WithoutClock(await File.ReadAllBytesAsync(Sample("q72-pc-kvm-host-s5.mig.gz"),
+            TestContext.Current.CancellationToken)), TestContext.Current.CancellationToken);
         string[] machine = ["-accel", "tcg", "-machine", "pc-i440fx-7.2", "-cpu", "max", "-m", "4", "-bios", Bios()];
         QemuRegisters turned = await qemu.Load(machine, stream);
         Assert.SkipUnless(turned.Words.Count == 4, $"this QEMU cannot load the machine: {turned.Output.Trim()}");
         string repaired = Path.Combine(_folder, "repaired.mig");
-        XstateProcess fix = await XstateProcess.Run("fix", stream, "--on", "samples/hosts/qemu-tcg-max.json@linux-6.12", "--vmm", "qemu-tcg", "-o", repaired);
+        XstateProcess fix = await XstateProcess.Run("fix", stream, "--on", "samples/hosts/qemu-tcg-max.json@linux-6.12", "--vmm",
+            "qemu-tcg", "-o", repaired);
         Assert.True(fix.ExitCode == 0, fix.Output + fix.Error);
         QemuRegisters right = await qemu.Load(machine, repaired);
 
@@ -147,7 +154,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         {
             foreach (string stream in await StreamsOf(writer, sample, tcg, hasKvm ? kvm : null))
             {
-                foreach ((string[] machine, string host, string vmm) in new[] { (tcg, "samples/hosts/qemu-tcg-max.json@linux-6.12", "qemu-tcg"), (kvm, "local", loader.Profile) }.Take(hasKvm ? 2 : 1))
+                foreach ((string[] machine, string host, string vmm) in new[] { (tcg, "samples/hosts/qemu-tcg-max.json@linux-6.12",
+                    "qemu-tcg"), (kvm, "local", loader.Profile) }.Take(hasKvm ? 2 : 1))
                 {
                     loads++;
                     registers += await Compare(loader, machine, stream, host, vmm);
@@ -155,7 +163,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
             }
         }
 
-        output.WriteLine($"QEMU {loader.Version}: {loads} loads with {registers} registers as predicted{(hasKvm ? "" : "; no machine under KVM here")}");
+        output.WriteLine(
+            $"QEMU {loader.Version}: {loads} loads with {registers} registers as predicted{(hasKvm ? "" : "; no machine under KVM here")}");
     }
 
     [Theory]
@@ -178,7 +187,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         await qemu.SaveMapped(tcg, sample, save, Offset);
         XstateProcess show = await XstateProcess.Run("show", save, "--json");
         Assert.True(show.ExitCode == 0, show.Output + show.Error);
-        Assert.Equal((await XstateProcess.Run("show", sample, "--json")).Json.GetProperty("vcpus").ToString(), show.Json.GetProperty("vcpus").ToString());
+        Assert.Equal((await XstateProcess.Run("show", sample, "--json")).Json.GetProperty("vcpus").ToString(),
+            show.Json.GetProperty("vcpus").ToString());
         QemuRegisters original = await qemu.LoadMapped(tcg, save, Offset);
         Assert.Equal(0x5F80u, original.Words["MXCSR"]);
 
@@ -270,7 +280,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         byte[] both = [0, 0, 0, 0, 0, 0, 2, 7, 0, 0, 0, 0, 0, 0, 2, 7];
         stream[stream.AsSpan().IndexOf(both)] = 0x40;
         await File.WriteAllBytesAsync(repaired, stream, TestContext.Current.CancellationToken);
-        QemuRegisters loaded = await qemu.Load(["-accel", "kvm", "-machine", "pc-i440fx-7.2", "-cpu", "host", "-m", "4", "-bios", Bios()], repaired);
+        QemuRegisters loaded = await qemu.Load(["-accel", "kvm", "-machine", "pc-i440fx-7.2", "-cpu", "host", "-m", "4", "-bios", Bios()],
+            repaired);
         XstateProcess check = await XstateProcess.Run("check", repaired, "--on", "local", "--vmm", qemu.Profile, "--json");
         JsonElement target = check.Json.GetProperty("targets")[0];
         string verdict = target.GetProperty("verdict").GetString()!;
@@ -339,7 +350,8 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         }
 
         Assert.True(real.Words.Count == 4, $"{what} was to load: {real.Output}");
-        Dictionary<string, string> expected = (await XstateProcess.Run("show", stream, "--json")).Json.GetProperty("vcpus")[0].GetProperty("registers").EnumerateObject().ToDictionary(register => register.Name, register => register.Value.GetString()!);
+        Dictionary<string, string> expected = (await XstateProcess.Run("show", stream, "--json")).Json.GetProperty("vcpus")[0]
+            .GetProperty("registers").EnumerateObject().ToDictionary(register => register.Name, register => register.Value.GetString()!);
         foreach (JsonElement difference in target.GetProperty("differences").EnumerateArray())
         {
             expected[difference.GetProperty("register").GetString()!] = difference.GetProperty("after").GetString()!;
@@ -347,21 +359,25 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
 
         foreach ((string name, uint value) in real.Words)
         {
-            Assert.True(Convert.ToUInt32(expected[name.ToLowerInvariant()], 16) == value, $"{what}: {name} is {value:x}, predicted {expected[name.ToLowerInvariant()]}");
+            Assert.True(Convert.ToUInt32(expected[name.ToLowerInvariant()], 16) == value,
+                $"{what}: {name} is {value:x}, predicted {expected[name.ToLowerInvariant()]}");
         }
 
         // KVM's registers begin with ST(0), TCG's with R0.
         int first = vmm == "qemu-tcg" ? (int)(real.Words["FSW"] >> 11 & 7) : 0;
         for (int i = 0; i < 8; i++)
         {
-            Assert.True(Reversed(expected[$"st{i}"]) is var st && st[4..] + st[..4] == real.X87[(first + i) % 8], $"{what}: ST({i}) is {real.X87[(first + i) % 8]}, predicted {st}");
+            Assert.True(Reversed(expected[$"st{i}"]) is var st && st[4..] + st[..4] == real.X87[(first + i) % 8],
+                $"{what}: ST({i}) is {real.X87[(first + i) % 8]}, predicted {st}");
         }
 
         // Where KVM hides AVX, QEMU 7.2 neither gives it the upper halves nor reads them back, and prints what it remembers.
-        bool remembered = target.GetProperty("findings").EnumerateArray().Any(finding => finding.GetProperty("rule").GetString() == "XS0910") || loader.Version < new Version(8, 2);
+        bool remembered = target.GetProperty("findings").EnumerateArray()
+            .Any(finding => finding.GetProperty("rule").GetString() == "XS0910") || loader.Version < new Version(8, 2);
         foreach ((string name, string value) in real.Vectors)
         {
-            string wanted = Reversed(expected.GetValueOrDefault($"zmm{int.Parse(name.AsSpan(3))}") ?? expected.GetValueOrDefault($"ymm{int.Parse(name.AsSpan(3))}") ?? expected[$"xmm{int.Parse(name.AsSpan(3))}"]);
+            string wanted = Reversed(expected.GetValueOrDefault($"zmm{int.Parse(name.AsSpan(3))}")
+                ?? expected.GetValueOrDefault($"ymm{int.Parse(name.AsSpan(3))}") ?? expected[$"xmm{int.Parse(name.AsSpan(3))}"]);
             int digits = Math.Min(remembered && vmm != "qemu-tcg" ? 32 : value.Length, wanted.Length);
             Assert.True(wanted[^digits..] == value[^digits..], $"{what}: {name} is {value}, predicted {wanted}");
         }
@@ -381,7 +397,12 @@ public sealed class QemuProofTests(ITestOutputHelper output) : IDisposable
         try
         {
             using System.Diagnostics.Process process = System.Diagnostics.Process.Start(
-                new System.Diagnostics.ProcessStartInfo(program, "-c") { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+                new System.Diagnostics.ProcessStartInfo(program, "-c")
+                {
+                    RedirectStandardInput = true,
+                    RedirectStandardOutput = true,
+                    UseShellExecute = false
+                })!;
             using MemoryStream output = new();
             Task reading = process.StandardOutput.BaseStream.CopyToAsync(output, TestContext.Current.CancellationToken);
             await process.StandardInput.BaseStream.WriteAsync(bytes, TestContext.Current.CancellationToken);

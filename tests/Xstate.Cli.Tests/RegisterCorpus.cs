@@ -24,19 +24,29 @@ internal sealed class RegisterCorpus : IDisposable
     /// <summary>What each thread's registers hold: bytes in memory order as hexadecimal digits.</summary>
     public Dictionary<int, Dictionary<string, string>> Expected { get; } = [];
 
-    /// <summary>Starts the program and waits until its threads hold their registers; with "crash" until it is dead. Skips without a compiler.</summary>
+    /// <summary>
+    /// Starts the program and waits until its threads hold their registers; with "crash" until it is dead. Skips without a compiler.
+    /// </summary>
     /// <param name="seed">Where the values come from.</param>
     /// <param name="mode">wait or crash.</param>
     /// <param name="launcher">A program to run it under, such as valgrind; none by default.</param>
     public static RegisterCorpus Start(int seed, string mode, params IReadOnlyList<string> launcher)
     {
         string folder = Directory.CreateTempSubdirectory("xstate-corpus-").FullName;
-        string command = string.Join(' ', ["ulimit -c unlimited; exec", .. launcher, Program.Value, seed.ToString(CultureInfo.InvariantCulture), mode]);
-        Process process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", command]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        string command = string.Join(' ', ["ulimit -c unlimited; exec", .. launcher, Program.Value,
+            seed.ToString(CultureInfo.InvariantCulture), mode]);
+        Process process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", command])
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        })!;
         RegisterCorpus corpus = new(process, folder);
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
-        for (string? line = process.StandardOutput.ReadLine(); line is not null && line != "ready"; line = process.StandardOutput.ReadLine())
+        for (string? line = process.StandardOutput.ReadLine(); line is not null
+            && line != "ready"; line = process.StandardOutput.ReadLine())
         {
             string[] words = line.Split(' ');
             int thread = int.Parse(words[0], CultureInfo.InvariantCulture);
@@ -75,7 +85,8 @@ internal sealed class RegisterCorpus : IDisposable
     {
         string compiler = ExternalTool.Require("gcc");
         string program = Path.Combine(Directory.CreateTempSubdirectory("xstate-corpus-").FullName, "registers");
-        string output = ExternalTool.Run(compiler, "-g", "-O1", "-pthread", Repository.PathOf("tests", "Xstate.Cli.Tests", "corpus", "registers.c"), "-o", program);
+        string output = ExternalTool.Run(compiler, "-g", "-O1", "-pthread",
+            Repository.PathOf("tests", "Xstate.Cli.Tests", "corpus", "registers.c"), "-o", program);
         Assert.SkipUnless(File.Exists(program), $"gcc cannot build the corpus here: {output}");
         return program;
     }

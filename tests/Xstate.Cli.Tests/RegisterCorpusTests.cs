@@ -11,7 +11,10 @@ using Capture = Xstate.Captures.Capture;
 
 namespace Xstate.Cli.Tests;
 
-/// <summary>Registers of one program as every writer of cores that is installed here, and ptrace, have them: against what the program put into them, and against gdb.</summary>
+/// <summary>
+/// Registers of one program as every writer of cores that is installed here, and ptrace, have them: against what the program put into them,
+/// and against gdb.
+/// </summary>
 public partial class RegisterCorpusTests(ITestOutputHelper output)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
@@ -24,7 +27,9 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
     {
         using RegisterCorpus corpus = RegisterCorpus.Start(seed, "crash");
         string? core = corpus.Find("core");
-        Assert.SkipUnless(core is not null, $"the kernel writes no core into the working directory here (core_pattern {File.ReadAllText("/proc/sys/kernel/core_pattern").Trim()})");
+        Assert.SkipUnless(core is not null,
+            "the kernel writes no core into the working directory here (core_pattern "
+            + $"{File.ReadAllText("/proc/sys/kernel/core_pattern").Trim()})");
         Capture capture = Open(core!);
         Compare(corpus, capture, whole: true);
         CompareWithGdb(capture, "-ex", $"core-file {core}");
@@ -43,9 +48,11 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         (int thread, Dictionary<string, string> registers) = corpus.Expected.First();
         string vector = registers.Keys.Single(name => name.EndsWith("mm5", StringComparison.Ordinal));
         XstateProcess lines = await XstateProcess.Run("show", "--pid", Text(corpus.Id), "--tid", Text(thread), "-r", $"mxcsr,{vector}");
-        Assert.Equal($"thread {thread} mxcsr 0x3fa0  pe im dm zm om um pm rc:down\nthread {thread} {vector} {registers[vector]}\n", lines.Output);
+        Assert.Equal($"thread {thread} mxcsr 0x3fa0  pe im dm zm om um pm rc:down\nthread {thread} {vector} {registers[vector]}\n",
+            lines.Output);
         XstateProcess views = await XstateProcess.Run("show", "--pid", Text(corpus.Id), "-r", vector, "--as", "u8", "--json");
-        JsonElement view = views.Json.GetProperty("threads").EnumerateArray().Single(state => state.GetProperty("tid").GetInt32() == thread).GetProperty("views").GetProperty("u8").GetProperty(vector);
+        JsonElement view = views.Json.GetProperty("threads").EnumerateArray().Single(state => state.GetProperty("tid").GetInt32() == thread)
+            .GetProperty("views").GetProperty("u8").GetProperty(vector);
         Assert.Equal(Convert.FromHexString(registers[vector]), view.EnumerateArray().Select(element => (byte)element.GetInt32()));
     }
 
@@ -84,7 +91,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         string? core = corpus.Find("net.core");
         Assert.SkipUnless(core is not null, $"createdump writes no core here: {answer}");
         Artifact artifact = Artifact.Open(new MemoryStream(File.ReadAllBytes(core!)));
-        Assert.Equal(["XS0812"], artifact.Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811" or "XS0812").Select(finding => finding.Rule.Id));
+        Assert.Equal(["XS0812"], artifact.Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811" or "XS0812")
+            .Select(finding => finding.Rule.Id));
         Compare(corpus, artifact.Capture!, whole: false);
         CompareWithGdb(artifact.Capture!, "-ex", $"core-file {core}");
     }
@@ -111,7 +119,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
         Live(corpus);
         string script = Path.Combine(corpus.Folder, "commands");
         File.WriteAllText(script, $"dump {corpus.Folder}/dlv.core\nexit\n");
-        string answer = ExternalTool.Run("/bin/sh", "-c", $"{delve} attach {corpus.Id} --allow-non-terminal-interactive --init {script} < /dev/null");
+        string answer = ExternalTool.Run("/bin/sh", "-c",
+            $"{delve} attach {corpus.Id} --allow-non-terminal-interactive --init {script} < /dev/null");
         string? core = corpus.Find("dlv.core");
         Assert.SkipUnless(core is not null, $"dlv writes no core here: {answer}");
         Capture capture = Open(core!);
@@ -157,7 +166,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
             foreach ((string name, string expected) in corpus.Expected[state.Id])
             {
                 bool isVector = name.IndexOf("mm", StringComparison.Ordinal) == 1;
-                bool isLost = mayBeLost && isVector && !state.TryReadRegister(name, new byte[expected.Length / 2], out RegisterKnowledge why)
+                bool isLost = mayBeLost && isVector
+                    && !state.TryReadRegister(name, new byte[expected.Length / 2], out RegisterKnowledge why)
                     && why == RegisterKnowledge.Lost;
                 int wide = isVector && (!whole || isLost) ? 16 : expected.Length / 2;
                 string asked = wide < expected.Length / 2 ? $"x{name[1..]}" : name;
@@ -170,7 +180,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
                 else
                 {
                     bool mayMiss = !whole || (mayBeLost && knowledge == RegisterKnowledge.Lost);
-                    Assert.True(mayMiss && knowledge is RegisterKnowledge.NotRecorded or RegisterKnowledge.Lost, $"{state.Id} {name}: {knowledge}");
+                    Assert.True(mayMiss && knowledge is RegisterKnowledge.NotRecorded or RegisterKnowledge.Lost,
+                        $"{state.Id} {name}: {knowledge}");
                     unknown++;
                 }
             }
@@ -184,7 +195,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
     {
         ExternalTool.Require("gdb");
         string[] names = [.. Enumerable.Range(0, 16).Select(i => $"xmm{i}"), "mxcsr", "fctrl"];
-        string[] commands = [.. names.SelectMany(name => (string[])["-ex", $"thread apply all p/x ${name}{(name[0] == 'x' ? ".uint128" : "")}"])];
+        string[] commands = [.. names.SelectMany(name => (string[])["-ex",
+            $"thread apply all p/x ${name}{(name[0] == 'x' ? ".uint128" : "")}"])];
         string answer = ExternalTool.Run("gdb", ["-nx", "-batch", .. target, .. commands, "-ex", "thread apply all info registers float"]);
         int compared = 0;
         int extended = 0;
@@ -201,7 +213,8 @@ public partial class RegisterCorpusTests(ITestOutputHelper output)
                 CapturedState state = capture.States.Single(state => state.Id == thread);
                 byte[] bytes = new byte[16];
                 Assert.True(state.TryReadRegister(name == "fctrl" ? "fcw" : name, bytes, out _));
-                Assert.Equal($"{thread} {name} {value.Groups["hex"].Value}", $"{thread} {name} {Convert.ToHexStringLower([.. bytes.Reverse()]).TrimStart('0').PadLeft(1, '0')}");
+                Assert.Equal($"{thread} {name} {value.Groups["hex"].Value}",
+                    $"{thread} {name} {Convert.ToHexStringLower([.. bytes.Reverse()]).TrimStart('0').PadLeft(1, '0')}");
                 compared++;
             }
             else if (ExtendedLine().Match(line) is { Success: true } st)

@@ -34,7 +34,8 @@ public class RestoreOptionsTests
     {
         XstateProcess fresh = await XstateProcess.Run(["check", Stale, "--on", Genoa, "--json"]);
         Assert.Equal("same", Verdict(fresh));
-        XstateProcess used = await XstateProcess.Run(["check", Stale, "--on", Genoa, "--vcpu-state", Stale, "--vcpu-pkru", "0x4", "--json"]);
+        XstateProcess used = await XstateProcess.Run(["check", Stale, "--on", Genoa, "--vcpu-state", Stale, "--vcpu-pkru", "0x4",
+            "--json"]);
         Assert.Equal("repairable", Verdict(used));
         XstateProcess host = await XstateProcess.Run(["check", Stale, "--on", Genoa, "--vcpu-state", "samples/hosts/amd-genoa.json"]);
         Assert.Equal(2, host.ExitCode);

@@ -42,7 +42,12 @@ public class SampleProgramTests
         string folder = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
         string built = Repository.PathOf("samples", sample, "bin", folder, "net10.0", $"{sample}.dll");
         Assert.SkipUnless(File.Exists(built), $"{built} is not built");
-        ProcessStartInfo start = new("dotnet", [built, .. arguments]) { WorkingDirectory = Repository.Root, RedirectStandardOutput = true, UseShellExecute = false };
+        ProcessStartInfo start = new("dotnet", [built, .. arguments])
+        {
+            WorkingDirectory = Repository.Root,
+            RedirectStandardOutput = true,
+            UseShellExecute = false
+        };
         using Process process = Process.Start(start)!;
         string printed = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);

@@ -8,7 +8,8 @@ internal sealed class Scratch : IDisposable
     public string Folder { get; } = Directory.CreateTempSubdirectory("xstate-test-").FullName;
 
     /// <summary>What is in the folder, by name.</summary>
-    public IEnumerable<string> Names => Directory.EnumerateFileSystemEntries(Folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+    public IEnumerable<string> Names => Directory.EnumerateFileSystemEntries(Folder).Select(path => Path.GetFileName(path)!)
+        .Order(StringComparer.Ordinal);
 
     /// <summary>A file in the folder, whether it exists or not.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

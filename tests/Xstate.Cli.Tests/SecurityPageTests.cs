@@ -19,7 +19,8 @@ public sealed partial class SecurityPageTests
             string type = match.Groups["class"].Value;
             Assert.True(sources.Contains(type), $"there is no class {type}");
             string test = match.Groups["test"].Value;
-            Assert.True(test.Length == 0 || sources[type].Any(source => source.Contains($" {test}(", StringComparison.Ordinal)), $"{type} has no test {test}");
+            Assert.True(test.Length == 0 || sources[type].Any(source => source.Contains($" {test}(", StringComparison.Ordinal)),
+                $"{type} has no test {test}");
         });
     }
 

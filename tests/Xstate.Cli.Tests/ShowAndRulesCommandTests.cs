@@ -13,9 +13,11 @@ public class ShowAndRulesCommandTests
         Assert.Equal(0, run.ExitCode);
         JsonElement vcpu = run.Json.GetProperty("vcpus")[0];
         Assert.Equal("0x2e7", vcpu.GetProperty("xstateBv").GetString());
-        Assert.Equal(("cpuid", 2696), (vcpu.GetProperty("layout").GetProperty("source").GetString(), vcpu.GetProperty("layout").GetProperty("size").GetInt32()));
+        Assert.Equal(("cpuid", 2696), (vcpu.GetProperty("layout").GetProperty("source").GetString(),
+            vcpu.GetProperty("layout").GetProperty("size").GetInt32()));
         JsonElement pkru = vcpu.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("component").GetString() == "pkru");
-        Assert.Equal((9, 2688, 8, "in-use"), (pkru.GetProperty("bit").GetInt32(), pkru.GetProperty("offset").GetInt32(), pkru.GetProperty("size").GetInt32(), pkru.GetProperty("state").GetString()));
+        Assert.Equal((9, 2688, 8, "in-use"), (pkru.GetProperty("bit").GetInt32(), pkru.GetProperty("offset").GetInt32(),
+            pkru.GetProperty("size").GetInt32(), pkru.GetProperty("state").GetString()));
         JsonElement registers = vcpu.GetProperty("registers");
         Assert.Equal(("0x55555554", "0x1fa0"), (registers.GetProperty("pkru").GetString(), registers.GetProperty("mxcsr").GetString()));
         Assert.Equal(128, registers.GetProperty("zmm31").GetString()!.Length);
@@ -34,14 +36,16 @@ public class ShowAndRulesCommandTests
     {
         XstateProcess run = await XstateProcess.Run("show", "samples/hosts/amd-genoa.json", "--json");
         Assert.Equal("0x2e7", run.Json.GetProperty("processor").GetProperty("userComponents").GetString());
-        Assert.Contains("AuthenticAMD family 25", (await XstateProcess.Run("show", "samples/hosts/amd-genoa.json")).Output, StringComparison.Ordinal);
+        Assert.Contains("AuthenticAMD family 25", (await XstateProcess.Run("show", "samples/hosts/amd-genoa.json")).Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Rules_lists_and_explains_every_rule()
     {
         XstateProcess list = await XstateProcess.Run("rules", "--json");
-        Assert.Equal([.. Rules.All.Select(rule => rule.Id), .. LintRules.Own.Select(rule => rule.Id)], list.Json.GetProperty("rules").EnumerateArray().Select(rule => rule.GetProperty("rule").GetString()));
+        Assert.Equal([.. Rules.All.Select(rule => rule.Id), .. LintRules.Own.Select(rule => rule.Id)],
+            list.Json.GetProperty("rules").EnumerateArray().Select(rule => rule.GetProperty("rule").GetString()));
         Assert.Contains("6.1.60", (await XstateProcess.Run("rules", "xs0101")).Output, StringComparison.Ordinal);
         Assert.Contains("Probe:", (await XstateProcess.Run("rules", "KVM-GET-NOTRIM")).Output, StringComparison.Ordinal);
         Assert.StartsWith("XS1410: ", (await XstateProcess.Run("rules", "L10")).Output, StringComparison.Ordinal);

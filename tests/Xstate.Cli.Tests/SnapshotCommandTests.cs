@@ -3,7 +3,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
 
-/// <summary>Snapshots of monitors and images of CRIU through the verbs: shown, checked in their own restore's order, repaired in place.</summary>
+/// <summary>
+/// Snapshots of monitors and images of CRIU through the verbs: shown, checked in their own restore's order, repaired in place.
+/// </summary>
 public class SnapshotCommandTests
 {
     private const string Data = "tests/Xstate.Tests/Artifacts";
@@ -54,7 +56,8 @@ public class SnapshotCommandTests
             XstateProcess check = await XstateProcess.Run(["check", moved, "--on", SapphireRapids, "--json", .. vmm]);
             JsonElement target = check.Json.GetProperty("targets")[0];
             Assert.Empty(target.GetProperty("differences").EnumerateArray());
-            Assert.DoesNotContain(target.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("severity").GetString() == "error" && finding.GetProperty("rule").GetString() != "XS0508");
+            Assert.DoesNotContain(target.GetProperty("findings").EnumerateArray(),
+                finding => finding.GetProperty("severity").GetString() == "error" && finding.GetProperty("rule").GetString() != "XS0508");
             string back = Path.Combine(folder, "back");
             Assert.Equal(0, (await XstateProcess.Run("fix", moved, "--undo", "-o", back)).ExitCode);
             Assert.True(compressed || File.ReadAllBytes(back).AsSpan().SequenceEqual(File.ReadAllBytes(Repository.PathOf(file))));
@@ -71,8 +74,10 @@ public class SnapshotCommandTests
         XstateProcess run = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--json");
         Assert.Equal(1, run.ExitCode);
         JsonElement target = run.Json.GetProperty("targets")[0];
-        Assert.Equal(("refused", "Cloud Hypervisor's CPUID comparison"), (target.GetProperty("verdict").GetString(), target.GetProperty("call").GetString()));
-        XstateProcess wrong = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--vmm", "cloud-hypervisor", "--guest-cpu", "enforce");
+        Assert.Equal(("refused", "Cloud Hypervisor's CPUID comparison"),
+            (target.GetProperty("verdict").GetString(), target.GetProperty("call").GetString()));
+        XstateProcess wrong = await XstateProcess.Run("check", CloudHypervisor, "--on", SapphireRapids, "--vmm", "cloud-hypervisor",
+            "--guest-cpu", "enforce");
         Assert.Equal(2, wrong.ExitCode);
         Assert.Contains("--guest-cpu is about QEMU and libvirt, not Cloud Hypervisor", wrong.Error, StringComparison.Ordinal);
     }
@@ -90,10 +95,13 @@ public class SnapshotCommandTests
     [Fact]
     public async Task check_of_cpuinfo_answers_for_processes_that_were_started_there()
     {
-        XstateProcess run = await XstateProcess.Run("check", $"{Data}/Criu/data/cpuinfo.img", "--on", SapphireRapids, "samples/hosts/amd-rome.json@linux-6.12", "--json");
+        XstateProcess run = await XstateProcess.Run("check", $"{Data}/Criu/data/cpuinfo.img", "--on", SapphireRapids,
+            "samples/hosts/amd-rome.json@linux-6.12", "--json");
         Assert.Equal(1, run.ExitCode);
-        Assert.Equal(["same", "differs"], run.Json.GetProperty("targets").EnumerateArray().Select(target => target.GetProperty("verdict").GetString()));
-        Assert.Contains(run.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("rule").GetString() == "XS1009");
+        Assert.Equal(["same", "differs"], run.Json.GetProperty("targets").EnumerateArray()
+            .Select(target => target.GetProperty("verdict").GetString()));
+        Assert.Contains(run.Json.GetProperty("targets")[0].GetProperty("findings").EnumerateArray(),
+            finding => finding.GetProperty("rule").GetString() == "XS1009");
     }
 
     [Fact]

@@ -41,7 +41,8 @@ public sealed class StandardStreamsTests : IDisposable
     {
         XstateProcess run = await Shell.Run($"xstate fix {Sample} --on {Host} -o {_scratch.PathOf("out")} >/dev/full");
         Assert.Equal(5, run.ExitCode);
-        Assert.EndsWith($"No space left on device; in place: {_scratch.PathOf("out.undo.json")}, {_scratch.PathOf("out")}\n", run.Error, StringComparison.Ordinal);
+        Assert.EndsWith($"No space left on device; in place: {_scratch.PathOf("out.undo.json")}, {_scratch.PathOf("out")}\n", run.Error,
+            StringComparison.Ordinal);
         Assert.Equal(["out", "out.undo.json"], _scratch.Names);
     }
 
@@ -53,7 +54,8 @@ public sealed class StandardStreamsTests : IDisposable
     {
         XstateProcess run = await Shell.Run($"{{ xstate {line}; echo $? >{_scratch.PathOf("code")}; }} | true");
         Assert.Equal("", run.Error);
-        Assert.Equal(code, int.Parse(await File.ReadAllTextAsync(_scratch.PathOf("code"), TestContext.Current.CancellationToken), System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(code, int.Parse(await File.ReadAllTextAsync(_scratch.PathOf("code"), TestContext.Current.CancellationToken),
+            System.Globalization.CultureInfo.InvariantCulture));
     }
 
     [Fact]
@@ -112,7 +114,8 @@ public sealed class StandardStreamsTests : IDisposable
     [InlineData("{\"name\":\"x\",\"steps\":[{\"\\udc00\":1}]}")]
     public async Task A_lone_surrogate_in_a_scenario_is_unreadable_input(string scenario)
     {
-        XstateProcess run = await XstateProcess.Run(Encoding.UTF8.GetBytes(scenario), "run", "-", "--backend", "model", "--host", "samples/hosts/amd-genoa.json@linux-6.12");
+        XstateProcess run = await XstateProcess.Run(Encoding.UTF8.GetBytes(scenario), "run", "-", "--backend", "model", "--host",
+            "samples/hosts/amd-genoa.json@linux-6.12");
         Assert.Equal(3, run.ExitCode);
         Assert.StartsWith("xstate: line 1", run.Error, StringComparison.Ordinal);
     }
@@ -134,7 +137,8 @@ public sealed class StandardStreamsTests : IDisposable
         Assert.SkipUnless(File.Exists("/proc/cpuinfo"), "needs Linux's /proc");
         XstateProcess byName = await XstateProcess.Run("show", "/proc/cpuinfo", "--json");
         Assert.Equal("proc-cpuinfo", byName.Json.GetProperty("format").GetString());
-        XstateProcess asHost = await XstateProcess.Run("check", Sample, "--on", "/proc/cpuinfo@linux-6.12", "--host-layout", "samples/hosts/intel-icelake.json");
+        XstateProcess asHost = await XstateProcess.Run("check", Sample, "--on", "/proc/cpuinfo@linux-6.12", "--host-layout",
+            "samples/hosts/intel-icelake.json");
         Assert.InRange(asHost.ExitCode, 0, 1);
         XstateProcess endless = await XstateProcess.Run("show", "/dev/zero");
         Assert.Equal(3, endless.ExitCode);

@@ -27,7 +27,8 @@ public sealed class StartedProgramTests : IDisposable
         string sample = _scratch.Copy(Sample, "plain");
         await Shell.Run($"{program} -c < plain > packed", _scratch.Folder);
         _scratch.Plant("", program);
-        XstateProcess run = await Shell.Run("xstate show packed", _scratch.Folder, ("PATH", $":.::bin:{Environment.GetEnvironmentVariable("PATH")}"));
+        XstateProcess run = await Shell.Run("xstate show packed", _scratch.Folder,
+            ("PATH", $":.::bin:{Environment.GetEnvironmentVariable("PATH")}"));
         Assert.Equal((0, (await XstateProcess.Run("show", sample)).Output), (run.ExitCode, run.Output));
         Assert.False(File.Exists(_scratch.PathOf("started")));
     }
@@ -39,10 +40,12 @@ public sealed class StartedProgramTests : IDisposable
     {
         _scratch.Write("guest", Lzop);
         _scratch.Plant(folder, "lzop");
-        string path = string.Join(':', (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Where(entry => Path.IsPathFullyQualified(entry) && !File.Exists(Path.Combine(entry, "lzop"))));
+        string path = string.Join(':', (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
+            .Where(entry => Path.IsPathFullyQualified(entry) && !File.Exists(Path.Combine(entry, "lzop"))));
         XstateProcess run = await Shell.Run("xstate show guest", _scratch.Folder, ("PATH", $":.:{folder}:./{folder}:{path}"));
         Assert.Equal(3, run.ExitCode);
-        Assert.Contains("lzop, which is in no absolute directory of PATH; install it, or decompress the file", run.Error, StringComparison.Ordinal);
+        Assert.Contains("lzop, which is in no absolute directory of PATH; install it, or decompress the file", run.Error,
+            StringComparison.Ordinal);
         Assert.False(File.Exists(_scratch.PathOf("started")));
     }
 
@@ -51,7 +54,8 @@ public sealed class StartedProgramTests : IDisposable
     {
         _scratch.Write("guest", Lzop);
         string program = _scratch.Plant("bin", "lzop");
-        await Shell.Run("xstate show guest", _scratch.Folder, ("PATH", $"{Path.GetDirectoryName(program)}:{Environment.GetEnvironmentVariable("PATH")}"));
+        await Shell.Run("xstate show guest", _scratch.Folder,
+            ("PATH", $"{Path.GetDirectoryName(program)}:{Environment.GetEnvironmentVariable("PATH")}"));
         Assert.True(File.Exists(_scratch.PathOf("started")));
     }
 
@@ -61,7 +65,8 @@ public sealed class StartedProgramTests : IDisposable
         // A copy of the command, beside which anything can be put.
         string built = Path.GetDirectoryName(typeof(App).Assembly.Location)!;
         string copy = Directory.CreateDirectory(_scratch.PathOf("copy")).FullName;
-        string[] files = [.. Directory.GetFiles(built, "*.dll").Where(file => !Path.GetFileName(file).StartsWith("xunit", StringComparison.Ordinal)), .. Directory.GetFiles(built, "Xstate.Cli*")];
+        string[] files = [.. Directory.GetFiles(built, "*.dll").Where(file => !Path.GetFileName(file)
+            .StartsWith("xunit", StringComparison.Ordinal)), .. Directory.GetFiles(built, "Xstate.Cli*")];
         foreach (string file in files.Distinct())
         {
             File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
@@ -95,7 +100,8 @@ public sealed class StartedProgramTests : IDisposable
         string[] allowed = ["ProgramOutput.cs", "ScenarioProcess.cs"];
         string[] starting = [.. Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
-            .Where(file => File.ReadAllText(file).Contains("ProcessStartInfo", StringComparison.Ordinal) || File.ReadAllText(file).Contains("Process.Start", StringComparison.Ordinal))
+            .Where(file => File.ReadAllText(file).Contains("ProcessStartInfo", StringComparison.Ordinal)
+                || File.ReadAllText(file).Contains("Process.Start", StringComparison.Ordinal))
             .Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
         Assert.Equal(allowed, starting);
     }

@@ -47,8 +47,13 @@ public sealed partial class TerminalInjectionTests : IDisposable
     [Fact]
     public async Task A_text_in_JSON_does_not_reach_the_terminal()
     {
-        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples", "captures"), "*.json").Order(StringComparer.Ordinal).Take(4), .. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Order(StringComparer.Ordinal).Take(3)];
-        byte[][] documents = [.. files.Select(File.ReadAllBytes), .. new[] { CpuModelSamples.Expansion, CpuModelSamples.Template, CpuModelSamples.SmallFingerprint }.Select(Encoding.UTF8.GetBytes), Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"), File.ReadAllBytes(Repository.PathOf("samples", "scenarios", "case-5-trim.json"))];
+        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples", "captures"), "*.json").Order(StringComparer.Ordinal).Take(4),
+            .. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Order(StringComparer.Ordinal).Take(3)];
+        byte[][] documents = [.. files.Select(File.ReadAllBytes),
+            .. new[] { CpuModelSamples.Expansion, CpuModelSamples.Template,
+                CpuModelSamples.SmallFingerprint }.Select(Encoding.UTF8.GetBytes),
+                    Unpacked("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz"),
+                        File.ReadAllBytes(Repository.PathOf("samples", "scenarios", "case-5-trim.json"))];
         foreach (byte[] document in documents.SelectMany(Values))
         {
             foreach (byte[] changed in WithTexts(document))
@@ -118,11 +123,16 @@ public sealed partial class TerminalInjectionTests : IDisposable
         string named = _scratch.Copy(Sample, $"a\u001b[31m\n{Forged}\u202e.json");
         string[][] lines =
         [
-            ["rules", Evil], ["explore", Evil], [Evil], ["show", Evil], ["show", Sample, Evil], ["show", Sample, "--format", Evil], ["show", Sample, "--xcr0", Evil], ["show", named],
-            ["check", Sample, "--on", Evil], ["check", Sample, "--on", $"samples/hosts/amd-genoa.json@{Evil}"], ["check", Sample, "--on", Host, "--vmm", Evil], ["check", Sample, "--on", Host, "--vcpu-pkru", Evil],
-            ["check", named, "--on", Host], ["check", Sample, "--on", Host, "--protected", Evil], ["diff", named, Sample], ["diff", Sample, named, "--json"], ["set", Sample, Evil, "-o", "x"], ["set", Sample, $"pkru={Evil}", "-o", "x"],
-            ["convert", Sample, "--to", Evil, "-o", "x"], ["fix", named, "--on", Host, "-o", _scratch.PathOf($"out\u001b[0m\n{Forged}")], ["run", named, "--backend", Evil], ["run", Sample, "--backend", "model", "--host", Evil],
-            ["show", "--pid=" + Evil], ["explore", "kvm-vmx-5.8", "--events", Evil], ["show", Sample, $"--{Evil}"], ["show", Sample, "--max-unpacked", Evil],
+            ["rules", Evil], ["explore", Evil], [Evil], ["show", Evil], ["show", Sample, Evil], ["show", Sample, "--format", Evil],
+                ["show", Sample, "--xcr0", Evil], ["show", named],
+            ["check", Sample, "--on", Evil], ["check", Sample, "--on", $"samples/hosts/amd-genoa.json@{Evil}"],
+                ["check", Sample, "--on", Host, "--vmm", Evil], ["check", Sample, "--on", Host, "--vcpu-pkru", Evil],
+            ["check", named, "--on", Host], ["check", Sample, "--on", Host, "--protected", Evil], ["diff", named, Sample],
+                ["diff", Sample, named, "--json"], ["set", Sample, Evil, "-o", "x"], ["set", Sample, $"pkru={Evil}", "-o", "x"],
+            ["convert", Sample, "--to", Evil, "-o", "x"], ["fix", named, "--on", Host, "-o", _scratch.PathOf($"out\u001b[0m\n{Forged}")],
+                ["run", named, "--backend", Evil], ["run", Sample, "--backend", "model", "--host", Evil],
+            ["show", "--pid=" + Evil], ["explore", "kvm-vmx-5.8", "--events", Evil], ["show", Sample, $"--{Evil}"],
+                ["show", Sample, "--max-unpacked", Evil],
         ];
         foreach (string[] line in lines)
         {
@@ -142,7 +152,8 @@ public sealed partial class TerminalInjectionTests : IDisposable
     [InlineData("<domainCapabilities><{0}/></domainCapabilities>")]
     public async Task A_message_quotes_the_beginning_of_what_is_wrong_and_not_all_of_it(string text)
     {
-        foreach (string wrong in (string[])[new string('x', 5000), $"{Evil}{new string('9', 5000)}", new string('9', 5000), "se\u001b]0;P\u0007" + new string('e', 5000)])
+        foreach (string wrong in (string[])[new string('x', 5000), $"{Evil}{new string('9', 5000)}", new string('9', 5000),
+            "se\u001b]0;P\u0007" + new string('e', 5000)])
         {
             string path = _scratch.Write("wrong", Encoding.UTF8.GetBytes(text.Replace("{0}", wrong, StringComparison.Ordinal)));
             XstateProcess run = await XstateProcess.Run("show", path);
@@ -160,7 +171,8 @@ public sealed partial class TerminalInjectionTests : IDisposable
     public async Task JSON_has_a_text_complete_and_text_for_people_has_its_beginning_and_what_is_left_out()
     {
         string name = $"{new string('n', 80)}{Evil}";
-        JsonNode host = JsonNode.Parse(await File.ReadAllBytesAsync(Repository.PathOf("samples", "hosts", "intel-icelake.json"), TestContext.Current.CancellationToken))!;
+        JsonNode host = JsonNode.Parse(await File.ReadAllBytesAsync(Repository.PathOf("samples", "hosts", "intel-icelake.json"),
+            TestContext.Current.CancellationToken))!;
         host["name"] = name;
         string file = _scratch.Write("host", JsonSerializer.SerializeToUtf8Bytes(host));
         XstateProcess json = await XstateProcess.Run("check", Sample, "--on", $"{file}@linux-6.12", "--json");
@@ -253,7 +265,8 @@ public sealed partial class TerminalInjectionTests : IDisposable
     }
 
     private static IEnumerable<T> Spread<T>(IReadOnlyList<T> items) =>
-        items.Count <= TextsOfAFile ? items : Enumerable.Range(0, TextsOfAFile).Select(i => items[(int)((long)i * items.Count / TextsOfAFile)]);
+        items.Count <= TextsOfAFile ? items : Enumerable.Range(0, TextsOfAFile)
+        .Select(i => items[(int)((long)i * items.Count / TextsOfAFile)]);
 
     // CPUID of a host: the texts in it are the vendor and the brand.
     private async Task<byte[]> Converted(string format)
@@ -271,16 +284,20 @@ public sealed partial class TerminalInjectionTests : IDisposable
         return bytes.ToArray();
     }
 
-    private static string DataFile(string folder, string name) => Repository.PathOf("tests", "Xstate.Tests", "Artifacts", folder, "data", name);
+    private static string DataFile(string folder, string name) =>
+        Repository.PathOf("tests", "Xstate.Tests", "Artifacts", folder, "data", name);
 
     private async Task RunAll(byte[] file)
     {
         string path = _scratch.Write("evil", file);
         string[][] lines = (_runs / 4 % 3) switch
         {
-            0 => [["show", path], ["check", path, "--on", Host], ["show", path, "--json"], ["fix", path, "--on", Host, "-o", _scratch.PathOf("out"), "--force"]],
-            1 => [["show", path, "--all"], ["check", Sample, "--on", $"{path}@linux-6.12", "--layout", "samples/hosts/intel-icelake.json"], ["diff", path, Sample], ["convert", path, "--to", "kvm_xsave", "-o", _scratch.PathOf("out"), "--force"]],
-            _ => [["show", path], ["check", Sample, "--on", path], ["run", path, "--backend", "model", "--host", Host], ["check", Sample, "--on", Host, "--guest-cpuid", path]],
+            0 => [["show", path], ["check", path, "--on", Host], ["show", path, "--json"],
+                ["fix", path, "--on", Host, "-o", _scratch.PathOf("out"), "--force"]],
+            1 => [["show", path, "--all"], ["check", Sample, "--on", $"{path}@linux-6.12", "--layout", "samples/hosts/intel-icelake.json"],
+                ["diff", path, Sample], ["convert", path, "--to", "kvm_xsave", "-o", _scratch.PathOf("out"), "--force"]],
+            _ => [["show", path], ["check", Sample, "--on", path], ["run", path, "--backend", "model", "--host", Host],
+                ["check", Sample, "--on", Host, "--guest-cpuid", path]],
         };
         foreach (string[] line in lines)
         {
@@ -296,12 +313,14 @@ public sealed partial class TerminalInjectionTests : IDisposable
         {
             // JSON's own escapes are no escape sequences, and it may have marks of direction as they are.
             bool isJson = text.StartsWith('{');
-            Rune? found = text.EnumerateRunes().Cast<Rune?>().FirstOrDefault(rune => rune!.Value.Value != '\n' && (isJson ? Rune.IsControl(rune.Value) : TerminalWriter.IsUnsafe(rune.Value)));
+            Rune? found = text.EnumerateRunes().Cast<Rune?>().FirstOrDefault(rune => rune!.Value.Value != '\n'
+                && (isJson ? Rune.IsControl(rune.Value) : TerminalWriter.IsUnsafe(rune.Value)));
             Assert.True(found is null, $"U+{found?.Value:X4} of {string.Join(' ', line)}: {text}");
             Assert.DoesNotContain("\n" + Forged, text, StringComparison.Ordinal);
         }
 
-        Assert.True(run.Error.Length < 2000, $"{run.Error.Length} characters of {string.Join(' ', line)}: {run.Error[..Math.Min(500, run.Error.Length)]}");
+        Assert.True(run.Error.Length < 2000,
+            $"{run.Error.Length} characters of {string.Join(' ', line)}: {run.Error[..Math.Min(500, run.Error.Length)]}");
     }
 
     [GeneratedRegex("[A-Za-z0-9_.-]{3,}", RegexOptions.None, 1000)]

@@ -7,7 +7,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Cli.Tests;
 
-/// <summary>One run of the command: in this process, or as a process of its own where that matters; of the program XSTATE_BINARY where that is set.</summary>
+/// <summary>
+/// One run of the command: in this process, or as a process of its own where that matters; of the program XSTATE_BINARY where that is set.
+/// </summary>
 /// <param name="ExitCode">Its exit code.</param>
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
@@ -66,18 +68,20 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     }
 
     /// <summary>How the command is started as a process, with all of its standard streams redirected.</summary>
-    public static ProcessStartInfo StartInfo(params string[] arguments) => new(Binary ?? "dotnet", Binary is null ? [Assembly, .. arguments] : arguments)
-    {
-        WorkingDirectory = Environment.CurrentDirectory,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-        RedirectStandardInput = true,
-        UseShellExecute = false,
-    };
+    public static ProcessStartInfo StartInfo(params string[] arguments) =>
+        new(Binary ?? "dotnet", Binary is null ? [Assembly, .. arguments] : arguments)
+        {
+            WorkingDirectory = Environment.CurrentDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            UseShellExecute = false,
+        };
 
     // By its full path: a test may give the command a PATH without the directory that dotnet is in.
     private static string Host { get; } =
-        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows()
+            ? "dotnet.exe" : "dotnet"));
 
     /// <summary>The command line as a shell takes it, for tests of what shells do with the streams.</summary>
     public static string ShellCommand => Binary is null ? $"'{Host}' '{Assembly}'" : $"'{Binary}'";
@@ -97,6 +101,8 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     }
 
     private static bool NeedsProcess(string argument) =>
-        KernelWords.Contains(argument) || argument.StartsWith("local@", StringComparison.Ordinal) || argument.StartsWith("--pid=", StringComparison.Ordinal)
-        || argument.StartsWith("pid:", StringComparison.Ordinal) || argument.StartsWith("--backend=kvm", StringComparison.Ordinal) || argument.StartsWith("/dev/cpu/", StringComparison.Ordinal);
+        KernelWords.Contains(argument) || argument.StartsWith("local@", StringComparison.Ordinal)
+        || argument.StartsWith("--pid=", StringComparison.Ordinal)
+        || argument.StartsWith("pid:", StringComparison.Ordinal) || argument.StartsWith("--backend=kvm", StringComparison.Ordinal)
+        || argument.StartsWith("/dev/cpu/", StringComparison.Ordinal);
 }

@@ -61,7 +61,8 @@ internal sealed class CommandRun
         run.Require(code is 0 or 1 || run.Error.StartsWith("xstate: ", StringComparison.Ordinal), "a failure without a message", "");
         run.Require(run.Error.Length <= LongestMessage, "a long message", $"{run.Error.Length} characters");
         run.Require(taken <= Limit, "time", $"{taken.TotalSeconds:f1} s on a processor");
-        run.Require(allocated <= (arguments[0] == "run" ? ScenarioAllowance : FixedAllowance) + (AllowancePerByte * inputLength), "memory", $"{allocated} bytes for {inputLength}");
+        run.Require(allocated <= (arguments[0] == "run" ? ScenarioAllowance : FixedAllowance) + (AllowancePerByte * inputLength), "memory",
+            $"{allocated} bytes for {inputLength}");
         run.RequirePrintable(run.Output);
         run.RequirePrintable(run.Error);
         return run;

@@ -39,7 +39,8 @@ internal abstract class Fuzzer
     }
 
     /// <summary>Counts of what happened.</summary>
-    public string Report() => string.Join('\n', _counts.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value,9} {pair.Key}")));
+    public string Report() =>
+        string.Join('\n', _counts.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value,9} {pair.Key}")));
 
     /// <summary>The number of the case that runs.</summary>
     protected int Current => _current;

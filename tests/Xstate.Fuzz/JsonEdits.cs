@@ -11,7 +11,8 @@ internal static class JsonEdits
 {
     private static readonly string[] Strings =
     [
-        "", "0x0", "0xffffffffffffffff", "0x10000000000000000", "00", "0g", "linux-6.12", "\u001b]0;P\u0007\n  SAME", "\u009b31m\u202e", "é漢😀", "../../../etc/passwd", "/dev/zero", "sse", "pkru",
+        "", "0x0", "0xffffffffffffffff", "0x10000000000000000", "00", "0g", "linux-6.12", "\u001b]0;P\u0007\n  SAME", "\u009b31m\u202e",
+            "é漢😀", "../../../etc/passwd", "/dev/zero", "sse", "pkru",
         "KVM-SET-STRICT-CPUID", "0xd.0.eax", "GenuineIntel", "no such thing",
     ];
 

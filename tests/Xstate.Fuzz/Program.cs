@@ -3,9 +3,9 @@ using Xstate.Fuzz;
 using Xstate.Tests.Artifacts.Mutations;
 using Xstate.Tests.Support;
 
-// xstate-fuzz open|verbs|scenarios|texts [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of them
-// runs alone. Exit code 1 when something was found. xstate-fuzz scenario FILE: one file of scenarios. xstate-fuzz coverage: for a fuzzer
-// that is guided by coverage, which begins with the files of xstate-fuzz seeds FOLDER.
+// xstate-fuzz open|verbs|scenarios|texts [FIRST] [COUNT]: cases FIRST to FIRST + COUNT - 1, each with a seed of its own, so that any of
+// them runs alone. Exit code 1 when something was found. xstate-fuzz scenario FILE: one file of scenarios. xstate-fuzz coverage: for a
+// fuzzer that is guided by coverage, which begins with the files of xstate-fuzz seeds FOLDER.
 const int defaultCount = 1000;
 string kind = args.Length > 0 ? args[0] : "";
 int first = args.Length > 1 && int.TryParse(args[1], NumberStyles.None, CultureInfo.InvariantCulture, out int from) ? from : 0;
@@ -55,7 +55,8 @@ switch (kind)
         return 0;
     default:
         Console.Error.WriteLine(
-            "which? open, verbs, scenarios or texts, then the first case and how many; scenario FILE; coverage, for a fuzzer; seeds FOLDER");
+            "which? open, verbs, scenarios or texts, then the first case and how many; scenario FILE; coverage, for a fuzzer; seeds "
+            + "FOLDER");
         return 2;
 }
 
@@ -66,6 +67,7 @@ int End(IReadOnlyList<string> defects)
         Console.WriteLine($"DEFECT {defect}");
     }
 
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kind}: cases {first} to {first + count - 1}, {defects.Count} kinds of defects"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"{kind}: cases {first} to {first + count - 1}, {defects.Count} kinds of defects"));
     return defects.Count == 0 ? 0 : 1;
 }

@@ -11,14 +11,17 @@ internal sealed class ScenarioFuzzer : Fuzzer
 {
     private static readonly string[] Hosts =
     [
-        "samples/hosts/amd-genoa.json@linux-6.12", "samples/hosts/intel-haswell.json@linux-6.1.40", "samples/hosts/intel-sapphire-rapids.json@linux-6.6", "samples/hosts/intel-icelake.json@vmm-after",
+        "samples/hosts/amd-genoa.json@linux-6.12", "samples/hosts/intel-haswell.json@linux-6.1.40",
+            "samples/hosts/intel-sapphire-rapids.json@linux-6.6", "samples/hosts/intel-icelake.json@vmm-after",
         "samples/hosts/intel-icelake.json@vmm-before",
     ];
 
     private static readonly string[] Words =
     [
-        "mov", "xsave", "xrstor", "xsavec", "xsetbv", "xgetbv", "wrpkru", "rdpkru", "cpuid", "hlt", "out", "jmp", "jnz", "dec", "add", "xor", "vaddps", "vmovdqu64", "fld1", "fninit", "ldmxcsr", "rdmsr",
-        "wrmsr", "rax", "eax", "r8b", "spl", "sil", "r12b", "zmm17", "xmm3", "k1", "[rax]", "[0x10000]", "[rsp + 8*rcx - 4]", "0x12345678", "0", "1", "a", "a:", "b:", ",", ";", "cr4", "byte", "qword", "lock",
+        "mov", "xsave", "xrstor", "xsavec", "xsetbv", "xgetbv", "wrpkru", "rdpkru", "cpuid", "hlt", "out", "jmp", "jnz", "dec", "add",
+            "xor", "vaddps", "vmovdqu64", "fld1", "fninit", "ldmxcsr", "rdmsr",
+        "wrmsr", "rax", "eax", "r8b", "spl", "sil", "r12b", "zmm17", "xmm3", "k1", "[rax]", "[0x10000]", "[rsp + 8*rcx - 4]", "0x12345678",
+            "0", "1", "a", "a:", "b:", ",", ";", "cr4", "byte", "qword", "lock",
     ];
 
     /// <summary>The scenarios of the samples, one each.</summary>
@@ -68,6 +71,7 @@ internal sealed class ScenarioFuzzer : Fuzzer
 
         string exits = random.OneIn(3) ? $",\"maxExits\":{random.Pick(1, 2, 100, 1_000_000)}" : "";
         string mode = random.OneIn(4) ? ",\"mode\":\"real\"" : "";
-        return $"{{\"name\":\"g\",\"steps\":[{{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"}},{{\"op\":\"guest\",\"code\":{code}{exits}{mode}}}]}}\n";
+        return $"{{\"name\":\"g\",\"steps\":[{{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"}},{{\"op\":\"guest\","
+            + $"\"code\":{code}{exits}{mode}}}]}}\n";
     }
 }

@@ -17,7 +17,8 @@ internal sealed partial class TextFuzzer : Fuzzer, IDisposable
     private const long Step = 1_000_003;
 
     private readonly IReadOnlyList<TextPlace> _places =
-        TextPlaces.Find([.. MutationSamples.Own(), .. ScenarioFuzzer.Samples.Select((bytes, i) => new MutationSample($"scenario {i}", "scenario", bytes))]);
+        TextPlaces.Find([.. MutationSamples.Own(),
+            .. ScenarioFuzzer.Samples.Select((bytes, i) => new MutationSample($"scenario {i}", "scenario", bytes))]);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("xstate-fuzz-").FullName;
 
@@ -37,8 +38,10 @@ internal sealed partial class TextFuzzer : Fuzzer, IDisposable
         Count($"{place.Format}: places");
         string[][] lines =
         [
-            ["show", path, "--all"], ["check", path, "--on", Host], ["check", Sample, "--on", $"{path}@linux-6.12"], ["check", Sample, "--on", path],
-            ["check", Sample, "--on", Host, "--guest-cpuid", path], ["diff", path, Sample], ["diff", Sample, path], ["lint", path], ["set", path, "mxcsr=0x1f81", "-o", output],
+            ["show", path, "--all"], ["check", path, "--on", Host], ["check", Sample, "--on", $"{path}@linux-6.12"],
+                ["check", Sample, "--on", path],
+            ["check", Sample, "--on", Host, "--guest-cpuid", path], ["diff", path, Sample], ["diff", Sample, path], ["lint", path],
+                ["set", path, "mxcsr=0x1f81", "-o", output],
             ["fix", path, "--on", Host, "-o", output], ["convert", path, "--to", "xstate-capture", "-o", output], ["make-cpuid", path],
             ["run", path, "--backend", "model", "--host", Host, "--text"], ["fix", Sample, $"--undo={path}", "-o", output],
         ];
@@ -72,7 +75,8 @@ internal sealed partial class TextFuzzer : Fuzzer, IDisposable
         }
 
         run.RequireJson(lines: line[0] == "run");
-        foreach (string value in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Take(line[0] == "run" ? int.MaxValue : 0).DefaultIfEmpty(run.Output))
+        foreach (string value in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Take(line[0] == "run" ? int.MaxValue : 0)
+            .DefaultIfEmpty(run.Output))
         {
             if (value.Length > 0 && place.IsWhole)
             {
@@ -88,7 +92,8 @@ internal sealed partial class TextFuzzer : Fuzzer, IDisposable
     [GeneratedRegex(@"\(\d+ more( characters)?\)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LeftOut();
 
-    private static bool HasForgedLine(string text) => text.Split('\n').Any(line => line.TrimStart().StartsWith("FORGED", StringComparison.Ordinal));
+    private static bool HasForgedLine(string text) => text.Split('\n')
+        .Any(line => line.TrimStart().StartsWith("FORGED", StringComparison.Ordinal));
 
     private static IEnumerable<string> Strings(JsonElement element) => element.ValueKind switch
     {

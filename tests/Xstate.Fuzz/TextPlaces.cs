@@ -8,8 +8,8 @@ using Xstate.Tests.Artifacts.Mutations;
 namespace Xstate.Fuzz;
 
 /// <summary>
-/// Every text of every sample: JSON's strings and names of members, words of XML and of lines, and what can be read in a binary file. Where a
-/// list or a kind of line repeats itself, its first and its last one.
+/// Every text of every sample: JSON's strings and names of members, words of XML and of lines, and what can be read in a binary file. Where
+/// a list or a kind of line repeats itself, its first and its last one.
 /// </summary>
 internal static partial class TextPlaces
 {
@@ -21,7 +21,8 @@ internal static partial class TextPlaces
 
     private const int ShortestInBinary = 3;
     private const int PlacesOfABinary = 200;
-    private static readonly string Evil = $"\u001b]0;P\u0007\u001b[8m\u009b8m\u202e\u2066\n{Forged}\n\r\u0000\u0085\u2028{new string('x', 64)}{End}";
+    private static readonly string Evil =
+        $"\u001b]0;P\u0007\u001b[8m\u009b8m\u202e\u2066\n{Forged}\n\r\u0000\u0085\u2028{new string('x', 64)}{End}";
 
     // XML has no control characters below 0x20 but tabs and line feeds.
     private static readonly string EvilInXml = $"\u009b8m\u202e\u2066\n{Forged}\n\u0085\u2028{new string('x', 64)}{End}";
@@ -34,7 +35,8 @@ internal static partial class TextPlaces
     {
         byte[] bytes = sample.Bytes;
         (List<(int Start, int Length, string Kind, string Where)> found, Func<byte[]> evil) =
-            bytes is [(byte)'{' or (byte)'[', ..] && Json(bytes) is { } strings ? (strings, (Func<byte[]>)(() => JsonSerializer.SerializeToUtf8Bytes(Evil)))
+            bytes is [(byte)'{' or (byte)'[', ..] && Json(bytes) is { } strings
+            ? (strings, (Func<byte[]>)(() => JsonSerializer.SerializeToUtf8Bytes(Evil)))
             : IsText(bytes) ? (Words(bytes), () => Encoding.UTF8.GetBytes(bytes[0] == '<' ? EvilInXml : Evil))
             : (Readable(bytes), () => []);
         bool fits = evil().Length > 0;
@@ -49,8 +51,10 @@ internal static partial class TextPlaces
         }));
     }
 
-    private static IEnumerable<(int Start, int Length, string Kind, string Where)> FirstAndLast(List<(int Start, int Length, string Kind, string Where)> found) =>
-        found.GroupBy(place => place.Kind, StringComparer.Ordinal).SelectMany(places => places.Count() == 1 ? [places.First()] : new[] { places.First(), places.Last() });
+    private static IEnumerable<(int Start, int Length, string Kind,
+        string Where)> FirstAndLast(List<(int Start, int Length, string Kind, string Where)> found) =>
+        found.GroupBy(place => place.Kind, StringComparer.Ordinal)
+        .SelectMany(places => places.Count() == 1 ? [places.First()] : new[] { places.First(), places.Last() });
 
     private static List<(int Start, int Length, string Kind, string Where)>? Json(byte[] bytes)
     {
@@ -89,7 +93,8 @@ internal static partial class TextPlaces
         }
     }
 
-    private static bool IsText(byte[] bytes) => bytes.Length > 0 && !bytes.AsSpan(0, Math.Min(bytes.Length, 4096)).ContainsAny([(byte)0, (byte)1, (byte)2, (byte)0xFF]);
+    private static bool IsText(byte[] bytes) => bytes.Length > 0 && !bytes.AsSpan(0, Math.Min(bytes.Length, 4096))
+        .ContainsAny([(byte)0, (byte)1, (byte)2, (byte)0xFF]);
 
     private static List<(int Start, int Length, string Kind, string Where)> Words(byte[] bytes)
     {
@@ -105,7 +110,8 @@ internal static partial class TextPlaces
             foreach (Match match in Word().Matches(line))
             {
                 word++;
-                found.Add((start + match.Index, match.Length, $"{word.ToString(CultureInfo.InvariantCulture)} of {shape}", $"line {number}, word {word}"));
+                found.Add((start + match.Index, match.Length, $"{word.ToString(CultureInfo.InvariantCulture)} of {shape}",
+                    $"line {number}, word {word}"));
             }
 
             start += line.Length + 1;
@@ -135,7 +141,8 @@ internal static partial class TextPlaces
 
         // Registers and memory look like text now and then; what is text stands at the beginning, or is spread over the file.
         return found.Count <= PlacesOfABinary ? found
-            : [.. found.Take(PlacesOfABinary / 2), .. Enumerable.Range(0, PlacesOfABinary / 2).Select(i => found[(int)((long)i * found.Count * 2 / PlacesOfABinary)])];
+            : [.. found.Take(PlacesOfABinary / 2), .. Enumerable.Range(0, PlacesOfABinary / 2)
+                .Select(i => found[(int)((long)i * found.Count * 2 / PlacesOfABinary)])];
     }
 
     // As long as what was there: lengths around it stay right, so that it is read as the text that it stands for.

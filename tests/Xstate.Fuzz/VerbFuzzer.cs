@@ -12,14 +12,17 @@ internal sealed class VerbFuzzer : Fuzzer
 {
     private static readonly string[] Hosts =
     [
-        "samples/hosts/amd-genoa.json@linux-6.12", "samples/hosts/intel-sapphire-rapids.json@linux-6.6", "samples/hosts/intel-haswell.json@linux-6.1.40", "samples/hosts/qemu-tcg-max.json@linux-6.12",
+        "samples/hosts/amd-genoa.json@linux-6.12", "samples/hosts/intel-sapphire-rapids.json@linux-6.6",
+            "samples/hosts/intel-haswell.json@linux-6.1.40", "samples/hosts/qemu-tcg-max.json@linux-6.12",
         "samples/hosts/amd-rome.json@linux-5.15", "samples/hosts/intel-skylake-sp.json@linux-6.1.40",
     ];
 
-    private static readonly string[] Registers = ["pkru=0x4", "mxcsr=0x1fa0", "xmm3=0x77", "k1=0xff", "fcw=0x37e", "zmm17=1", "st0=0102030405060708090a", "tile0=5"];
+    private static readonly string[] Registers = ["pkru=0x4", "mxcsr=0x1fa0", "xmm3=0x77", "k1=0xff", "fcw=0x37e", "zmm17=1",
+        "st0=0102030405060708090a", "tile0=5"];
 
     private readonly MutationSource _source = new(MutationSamples.Own());
-    private readonly string _folder = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"xstate-fuzz-{Environment.ProcessId}")).FullName;
+    private readonly string _folder = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm")
+        ? "/dev/shm" : Path.GetTempPath(), $"xstate-fuzz-{Environment.ProcessId}")).FullName;
 
     private readonly Lazy<(byte[] Original, byte[] Repaired, byte[] Undo)> _undo;
 
@@ -129,7 +132,8 @@ internal sealed class VerbFuzzer : Fuzzer
         bool inPlace = random.OneIn(3);
         string output = Path.Combine(_folder, "out");
         string[] which = random.OneIn(2) ? [] : ["--vcpu", random.Below(3).ToString(CultureInfo.InvariantCulture)];
-        CommandRun set = Perform(2 * length, ["set", path, register, .. which, .. inPlace ? ["--in-place"] : (string[])["-o", output], "--json"]);
+        CommandRun set = Perform(2 * length, ["set", path, register, .. which, .. inPlace ? ["--in-place"] : (string[])["-o", output],
+            "--json"]);
         set.RequireJson();
         bool written = File.Exists(output);
         set.Require(written == (set.ExitCode == 0 && !inPlace), "an output that is not what the exit code says", "");
@@ -244,13 +248,15 @@ internal sealed class VerbFuzzer : Fuzzer
 
     private void RequireOnly(CommandRun run, params string[] names)
     {
-        string[] found = [.. Directory.EnumerateFileSystemEntries(_folder).Select(entry => Path.GetFileName(entry)!).Order(StringComparer.Ordinal)];
+        string[] found = [.. Directory.EnumerateFileSystemEntries(_folder).Select(entry => Path.GetFileName(entry)!)
+            .Order(StringComparer.Ordinal)];
         run.Require(found.SequenceEqual(names.Order(StringComparer.Ordinal)), "files that are left", string.Join(' ', found));
     }
 
     private static byte[] Content(byte[] file)
     {
-        using Stream content = ArtifactContent.Open(new MemoryStream(file), new ArtifactOptions { Decompressor = Cli.Input.ContentDecompressor.Open });
+        using Stream content = ArtifactContent.Open(new MemoryStream(file),
+            new ArtifactOptions { Decompressor = Cli.Input.ContentDecompressor.Open });
         using MemoryStream bytes = new();
         content.CopyTo(bytes);
         return bytes.ToArray();

@@ -26,7 +26,8 @@ public sealed class CpuidDeviceTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Every_processors_device_answers_leaf_0xD_as_the_instruction_does()
     {
-        string[] devices = Directory.Exists("/dev/cpu") ? [.. Directory.GetDirectories("/dev/cpu").Select(folder => Path.Combine(folder, "cpuid")).Where(File.Exists)] : [];
+        string[] devices = Directory.Exists("/dev/cpu")
+            ? [.. Directory.GetDirectories("/dev/cpu").Select(folder => Path.Combine(folder, "cpuid")).Where(File.Exists)] : [];
         Assert.SkipWhen(devices.Length == 0, "there is no /dev/cpu/0/cpuid (kernel module cpuid)");
         CpuidTable here = HostCpuid.Read();
         foreach (string device in devices)
@@ -35,7 +36,8 @@ public sealed class CpuidDeviceTests(ITestOutputHelper output) : IDisposable
             try
             {
                 CpuidDump dump = CpuidDevice.Read(device);
-                Assert.Equal((CpuidDevice.Format, $"CPU {Path.GetFileName(Path.GetDirectoryName(device))}"), (dump.Format, dump.Processors[0].Label));
+                Assert.Equal((CpuidDevice.Format, $"CPU {Path.GetFileName(Path.GetDirectoryName(device))}"),
+                    (dump.Format, dump.Processors[0].Label));
                 there = dump.Cpuid;
             }
             catch (UnauthorizedAccessException refusal)
@@ -59,7 +61,8 @@ public sealed class CpuidDeviceTests(ITestOutputHelper output) : IDisposable
         File.WriteAllBytes(_file, new byte[10]);
 
         // Leaf 1 is asked first: it tells whether there are hypervisor leaves.
-        Assert.EndsWith("gave 9 bytes for leaf 0x1.0, not 16", Assert.Throws<IOException>(() => CpuidDevice.Read(_file)).Message, StringComparison.Ordinal);
+        Assert.EndsWith("gave 9 bytes for leaf 0x1.0, not 16", Assert.Throws<IOException>(() => CpuidDevice.Read(_file)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

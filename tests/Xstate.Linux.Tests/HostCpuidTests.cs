@@ -32,7 +32,8 @@ public class HostCpuidTests
             _ => default,
         };
         Assert.Equal([0u, 1u, 0x8000_0000u], HostCpuid.Read((leaf, _) => With(false, leaf)).Entries.Select(e => e.Leaf));
-        Assert.Equal([0u, 1u, 0x4000_0000u, 0x4000_0001u, 0x8000_0000u], HostCpuid.Read((leaf, _) => With(true, leaf)).Entries.Select(e => e.Leaf));
+        Assert.Equal([0u, 1u, 0x4000_0000u, 0x4000_0001u, 0x8000_0000u],
+            HostCpuid.Read((leaf, _) => With(true, leaf)).Entries.Select(e => e.Leaf));
     }
 
     [Fact]

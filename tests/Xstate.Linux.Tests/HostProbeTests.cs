@@ -10,9 +10,13 @@ namespace Xstate.Linux.Tests;
 public class HostProbeTests
 {
     [Theory]
-    [InlineData("6.1.0-56-cloud-amd64", "Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-09-01)", null, "6.1.192")]
-    [InlineData("6.12.117+deb12-cloud-amd64", "Linux version 6.12.117+deb12-cloud-amd64 (x) #1 SMP Debian 6.12.117-1~deb12u1 (2026-09-01)", null, "6.12.117")]
-    [InlineData("5.15.0-25-generic", "Linux version 5.15.0-25-generic (buildd@x) #25-Ubuntu SMP", "Ubuntu 5.15.0-25.25-generic 5.15.30", "5.15.30")]
+    [InlineData("6.1.0-56-cloud-amd64",
+        "Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 "
+        + "(2026-09-01)", null, "6.1.192")]
+    [InlineData("6.12.117+deb12-cloud-amd64", "Linux version 6.12.117+deb12-cloud-amd64 (x) #1 SMP Debian 6.12.117-1~deb12u1 (2026-09-01)",
+        null, "6.12.117")]
+    [InlineData("5.15.0-25-generic", "Linux version 5.15.0-25-generic (buildd@x) #25-Ubuntu SMP", "Ubuntu 5.15.0-25.25-generic 5.15.30",
+        "5.15.30")]
     [InlineData("6.18.44-custom", "Linux version 6.18.44-custom (x@y) #1 SMP", null, "6.18.44")]
     [InlineData("6.9", "Linux version 6.9 (x@y)", "", "6.9")]
     public void A_distributions_kernel_is_known_by_the_stable_release_it_is_built_from(string release, string version, string? signature,
@@ -68,7 +72,8 @@ public class HostProbeTests
     {
         using TracedChild child = new();
         child.GetFpregs(out byte[] fpregs);
-        Assert.Equal(BinaryPrimitives.ReadUInt32LittleEndian(fpregs.AsSpan(XsaveFormat.MxcsrMaskOffset)), HostProbe.RecordWithoutKvm().MxcsrMask);
+        Assert.Equal(BinaryPrimitives.ReadUInt32LittleEndian(fpregs.AsSpan(XsaveFormat.MxcsrMaskOffset)),
+            HostProbe.RecordWithoutKvm().MxcsrMask);
     }
 
     [Fact]

@@ -18,7 +18,8 @@ public class LiveProcessTests
         LiveProcess process = new(child.Id);
         CapturedState before = Assert.Single(process.Read().Capture.States);
         Assert.Equal(child.Id, before.Id);
-        List<RegisterEdit> edits = [RegisterEdit.Parse("mxcsr=0x3f80"), RegisterEdit.Parse("xmm3=0x1122334455667788"), RegisterEdit.Parse("st0=0102030405060708ff3f")];
+        List<RegisterEdit> edits = [RegisterEdit.Parse("mxcsr=0x3f80"), RegisterEdit.Parse("xmm3=0x1122334455667788"),
+            RegisterEdit.Parse("st0=0102030405060708ff3f")];
         AddIf(StateComponent.Avx, "ymm5=" + string.Concat(Enumerable.Repeat("a5", 32)));
         AddIf(StateComponent.Opmask, "k1=0x77");
         AddIf(StateComponent.Hi16Zmm, "zmm30=" + string.Concat(Enumerable.Repeat("3c", 64)));
@@ -27,7 +28,8 @@ public class LiveProcessTests
         AddIf(StateComponent.Pkru, "pkru=0x5554");
         WriteOutcome outcome = process.Set(edits);
         Assert.Null(outcome.Refused);
-        Assert.Equal(edits.Select(edit => (edit.Register, edit.Text)), outcome.Registers.Select(register => (register.Register, register.Asked)));
+        Assert.Equal(edits.Select(edit => (edit.Register, edit.Text)),
+            outcome.Registers.Select(register => (register.Register, register.Asked)));
         IEnumerable<string> ignored = IgnoresPkru() ? ["pkru"] : [];
         Assert.Equal(ignored, outcome.Registers.Where(register => !register.IsTaken).Select(register => register.Register));
 
@@ -39,7 +41,8 @@ public class LiveProcessTests
         }
 
         Assert.Equal(("0", 'S'), Status(child.Id));
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", outcome.Registers.Select(register => $"{register.Register} {register.Before} -> {register.After}")));
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ",
+            outcome.Registers.Select(register => $"{register.Register} {register.Before} -> {register.After}")));
 
         void AddIf(StateComponent component, string edit)
         {
@@ -55,7 +58,8 @@ public class LiveProcessTests
     {
         using SleepingChild child = new();
         using SleepingChild other = new();
-        LinuxException refusal = Assert.Throws<LinuxException>(() => new LiveProcess(child.Id).Set([RegisterEdit.Parse("mxcsr=0x3f80")], other.Id));
+        LinuxException refusal = Assert.Throws<LinuxException>(() => new LiveProcess(child.Id).Set([RegisterEdit.Parse("mxcsr=0x3f80")],
+            other.Id));
         Assert.Equal(Errno.ESRCH, refusal.Errno);
         Assert.Equal(0x1f80u, new XsaveArea(Assert.Single(new LiveProcess(other.Id).Read().Capture.States).Area.Span).Mxcsr);
     }
@@ -113,7 +117,8 @@ public class LiveProcessTests
         using SleepingChild child = new();
         using (TracerThread tracer = new("ends"))
         {
-            Assert.True(tracer.Perform(() => TracedThread.TrySeize(child.Id, killWithTracer: false, out TracedThread? thread) == Errno.None && thread!.TryStop()));
+            Assert.True(tracer.Perform(() => TracedThread.TrySeize(child.Id, killWithTracer: false, out TracedThread? thread) == Errno.None
+                && thread!.TryStop()));
             Assert.Equal('t', Status(child.Id).State);
         }
 
@@ -136,6 +141,7 @@ public class LiveProcessTests
 
         return (Field("TracerPid:"), state[0]);
 
-        string Field(string name) => File.ReadAllLines(path).Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..].Trim();
+        string Field(string name) => File.ReadAllLines(path).Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+            .Trim();
     }
 }

@@ -18,11 +18,13 @@ public sealed class SparseFileTests(ITestOutputHelper output) : IDisposable
         string original = Create(head);
         string copy = Path.Combine(_folder, "copy");
         using FileStream file = File.OpenRead(original);
-        Assert.SkipWhen(SparseFile.StoredRangesOf(file.SafeFileHandle)(1 << 20) is { Offset: 1 << 20 }, "the temporary folder's file system does not tell where holes are");
+        Assert.SkipWhen(SparseFile.StoredRangesOf(file.SafeFileHandle)(1 << 20) is { Offset: 1 << 20 },
+            "the temporary folder's file system does not tell where holes are");
         using CountingStream counted = new(file);
         using (FileStream written = new(copy, FileMode.CreateNew, FileAccess.ReadWrite))
         {
-            ArtifactPatch[] patches = [new ArtifactPatch(10, head.AsMemory(10, 1), new byte[] { 99 }), new ArtifactPatch(Length, default, new byte[] { 1, 2, 3 })];
+            ArtifactPatch[] patches = [new ArtifactPatch(10, head.AsMemory(10, 1), new byte[] { 99 }),
+                new ArtifactPatch(Length, default, new byte[] { 1, 2, 3 })];
             PatchedCopy.Write(counted, patches, written, SparseFile.StoredRangesOf(file.SafeFileHandle));
         }
 
@@ -76,5 +78,6 @@ public sealed class SparseFileTests(ITestOutputHelper output) : IDisposable
         return path;
     }
 
-    private static long Blocks(string path) => long.Parse(ExternalTool.Run("stat", "-c", "%b", path), System.Globalization.CultureInfo.InvariantCulture);
+    private static long Blocks(string path) =>
+        long.Parse(ExternalTool.Run("stat", "-c", "%b", path), System.Globalization.CultureInfo.InvariantCulture);
 }

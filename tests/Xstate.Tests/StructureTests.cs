@@ -6,6 +6,8 @@ namespace Xstate.Tests;
 /// <summary>Holds the direction of the rooms (docs/architecture.md) and where native code may be.</summary>
 public partial class StructureTests
 {
+    private const int MaxColumns = 140;
+
     /// <summary>Room → the rooms it may use. Reads in the direction data flows.</summary>
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
@@ -22,7 +24,8 @@ public partial class StructureTests
         ["Lint"] = ["Captures", "Architecture", "Findings"],
         ["Rehearsal"] = ["Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
         ["Fleet"] = ["Rehearsal", "Lint", "Hypervisors", "Transforms", "Captures", "Processor", "Architecture", "Findings"],
-        ["Reports"] = ["Fleet", "Scenarios", "Rehearsal", "Lint", "WorldSwitch", "Hypervisors", "Transforms", "Artifacts", "Captures", "Processor", "Architecture", "Findings"],
+        ["Reports"] = ["Fleet", "Scenarios", "Rehearsal", "Lint", "WorldSwitch", "Hypervisors", "Transforms", "Artifacts", "Captures",
+            "Processor", "Architecture", "Findings"],
     };
 
     [Fact]
@@ -48,7 +51,8 @@ public partial class StructureTests
     [Fact]
     public void Every_folder_of_the_library_is_a_room_with_a_rule()
     {
-        string[] rooms = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src/Xstate")).Select(d => Path.GetFileName(d)!).Where(d => d is not ("bin" or "obj"))];
+        string[] rooms = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src/Xstate")).Select(d => Path.GetFileName(d)!)
+            .Where(d => d is not ("bin" or "obj"))];
         Assert.Empty(rooms.Except(Allowed.Keys));
     }
 
@@ -68,14 +72,15 @@ public partial class StructureTests
         foreach (string file in SourceFiles("src/Xstate").Concat(SourceFiles("src/Xstate.Cli")))
         {
             string text = File.ReadAllText(file);
-            Assert.False(text.Contains("DllImport", StringComparison.Ordinal) || text.Contains("LibraryImport", StringComparison.Ordinal), file);
+            Assert.False(text.Contains("DllImport", StringComparison.Ordinal) || text.Contains("LibraryImport", StringComparison.Ordinal),
+                file);
             Assert.False(UnsafeKeyword().IsMatch(text), file);
         }
     }
 
     /// <summary>
-    /// What a leaf of extended state means is said once, in Architecture: elsewhere a feature is asked for by name (CpuidFeatures). Files that build or judge such leaves as
-    /// leaves may read them, and are listed with the reason.
+    /// What a leaf of extended state means is said once, in Architecture: elsewhere a feature is asked for by name (CpuidFeatures). Files
+    /// that build or judge such leaves as leaves may read them, and are listed with the reason.
     /// </summary>
     [Fact]
     public void Leaves_1_7_and_0xD_are_read_raw_in_Architecture_only()
@@ -130,6 +135,30 @@ public partial class StructureTests
     [InlineData("cpuid.Read(leaf, 1)", false)]
     [InlineData("Read(7)", false)]
     public void A_raw_read_is_found_as_it_is_written(string text, bool found) => Assert.Equal(found, RawRead().IsMatch(text));
+
+    /// <summary>
+    /// What .editorconfig says of the width holds. Only test data that stands as a program wrote it may be longer: JSON, and words that
+    /// cannot be broken.
+    /// </summary>
+    [Theory]
+    [InlineData("src", false)]
+    [InlineData("bench", false)]
+    [InlineData("samples", false)]
+    [InlineData("tests", true)]
+    public void No_line_is_longer_than_140_columns(string folder, bool holdsData)
+    {
+        string[] lines =
+        [
+            .. SourceFiles(folder).SelectMany(file => File.ReadLines(file).Select((line, i) => (Line: line, Number: i + 1))
+                .Where(at => at.Line.Length > MaxColumns && !(holdsData && IsData(at.Line)))
+                .Select(at => $"{Path.GetRelativePath(Repository.Root, file)}:{at.Number}: {at.Line.Length} columns")),
+        ];
+        Assert.Empty(lines);
+    }
+
+    private static bool IsData(string line) =>
+        line.Contains("{\"", StringComparison.Ordinal) || line.Contains("{\\\"", StringComparison.Ordinal)
+        || line.Split(' ').Any(word => word.Length >= 80);
 
     [Fact]
     public void The_library_depends_on_the_framework_only()

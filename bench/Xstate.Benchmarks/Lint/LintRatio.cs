@@ -6,7 +6,8 @@ using Xstate.Lint;
 namespace Xstate.Benchmarks.Lint;
 
 /// <summary>
-/// What linting a table costs in memory copies of the table: short batches of both in turn, and the least of each, so that what else runs on the machine falls out. The promise is at most 300.
+/// What linting a table costs in memory copies of the table: short batches of both in turn, and the least of each, so that what else runs
+/// on the machine falls out. The promise is at most 300.
 /// </summary>
 internal static class LintRatio
 {
@@ -31,7 +32,9 @@ internal static class LintRatio
                 copied = Math.Min(copied, Time(() => table.Entries.CopyTo(copy)));
             }
 
-            output.WriteLine($"| {Path.GetFileNameWithoutExtension(file)} | {copy.Length} | {findings} | {lint:F0} | {copied:F1} | {lint / copied:F0} |");
+            output.WriteLine(
+                $"| {Path.GetFileNameWithoutExtension(file)} | {copy.Length} | {findings} | {lint:F0} | {copied:F1} | {lint / copied:F0} "
+                + $"|");
         }
     }
 

@@ -4,7 +4,10 @@ using Xstate.Processor;
 
 namespace Xstate.Benchmarks.Processor;
 
-/// <summary>What does a modelled instruction cost, beside the real one and beside a plain copy of as many bytes? <see cref="InstructionRatios"/> asks the same on a busy machine.</summary>
+/// <summary>
+/// What does a modelled instruction cost, beside the real one and beside a plain copy of as many bytes? <see cref="InstructionRatios"/>
+/// asks the same on a busy machine.
+/// </summary>
 [InProcess]
 [MemoryDiagnoser]
 [MinColumn]

@@ -56,7 +56,8 @@ public sealed class InstructionCase : IDisposable
         _length = _cpu.Profile.Layout.StandardLengthFor(enabled);
         Instructions.Xsave(_cpu, _memory.Span, 0, ulong.MaxValue);
         bool form64 = instruction != StateInstruction.Xgetbv;
-        _loop = new InstructionLoop(new ProbedInstruction(instruction, form64 ? XsaveOperand.Rex64 : XsaveOperand.Legacy, Is64BitMode: true), enabled.Bits);
+        _loop = new InstructionLoop(new ProbedInstruction(instruction, form64 ? XsaveOperand.Rex64 : XsaveOperand.Legacy,
+            Is64BitMode: true), enabled.Bits);
         _memory.Span[.._length].CopyTo(_loop.InitialImage);
         _memory.Span[.._length].CopyTo(_loop.Area);
     }

@@ -5,8 +5,8 @@ using Xstate.Processor;
 namespace Xstate.Benchmarks.Processor;
 
 /// <summary>
-/// The ratios alone: short batches of the real instruction, the model and the copy in turn, and the least of each. What else runs on the machine interrupts some batches of
-/// all three, but not all of them.
+/// The ratios alone: short batches of the real instruction, the model and the copy in turn, and the least of each. What else runs on the
+/// machine interrupts some batches of all three, but not all of them.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal static class InstructionRatios

@@ -43,5 +43,6 @@ public class AreaBenchmarks
     public StateComponentSet Compact() => AreaTransforms.ToCompacted(_source, Intel, _destination, Intel, Components);
 
     private static XsaveLayout Layout(params (int Component, int Size, int Offset)[] slots) =>
-        XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false, IsAligned64: false, SupportsXfd: false)));
+        XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false,
+            IsAligned64: false, SupportsXfd: false)));
 }

@@ -4,8 +4,8 @@ using Xstate.WorldSwitch;
 namespace Xstate.Benchmarks.WorldSwitch;
 
 /// <summary>
-/// How long does a complete exploration take, and what do the reductions save? The baseline is the same protocol without them, which is what spin explores;
-/// bench/promela/compare.sh puts spin's own verifier beside it.
+/// How long does a complete exploration take, and what do the reductions save? The baseline is the same protocol without them, which is
+/// what spin explores; bench/promela/compare.sh puts spin's own verifier beside it.
 /// </summary>
 [MemoryDiagnoser]
 public class ExplorerBenchmarks

@@ -14,15 +14,33 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate check FILE… --on HOST…</c>: will it load there, why not, and what would the guest see; without a host, whether a process contradicts itself.</summary>
+/// <summary>
+/// <c>xstate check FILE… --on HOST…</c>: will it load there, why not, and what would the guest see; without a host, whether a process
+/// contradicts itself.
+/// </summary>
 internal static class CheckCommand
 {
     public static Command Create()
     {
-        Option<string[]> on = new("--on") { Description = "Host records, CPUID dumps, directories or patterns of them, or 'local', with @linux-X.Y behind each to name the kernel. Without it a process is held against itself.", AllowMultipleArgumentsPerToken = true };
-        Option<bool> prove = new("--prove") { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
-        Option<string[]> accept = new("--accept") { Description = "Verdicts beside same that count as fine for the exit code, such as unknown,repairable.", AllowMultipleArgumentsPerToken = true };
-        Option<string?> require = new("--require") { Description = "cpuid: exit 1 when the guest's CPUID is not known, so that its features were not looked at." };
+        Option<string[]> on =
+            new("--on")
+            {
+                Description = "Host records, CPUID dumps, directories or patterns of them, or 'local', with @linux-X.Y behind "
+                + "each to name the kernel. Without it a process is held against itself.",
+                AllowMultipleArgumentsPerToken = true
+            };
+        Option<bool> prove = new(
+            "--prove")
+        { Description = "Also perform the restore on the real /dev/kvm, in a throw-away VM (with --on local)." };
+        Option<string[]> accept =
+            new("--accept")
+            {
+                Description = "Verdicts beside same that count as fine for the exit code, such as unknown,repairable.",
+                AllowMultipleArgumentsPerToken = true
+            };
+        Option<string?> require = new(
+            "--require")
+        { Description = "cpuid: exit 1 when the guest's CPUID is not known, so that its features were not looked at." };
         RestoreOptions restore = new();
         CommonOptions options = new();
         BatchOptions batch = new("States, - for standard input, or --pid N for a running process.", options.Json);
@@ -59,7 +77,9 @@ internal static class CheckCommand
 
             if (arguments.Length == 0)
             {
-                return new Batch("check", files, batch.Form(parsed)) { Columns = [("VERDICT", 11), ("WHY", 0)] }.Run(file => CheckAlone(file, format, given));
+                return new Batch("check", files,
+                    batch.Form(parsed))
+                { Columns = [("VERDICT", 11), ("WHY", 0)] }.Run(file => CheckAlone(file, format, given));
             }
 
             RehearsalOptions rehearsal = restore.Read(parsed);
@@ -87,7 +107,9 @@ internal static class CheckCommand
         {
             TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, target.Host, question.Rehearsal), noticed, guests);
             bool proves = question.Prove && target.Argument == "local";
-            CheckedTarget answer = new(outcome, proves ? Prove(capture, target.Host, question.Rehearsal, outcome) : null) { Argument = target.Argument };
+            CheckedTarget answer = new(outcome, proves
+                ? Prove(capture, target.Host, question.Rehearsal, outcome) : null)
+            { Argument = target.Argument };
             targets.Add(answer);
             exit = question.Demands.AreMet(answer) ? exit : ExitCode.Findings;
         }
@@ -101,7 +123,8 @@ internal static class CheckCommand
                 CheckReport.WriteText(output, file, targets);
                 question.Hosts.TellUnread();
             },
-            Rows = [.. question.Hosts.All.Zip(targets, (host, target) => CheckReport.RowOf(target, host.Name)), .. question.Hosts.UnreadRows],
+            Rows = [.. question.Hosts.All.Zip(targets, (host, target) => CheckReport.RowOf(target, host.Name)),
+                .. question.Hosts.UnreadRows],
         };
     }
 
@@ -111,7 +134,9 @@ internal static class CheckCommand
         Artifact artifact = ArtifactInput.Open(file, format);
         if (artifact.Capture is not { Kind: CaptureKind.Process } capture)
         {
-            throw new UsageException("check needs --on HOST, such as --on samples/hosts/amd-genoa.json@linux-6.12; only the core or the image of a process can be checked without");
+            throw new UsageException(
+                "check needs --on HOST, such as --on samples/hosts/amd-genoa.json@linux-6.12; only the core or the image of a process "
+                + "can be checked without");
         }
 
         Finding[] findings = [.. artifact.Findings, .. KnownCapture.Of(given.ApplyTo(capture)).Findings];
@@ -126,11 +151,17 @@ internal static class CheckCommand
     // CRIU's cpuinfo.img has no thread: asked about is what a process that was started on that processor would find.
     private static Capture CaptureOf(Artifact artifact, string file) =>
         artifact.Capture
-        ?? (artifact.Cpuid is { Format: CriuCpuinfoReader.Format } processor ? ProcessRehearsal.ProbeOf(processor) : throw new UsageException($"{file} is {artifact.Format}, which holds no extended state"));
+        ?? (artifact.Cpuid is { Format: CriuCpuinfoReader.Format } processor
+            ? ProcessRehearsal.ProbeOf(processor)
+            : throw new UsageException($"{file} is {artifact.Format}, which holds no extended state"));
 
     // What the decoder noticed matters on every target; what the rehearsal says of the same rule is more exact.
     private static TargetOutcome WithFindings(TargetOutcome outcome, ImmutableArray<Finding> noticed, ImmutableArray<Finding> guests) =>
-        outcome with { Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)), .. outcome.Findings, .. guests] };
+        outcome with
+        {
+            Findings = [.. noticed.Where(finding => !outcome.Findings.Any(other => other.Rule == finding.Rule)),
+            .. outcome.Findings, .. guests]
+        };
 
     private sealed record Question(TargetHosts Hosts, bool Prove, Demands Demands, RehearsalOptions Rehearsal);
 
@@ -142,11 +173,14 @@ internal static class CheckCommand
             ImmutableArray<Verdict>.Builder verdicts = ImmutableArray.CreateBuilder<Verdict>();
             foreach (string name in accepted.SelectMany(text => text.Split(',')))
             {
-                verdicts.Add(Enum.GetValues<Verdict>().Cast<Verdict?>().FirstOrDefault(verdict => CheckReport.NameOf(verdict!.Value) == name)
-                    ?? throw new UsageException($"--accept takes {string.Join(", ", Enum.GetValues<Verdict>().Select(CheckReport.NameOf))}, not {name}"));
+                verdicts.Add(Enum.GetValues<Verdict>().Cast<Verdict?>()
+                    .FirstOrDefault(verdict => CheckReport.NameOf(verdict!.Value) == name)
+                    ?? throw new UsageException(
+                    $"--accept takes {string.Join(", ", Enum.GetValues<Verdict>().Select(CheckReport.NameOf))}, not {name}"));
             }
 
-            return require is null or "cpuid" ? new Demands(verdicts.ToImmutable(), require is not null) : throw new UsageException($"--require takes cpuid, not {require}");
+            return require is null or "cpuid" ? new Demands(verdicts.ToImmutable(), require is not null)
+                : throw new UsageException($"--require takes cpuid, not {require}");
         }
 
         // An accepted verdict accepts the errors that led to it.

@@ -18,14 +18,17 @@ internal static class ConformCommand
 {
     public static Command Create()
     {
-        Option<string?> @as = new("--as") { Description = "Model this kernel (linux-5.17) instead of the one that is found by probing: what would differ?" };
+        Option<string?> @as =
+            new("--as") { Description = "Model this kernel (linux-5.17) instead of the one that is found by probing: what would differ?" };
         Option<long> count = new("--count") { Description = "Calls to compare.", DefaultValueFactory = _ => 100_000 };
         Option<string> seed = new("--seed") { Description = "The first seed.", DefaultValueFactory = _ => "1" };
         Option<double?> seconds = new("--seconds") { Description = "End after this time, whatever was compared by then." };
         Option<string?> output = OutputOption.Create("Write a scenario for each disagreement, JSON Lines for xstate run.");
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
-        Command command = new("conform", "Compare the model with this machine's kernel: random calls of KVM, ptrace and signals, none harmful.") { @as, count, seed, seconds, output, force, json };
+        Command command = new("conform",
+            "Compare the model with this machine's kernel: random calls of KVM, ptrace and signals, none harmful.") { @as, count, seed,
+            seconds, output, force, json };
         command.SetAction(parsed =>
         {
             if (!OperatingSystem.IsLinux())
@@ -48,7 +51,8 @@ internal static class ConformCommand
             ConformAnswer answer = Perform(parsed.GetValue(@as), options);
             if (path is not null)
             {
-                byte[] lines = System.Text.Encoding.UTF8.GetBytes(string.Concat(answer.Result.Disagreements.Select(found => found.Scenario + "\n")));
+                byte[] lines = System.Text.Encoding.UTF8.GetBytes(
+                    string.Concat(answer.Result.Disagreements.Select(found => found.Scenario + "\n")));
                 AtomicFile.Write(path, lines, parsed.GetValue(force), OutputMode.Public);
             }
 
@@ -79,7 +83,8 @@ internal static class ConformCommand
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
 
         using ProgressLine? line = ProgressLine.OnTerminal();
-        ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, line is null ? null : new Progress(line, options.Count));
+        ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, line is null
+            ? null : new Progress(line, options.Count));
         return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result)
         {
             LeftOut = ConformanceScope.LeftOut(host, facts, whyNoKvm, options.DriftingInUse),

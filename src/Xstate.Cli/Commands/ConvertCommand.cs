@@ -14,7 +14,10 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate convert FILE… --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets, or a core with its layout noted.</summary>
+/// <summary>
+/// <c>xstate convert FILE… --to FORMAT -o OUT</c>: the same content in another format, or at another processor's offsets, or a core with
+/// its layout noted.
+/// </summary>
 internal static class ConvertCommand
 {
     public static Command Create()
@@ -22,9 +25,18 @@ internal static class ConvertCommand
         Option<string?> to = new("--to") { Description = $"What to write: {string.Join(", ", ArtifactConversion.Formats)}." };
         Option<string> output = OutputOption.CreateRequired("Where to write it; of several, the directory in which each is FILE.FORMAT.");
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread, for formats that hold one." };
-        Option<string?> relocate = new("--relocate") { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
-        Option<bool> layoutNote = new("--add-layout-note") { Description = "Instead of --to: write an ELF core with the layout note (NT_X86_XSAVE_LAYOUT) that it lacks; --layout says it where the core does not." };
-        Option<bool> force = new("--force") { Description = "Drop components that have no place there, and replace existing regular files." };
+        Option<string?> relocate = new(
+            "--relocate")
+        { Description = "Move every component to the offsets of this processor (any CPUID artifact or host record)." };
+        Option<bool> layoutNote =
+            new("--add-layout-note")
+            {
+                Description = "Instead of --to: write an ELF core with the layout note (NT_X86_XSAVE_LAYOUT) that "
+                + "it lacks; --layout says it where the core does not."
+            };
+        Option<bool> force = new(
+            "--force")
+        { Description = "Drop components that have no place there, and replace existing regular files." };
         CommonOptions options = new();
         BatchOptions batch = new("States, CPUID dumps or host records, or - for standard input.", options.Json);
         Command command = new("convert", "Write states, CPUID dumps or host records in another format.");
@@ -46,7 +58,11 @@ internal static class ConvertCommand
             string destination = parsed.GetValue(output)!;
             bool replace = parsed.GetValue(force);
             string? read = parsed.GetValue(options.Format);
-            Batch answers = new("convert", files, batch.Form(parsed)) { Columns = [("FROM", 14), ("TO", 14), ("OUTPUT", 40), ("WHY", 0)], VerdictColumn = 2 };
+            Batch answers = new("convert", files, batch.Form(parsed))
+            {
+                Columns = [("FROM", 14), ("TO", 14), ("OUTPUT", 40), ("WHY", 0)],
+                VerdictColumn = 2
+            };
             if (parsed.GetValue(layoutNote))
             {
                 if (parsed.GetValue(to) is not null || parsed.GetValue(vcpu) is not null || parsed.GetValue(relocate) is not null)
@@ -54,14 +70,17 @@ internal static class ConvertCommand
                     throw new UsageException("--add-layout-note stands instead of --to, --tid and --relocate");
                 }
 
-                XsaveLayout? layout = parsed.GetValue(options.Layout) is { } writer ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)) : null;
+                XsaveLayout? layout = parsed.GetValue(options.Layout) is { } writer
+                    ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)) : null;
                 Func<string, string> cores = OutputNames.For(files, destination, OutputNames.Uncompressed);
                 return answers.Run(file => AddLayoutNote(file, read, cores(file), layout, replace));
             }
 
-            string format = parsed.GetValue(to) ?? throw new UsageException($"convert needs --to: {string.Join(", ", ArtifactConversion.Formats)}");
+            string format = parsed.GetValue(to)
+                ?? throw new UsageException($"convert needs --to: {string.Join(", ", ArtifactConversion.Formats)}");
             XsaveLayout? moved = parsed.GetValue(relocate) is { } path ? XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(path)) : null;
-            Choices choices = new(format, parsed.GetValue(vcpu), moved, replace, GivenContext.Read(parsed, options), parsed.GetValue(options.CpuTemplate) is not null);
+            Choices choices = new(format, parsed.GetValue(vcpu), moved, replace, GivenContext.Read(parsed, options),
+                parsed.GetValue(options.CpuTemplate) is not null);
             Func<string, string> outputs = OutputNames.For(files, destination, name => $"{OutputNames.Uncompressed(name)}.{format}");
             return answers.Run(file =>
             {
@@ -101,7 +120,9 @@ internal static class ConvertCommand
             throw new UsageException($"{file}: {error.Message}");
         }
 
-        return ToFileAnswer(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [], []) { Kind = CaptureKind.Process });
+        return ToFileAnswer(new ConvertAnswer(file, ElfCoreReader.Format, ElfCoreReader.Format, output, length, [],
+            [])
+        { Kind = CaptureKind.Process });
     }
 
     private static FileAnswer Answer(OpenedArtifact opened, string file, string output, Choices choices)
@@ -112,7 +133,8 @@ internal static class ConvertCommand
             conversion = opened.Artifact switch
             {
                 { Capture: not null } => Convert(opened, choices),
-                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(Templated(dump, choices), Path.GetFileNameWithoutExtension(file), choices.Format), [], []),
+                { Cpuid: { } dump } => new Conversion(ArtifactConversion.Write(Templated(dump, choices),
+                    Path.GetFileNameWithoutExtension(file), choices.Format), [], []),
                 { Host: { } host } => new Conversion(ArtifactConversion.Write(Templated(host, choices), choices.Format), [], []),
                 _ => throw new UsageException($"{file} is {opened.Artifact.Format}, which holds nothing to convert"),
             };
@@ -125,10 +147,12 @@ internal static class ConvertCommand
         bool written = conversion.Obstacles.Count == 0 || choices.Force;
         if (written)
         {
-            AtomicFile.Write(output, conversion.Bytes, choices.Force, opened.Artifact.Capture is null ? OutputMode.Public : OutputMode.Like(file));
+            AtomicFile.Write(output, conversion.Bytes, choices.Force, opened.Artifact.Capture is null
+                ? OutputMode.Public : OutputMode.Like(file));
         }
 
-        return ToFileAnswer(new ConvertAnswer(file, opened.Artifact.Format, choices.Format, written ? output : null, conversion.Bytes.Length, conversion.Steps, conversion.Obstacles)
+        return ToFileAnswer(new ConvertAnswer(file, opened.Artifact.Format, choices.Format, written ? output : null,
+            conversion.Bytes.Length, conversion.Steps, conversion.Obstacles)
         {
             Kind = opened.Artifact.Capture?.Kind ?? default,
         });
@@ -147,14 +171,17 @@ internal static class ConvertCommand
 
     private static CpuidDump Templated(CpuidDump dump, Choices choices) =>
         IsTemplated(choices)
-            ? CpuidDump.Create(dump.Format, [.. dump.Processors.Select(processor => processor with { Cpuid = choices.Given.ApplyTo(processor.Cpuid) })], dump.Remarks)
+            ? CpuidDump.Create(dump.Format,
+                [.. dump.Processors.Select(processor => processor with { Cpuid = choices.Given.ApplyTo(processor.Cpuid) })], dump.Remarks)
             : dump;
 
     private static bool IsTemplated(Choices choices) =>
         choices.HasTemplate
         && (choices.Format is KvmCpuid2Reader.Format or CpuidRawReader.Format
             ? true
-            : throw new UsageException($"--cpu-template gives the CPUID of a guest, which {KvmCpuid2Reader.Format} and {CpuidRawReader.Format} hold; {choices.Format} would say it of the processor"));
+            : throw new UsageException(
+            $"--cpu-template gives the CPUID of a guest, which {KvmCpuid2Reader.Format} and {CpuidRawReader.Format} hold; "
+            + $"{choices.Format} would say it of the processor"));
 
     private static Conversion Convert(OpenedArtifact opened, Choices choices)
     {
@@ -164,7 +191,9 @@ internal static class ConvertCommand
         if (choices.Vcpu is { } id)
         {
             CapturedState state = capture.States.FirstOrDefault(state => state.Id == id)
-                ?? throw new UsageException($"there is no virtual CPU or thread {id}; there are {string.Join(", ", capture.States.Take(16).Select(state => state.Id))}");
+                ?? throw new UsageException(
+                $"there is no virtual CPU or thread {id}; there are "
+                + $"{string.Join(", ", capture.States.Take(16).Select(state => state.Id))}");
             capture = capture with { States = [state] };
         }
 
@@ -175,7 +204,9 @@ internal static class ConvertCommand
         foreach (CapturedState state in capture.States.Where(state => format == ArtifactConversion.RawImage && !state.Lost.IsEmpty))
         {
             string bytes = string.Join(", ", state.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
-            obstacles.Add(new Finding(Rules.LostBeforeRepair, Severity.Warning, $"bytes {bytes} are lost, and {format} would hold zeros for them") { Where = new FindingLocation(state.Id) });
+            obstacles.Add(new Finding(Rules.LostBeforeRepair, Severity.Warning,
+                $"bytes {bytes} are lost, and {format} would hold zeros for them")
+            { Where = new FindingLocation(state.Id) });
         }
 
         // The raw image is what a kernel takes: standard format. Other formats keep the area as it is unless it shall move.
@@ -191,7 +222,8 @@ internal static class ConvertCommand
             List<CapturedState> states = [];
             foreach (CapturedState state in moves ? complete.States : capture.States)
             {
-                Transformed<CapturedState> transformed = moves ? CaptureTransforms.ToStandard(state, layout) : new Transformed<CapturedState>(state, [], []);
+                Transformed<CapturedState> transformed = moves
+                    ? CaptureTransforms.ToStandard(state, layout) : new Transformed<CapturedState>(state, [], []);
                 states.Add(transformed.Value);
                 steps.AddRange(transformed.Steps);
                 obstacles.AddRange(transformed.Obstacles);

@@ -17,7 +17,8 @@ internal static class DiffCommand
         Argument<string> a = new("A") { Description = "A state, - for standard input, or --pid N for a running process." };
         Argument<string> b = new("B") { Description = "Another; its format may differ." };
         CommonOptions options = new();
-        Command command = new("diff", "Compare two states register by register: what a program would see, and what is only noise.") { a, b };
+        Command command = new("diff", "Compare two states register by register: what a program would see, and what is only noise.") { a,
+            b };
         options.AddTo(command);
         command.SetAction(parsed => Run(parsed.GetValue(a)!, parsed.GetValue(b)!, parsed, options));
         return command;
@@ -43,7 +44,8 @@ internal static class DiffCommand
     private static DiffSide Open(string path, ParseResult parsed, CommonOptions options)
     {
         using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
-        (Capture capture, _, ImmutableArray<Finding> findings) = KnownCapture.Of(GivenContext.Read(parsed, options).ApplyTo(opened.Capture));
+        (Capture capture, _, ImmutableArray<Finding> findings) = KnownCapture.Of(GivenContext.Read(parsed, options)
+            .ApplyTo(opened.Capture));
         return new DiffSide(path, capture, [.. opened.Artifact.Findings, .. findings]);
     }
 }

@@ -23,7 +23,11 @@ internal static class ExploreCommand
         Option<bool> list = new("--list") { Description = "List protocols, invariants and events." };
         Option<int> vcpus = new("--vcpus") { Description = "How many vCPUs, 1 to 4.", DefaultValueFactory = _ => 1 };
         Option<int> cpus = new("--cpus") { Description = "On how many processors, 1 to 4.", DefaultValueFactory = _ => 1 };
-        Option<string> events = new("--events") { Description = "Comma-separated events, or default, all, none.", DefaultValueFactory = _ => "default" };
+        Option<string> events = new("--events")
+        {
+            Description = "Comma-separated events, or default, all, none.",
+            DefaultValueFactory = _ => "default"
+        };
         Option<long?> maxStates = new("--max-states") { Description = "Stop after this many states, and say so." };
         Option<string?> trace = new("--trace") { Description = "Show shortest sequences to what is violated: text, mermaid or html." };
         trace.AcceptOnlyFromAmong(TraceForms);
@@ -99,7 +103,11 @@ internal static class ExploreCommand
         };
         if (request.MaxStates is { } bound)
         {
-            options = options with { MaxStates = bound > 0 ? bound : throw new UsageException($"--max-states takes a number above 0, not {bound}") };
+            options = options with
+            {
+                MaxStates = bound > 0
+                ? bound : throw new UsageException($"--max-states takes a number above 0, not {bound}")
+            };
         }
 
         using ProgressLine? line = ProgressLine.OnTerminal();
@@ -110,7 +118,8 @@ internal static class ExploreCommand
         ? KernelWorldSwitch.ProtocolOf(KernelArgument.Parse(kernel), id.StartsWith('s')) : null;
 
     private static int Actors(string option, int value) =>
-        value is >= 1 and <= MachineState.MaxActors ? value : throw new UsageException($"{option} takes 1 to {MachineState.MaxActors}, not {value}");
+        value is >= 1 and <= MachineState.MaxActors
+        ? value : throw new UsageException($"{option} takes 1 to {MachineState.MaxActors}, not {value}");
 
     private sealed record Request(int Vcpus, int Cpus, string Events, long? MaxStates);
 

@@ -19,14 +19,20 @@ internal static class FixCommand
 
     public static Command Create()
     {
-        Option<string?> on = new("--on") { Description = "The destination, as for check; without it, only damage that the file's own writer did is mended." };
-        Option<string?> output = OutputOption.Create("Where to write the repaired state, in the format of FILE; of several, the directory in which each has its own name.");
+        Option<string?> on = new(
+            "--on")
+        { Description = "The destination, as for check; without it, only damage that the file's own writer did is mended." };
+        Option<string?> output = OutputOption.Create(
+            "Where to write the repaired state, in the format of FILE; of several, the directory in which each has its own name.");
         Option<string?> undo = new("--undo")
         {
-            Description = "Give the original back, from the undo file (default: FILE.undo.json). With --on: where to write the undo file (default: OUT.undo.json; none with -o -).",
+            Description = "Give the original back, from the undo file (default: FILE.undo.json). With --on: where to write the undo file "
+                + "(default: OUT.undo.json; none with -o -).",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<bool> force = new("--force") { Description = "Drop guest-visible state if that is what it takes, and replace existing regular files." };
+        Option<bool> force = new(
+            "--force")
+        { Description = "Drop guest-visible state if that is what it takes, and replace existing regular files." };
         RestoreOptions restore = new();
         CommonOptions options = new();
         BatchOptions batch = new("States; with --undo, a repaired one.", options.Json);
@@ -55,7 +61,8 @@ internal static class FixCommand
             string? destination = parsed.GetValue(output);
             if (parsed.GetResult(undo) is not null && parsed.GetValue(on) is null)
             {
-                return files is [var path] ? Undo(path, parsed.GetValue(undo) ?? path + UndoSuffix, destination, replace) : throw new UsageException("--undo takes one FILE");
+                return files is [var path] ? Undo(path, parsed.GetValue(undo) ?? path + UndoSuffix, destination,
+                    replace) : throw new UsageException("--undo takes one FILE");
             }
 
             if (destination is null)
@@ -80,10 +87,15 @@ internal static class FixCommand
                 GivenContext.Read(parsed, options));
             string? format = parsed.GetValue(options.Format);
             Func<string, string> outputs = OutputNames.For(files, destination, OutputNames.Uncompressed);
-            return new Batch("fix", files, batch.Form(parsed)) { Columns = [("BEFORE", 10), ("AFTER", 9), ("OUTPUT", 40), ("WHY", 0)] }.Run(file =>
+            return new Batch("fix", files, batch.Form(parsed))
+            {
+                Columns = [("BEFORE", 10), ("AFTER", 9), ("OUTPUT", 40),
+                ("WHY", 0)]
+            }.Run(file =>
             {
                 string written = outputs(file);
-                Destination target = new(written, undoFile ?? (written == AtomicFile.StandardOutput ? null : written + UndoSuffix), replace, OutputMode.Like(file));
+                Destination target = new(written, undoFile ?? (written == AtomicFile.StandardOutput ? null : written + UndoSuffix),
+                    replace, OutputMode.Like(file));
                 return Answer(file, format, target, repair);
             });
         });

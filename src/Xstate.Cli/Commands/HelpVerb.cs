@@ -10,7 +10,12 @@ internal static class HelpVerb
 
     public static Command Create(Command root)
     {
-        Argument<string?> verb = new("VERB") { Arity = ArgumentArity.ZeroOrOne, HelpName = "VERB", Description = "A verb; without it the verbs are listed." };
+        Argument<string?> verb = new("VERB")
+        {
+            Arity = ArgumentArity.ZeroOrOne,
+            HelpName = "VERB",
+            Description = "A verb; without it the verbs are listed."
+        };
         verb.CompletionSources.Add(_ => root.Subcommands.Where(each => !each.Hidden).Select(each => new CompletionItem(each.Name)));
         Command command = new(Verb, "Say what a verb does, with its options, examples and exit codes.") { verb };
         command.SetAction(parsed => NoVerb(parsed.GetValue(verb)));

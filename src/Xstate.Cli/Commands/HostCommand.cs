@@ -19,10 +19,12 @@ internal static class HostCommand
         };
         Option<string?> output = OutputOption.Create("Write a host record file.");
         Option<string?> name = new("--name") { Description = "The record's name; without it the machine's." };
-        Option<string?> cpuid = new("--cpuid") { Description = "Take CPUID from /dev/cpu/N/cpuid, of that processor, instead of the one that this runs on." };
+        Option<string?> cpuid =
+            new("--cpuid") { Description = "Take CPUID from /dev/cpu/N/cpuid, of that processor, instead of the one that this runs on." };
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
-        Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, cpuid, force, json };
+        Command command = new("host", "Record this host: CPUID, kernel, KVM and how it behaves.") { probe, output, name, cpuid, force,
+            json };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(output) is { } destination)

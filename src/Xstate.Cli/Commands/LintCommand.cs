@@ -21,11 +21,13 @@ internal static class LintCommand
     private const string Linux = "linux";
 
     private static readonly (string Name, LintView View)[] Views =
-        [.. new[] { LintView.BareMetal, LintView.Guest, LintView.Kvm, LintView.Tdx, LintView.Snp }.Select(view => (LintReport.NameOf(view), view))];
+        [.. new[] { LintView.BareMetal, LintView.Guest, LintView.Kvm, LintView.Tdx,
+            LintView.Snp }.Select(view => (LintReport.NameOf(view), view))];
 
     private static readonly (string Name, LintGuest Guest)[] Guests =
     [
-        ("any", LintGuest.Any), (Linux, LintGuest.Linux), ("windows", LintGuest.Windows), ("freebsd", LintGuest.FreeBsd), ("openbsd", LintGuest.OpenBsd), ("xen", LintGuest.Xen),
+        ("any", LintGuest.Any), (Linux, LintGuest.Linux), ("windows", LintGuest.Windows), ("freebsd", LintGuest.FreeBsd),
+            ("openbsd", LintGuest.OpenBsd), ("xen", LintGuest.Xen),
     ];
 
     // An object of its own, so that a file of that name is another one.
@@ -33,10 +35,21 @@ internal static class LintCommand
 
     public static Command Create()
     {
-        Option<string> guest = new("--guest") { Description = "Whose checks count as errors: any, linux (linux-6.12), windows, freebsd, openbsd, xen.", DefaultValueFactory = _ => "any" };
-        Option<string?> view = new("--view") { Description = $"What the CPUID is: {string.Join(", ", Views.Select(view => view.Name))}. Without it the format decides." };
+        Option<string> guest =
+            new("--guest")
+            {
+                Description = "Whose checks count as errors: any, linux (linux-6.12), windows, freebsd, openbsd, xen.",
+                DefaultValueFactory = _ => "any"
+            };
+        Option<string?> view =
+            new("--view")
+            {
+                Description = $"What the CPUID is: {string.Join(", ", Views.Select(view => view.Name))}. Without it the "
+                + "format decides."
+            };
         Option<bool> kvm = new("--kvm") { Description = "Look at what this machine's KVM supports." };
-        Option<string?> host = new("--host") { Description = "CPUID of the processor that runs the guest (any CPUID artifact or host record)." };
+        Option<string?> host =
+            new("--host") { Description = "CPUID of the processor that runs the guest (any CPUID artifact or host record)." };
         Option<string?> xfam = new("--xfam") { Description = "XFAM of a trust domain, as a mask." };
         Option<string?> xcr0 = new("--xcr0") { Description = "XCR0 when the CPUID was read, as a mask." };
         Option<string?> xss = new("--xss") { Description = "IA32_XSS when the CPUID was read, as a mask." };
@@ -77,24 +90,32 @@ internal static class LintCommand
                 throw new UsageException("lint needs a FILE, 'local' or --kvm");
             }
 
-            LintAnswer Answer(string file) => LintCommand.Answer(file, Open(file, parsed.GetValue(format), isOption: parsed.GetValue(kvm) && ReferenceEquals(file, SupportedName)), context);
+            LintAnswer Answer(string file) => LintCommand.Answer(file,
+                Open(file, parsed.GetValue(format), isOption: parsed.GetValue(kvm) && ReferenceEquals(file, SupportedName)), context);
             if (parsed.GetValue(fix))
             {
                 return files is [var only]
-                    ? new Batch("lint", files, batch.Form(parsed)) { Columns = [] }.Run(_ => ToFileAnswer(Fix(Answer(only), parsed.GetValue(output), parsed.GetValue(force))))
+                    ? new Batch("lint", files, batch.Form(parsed)) { Columns = [] }.Run(_ =>
+                        ToFileAnswer(Fix(Answer(only), parsed.GetValue(output), parsed.GetValue(force))))
                     : throw new UsageException("--fix takes one FILE");
             }
 
             return parsed.GetValue(sarif)
                 ? TellSarif(files, Answer)
-                : new Batch("lint", files, batch.Form(parsed)) { Columns = [("TABLE", 9), ("VIEW", 10), ("ERRORS", 6), ("WARNINGS", 8), ("RULES", 0)], VerdictColumn = 2 }.Run(file => ToFileAnswer(Answer(file)));
+                : new Batch("lint", files, batch.Form(parsed))
+                {
+                    Columns = [("TABLE", 9), ("VIEW", 10), ("ERRORS", 6), ("WARNINGS", 8),
+                    ("RULES", 0)],
+                    VerdictColumn = 2
+                }.Run(file => ToFileAnswer(Answer(file)));
         });
         return command;
     }
 
     private static Artifact Open(string file, string? format, bool isOption) =>
         isOption ? Supported()
-        : file == "local" ? OfHost(LocalHost.Record("local", probe: false) with { SupportedCpuid = null }) : ArtifactInput.Open(file, format);
+        : file == "local" ? OfHost(LocalHost.Record("local", probe: false) with { SupportedCpuid = null }) : ArtifactInput.Open(file,
+            format);
 
     private static Artifact Supported()
     {
@@ -110,14 +131,16 @@ internal static class LintCommand
         return Artifact.FromCpuid(CpuidDump.Create(KvmCpuid2Reader.Format, [new CpuidProcessor("KVM_GET_SUPPORTED_CPUID", supported)], []));
     }
 
-    private static Artifact OfHost(HostRecord host) => Artifact.FromCpuid(CpuidDump.Create("local", [new CpuidProcessor(host.Name, host.Cpuid)], []));
+    private static Artifact OfHost(HostRecord host) =>
+        Artifact.FromCpuid(CpuidDump.Create("local", [new CpuidProcessor(host.Name, host.Cpuid)], []));
 
     private static LintAnswer Answer(string file, Artifact artifact, LintContext context)
     {
         ImmutableArray<LintTarget> targets = LintTarget.Of(artifact, context);
         return targets.IsEmpty
             ? throw new UsageException($"{file} is {artifact.Format}, which holds no CPUID")
-            : new LintAnswer(file, artifact.Format, [.. targets.Select(target => new LintResult(target, CpuidLint.Check(target.Dump, target.Context)))]);
+            : new LintAnswer(file, artifact.Format,
+                [.. targets.Select(target => new LintResult(target, CpuidLint.Check(target.Dump, target.Context)))]);
     }
 
     private static LintAnswer Fix(LintAnswer answer, string? output, bool force)
@@ -170,9 +193,12 @@ internal static class LintCommand
         ? found.View
         : throw new UsageException($"--view takes {string.Join(", ", Views.Select(view => view.Name))}, not {name}");
 
-    private static LintGuest ParseGuest(string name) => Array.Find(Guests, guest => guest.Name == (IsRelease(name) ? Linux : name)) is { Name: not null } found
+    private static LintGuest ParseGuest(string name) =>
+        Array.Find(Guests, guest => guest.Name == (IsRelease(name) ? Linux : name)) is { Name: not null } found
         ? found.Guest
-        : throw new UsageException($"--guest takes {string.Join(", ", Guests.Select(guest => guest.Name))} and a release such as linux-6.12, not {Quotation.Cut(name)}");
+        : throw new UsageException(
+        $"--guest takes {string.Join(", ", Guests.Select(guest => guest.Name))} and a release such as linux-6.12, not "
+        + $"{Quotation.Cut(name)}");
 
     // linux-6.12 names a release: the checks that count are Linux's, as that release does them.
     private static KernelRelease? ParseRelease(string name) => !IsRelease(name) ? null

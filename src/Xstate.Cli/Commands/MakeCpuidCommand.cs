@@ -16,16 +16,33 @@ internal static class MakeCpuidCommand
 {
     public static Command Create()
     {
-        Argument<string> source = new("BASE") { Description = "What the host offers: a host record (what its KVM supports), a CPUID dump, a fingerprint, or 'local'." };
-        Option<string?> components = new("--components") { Description = "State components that the guest may enable, by name, such as avx,opmask,pkru; without it all that BASE has." };
+        Argument<string> source =
+            new("BASE")
+            {
+                Description = "What the host offers: a host record (what its KVM supports), a CPUID dump, a fingerprint, or "
+                + "'local'."
+            };
+        Option<string?> components =
+            new("--components")
+            {
+                Description = "State components that the guest may enable, by name, such as avx,opmask,pkru; without "
+                + "it all that BASE has."
+            };
         Option<string?> with = new("--with") { Description = "Features that have to be there in the end, such as avx512-fp16,amx-tile." };
         Option<string?> without = new("--without") { Description = "Features to take away, with all that builds upon them." };
-        Option<string?> xcr0 = new("--xcr0") { Description = "XCR0 for which the sizes are told, as a mask; without it that of a new virtual CPU, which is 1." };
-        Option<string> to = new("--to") { Description = $"What to write: {string.Join(", ", GuestCpuidFile.Formats)}.", DefaultValueFactory = _ => CpuidRawReader.Format };
+        Option<string?> xcr0 = new(
+            "--xcr0")
+        { Description = "XCR0 for which the sizes are told, as a mask; without it that of a new virtual CPU, which is 1." };
+        Option<string> to = new("--to")
+        {
+            Description = $"What to write: {string.Join(", ", GuestCpuidFile.Formats)}.",
+            DefaultValueFactory = _ => CpuidRawReader.Format
+        };
         Option<string> output = OutputOption.CreateRequired("Where to write it.");
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
-        Command command = new("make-cpuid", "Make the consistent CPUID of a guest from what a host offers and what is wanted.") { source, components, with, without, xcr0, to, output, force, json };
+        Command command = new("make-cpuid", "Make the consistent CPUID of a guest from what a host offers and what is wanted.") { source,
+            components, with, without, xcr0, to, output, force, json };
         command.SetAction(parsed =>
         {
             string path = parsed.GetValue(output)!;
@@ -42,7 +59,8 @@ internal static class MakeCpuidCommand
                 Components = parsed.GetValue(components) is { } names ? ParseComponents(names) : null,
                 With = ParseFeatures(parsed.GetValue(with), with.Name),
                 Without = ParseFeatures(parsed.GetValue(without), without.Name),
-                Xcr0 = parsed.GetValue(xcr0) is { } mask ? CommonOptions.ParseSet(mask, xcr0.Name) : StateComponentSet.Of(StateComponent.X87),
+                Xcr0 = parsed.GetValue(xcr0) is { } mask
+                    ? CommonOptions.ParseSet(mask, xcr0.Name) : StateComponentSet.Of(StateComponent.X87),
             };
             MadeCpuid made = CpuidMaker.Make(offered, wish);
             MakeCpuidAnswer answer = new(parsed.GetValue(source)!, format, made)
@@ -81,7 +99,9 @@ internal static class MakeCpuidCommand
         Artifact artifact = ArtifactInput.Open(source);
         return artifact.Host is { } host
             ? host.SupportedCpuid ?? host.Cpuid
-            : artifact.Cpuid?.Cpuid ?? throw new UsageException($"{source} is {artifact.Format}, which does not hold what a host offers; give a host record or a CPUID dump");
+            : artifact.Cpuid?.Cpuid
+            ?? throw new UsageException(
+            $"{source} is {artifact.Format}, which does not hold what a host offers; give a host record or a CPUID dump");
     }
 
     private static StateComponentSet ParseComponents(string names)
@@ -90,7 +110,9 @@ internal static class MakeCpuidCommand
         foreach (string name in names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             StateComponentInfo? info = StateComponents.All.FirstOrDefault(info => info.Name == name);
-            set |= info?.Bit ?? throw new UsageException($"there is no component {name}; there are {string.Join(", ", StateComponents.All.Select(info => info.Name))}");
+            set |= info?.Bit
+                ?? throw new UsageException(
+                $"there is no component {name}; there are {string.Join(", ", StateComponents.All.Select(info => info.Name))}");
         }
 
         return set;
@@ -99,6 +121,8 @@ internal static class MakeCpuidCommand
     private static ImmutableArray<CpuidFeature> ParseFeatures(string? names, string option) =>
     [
         .. (names ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Select(name => FeatureNames.FeatureOf(name) ?? throw new UsageException($"{option}: there is no feature {name} known here; names are the manual's, QEMU's or Linux's, such as pku or avx512f")),
+            .Select(name => FeatureNames.FeatureOf(name)
+                ?? throw new UsageException(
+                $"{option}: there is no feature {name} known here; names are the manual's, QEMU's or Linux's, such as pku or avx512f")),
     ];
 }

@@ -10,7 +10,12 @@ internal static class ManCommand
 {
     public static Command Create(Command root)
     {
-        Argument<string?> verb = new("VERB") { Arity = ArgumentArity.ZeroOrOne, HelpName = "VERB", Description = "A verb; without it the page of the whole command." };
+        Argument<string?> verb = new("VERB")
+        {
+            Arity = ArgumentArity.ZeroOrOne,
+            HelpName = "VERB",
+            Description = "A verb; without it the page of the whole command."
+        };
         verb.CompletionSources.Add(_ => Verbs(root).Select(each => new CompletionItem(each.Name)));
         Option<bool> list = new("--list") { Description = "Print the verbs that have a page, one a line." };
         Command command = new("man", "Print a manual page in roff, as in: xstate man check | man -l -") { verb, list };
@@ -28,7 +33,8 @@ internal static class ManCommand
 
             string? name = parsed.GetValue(verb);
             Command? found = Verbs(root).FirstOrDefault(each => each.Name == name);
-            ManualPage.Write(Standard.Document, root, name is null ? null : found ?? throw new UsageException($"there is no verb {name}; xstate man --list has them"));
+            ManualPage.Write(Standard.Document, root, name is null ? null : found
+                ?? throw new UsageException($"there is no verb {name}; xstate man --list has them"));
             return ExitCode.Fine;
         });
         return command;

@@ -23,17 +23,43 @@ internal static class PoolCommand
             Arity = ArgumentArity.OneOrMore,
             Description = $"Host records, CPUID dumps or 'local', with @linux-X.Y behind each to name the kernel. {FileTree.Rules}",
         };
-        Option<string[]> captures = new("--captures") { Description = "States of the VMs of the fleet: files, directories, patterns.", AllowMultipleArgumentsPerToken = true };
-        Option<string?> list = new("--captures-from") { Description = "Also take the captures of a list: a name a line, or each ended by a zero byte; - is standard input." };
-        Option<string[]> vms = new("--vms") { Description = "Records of VMs as JSON Lines (docs/pool.md), in place of captures; - is standard input.", AllowMultipleArgumentsPerToken = true };
-        Option<string?> upgrade = new("--upgrade-to") { Description = "Look for an order in which all hosts can get this kernel, one class at a time, without stranding a VM." };
+        Option<string[]> captures = new("--captures")
+        {
+            Description = "States of the VMs of the fleet: files, directories, patterns.",
+            AllowMultipleArgumentsPerToken = true
+        };
+        Option<string?> list =
+            new("--captures-from")
+            {
+                Description = "Also take the captures of a list: a name a line, or each ended by a zero byte; - is "
+                + "standard input."
+            };
+        Option<string[]> vms =
+            new("--vms")
+            {
+                Description = "Records of VMs as JSON Lines (docs/pool.md), in place of captures; - is standard input.",
+                AllowMultipleArgumentsPerToken = true
+            };
+        Option<string?> upgrade =
+            new("--upgrade-to")
+            {
+                Description = "Look for an order in which all hosts can get this kernel, one class at a time, without "
+                + "stranding a VM."
+            };
         Option<bool> csv = new("--csv") { Description = "Print the matrix as CSV." };
-        Option<string?> emit = new("--emit") { Description = $"Write for each class of hosts what gives guests the CPUID that all can have, or labels them: {string.Join(", ", PoolFiles.Kinds)}." };
+        Option<string?> emit =
+            new("--emit")
+            {
+                Description = "Write for each class of hosts what gives guests the CPUID that all can have, or labels them: "
+                + $"{string.Join(", ", PoolFiles.Kinds)}."
+            };
         Option<string?> output = OutputOption.Create("The directory for --emit.");
         Option<bool> force = new("--force") { Description = "Replace existing regular files." };
         RestoreOptions restore = new();
         CommonOptions options = new();
-        Command command = new("pool", "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list, vms, upgrade, csv, emit, output, force };
+        Command command = new("pool",
+            "Say who can go where in a fleet, what all of its hosts can give guests, and what each host costs.") { hosts, captures, list,
+            vms, upgrade, csv, emit, output, force };
         restore.AddTo(command);
         options.AddTo(command);
         command.SetAction(parsed =>
@@ -64,7 +90,9 @@ internal static class PoolCommand
             List<UnreadInput> unread = AddCaptures(builder, files, parsed.GetValue(options.Format), given);
             unread.AddRange((parsed.GetValue(vms) ?? []).SelectMany(file => AddRecords(builder, file)));
             Pool pool = builder.Build();
-            PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null ? null : pool.PlanUpgrade(kernel)) { UnreadHosts = targets.Unread, UnreadCaptures = unread };
+            PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null
+                ? null : pool.PlanUpgrade(kernel))
+            { UnreadHosts = targets.Unread, UnreadCaptures = unread };
             if (parsed.GetValue(emit) is { } kind)
             {
                 PoolFiles.Write(pool, kind, parsed.GetValue(output)!, parsed.GetValue(force));
@@ -86,7 +114,8 @@ internal static class PoolCommand
             try
             {
                 Artifact artifact = ArtifactInput.Open(files[i], format);
-                Capture capture = artifact.Capture ?? throw new UsageException($"{files[i]} is {artifact.Format}, which holds no extended state");
+                Capture capture = artifact.Capture
+                    ?? throw new UsageException($"{files[i]} is {artifact.Format}, which holds no extended state");
                 builder.Add(files[i], given.ApplyTo(capture));
             }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.

@@ -14,14 +14,21 @@ internal static class RulesCommand
 {
     public static Command Create()
     {
-        Argument<string?> id = new("ID") { Description = "A rule (XS0102), a kernel behaviour (KVM-SET-STRICT-CPUID), or words of an error (EINVAL, \"Bad FPU state\").", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> id =
+            new("ID")
+            {
+                Description = "A rule (XS0102), a kernel behaviour (KVM-SET-STRICT-CPUID), or words of an error (EINVAL, \"Bad "
+                + "FPU state\").",
+                Arity = ArgumentArity.ZeroOrOne
+            };
         Option<bool> json = new("--json") { Description = "Print the stable JSON answer instead of text." };
         Option<string?> kernel = new("--kernel")
         {
             Description = "Say how a kernel's name is read and which behaviours it has: linux-6.12, what uname -r prints, the text of "
                 + "/proc/version, or @FILE with one of them.",
         };
-        Command command = new("rules", "List the rules that findings point at, explain one, or find those behind an error.") { id, kernel, json };
+        Command command = new("rules", "List the rules that findings point at, explain one, or find those behind an error.") { id, kernel,
+            json };
         command.SetAction(parsed => parsed.GetValue(kernel) is { } name
             ? RunKernel(KernelArgument.ParseOption(name), parsed.GetValue(id), parsed.GetValue(json))
             : Run(parsed.GetValue(id), parsed.GetValue(json)));
@@ -51,11 +58,14 @@ internal static class RulesCommand
     private static int Run(string? id, bool json)
     {
         IReadOnlyList<Rule> rules = id is null ? [.. Rules.All, .. LintRules.Own] : Find(id) is { } rule ? [rule] : [];
-        IReadOnlyList<KernelDifference> differences = id is null ? KernelDifference.All : KernelDifference.Find(id) is { } info ? [info] : [];
+        IReadOnlyList<KernelDifference> differences = id is null ? KernelDifference.All : KernelDifference.Find(id) is { } info
+            ? [info] : [];
         ImmutableArray<Symptom> symptoms = id is not null && rules.Count + differences.Count == 0 ? Symptoms.Search(id) : [];
         if (id is not null && rules.Count + differences.Count + symptoms.Length == 0)
         {
-            throw new UsageException($"there is no rule, behaviour or known message {Quotation.Cut(id)}; xstate rules lists the rules, and a word or two of a message finds those behind it, as in: xstate rules EINVAL");
+            throw new UsageException(
+                $"there is no rule, behaviour or known message {Quotation.Cut(id)}; xstate rules lists the rules, and a word or two of a "
+                + "message finds those behind it, as in: xstate rules EINVAL");
         }
 
         if (json)

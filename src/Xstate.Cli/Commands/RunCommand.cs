@@ -16,20 +16,37 @@ internal static class RunCommand
     public static Command Create()
     {
         Argument<string> file = new("FILE") { Description = "Scenarios as JSON Lines or one JSON object, or - for standard input." };
-        Option<string> backend = new("--backend") { Description = "model, or kvm for this machine's kernel: its KVM, ptrace and signals.", Required = true };
+        Option<string> backend = new("--backend")
+        {
+            Description = "model, or kvm for this machine's kernel: its KVM, ptrace and signals.",
+            Required = true
+        };
         backend.AcceptOnlyFromAmong("model", "kvm");
-        Option<string?> host = new("--host") { Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, @vmm-after, @vmm-corrected behind it." };
-        Option<string?> supported = new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
+        Option<string?> host =
+            new("--host")
+            {
+                Description = "For the model: a host record, a CPUID dump or 'local', with @linux-X.Y or @vmm-before, "
+                + "@vmm-after, @vmm-corrected behind it."
+            };
+        Option<string?> supported =
+            new("--supported") { Description = "For the model: what KVM_GET_SUPPORTED_CPUID answers (any CPUID artifact)." };
         Option<string?> kernel = KernelArgument.CreateOption();
         Option<bool> json = new("--json") { Description = "Print one JSON answer for all scenarios instead of a line of JSON for each." };
-        Option<bool> text = new("--text") { Description = "Print a readable line for each step; an image as what differs from the one before it." };
+        Option<bool> text = new(
+            "--text")
+        { Description = "Print a readable line for each step; an image as what differs from the one before it." };
         Option<int> factor = new("--budget")
         {
             Description = "How many times the usual budget the scenarios of FILE have together (instructions of guest code on the model, "
                 + "memory that is dumped, time on a processor).",
             DefaultValueFactory = _ => 1,
         };
-        Option<bool> here = new(ScenarioProcess.Option) { Description = "Perform all scenarios in this process, also those that ask for a permission.", Hidden = true };
+        Option<bool> here = new(
+            ScenarioProcess.Option)
+        {
+            Description = "Perform all scenarios in this process, also those that ask for a permission.",
+            Hidden = true
+        };
         Command command = new("run", "Run scenarios on the model or on this machine's kernel.")
         {
             file, backend, host, supported, kernel, json, text, factor, here,

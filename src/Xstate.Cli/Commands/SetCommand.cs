@@ -13,17 +13,29 @@ using Xstate.Transforms;
 
 namespace Xstate.Cli.Commands;
 
-/// <summary><c>xstate set FILE|--pid N REGISTER=VALUE…</c>: gives registers values, in the file's own format or in a thread of a running process.</summary>
+/// <summary>
+/// <c>xstate set FILE|--pid N REGISTER=VALUE…</c>: gives registers values, in the file's own format or in a thread of a running process.
+/// </summary>
 internal static class SetCommand
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "A state, - for standard input, or --pid N for a thread of a running process." };
-        Argument<string[]> registers = new("REGISTER=VALUE") { Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff, ssp=0x…; st0=3.14, mxcsr=+ftz,-dm,rc:down, pkru=key1:ro, zmm5.f32=1,2,…, zmm5.f32[3]=1.5, zmm5.f32[*]=0; show lists the names.", Arity = ArgumentArity.OneOrMore };
+        Argument<string> file =
+            new("FILE") { Description = "A state, - for standard input, or --pid N for a thread of a running process." };
+        Argument<string[]> registers =
+            new("REGISTER=VALUE")
+            {
+                Description = "pkru=0x4, mxcsr=0x1f80, zmm3=<128 digits>, k1=0xff, ssp=0x…; st0=3.14, "
+                + "mxcsr=+ftz,-dm,rc:down, pkru=key1:ro, zmm5.f32=1,2,…, zmm5.f32[3]=1.5, zmm5.f32[*]=0; show lists the "
+                + "names.",
+                Arity = ArgumentArity.OneOrMore
+            };
         Option<int?> vcpu = new("--vcpu", "--tid") { Description = "The virtual CPU or thread; needed when there are several." };
         Option<string?> output = OutputOption.Create("Where to write the changed state, in the format of FILE.");
         Option<bool> inPlace = new("--in-place") { Description = "Change FILE itself: only the bytes of the registers change." };
-        Option<bool> force = new("--force") { Description = "Replace an existing regular file, or give a running thread a PKRU that closes key 0." };
+        Option<bool> force = new(
+            "--force")
+        { Description = "Replace an existing regular file, or give a running thread a PKRU that closes key 0." };
         CommonOptions options = new();
         Command command = new("set", "Give registers of a state values.") { file, registers, vcpu, output, inPlace, force };
         options.AddTo(command);
@@ -34,7 +46,8 @@ internal static class SetCommand
             if (LiveArgument.Find(path) is { } process)
             {
                 return destination is null && !parsed.GetValue(inPlace)
-                    ? SetLive(process, Parse(parsed.GetValue(registers)!), parsed.GetValue(vcpu), parsed.GetValue(force), parsed.GetValue(options.Json))
+                    ? SetLive(process, Parse(parsed.GetValue(registers)!), parsed.GetValue(vcpu), parsed.GetValue(force),
+                        parsed.GetValue(options.Json))
                     : throw new UsageException("a running process is changed itself: -o and --in-place are for files");
             }
 
@@ -50,7 +63,8 @@ internal static class SetCommand
 
             ImmutableArray<RegisterEdit> edits = Parse(parsed.GetValue(registers)!);
             using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
-            Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options, out ImmutableArray<Finding> findings);
+            Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options,
+                out ImmutableArray<Finding> findings);
             Write(opened, changed.Value, path, destination, parsed.GetValue(force));
             ImmutableArray<Finding> told = [.. findings, .. DefaultKey.Check(opened.Capture with { States = [changed.Value] })];
             SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, told) { Kind = opened.Capture.Kind };
@@ -78,7 +92,9 @@ internal static class SetCommand
         // The attach alone interrupts a sleep: the thread would be dead before the warning is read.
         if (!force && edits.LastOrDefault(edit => edit.Register == "pkru") is { ClosesKey0: true } pkru)
         {
-            throw new UsageException($"PKRU {pkru.Text} closes key 0, which nearly all memory of a process has: the thread would take SIGSEGV at once; --force writes it nevertheless");
+            throw new UsageException(
+                $"PKRU {pkru.Text} closes key 0, which nearly all memory of a process has: the thread would take SIGSEGV at once; "
+                + "--force writes it nevertheless");
         }
 
         WriteOutcome outcome = Write(process, edits, thread);
@@ -122,15 +138,21 @@ internal static class SetCommand
     }
 
     private static Transformed<CapturedState> Apply(
-        OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options, out ImmutableArray<Finding> findings)
+        OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options,
+        out ImmutableArray<Finding> findings)
     {
-        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(GivenContext.Read(parsed, options).ApplyTo(opened.Capture));
+        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(GivenContext.Read(parsed, options)
+            .ApplyTo(opened.Capture));
         CapturedState state = (id, complete.States) switch
         {
             (null, [var only]) => only,
-            (null, var states) => throw new UsageException($"there are {states.Length} states; choose one with --vcpu or --tid: {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
+            (null, var states) =>
+                throw new UsageException(
+                $"there are {states.Length} states; choose one with --vcpu or --tid: "
+                + $"{string.Join(", ", states.Take(16).Select(s => s.Id))}"),
             ({ } wanted, var states) => states.FirstOrDefault(s => s.Id == wanted)
-                ?? throw new UsageException($"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
+                ?? throw new UsageException(
+                $"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
         };
         if (complete.Kind != CaptureKind.Process && edits.FirstOrDefault(edit => edit.Components.IsEmpty) is { } outside)
         {
@@ -171,7 +193,8 @@ internal static class SetCommand
 
         if (output is not null)
         {
-            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force, OutputMode.Like(path));
+            AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force,
+                OutputMode.Like(path));
         }
         else if (opened.Compression is { } compression)
         {

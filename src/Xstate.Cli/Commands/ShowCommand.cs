@@ -14,7 +14,8 @@ internal static class ShowCommand
 {
     private const string Files =
         "Artifacts, - for standard input, or --pid N for all threads of a running process. "
-        + "Reading a process stops each thread for a moment: a system call that it waits in, such as epoll_wait, may return EINTR (signal(7)).";
+        + "Reading a process stops each thread for a moment: a system call that it waits in, such as epoll_wait, may return EINTR "
+        + "(signal(7)).";
 
     public static Command Create()
     {
@@ -36,7 +37,11 @@ internal static class ShowCommand
             ShowOptions shown = selection.Read(parsed);
             GivenContext given = GivenContext.Read(parsed, options);
             string? format = parsed.GetValue(options.Format);
-            return new Batch("show", files, batch.Form(parsed)) { Columns = [("FORMAT", 14), ("CONTENTS", 40), ("FINDINGS", 0)], VerdictColumn = 1 }
+            return new Batch("show", files, batch.Form(parsed))
+            {
+                Columns = [("FORMAT", 14), ("CONTENTS", 40), ("FINDINGS", 0)],
+                VerdictColumn = 1
+            }
                 .Run(file => Answer(file, ArtifactInput.Open(file, format), shown, given));
         });
         return command;

@@ -4,14 +4,15 @@ using Xstate.Guests;
 namespace Xstate.Cli.GuestCode;
 
 /// <summary>
-/// Intel syntax to machine code. Which instructions exist, with which operands, is Iced's table of opcodes: of all forms of a mnemonic whose operand kinds take what is written the one with the
-/// shortest encoding is used, as assemblers do.
+/// Intel syntax to machine code. Which instructions exist, with which operands, is Iced's table of opcodes: of all forms of a mnemonic
+/// whose operand kinds take what is written the one with the shortest encoding is used, as assemblers do.
 /// </summary>
 internal sealed class IcedAssembler : IGuestAssembler
 {
     // Forms that only one old processor knew are behind options of the decoder.
     private static readonly Lazy<ILookup<string, Code>> ByMnemonic = new(() =>
-        Enum.GetValues<Code>().Where(code => code.ToOpCode() is { IsInstruction: true, DecoderOption: DecoderOptions.None }).ToLookup(code => code.Mnemonic().ToString().ToLowerInvariant(), StringComparer.Ordinal));
+        Enum.GetValues<Code>().Where(code => code.ToOpCode() is { IsInstruction: true, DecoderOption: DecoderOptions.None })
+        .ToLookup(code => code.Mnemonic().ToString().ToLowerInvariant(), StringComparer.Ordinal));
 
     // The manual's other names of the conditions.
     private static readonly Dictionary<string, string> Conditions = new(StringComparer.Ordinal)
@@ -60,7 +61,8 @@ internal sealed class IcedAssembler : IGuestAssembler
         foreach (string statement in IntelSyntax.Statements(source))
         {
             string rest = statement;
-            for (int colon = rest.IndexOf(':', StringComparison.Ordinal); colon > 0 && IntelSyntax.IsLabel(rest[..colon].Trim()); colon = rest.IndexOf(':', StringComparison.Ordinal))
+            for (int colon = rest.IndexOf(':', StringComparison.Ordinal); colon > 0
+                && IntelSyntax.IsLabel(rest[..colon].Trim()); colon = rest.IndexOf(':', StringComparison.Ordinal))
             {
                 string label = rest[..colon].Trim();
                 if (!labels.TryAdd(label, (ulong)written.Count + 1))
@@ -130,17 +132,20 @@ internal sealed class IcedAssembler : IGuestAssembler
         bool unsized = written.Operands.OfType<WrittenOperand.InMemory>().Any(memory => memory.Size == 0);
         if (unsized && memorySizes.Count > 1)
         {
-            throw new GuestCodeException(written.Text, $"the size of the memory is not clear: it could have {string.Join(", ", memorySizes.Order())} bytes");
+            throw new GuestCodeException(written.Text,
+                $"the size of the memory is not clear: it could have {string.Join(", ", memorySizes.Order())} bytes");
         }
 
-        return best ?? throw new GuestCodeException(written.Text, problem ?? $"{written.Mnemonic} has no form with these operands in {bitness}-bit code");
+        return best ?? throw new GuestCodeException(written.Text, problem
+            ?? $"{written.Mnemonic} has no form with these operands in {bitness}-bit code");
     }
 
     private static string Canonical(string mnemonic)
     {
         foreach (string family in (ReadOnlySpan<string>)["j", "set", "cmov"])
         {
-            if (mnemonic.StartsWith(family, StringComparison.Ordinal) && Conditions.TryGetValue(mnemonic[family.Length..], out string? condition))
+            if (mnemonic.StartsWith(family, StringComparison.Ordinal)
+                && Conditions.TryGetValue(mnemonic[family.Length..], out string? condition))
             {
                 return family + condition;
             }

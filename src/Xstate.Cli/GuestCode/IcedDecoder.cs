@@ -7,7 +7,8 @@ namespace Xstate.Cli.GuestCode;
 /// <summary>Machine code to the library's instructions, with Iced.</summary>
 internal sealed class IcedDecoder : IGuestDecoder
 {
-    private static readonly ImmutableArray<string> Mnemonics = [.. Enum.GetValues<Mnemonic>().Select(mnemonic => mnemonic.ToString().ToLowerInvariant())];
+    private static readonly ImmutableArray<string> Mnemonics = [.. Enum.GetValues<Mnemonic>()
+        .Select(mnemonic => mnemonic.ToString().ToLowerInvariant())];
 
     public GuestInstruction Decode(ReadOnlyMemory<byte> code, ulong address, GuestMode mode)
     {
@@ -30,7 +31,8 @@ internal sealed class IcedDecoder : IGuestDecoder
             IsRepeated = instruction.HasRepPrefix || instruction.HasRepnePrefix,
             IsVex = instruction.Encoding == EncodingKind.VEX,
             IsEvex = instruction.Encoding == EncodingKind.EVEX,
-            IsMasked = instruction.HasOpMask || instruction.ZeroingMasking || instruction.IsBroadcast || instruction.RoundingControl != RoundingControl.None
+            IsMasked = instruction.HasOpMask || instruction.ZeroingMasking || instruction.IsBroadcast
+                || instruction.RoundingControl != RoundingControl.None
                 || instruction.SuppressAllExceptions,
         };
     }
@@ -60,8 +62,10 @@ internal sealed class IcedDecoder : IGuestDecoder
             case OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64:
                 return new GuestOperand(GuestOperandKind.Target) { Value = instruction.NearBranchTarget };
             case OpKind.Memory:
-                return Memory(instruction, instruction.MemoryBase, instruction.MemoryIndex, instruction.MemoryIndexScale, instruction.MemoryDisplacement64);
-            case OpKind.MemorySegSI or OpKind.MemorySegESI or OpKind.MemorySegRSI or OpKind.MemorySegDI or OpKind.MemorySegEDI or OpKind.MemorySegRDI
+                return Memory(instruction, instruction.MemoryBase, instruction.MemoryIndex, instruction.MemoryIndexScale,
+                    instruction.MemoryDisplacement64);
+            case OpKind.MemorySegSI or OpKind.MemorySegESI or OpKind.MemorySegRSI or OpKind.MemorySegDI or OpKind.MemorySegEDI
+                or OpKind.MemorySegRDI
                 or OpKind.MemoryESDI or OpKind.MemoryESEDI or OpKind.MemoryESRDI:
                 return Memory(instruction, Implied(kind), Register.None, 1, 0);
             case OpKind.FarBranch16 or OpKind.FarBranch32:
@@ -134,7 +138,8 @@ internal sealed class IcedDecoder : IGuestDecoder
         return new GuestRegister(kind, NumberOf(register), register.GetSize());
     }
 
-    // The number in encodings (SDM Vol. 2A, table 3-1). Iced counts the byte registers through AH to BH, and AH is the second byte of register 0.
+    // The number in encodings (SDM Vol. 2A, table 3-1). Iced counts the byte registers through AH to BH, and AH is the second byte of
+    // register 0.
     private static int NumberOf(Register register) => register switch
     {
         >= Register.AL and <= Register.BL => register - Register.AL,

@@ -10,7 +10,8 @@ internal static class InstructionForm
     private const int WideFarPointer = 10;
 
     /// <summary>Makes the instruction, if each operand kind of the form takes the operand in its place.</summary>
-    public static bool TryFill(Code code, WrittenInstruction written, int bitness, Dictionary<string, ulong> labels, out Instruction instruction)
+    public static bool TryFill(Code code, WrittenInstruction written, int bitness, Dictionary<string, ulong> labels,
+        out Instruction instruction)
     {
         OpCodeInfo form = code.ToOpCode();
         instruction = default;
@@ -34,7 +35,8 @@ internal static class InstructionForm
             {
                 WrittenOperand.InRegister register => TryRegister(kind, register.Register, i, ref instruction),
                 WrittenOperand.Constant constant => TryConstant(kind, constant.Value, i, ref instruction),
-                WrittenOperand.Label label => labels.TryGetValue(label.Name, out ulong target) && TryTarget(kind, target, bitness, i, ref instruction),
+                WrittenOperand.Label label => labels.TryGetValue(label.Name, out ulong target)
+                    && TryTarget(kind, target, bitness, i, ref instruction),
                 WrittenOperand.InMemory memory => TryMemory(form, kind, memory, bitness, i, ref instruction),
                 _ => false,
             };
@@ -167,7 +169,8 @@ internal static class InstructionForm
 
     private static bool TryImplied(string kind, int bitness, int operand, ref Instruction instruction)
     {
-        if (Enum.TryParse(kind, ignoreCase: true, out Register register) && register is Register.AL or Register.AX or Register.EAX or Register.RAX or Register.DX)
+        if (Enum.TryParse(kind, ignoreCase: true, out Register register) && register is Register.AL or Register.AX or Register.EAX
+            or Register.RAX or Register.DX)
         {
             return TryRegister(kind, register, operand, ref instruction);
         }
@@ -205,7 +208,8 @@ internal static class InstructionForm
         return memory is not null;
     }
 
-    private static bool TryMemory(OpCodeInfo form, string kind, WrittenOperand.InMemory memory, int bitness, int operand, ref Instruction instruction)
+    private static bool TryMemory(OpCodeInfo form, string kind, WrittenOperand.InMemory memory, int bitness, int operand,
+        ref Instruction instruction)
     {
         if (memory is { Index: Register.None, Displacement: 0 } && TryImpliedMemory(kind, memory.Base, operand, ref instruction))
         {
@@ -223,7 +227,8 @@ internal static class InstructionForm
             return false;
         }
 
-        (Register based, Register index) = memory.Index is Register.RSP or Register.ESP && memory.Scale == 1 ? (memory.Index, memory.Base) : (memory.Base, memory.Index);
+        (Register based, Register index) = memory.Index is Register.RSP or Register.ESP && memory.Scale == 1
+            ? (memory.Index, memory.Base) : (memory.Base, memory.Index);
         instruction.SetOpKind(operand, OpKind.Memory);
         instruction.MemoryBase = based;
         instruction.MemoryIndex = index;

@@ -17,7 +17,8 @@ internal abstract record WrittenOperand
     internal sealed record Label(string Name) : WrittenOperand;
 
     /// <summary>Memory: <c>dword ptr [rbx+rcx*4+8]</c>. The size is 0 when none is written.</summary>
-    internal sealed record InMemory(int Size, Register Segment, Register Base, Register Index, int Scale, long Displacement) : WrittenOperand;
+    internal sealed record InMemory(int Size, Register Segment, Register Base, Register Index, int Scale, long Displacement)
+        : WrittenOperand;
 }
 
 /// <summary>An instruction as it is written.</summary>
@@ -25,7 +26,8 @@ internal abstract record WrittenOperand
 /// <param name="Prefixes">LOCK, REP and the like.</param>
 /// <param name="Mnemonic">Lower case.</param>
 /// <param name="Operands">In Intel's order.</param>
-internal sealed record WrittenInstruction(string Text, IReadOnlyList<string> Prefixes, string Mnemonic, IReadOnlyList<WrittenOperand> Operands);
+internal sealed record WrittenInstruction(string Text, IReadOnlyList<string> Prefixes, string Mnemonic,
+    IReadOnlyList<WrittenOperand> Operands);
 
 /// <summary>Reads Intel syntax: one instruction from text, without knowing which instructions exist.</summary>
 internal static class IntelSyntax
@@ -56,11 +58,13 @@ internal static class IntelSyntax
 
     /// <summary>Lines and statements of a source, without comments.</summary>
     public static IEnumerable<string> Statements(string source) =>
-        source.Split('\n').SelectMany(line => line.Split('#')[0].Split(';')).Select(statement => statement.Trim()).Where(statement => statement.Length > 0);
+        source.Split('\n').SelectMany(line => line.Split('#')[0].Split(';')).Select(statement => statement.Trim())
+        .Where(statement => statement.Length > 0);
 
     /// <summary>Whether a word can be a label: letters, digits, <c>_</c> and <c>.</c>, no digit first, no register.</summary>
     public static bool IsLabel(string word) =>
-        word.Length > 0 && !char.IsDigit(word[0]) && word.All(c => char.IsLetterOrDigit(c) || c is '_' or '.') && !Registers.ContainsKey(word);
+        word.Length > 0 && !char.IsDigit(word[0]) && word.All(c => char.IsLetterOrDigit(c) || c is '_' or '.')
+        && !Registers.ContainsKey(word);
 
     /// <summary>One instruction.</summary>
     /// <exception cref="GuestCodeException">It cannot be read.</exception>
@@ -150,7 +154,8 @@ internal static class IntelSyntax
             {
                 displacement += minus ? -(long)number : (long)number;
             }
-            else if (!minus && factors.Length == 2 && Registers.TryGetValue(factors[0], out Register scaled) && TryNumber(factors[1], out ulong by) && by is 1 or 2 or 4 or 8 && index == Register.None)
+            else if (!minus && factors.Length == 2 && Registers.TryGetValue(factors[0], out Register scaled)
+                && TryNumber(factors[1], out ulong by) && by is 1 or 2 or 4 or 8 && index == Register.None)
             {
                 (index, scale) = (scaled, (int)by);
             }

@@ -3,7 +3,10 @@ using System.CommandLine.Completions;
 
 namespace Xstate.Cli.Help;
 
-/// <summary>Completion scripts from the command tree, for the shells that people have. They know verbs, options and fixed values; the rest are files.</summary>
+/// <summary>
+/// Completion scripts from the command tree, for the shells that people have. They know verbs, options and fixed values; the rest are
+/// files.
+/// </summary>
 internal static class Completion
 {
     /// <summary>The shells.</summary>
@@ -77,7 +80,8 @@ internal static class Completion
             output.Write($"        {Quote($"{verb.Name}:{FirstSentence(verb.Description!)}")}\n");
         }
 
-        output.Write("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n    fi\n    case $words[2] in\n");
+        output.Write(
+            "    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n    fi\n    case $words[2] in\n");
         foreach (Command verb in verbs)
         {
             output.Write($"        {verb.Name}) _arguments -S");
@@ -85,7 +89,8 @@ internal static class Completion
             {
                 foreach (string name in ManualPage.NamesOf(option))
                 {
-                    output.Write($" \\\n            {Quote($"*{name}[{Bracketed(FirstSentence(option.Description!))}]{ZshValue(option)}")}");
+                    output.Write(
+                        $" \\\n            {Quote($"*{name}[{Bracketed(FirstSentence(option.Description!))}]{ZshValue(option)}")}");
                 }
             }
 
@@ -94,7 +99,8 @@ internal static class Completion
             output.Write($" \\\n            {Quote(rest)} ;;\n");
         }
 
-        output.Write($"    esac\n}}\nif [ \"$funcstack[1]\" = _{App.Name} ]; then _{App.Name} \"$@\"; else compdef _{App.Name} {App.Name}; fi\n");
+        output.Write(
+            $"    esac\n}}\nif [ \"$funcstack[1]\" = _{App.Name} ]; then _{App.Name} \"$@\"; else compdef _{App.Name} {App.Name}; fi\n");
     }
 
     private static void WriteFish(TextWriter output, Command root, Command[] verbs)
@@ -102,7 +108,8 @@ internal static class Completion
         output.Write($"# fish completion of {App.Name}\n");
         foreach (Command verb in verbs)
         {
-            output.Write($"complete -c {App.Name} -n __fish_use_subcommand -f -a {verb.Name} -d {Quote(FirstSentence(verb.Description!))}\n");
+            output.Write(
+                $"complete -c {App.Name} -n __fish_use_subcommand -f -a {verb.Name} -d {Quote(FirstSentence(verb.Description!))}\n");
         }
 
         foreach (Command verb in verbs)
@@ -111,9 +118,11 @@ internal static class Completion
             foreach (Option option in OptionsOf(root, verb))
             {
                 string names = string.Join(' ', ManualPage.NamesOf(option).Select(name =>
-                    name.StartsWith("--", StringComparison.Ordinal) ? $"-l {name[2..]}" : name == "-?" ? "" : $"-s {name[1..]}").Where(name => name.Length > 0));
+                    name.StartsWith("--", StringComparison.Ordinal) ? $"-l {name[2..]}" : name == "-?" ? "" : $"-s {name[1..]}")
+                    .Where(name => name.Length > 0));
                 string[] values = Values(option);
-                string value = !ValueNames.TakesValue(option) ? "" : values.Length > 0 ? $" -x -a '{string.Join(' ', values)}'" : ValueNames.IsPath(option) ? " -r -F" : " -x";
+                string value = !ValueNames.TakesValue(option) ? "" : values.Length > 0
+                    ? $" -x -a '{string.Join(' ', values)}'" : ValueNames.IsPath(option) ? " -r -F" : " -x";
                 output.Write($"{condition} {names}{value} -d {Quote(FirstSentence(option.Description!))}\n");
             }
 
@@ -122,7 +131,8 @@ internal static class Completion
         }
     }
 
-    private static IEnumerable<Option> OptionsOf(Command root, Command verb) => verb.Options.Concat(root.Options.Where(option => option.Recursive)).Where(option => !option.Hidden);
+    private static IEnumerable<Option> OptionsOf(Command root, Command verb) =>
+        verb.Options.Concat(root.Options.Where(option => option.Recursive)).Where(option => !option.Hidden);
 
     private static string[] Values(Option option) => Texts(option.GetCompletions(CompletionContext.Empty));
 
@@ -130,7 +140,8 @@ internal static class Completion
     private static string[] FirstValues(Command verb) =>
         verb.Arguments.Count == 0 ? [] : Texts(verb.Arguments[0].GetCompletions(CompletionContext.Empty));
 
-    private static string[] Texts(IEnumerable<CompletionItem> items) => [.. items.Select(item => item.InsertText ?? item.Label).Where(text => !text.Contains(' ', StringComparison.Ordinal))];
+    private static string[] Texts(IEnumerable<CompletionItem> items) =>
+        [.. items.Select(item => item.InsertText ?? item.Label).Where(text => !text.Contains(' ', StringComparison.Ordinal))];
 
     private static string ZshValue(Option option)
     {
@@ -145,7 +156,8 @@ internal static class Completion
         return (end < 0 ? text : text[..end]).TrimEnd('.');
     }
 
-    private static string Bracketed(string text) => text.Replace("[", "\\[", StringComparison.Ordinal).Replace("]", "\\]", StringComparison.Ordinal).Replace(":", "\\:", StringComparison.Ordinal);
+    private static string Bracketed(string text) => text.Replace("[", "\\[", StringComparison.Ordinal)
+        .Replace("]", "\\]", StringComparison.Ordinal).Replace(":", "\\:", StringComparison.Ordinal);
 
     private static string Quote(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

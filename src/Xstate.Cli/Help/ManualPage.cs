@@ -27,7 +27,8 @@ internal static class ManualPage
         }
 
         WriteArguments(output, command);
-        WriteOptions(output, command.Options.Where(option => !option.Hidden).Concat(verb is null ? [] : root.Options.Where(option => option.Recursive)));
+        WriteOptions(output, command.Options.Where(option => !option.Hidden)
+            .Concat(verb is null ? [] : root.Options.Where(option => option.Recursive)));
         WriteGuide(output, command.Name);
         output.Write(verb is null ? SeeAlso([.. root.Subcommands.Where(each => !each.Hidden)]) : SeeAlso([root]));
     }
@@ -70,7 +71,8 @@ internal static class ManualPage
         foreach (Option option in options)
         {
             string names = string.Join(", ", NamesOf(option).Select(name => $"\\fB{Escape(name)}\\fR"));
-            output.Write($".TP\n{names}{(option.HelpName is { } value && ValueNames.TakesValue(option) ? $" \\fI{Escape(value)}\\fR" : "")}\n{Escape(option.Description!)}\n");
+            string value = option.HelpName is { } name && ValueNames.TakesValue(option) ? $" \\fI{Escape(name)}\\fR" : "";
+            output.Write($".TP\n{names}{value}\n{Escape(option.Description!)}\n");
         }
     }
 

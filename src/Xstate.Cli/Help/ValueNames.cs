@@ -66,7 +66,8 @@ internal static class ValueNames
     }.ToFrozenDictionary();
 
     /// <summary>Whether options of this name take a file, so that a shell completes file names.</summary>
-    public static bool IsPath(Option option) => option.HelpName is { } name && name.Split('|').Any(part => part is "FILE" or "HOST" or "OUT" or "DIR");
+    public static bool IsPath(Option option) => option.HelpName is { } name && name.Split('|')
+        .Any(part => part is "FILE" or "HOST" or "OUT" or "DIR");
 
     /// <summary>Gives every option below a command that takes a value, and has no word for it yet, the word of the table.</summary>
     public static void AddTo(Command command)

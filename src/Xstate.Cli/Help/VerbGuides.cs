@@ -62,7 +62,8 @@ internal static class VerbGuides
         new("pool",
         [
             new("pool samples/hosts/*.json --kernel linux-6.12", "which guest can go where, and what each host costs"),
-            new($"pool {Skylake}@linux-6.1.40 {Genoa}@linux-6.12 --captures samples/captures/*.json --json", "where each of these VMs can go, for a program"),
+            new($"pool {Skylake}@linux-6.1.40 {Genoa}@linux-6.12 --captures samples/captures/*.json --json",
+                "where each of these VMs can go, for a program"),
         ],
         []),
         new("host",
@@ -79,7 +80,8 @@ internal static class VerbGuides
         [(ExitCode.Findings, "An invariant can be broken.")]),
         new("run",
         [
-            new("run samples/scenarios/case-5-trim.json --backend model --host samples/hosts/intel-haswell.json@linux-6.1.40 --text", "a script of calls on a modelled host"),
+            new("run samples/scenarios/case-5-trim.json --backend model --host samples/hosts/intel-haswell.json@linux-6.1.40 --text",
+                "a script of calls on a modelled host"),
         ], []),
         new("conform",
         [

@@ -43,7 +43,8 @@ internal static class ArtifactInput
         string[] names = [.. Directory.EnumerateFiles(path).Where(FileTree.IsRegular).Select(file => Path.GetFileName(file)!)];
         return format is null && CriuImages.Recognizes(names)
             ? CriuImages.Read(names, name => OpenStream(Path.Combine(path, name)), Options(null))
-            : throw new UsageException($"{path} is a directory; only one with CRIU's images (core-N.img) is read as a whole, and without --format");
+            : throw new UsageException(
+            $"{path} is a directory; only one with CRIU's images (core-N.img) is read as a whole, and without --format");
     }
 
     /// <summary>The bytes of a file, or of standard input.</summary>
@@ -69,6 +70,8 @@ internal static class ArtifactInput
     {
         Artifact artifact = Open(path);
         return artifact.Cpuid?.Cpuid ?? artifact.Host?.Cpuid ?? throw new UsageException(
-            $"{path} is {artifact.Format}, which {(artifact.Models is null ? "holds no CPUID" : "names features and has no CPUID: sizes and offsets of components are not in it")}");
+            $"{path} is {artifact.Format}, which "
+            + (artifact.Models is null ? "holds no CPUID"
+                : "names features and has no CPUID: sizes and offsets of components are not in it"));
     }
 }

@@ -2,19 +2,25 @@ using System.CommandLine;
 
 namespace Xstate.Cli.Input;
 
-/// <summary>FILE as often as wanted, and how the answers for several are printed: the same for every verb that takes files one by one.</summary>
+/// <summary>
+/// FILE as often as wanted, and how the answers for several are printed: the same for every verb that takes files one by one.
+/// </summary>
 internal sealed class BatchOptions
 {
     private readonly Argument<string[]> _files;
 
     private readonly Option<string?> _list = new("--files-from")
     {
-        Description = "Also take the FILEs of a list: a name a line, or each ended by a zero byte (find -print0); - is standard input. Names in it are no patterns.",
+        Description = "Also take the FILEs of a list: a name a line, or each ended by a zero byte (find -print0); - is standard input. "
+            + "Names in it are no patterns.",
     };
 
     private readonly Option<bool> _json;
-    private readonly Option<bool> _lines = new("--jsonl") { Description = "Print one line of JSON a FILE: the answer of --json for that FILE alone, or what is wrong with it." };
-    private readonly Option<bool> _details = new("--details") { Description = "Of several FILEs or HOSTs too, print everything and not one line each." };
+    private readonly Option<bool> _lines = new(
+        "--jsonl")
+    { Description = "Print one line of JSON a FILE: the answer of --json for that FILE alone, or what is wrong with it." };
+    private readonly Option<bool> _details =
+        new("--details") { Description = "Of several FILEs or HOSTs too, print everything and not one line each." };
 
     /// <summary>Options of a verb.</summary>
     /// <param name="what">What FILE is.</param>
@@ -39,7 +45,8 @@ internal sealed class BatchOptions
 
     /// <summary>How answers are printed.</summary>
     public BatchForm Form(ParseResult parsed) =>
-        parsed.GetValue(_lines) ? BatchForm.JsonLines : parsed.GetValue(_json) ? BatchForm.Json : parsed.GetValue(_details) ? BatchForm.Details : BatchForm.Table;
+        parsed.GetValue(_lines) ? BatchForm.JsonLines : parsed.GetValue(_json) ? BatchForm.Json : parsed.GetValue(_details)
+        ? BatchForm.Details : BatchForm.Table;
 
     /// <summary>The files of the command line and of the list; empty for none.</summary>
     public List<string> Files(ParseResult parsed)

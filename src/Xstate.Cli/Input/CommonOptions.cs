@@ -11,9 +11,11 @@ internal sealed class CommonOptions
 
     public Option<string?> Format { get; } = new("--format") { Description = "Read FILE as this format instead of recognising it." };
 
-    public Option<string?> GuestCpuid { get; } = new("--guest-cpuid") { Description = "CPUID that the guest sees (any CPUID artifact or host record)." };
+    public Option<string?> GuestCpuid { get; } =
+        new("--guest-cpuid") { Description = "CPUID that the guest sees (any CPUID artifact or host record)." };
 
-    public Option<string?> CpuTemplate { get; } = new("--cpu-template") { Description = "Firecracker CPU template to apply to the guest's CPUID." };
+    public Option<string?> CpuTemplate { get; } =
+        new("--cpu-template") { Description = "Firecracker CPU template to apply to the guest's CPUID." };
 
     public Option<string?> Layout { get; } = new("--layout") { Description = "CPUID of the processor that wrote the image." };
 
@@ -47,7 +49,8 @@ internal sealed class CommonOptions
 
     /// <summary>Reads a value of PKRU, which has 32 bits.</summary>
     public static uint ParsePkru(string text, string option) =>
-        ParseNumber(text, option) is <= uint.MaxValue and var value ? (uint)value : throw new UsageException($"{option} takes a value of 32 bits, not {text}");
+        ParseNumber(text, option) is <= uint.MaxValue and var value
+        ? (uint)value : throw new UsageException($"{option} takes a value of 32 bits, not {text}");
 
     /// <summary>Reads a mask of components.</summary>
     public static StateComponentSet ParseSet(string text, string option) => new(ParseNumber(text, option));

@@ -5,15 +5,16 @@ using Xstate.Linux;
 namespace Xstate.Cli.Input;
 
 /// <summary>
-/// The files that arguments stand for: each one itself, the regular files below a directory, or the files that fit a pattern which the shell
-/// left as it is. What stands for nothing stays what it is, so that opening it says what is wrong with it.
+/// The files that arguments stand for: each one itself, the regular files below a directory, or the files that fit a pattern which the
+/// shell left as it is. What stands for nothing stays what it is, so that opening it says what is wrong with it.
 /// </summary>
 internal static class FileTree
 {
     /// <summary>What is said in help.</summary>
     public const string Rules =
         "Of a directory all regular files below it are taken, in the order of their names, without names that begin with a dot and without "
-        + "following symbolic links to directories; a directory that criu dump wrote is one FILE. A pattern in quotation marks takes *, ? and **.";
+        + "following symbolic links to directories; a directory that criu dump wrote is one FILE. A pattern in quotation marks takes *, "
+        + "? and **.";
 
     /// <summary>Files at most; beyond that a list was not meant.</summary>
     public const int MaxFiles = 1_000_000;
@@ -167,7 +168,8 @@ internal static class FileTree
             return
             [
                 .. Directory.EnumerateFileSystemEntries(listed).Select(entry => Path.GetFileName(entry)!)
-                    .Where(name => FileSystemName.MatchesSimpleExpression(segment, name, ignoreCase: false) && (segment[0] == '.' || name[0] != '.'))
+                    .Where(name => FileSystemName.MatchesSimpleExpression(segment, name, ignoreCase: false)
+                        && (segment[0] == '.' || name[0] != '.'))
                     .Order(StringComparer.Ordinal).Select(name => Path.Combine(folder, name)),
             ];
         }
@@ -182,5 +184,6 @@ internal static class FileTree
     private static bool IsLink(string path) => new DirectoryInfo(path).LinkTarget is not null;
 
     // A pipe of such a name would be waited for.
-    internal static bool IsRegular(string path) => !OperatingSystem.IsLinux() || FileStatus.Of(path, followLinks: true) is { Kind: FileKind.Regular };
+    internal static bool IsRegular(string path) => !OperatingSystem.IsLinux()
+        || FileStatus.Of(path, followLinks: true) is { Kind: FileKind.Regular };
 }

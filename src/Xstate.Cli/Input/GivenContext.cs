@@ -23,7 +23,8 @@ internal sealed class GivenContext
     /// <summary>Reads it.</summary>
     public static GivenContext Read(ParseResult parsed, CommonOptions options) => new()
     {
-        _cpuid = parsed.GetValue(options.GuestCpuid) is { } guest ? new Fact<CpuidTable>(ArtifactInput.OpenCpuid(guest), FactSource.Given, guest) : null,
+        _cpuid = parsed.GetValue(options.GuestCpuid) is { } guest
+            ? new Fact<CpuidTable>(ArtifactInput.OpenCpuid(guest), FactSource.Given, guest) : null,
         _layout = parsed.GetValue(options.Layout) is { } writer
             ? new Fact<XsaveLayout>(XsaveLayout.FromCpuid(ArtifactInput.OpenCpuid(writer)), FactSource.Given, writer)
             : null,
@@ -54,7 +55,8 @@ internal sealed class GivenContext
     }
 
     /// <summary>CPUID under the template of the command line; as it is without one.</summary>
-    public CpuidTable ApplyTo(CpuidTable cpuid) => _template is null ? cpuid : Apply(_template, new Fact<CpuidTable>(cpuid, FactSource.Artifact, "")).Value;
+    public CpuidTable ApplyTo(CpuidTable cpuid) => _template is null
+        ? cpuid : Apply(_template, new Fact<CpuidTable>(cpuid, FactSource.Artifact, "")).Value;
 
     private static CpuTemplate OpenTemplate(string path)
     {
@@ -76,7 +78,8 @@ internal sealed class GivenContext
     }
 
     private static Fact<StateComponentSet>? GivenSet(ParseResult parsed, Option<string?> option) =>
-        parsed.GetValue(option) is { } text ? new Fact<StateComponentSet>(CommonOptions.ParseSet(text, option.Name), FactSource.Given, option.Name) : null;
+        parsed.GetValue(option) is { } text ? new Fact<StateComponentSet>(CommonOptions.ParseSet(text, option.Name), FactSource.Given,
+            option.Name) : null;
 
     private static StateComponentSet OpenXcr0(string text)
     {

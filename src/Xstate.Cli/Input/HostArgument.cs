@@ -22,7 +22,8 @@ internal static class HostArgument
 
     /// <summary>The modelled host that an argument names.</summary>
     /// <param name="text">The argument.</param>
-    /// <param name="layout">A CPUID artifact with what the argument's own does not tell of leaf 0xD (<c>--host-layout</c>), or null.</param>
+    /// <param name="layout">A CPUID artifact with what the argument's own does not tell of leaf 0xD (<c>--host-layout</c>), or
+    /// null.</param>
     /// <param name="cpuMap">libvirt's CPU map (<c>--cpu-map</c>), in which the base of a CPU model is looked up, or null.</param>
     /// <param name="named">A kernel for a host that names none (<c>--kernel</c>), or null.</param>
     public static LinuxHost Parse(string text, string? layout = null, string? cpuMap = null, string? named = null)
@@ -34,7 +35,8 @@ internal static class HostArgument
         }
 
         (string path, string? kernel) = Split(text);
-        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path, layout);
+        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path,
+            layout);
         if (kernel is not null)
         {
             // Naming a kernel means that kernel, not what was probed under another one.
@@ -56,7 +58,9 @@ internal static class HostArgument
         return path is "local" or "-" ? [text] : FileTree.Expand([path]).Select(file => kernel is null ? file : $"{file}@{kernel}");
     }
 
-    /// <summary>What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.</summary>
+    /// <summary>
+    /// What scenarios run on: a Linux host, or OpenBSD's vmm for <c>@vmm-before</c>, <c>@vmm-after</c> and <c>@vmm-corrected</c>.
+    /// </summary>
     /// <param name="text">The argument.</param>
     /// <param name="supported">A CPUID artifact with what its KVM supports, or null.</param>
     /// <param name="decoder">For guest code.</param>
@@ -66,13 +70,16 @@ internal static class HostArgument
         (string path, string? kernel) = Split(text);
         if (kernel?.StartsWith(VmmPrefix, StringComparison.Ordinal) == true)
         {
-            VmmBehavior behavior = VmmBehavior.Find(kernel) ?? throw new UsageException($"there is no @{kernel}; there are {string.Join(", ", VmmBehavior.All)}");
+            VmmBehavior behavior = VmmBehavior.Find(kernel)
+                ?? throw new UsageException($"there is no @{kernel}; there are {string.Join(", ", VmmBehavior.All)}");
             HostRecord processor = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path, layout: null);
-            return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior), decoder) : throw new UsageException("--supported is for KVM");
+            return supported is null ? new VmmModelBackend(new VmmHost(processor.Cpuid, behavior),
+                decoder) : throw new UsageException("--supported is for KVM");
         }
 
         LinuxHost host = Parse(text, named: named);
-        return new ModelBackend(supported is null ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
+        return new ModelBackend(supported is null
+            ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
     }
 
     private static (string Path, string? Kernel) Split(string text)
@@ -86,7 +93,11 @@ internal static class HostArgument
         // The answers of one processor of this machine, with this machine's kernel.
         if (OperatingSystem.IsLinux() && CpuidDevice.IsPath(path, out int processor))
         {
-            return LocalHost.Record($"cpu{processor}", probe: false) with { Cpuid = CpuidDevice.Read(path).Cpuid, Provenance = new Provenance(FactSource.Measured, path) };
+            return LocalHost.Record($"cpu{processor}", probe: false) with
+            {
+                Cpuid = CpuidDevice.Read(path).Cpuid,
+                Provenance = new Provenance(FactSource.Measured, path)
+            };
         }
 
         Artifact artifact = ArtifactInput.Open(path);
@@ -100,7 +111,9 @@ internal static class HostArgument
     private static HostRecord OfModel(CpuModelList models, string path, string? layout, string? cpuMap)
     {
         CpuModel model = models.Main
-            ?? throw new UsageException($"{path} has {models.Models.Length} CPU models and none that stands for the host; give the description of one, a CPUID dump or a host record");
+            ?? throw new UsageException(
+            $"{path} has {models.Models.Length} CPU models and none that stands for the host; give the description of one, a CPUID dump "
+            + "or a host record");
         if (cpuMap is not null)
         {
             model = CpuMap.TryComplete(model, file => OpenOfMap(cpuMap, file), out CpuModel? complete, out string missing)
@@ -111,13 +124,17 @@ internal static class HostArgument
         if (layout is null)
         {
             throw new UsageException(
-                $"{path} names the features of {Quotation.Cut(model.Name)} and has no CPUID leaf 0xd: where {model.Components.Value.Describe()} lie is not told. "
-                + "Give a CPUID dump or host record of such a processor with --host-layout FILE (--layout FILE if it wrote the state too), or in its place");
+                $"{path} names the features of {Quotation.Cut(model.Name)} and has no CPUID leaf 0xd: where "
+                + $"{model.Components.Value.Describe()} lie is not told. "
+                + "Give a CPUID dump or host record of such a processor with --host-layout FILE (--layout FILE if it wrote the state "
+                + "too), or in its place");
         }
 
         return CpuModelHost.TryCreate(model, ArtifactInput.OpenCpuid(layout), layout, out HostRecord? host, out string obstacle)
             ? host
-            : throw new UsageException($"{path} is no host on the processor of {layout}: {obstacle}{(model.Base is null ? "" : "; --cpu-map DIR looks it up, such as --cpu-map /usr/share/libvirt/cpu_map")}");
+            : throw new UsageException(
+            $"{path} is no host on the processor of {layout}: "
+            + $"{obstacle}{(model.Base is null ? "" : "; --cpu-map DIR looks it up, such as --cpu-map /usr/share/libvirt/cpu_map")}");
     }
 
     // The map's index names its files; it names none that lies elsewhere.
@@ -140,14 +157,22 @@ internal static class HostArgument
 
         string lacking = lacksMask
             ? "announces XSAVE and does not tell leaf 0xd"
-            : $"does not tell where {missing.Describe()} lie: {string.Join(", ", missing.Select(component => $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)}"))} missing or empty";
+            : $"does not tell where {missing.Describe()} lie: "
+                + string.Join(", ", missing.Select(component => $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)}"))
+                + " missing or empty";
         if (layout is null)
         {
-            throw new UsageException($"{path} {lacking}. Take the dump again, or give a CPUID dump of the same processor model with --host-layout FILE (--layout FILE if it wrote the state too)");
+            throw new UsageException(
+                $"{path} {lacking}. Take the dump again, or give a CPUID dump of the same processor model with --host-layout FILE "
+                + "(--layout FILE if it wrote the state too)");
         }
 
         return XsaveLeafCompletion.TryComplete(record.Cpuid, ArtifactInput.OpenCpuid(layout), out CpuidTable? completed, out string account)
-            ? record with { Cpuid = completed, Provenance = new Provenance(FactSource.Inferred, $"{record.Provenance.Detail}; {account} from {layout}") }
+            ? record with
+            {
+                Cpuid = completed,
+                Provenance = new Provenance(FactSource.Inferred, $"{record.Provenance.Detail}; {account} from {layout}")
+            }
             : throw new UsageException($"{path} {lacking}, and {layout} does not help: {account}");
     }
 }

@@ -22,7 +22,8 @@ internal static class LiveArgument
             }
             else
             {
-                rewritten.Add(args[i].StartsWith($"{Option}=", StringComparison.Ordinal) ? Prefix + args[i][(Option.Length + 1)..] : args[i]);
+                rewritten.Add(args[i].StartsWith($"{Option}=", StringComparison.Ordinal)
+                    ? Prefix + args[i][(Option.Length + 1)..] : args[i]);
             }
         }
 
@@ -39,8 +40,10 @@ internal static class LiveArgument
         }
 
         return !OperatingSystem.IsLinux() ? throw new UsageException("a running process is read with Linux's ptrace")
-            : int.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0 ? new LiveProcess(id)
-            : throw new UsageException($"{Option} takes a process id, {(path.Length == Prefix.Length ? $"such as {Option} 1234" : $"not '{path[Prefix.Length..]}'")}");
+            : int.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id > 0
+            ? new LiveProcess(id)
+            : throw new UsageException(
+            $"{Option} takes a process id, {(path.Length == Prefix.Length ? $"such as {Option} 1234" : $"not '{path[Prefix.Length..]}'")}");
     }
 
     /// <summary>Reads a process as an artifact; null when the argument names a file.</summary>

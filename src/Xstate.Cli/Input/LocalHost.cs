@@ -31,7 +31,11 @@ internal static class LocalHost
         }
 
         return CpuidDevice.IsPath(device, out _)
-            ? host with { Cpuid = CpuidDevice.Read(device).Cpuid, Provenance = new Provenance(FactSource.Measured, $"{host.Provenance.Detail}; CPUID of {device}") }
+            ? host with
+            {
+                Cpuid = CpuidDevice.Read(device).Cpuid,
+                Provenance = new Provenance(FactSource.Measured, $"{host.Provenance.Detail}; CPUID of {device}")
+            }
             : throw new UsageException($"--cpuid takes /dev/cpu/N/cpuid, not {device}");
     }
 
@@ -40,21 +44,26 @@ internal static class LocalHost
     {
         HostRecord record = Record("local", probe: kernel is null);
         return kernel is not null ? HostArgument.Parse($"local@{kernel}")
-            : new LinuxHost(record, KernelBehavior.Of(record) ?? throw new UsageException("this kernel does not tell its release; name one with --as linux-X.Y"));
+            : new LinuxHost(record, KernelBehavior.Of(record)
+                ?? throw new UsageException("this kernel does not tell its release; name one with --as linux-X.Y"));
     }
 
     /// <summary>What sequences of KVM's calls are built around here; null without a usable KVM.</summary>
-    public static KvmSequenceFacts? SequenceFacts(LinuxHost host) => host.Record.SupportedCpuid is not { } supported ? null : new KvmSequenceFacts
-    {
-        Supported = supported.Entries,
-        Components = supported.UserComponents,
-        MxcsrMask = host.MxcsrMask,
-        ImageLength = Math.Max(KvmModelMachine.XsaveLength, host.Record.Xsave2Size ?? 0),
+    public static KvmSequenceFacts? SequenceFacts(LinuxHost host) => host.Record.SupportedCpuid is not { } supported
+        ? null : new KvmSequenceFacts
+        {
+            Supported = supported.Entries,
+            Components = supported.UserComponents,
+            MxcsrMask = host.MxcsrMask,
+            ImageLength = Math.Max(KvmModelMachine.XsaveLength, host.Record.Xsave2Size ?? 0),
 
-        // Where XSAVES or XSAVEOPT leaves out what was not modified since the XRSTOR, bytes that no register holds may stay or go. QEMU's translator always writes everything.
-        MovesThroughProcessor = host.Record.Flavour != KvmFlavour.Pvm && NativeProcessor.Enumerated.Has(ProcessorQuirks.XinuseAlwaysOne),
+            // Where XSAVES or XSAVEOPT leaves out what was not modified since the XRSTOR, bytes that no register holds may
+            // stay or go. QEMU's translator always writes everything.
+            MovesThroughProcessor = host.Record.Flavour != KvmFlavour.Pvm
+                && NativeProcessor.Enumerated.Has(ProcessorQuirks.XinuseAlwaysOne),
 
-        // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled there.
-        ComparedLeaf = host.Record.Flavour == KvmFlavour.Pvm ? CpuidTable.XsaveLeaf : null,
-    };
+            // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled
+            // there.
+            ComparedLeaf = host.Record.Flavour == KvmFlavour.Pvm ? CpuidTable.XsaveLeaf : null,
+        };
 }

@@ -28,7 +28,8 @@ internal sealed class OpenedArtifact : IDisposable
     public Stream Content { get; }
 
     /// <summary>Where the content has stored bytes; null when nothing tells.</summary>
-    public StoredRanges? Stored => OperatingSystem.IsLinux() && Content is FileStream file ? SparseFile.StoredRangesOf(file.SafeFileHandle) : null;
+    public StoredRanges? Stored => OperatingSystem.IsLinux() && Content is FileStream file
+        ? SparseFile.StoredRangesOf(file.SafeFileHandle) : null;
 
     /// <summary>How the file itself is compressed. What is written back is not.</summary>
     public Compression? Compression { get; }
@@ -85,7 +86,9 @@ internal sealed class OpenedArtifact : IDisposable
 
         if (ReferenceEquals(Content, Stream.Null))
         {
-            throw new UsageException($"{_path} is a running process, which is no file to write back; check rehearses it, set changes it, convert writes its registers");
+            throw new UsageException(
+                $"{_path} is a running process, which is no file to write back; check rehearses it, set changes it, convert writes its "
+                + "registers");
         }
     }
 

@@ -44,7 +44,8 @@ internal sealed class ProgramOutput : ForwardStream
         }
         catch (Win32Exception error)
         {
-            throw new IOException($"the file is compressed with {program}, and {path} cannot be started ({error.Message}); {Advice}", error);
+            throw new IOException($"the file is compressed with {program}, and {path} cannot be started ({error.Message}); {Advice}",
+                error);
         }
     }
 

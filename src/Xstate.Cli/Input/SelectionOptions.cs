@@ -12,12 +12,14 @@ internal sealed class SelectionOptions
 
     private readonly Option<string?> _registers = new("--register", "-r")
     {
-        Description = "Show these registers only, one a line: names, ranges, components, families, MSRs (zmm5,pkru,zmm8-zmm11,opmask,st,ia32_efer).",
+        Description = "Show these registers only, one a line: names, ranges, components, families, MSRs "
+            + "(zmm5,pkru,zmm8-zmm11,opmask,st,ia32_efer).",
     };
 
     private readonly Option<string?> _view = new("--as")
     {
-        Description = $"Show registers as elements, the lowest first: {string.Join(", ", ElementView.All.Select(view => view.Name))} (i signed, u unsigned, x hexadecimal).",
+        Description = $"Show registers as elements, the lowest first: {string.Join(", ", ElementView.All.Select(view => view.Name))} (i "
+            + "signed, u unsigned, x hexadecimal).",
     };
 
     /// <summary>Adds the options to a verb.</summary>
@@ -40,7 +42,9 @@ internal sealed class SelectionOptions
                 All = parsed.GetValue(_all),
                 State = parsed.GetValue(_state),
                 Registers = parsed.GetValue(_registers) is { } names ? RegisterSelection.Parse(names) : null,
-                View = parsed.GetValue(_view) is { } view ? ElementView.Find(view) ?? throw new UsageException($"there is no view '{view}'; there are {string.Join(", ", ElementView.All.Select(known => known.Name))}") : null,
+                View = parsed.GetValue(_view) is { } view ? ElementView.Find(view)
+                    ?? throw new UsageException(
+                    $"there is no view '{view}'; there are {string.Join(", ", ElementView.All.Select(known => known.Name))}") : null,
             };
         }
         catch (FormatException error)
@@ -54,7 +58,9 @@ internal sealed class SelectionOptions
     {
         if (options.State is { } wanted && !capture.States.Any(state => state.Id == wanted))
         {
-            throw new UsageException($"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", capture.States.Take(16).Select(state => state.Id))}");
+            throw new UsageException(
+                $"there is no virtual CPU or thread {wanted}; there are "
+                + $"{string.Join(", ", capture.States.Take(16).Select(state => state.Id))}");
         }
     }
 }

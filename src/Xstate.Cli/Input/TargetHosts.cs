@@ -6,7 +6,9 @@ using Xstate.Reports;
 
 namespace Xstate.Cli.Input;
 
-/// <summary>The HOSTs of the command line, each read once. Among several, what is wrong with one is said of it, and the others answer.</summary>
+/// <summary>
+/// The HOSTs of the command line, each read once. Among several, what is wrong with one is said of it, and the others answer.
+/// </summary>
 internal sealed class TargetHosts
 {
     private TargetHosts(ImmutableArray<TargetHost> all, ImmutableArray<UnreadInput> unread)
@@ -40,7 +42,8 @@ internal sealed class TargetHosts
         {
             try
             {
-                hosts.Add((argument, HostArgument.Parse(argument, restore.HostLayout(parsed, options), restore.CpuMap(parsed), restore.Kernel(parsed))));
+                hosts.Add((argument, HostArgument.Parse(argument, restore.HostLayout(parsed, options), restore.CpuMap(parsed),
+                    restore.Kernel(parsed))));
             }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
             catch (Exception error) when (arguments.Count > 1)
@@ -53,7 +56,8 @@ internal sealed class TargetHosts
 
         ILookup<string, string> named = hosts.ToLookup(host => host.Host.Record.Name, host => host.Argument);
         return new TargetHosts(
-            [.. hosts.Select(host => new TargetHost(host.Argument, host.Host, named[host.Host.Record.Name].Count() == 1 ? Quotation.Cut(host.Host.Record.Name) : host.Argument))],
+            [.. hosts.Select(host => new TargetHost(host.Argument, host.Host, named[host.Host.Record.Name].Count() == 1
+                ? Quotation.Cut(host.Host.Record.Name) : host.Argument))],
             unread.ToImmutable());
     }
 

@@ -12,7 +12,8 @@ internal sealed class UnpackedLimit
 
     private readonly Option<string?> _option = new("--max-unpacked")
     {
-        Description = $"Most bytes that a compressed file or a pipe may hold, such as 500M or 64G (default {ArtifactLimits.Default.MaxSpooled >> 30}G). "
+        Description = "Most bytes that a compressed file or a pipe may hold, such as 500M or 64G (default "
+            + $"{ArtifactLimits.Default.MaxSpooled >> 30}G). "
             + $"Beyond {ArtifactLimits.Default.MaxWholeFile >> 20}M they go to a file without a name in TMPDIR.",
         Recursive = true,
     };

@@ -10,7 +10,8 @@ internal static class AtomicFile
     public const string StandardOutput = "-";
 
     /// <summary>Writes an output. Refuses to replace an existing file without force.</summary>
-    public static void Write(string path, ReadOnlyMemory<byte> bytes, bool force, OutputMode? mode = null) => Write(path, stream => stream.Write(bytes.Span), force, mode);
+    public static void Write(string path, ReadOnlyMemory<byte> bytes, bool force, OutputMode? mode = null) =>
+        Write(path, stream => stream.Write(bytes.Span), force, mode);
 
     /// <summary>Writes an output, whatever <paramref name="write"/> gives. When it throws, nothing appears.</summary>
     /// <param name="path">The output's name on the command line.</param>
@@ -51,7 +52,9 @@ internal static class AtomicFile
         Replace(file, write, force: true, OutputMode.Private);
     }
 
-    /// <summary>Throws when the destination may not be written to: what exists needs force, an input or what is no regular file is never replaced.</summary>
+    /// <summary>
+    /// Throws when the destination may not be written to: what exists needs force, an input or what is no regular file is never replaced.
+    /// </summary>
     public static void Refuse(string path, bool force)
     {
         if (path == StandardOutput)
@@ -100,7 +103,8 @@ internal static class AtomicFile
     {
         if (Session.Current.Streams.IsOutputTerminal)
         {
-            throw new UsageException("-o - writes to standard output, which is a terminal; redirect it, or name a file (./- is a file of that name)");
+            throw new UsageException(
+                "-o - writes to standard output, which is a terminal; redirect it, or name a file (./- is a file of that name)");
         }
 
         Session.Current.IsOutputTaken = true;
@@ -109,7 +113,8 @@ internal static class AtomicFile
     // Renaming over a device or a pipe takes it from everybody who uses it.
     private static void RefuseKind(string path, string name)
     {
-        FileKind? kind = OperatingSystem.IsLinux() ? FileStatus.Of(path, followLinks: true)?.Kind : Directory.Exists(path) ? FileKind.Directory : null;
+        FileKind? kind = OperatingSystem.IsLinux() ? FileStatus.Of(path, followLinks: true)?.Kind : Directory.Exists(path)
+            ? FileKind.Directory : null;
         string? what = kind switch
         {
             FileKind.Directory => "a directory",

@@ -5,8 +5,8 @@ using Xstate.Reports;
 namespace Xstate.Cli.Output;
 
 /// <summary>
-/// Answers for one FILE after the other, each printed before the next is opened. What is wrong with one is its answer, and the others go on; one FILE alone answers and fails as if
-/// there were no others.
+/// Answers for one FILE after the other, each printed before the next is opened. What is wrong with one is its answer, and the others go
+/// on; one FILE alone answers and fails as if there were no others.
 /// </summary>
 /// <param name="verb">The verb, for JSON.</param>
 /// <param name="files">The FILEs.</param>
@@ -32,7 +32,8 @@ internal sealed class Batch(string verb, IReadOnlyList<string> files, BatchForm 
     /// <summary>Answers for all.</summary>
     /// <param name="answer">Answers for one.</param>
     /// <returns>The worst exit code.</returns>
-    public int Run(Func<string, FileAnswer> answer) => files.Count == 1 && form != BatchForm.JsonLines ? RunOne(answer(files[0])) : RunAll(answer);
+    public int Run(Func<string, FileAnswer> answer) => files.Count == 1 && form != BatchForm.JsonLines
+        ? RunOne(answer(files[0])) : RunAll(answer);
 
     private int RunOne(FileAnswer answer)
     {

@@ -18,12 +18,14 @@ internal static class GuestCpuidFile
     /// <summary>The formats.</summary>
     public static ImmutableArray<string> Formats { get; } =
     [
-        CpuidRawReader.Format, KvmCpuid2Reader.Format, CpuTemplateReader.Format, CpuidListReader.Format, QemuCpuReader.Format, LibvirtCpuModelReader.Format,
+        CpuidRawReader.Format, KvmCpuid2Reader.Format, CpuTemplateReader.Format, CpuidListReader.Format, QemuCpuReader.Format,
+            LibvirtCpuModelReader.Format,
     ];
 
     /// <summary>Removed features that a format has no name for.</summary>
     public static ImmutableArray<CpuidFeature> Unnamed(MadeCpuid made, string format) =>
-        format is QemuCpuReader.Format or LibvirtCpuModelReader.Format ? [.. made.Removed.Where(feature => FeatureNames.QemuNameOf(feature) is null)] : [];
+        format is QemuCpuReader.Format or LibvirtCpuModelReader.Format
+        ? [.. made.Removed.Where(feature => FeatureNames.QemuNameOf(feature) is null)] : [];
 
     /// <summary>The bytes.</summary>
     /// <param name="offered">What the host's KVM offers.</param>

@@ -17,7 +17,8 @@ internal static class OutputNames
         bool isFolder = Path.EndsInDirectorySeparator(output) || (files.Count > 1 && Directory.Exists(output));
         if (!isFolder)
         {
-            return files.Count <= 1 ? _ => output : throw new UsageException($"for several FILEs -o names a directory, such as {output}{Path.DirectorySeparatorChar}");
+            return files.Count <= 1 ? _ => output
+                : throw new UsageException($"for several FILEs -o names a directory, such as {output}{Path.DirectorySeparatorChar}");
         }
 
         Dictionary<string, string> outputs = [];

@@ -6,7 +6,8 @@ namespace Xstate.Cli.Output;
 internal static class OutputOption
 {
     private const string Rules =
-        " - is standard output; the report goes to standard error then. Nothing but a regular file is ever replaced, and with --force only; "
+        " - is standard output; the report goes to standard error then. Nothing but a regular file is ever replaced, and with --force "
+        + "only; "
         + "a symbolic link is replaced itself, and what it leads to stays.";
 
     /// <summary>One that may be left out.</summary>

@@ -60,7 +60,8 @@ internal static class PoolFiles
 
     private static IEnumerable<(string Name, byte[] Bytes)> Files(Pool pool, string kind) => kind switch
     {
-        NodeFeatures => pool.Classes.Select(one => (Name("class", one.Id, ".features"), Encoding.UTF8.GetBytes(PoolLabels.NodeFeatures(one)))),
+        NodeFeatures =>
+            pool.Classes.Select(one => (Name("class", one.Id, ".features"), Encoding.UTF8.GetBytes(PoolLabels.NodeFeatures(one)))),
         KubeVirt =>
         [
             .. pool.Classes.Select(one => (Name("class", one.Id, ".yaml"), Encoding.UTF8.GetBytes(PoolLabels.NodeMetadata(one)))),

@@ -15,7 +15,8 @@ internal sealed class ProgressLine : IDisposable
 
     /// <summary>A line where somebody sees it and where the terminal can write over it; null elsewhere.</summary>
     public static ProgressLine? OnTerminal() =>
-        !Session.Current.Streams.IsErrorTerminal || Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb" ? null : new ProgressLine(Session.Current.Streams.Error);
+        !Session.Current.Streams.IsErrorTerminal || Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb"
+        ? null : new ProgressLine(Session.Current.Streams.Error);
 
     /// <summary>Writes over what the line says. The text is the program's own: numbers and names of units.</summary>
     public void Show(string text) => Write(Erase + text);

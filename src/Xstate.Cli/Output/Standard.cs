@@ -1,6 +1,8 @@
 namespace Xstate.Cli.Output;
 
-/// <summary>The standard streams of the run that the calling code belongs to. Nothing else in the command uses <see cref="Console"/>.</summary>
+/// <summary>
+/// The standard streams of the run that the calling code belongs to. Nothing else in the command uses <see cref="Console"/>.
+/// </summary>
 internal static class Standard
 {
     /// <summary>For reports in text.</summary>

@@ -4,8 +4,9 @@ using System.Runtime.Versioning;
 namespace Xstate.Linux.Interop;
 
 /// <summary>
-/// Keeps from the calling thread every signal that it does not raise itself, until this is disposed; they come then. With tiles in use a signal's frame has about 11.5 KB, and the alternate stack
-/// that .NET 10 gives each thread has 16: a second signal while the handler of the first is on it ends the process.
+/// Keeps from the calling thread every signal that it does not raise itself, until this is disposed; they come then. With tiles in use a
+/// signal's frame has about 11.5 KB, and the alternate stack that .NET 10 gives each thread has 16: a second signal while the handler of
+/// the first is on it ends the process.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal readonly unsafe ref struct DeferredSignals : IDisposable

@@ -20,7 +20,8 @@ internal static partial class FileCalls
     /// <summary>__O_TMPFILE; the flag is this one with O_DIRECTORY, whose value the architecture decides.</summary>
     private const int TmpFileAlone = 0x400000;
 
-    internal static int O_TMPFILE => TmpFileAlone | (RuntimeInformation.ProcessArchitecture is Machine.Arm64 or Machine.Arm ? 0x4000 : 0x10000);
+    internal static int O_TMPFILE => TmpFileAlone | (RuntimeInformation.ProcessArchitecture is Machine.Arm64 or Machine.Arm
+        ? 0x4000 : 0x10000);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial SafeFileHandle open(string path, int flags, uint mode);

@@ -26,7 +26,8 @@ internal sealed class MappedMemory : SafeHandle
 
     /// <summary>Maps zeroed pages.</summary>
     internal static MappedMemory Anonymous(int length, string request) =>
-        Checked(LibC.mmap(0, (nuint)length, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS, -1, 0), length, request);
+        Checked(LibC.mmap(0, (nuint)length, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_PRIVATE | LibC.MAP_ANONYMOUS, -1, 0), length,
+            request);
 
     /// <summary>Where it lies in this process: for the kernel, not for reading.</summary>
     internal ulong Address

@@ -4,7 +4,10 @@ using System.Runtime.Versioning;
 
 namespace Xstate.Linux.Interop;
 
-/// <summary>A signal handler that does nothing but return, as machine code: no managed code runs in signal context. Its use is that system calls end with EINTR.</summary>
+/// <summary>
+/// A signal handler that does nothing but return, as machine code: no managed code runs in signal context. Its use is that system calls end
+/// with EINTR.
+/// </summary>
 [SupportedOSPlatform("linux")]
 internal static unsafe class ReturnHandler
 {
@@ -15,14 +18,16 @@ internal static unsafe class ReturnHandler
     public static void Install(int signal)
     {
         nint page = NativeCodeCalls.mmap(
-            0, PageLength, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtWrite, NativeCodeCalls.MapPrivate | NativeCodeCalls.MapAnonymous, -1, 0);
+            0, PageLength, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtWrite, NativeCodeCalls.MapPrivate | NativeCodeCalls.MapAnonymous,
+            -1, 0);
         if (page == -1)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError(), "mmap of a signal handler");
         }
 
         *(byte*)page = Ret;
-        Check(NativeCodeCalls.mprotect(page, PageLength, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtExec), "mprotect of a signal handler");
+        Check(NativeCodeCalls.mprotect(page, PageLength, NativeCodeCalls.ProtRead | NativeCodeCalls.ProtExec),
+            "mprotect of a signal handler");
         NativeCodeCalls.SignalAction action = new() { Handler = page };
         Check(NativeCodeCalls.sigaction(signal, &action, null), "sigaction");
     }

@@ -16,8 +16,8 @@ internal static class CpuidBuffer
     private const uint SubleafSignificant = 1;
 
     /// <summary>
-    /// Fills what the kernel does not write. Kernels before 6.5 leave the count of KVM_GET_CPUID2 as user space gave it, so the end of the answer shows only in the
-    /// padding of an entry, which every table that this wrapper sets has zero.
+    /// Fills what the kernel does not write. Kernels before 6.5 leave the count of KVM_GET_CPUID2 as user space gave it, so the end of the
+    /// answer shows only in the padding of an entry, which every table that this wrapper sets has zero.
     /// </summary>
     private const byte Untouched = 0xFF;
 

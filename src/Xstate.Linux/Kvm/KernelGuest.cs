@@ -5,11 +5,14 @@ using Xstate.Scenarios;
 
 namespace Xstate.Linux.Kvm;
 
-/// <summary>Runs guest code on a real virtual CPU: the same memory, tables and registers as the model's (<see cref="GuestLayout"/>), then KVM_RUN.</summary>
+/// <summary>
+/// Runs guest code on a real virtual CPU: the same memory, tables and registers as the model's (<see cref="GuestLayout"/>), then KVM_RUN.
+/// </summary>
 [SupportedOSPlatform("linux")]
 internal static class KernelGuest
 {
-    // An access right byte of a segment in its parts: type 11 is code that was executed, 3 data that was written, 11 of a system segment a busy TSS.
+    // An access right byte of a segment in its parts: type 11 is code that was executed, 3 data that was written, 11 of a system segment a
+    // busy TSS.
     private const byte CodeType = 11;
     private const byte DataType = 3;
     private const byte BusyTaskType = 11;
@@ -119,7 +122,8 @@ internal static class KernelGuest
             GuestLayout.StartRegisters(program.Mode, system.Cr0, system.Cr3, system.Cr4, system.Efer);
         bool real = program.Mode == GuestMode.Real;
         byte level = (byte)program.Cpl;
-        KvmSegment code = new(0, real ? 0xFFFF : WholeLimit, real ? (ushort)0 : level == 3 ? GuestLayout.UserCode : GuestLayout.KernelCode, CodeType)
+        KvmSegment code = new(0, real ? 0xFFFF : WholeLimit, real ? (ushort)0 : level == 3 ? GuestLayout.UserCode : GuestLayout.KernelCode,
+            CodeType)
         {
             IsPresent = true,
             IsCodeOrData = true,
@@ -135,7 +139,8 @@ internal static class KernelGuest
             IsDefault32 = !real,
         };
         system[KvmSegmentName.Cs] = code;
-        foreach (KvmSegmentName name in (ReadOnlySpan<KvmSegmentName>)[KvmSegmentName.Ds, KvmSegmentName.Es, KvmSegmentName.Fs, KvmSegmentName.Gs, KvmSegmentName.Ss])
+        foreach (KvmSegmentName name in (ReadOnlySpan<KvmSegmentName>)[KvmSegmentName.Ds, KvmSegmentName.Es, KvmSegmentName.Fs,
+            KvmSegmentName.Gs, KvmSegmentName.Ss])
         {
             system[name] = data;
         }
@@ -146,7 +151,9 @@ internal static class KernelGuest
             return;
         }
 
-        system[KvmSegmentName.Tr] = new KvmSegment(GuestLayout.TaskStateAddress, GuestLayout.TaskStateLimit, GuestLayout.TaskState, BusyTaskType) { IsPresent = true };
+        system[KvmSegmentName.Tr] = new KvmSegment(GuestLayout.TaskStateAddress, GuestLayout.TaskStateLimit, GuestLayout.TaskState,
+            BusyTaskType)
+        { IsPresent = true };
         system[KvmSegmentName.Ldt] = new KvmSegment(0, 0, 0, 2) { IsUnusable = true };
         system.DescriptorTable = (GuestLayout.DescriptorTable, GuestLayout.DescriptorTableLimit);
         system.InterruptTable = (GuestLayout.InterruptTable, GuestLayout.InterruptTableLimit);

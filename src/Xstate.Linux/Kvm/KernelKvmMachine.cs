@@ -8,7 +8,9 @@ using Xstate.Scenarios;
 
 namespace Xstate.Linux.Kvm;
 
-/// <summary>The running kernel's KVM behind the same operations as the model's: one VM of this process. Refusals are answers, not exceptions.</summary>
+/// <summary>
+/// The running kernel's KVM behind the same operations as the model's: one VM of this process. Refusals are answers, not exceptions.
+/// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class KernelKvmMachine : IKvmMachine
 {
@@ -21,7 +23,8 @@ public sealed class KernelKvmMachine : IKvmMachine
 
     /// <summary>A fresh virtual machine.</summary>
     /// <param name="device">The open device; it must outlive this machine and is not disposed with it.</param>
-    /// <param name="hasInterruptController">Whether KVM emulates interrupt controllers and with them the local APICs, which INIT needs.</param>
+    /// <param name="hasInterruptController">Whether KVM emulates interrupt controllers and with them the local APICs, which INIT
+    /// needs.</param>
     /// <exception cref="KvmException">The kernel refused KVM_CREATE_VM.</exception>
     public KernelKvmMachine(KvmDevice device, bool hasInterruptController = false)
     {
@@ -88,7 +91,8 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
 
     public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
 
-    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) => new(_vcpu.TryGetCpuid2(out entries, room));
+    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) =>
+        new(_vcpu.TryGetCpuid2(out entries, room));
 
     public KvmReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
 

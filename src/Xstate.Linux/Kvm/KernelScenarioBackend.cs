@@ -11,8 +11,8 @@ using Xstate.Scenarios;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>
-/// The running kernel's KVM as what scenarios run on, in this process. Guest permissions belong to the process: one that asks for them (<see cref="Scenario.AsksForPermission"/>) should be the only
-/// one that a process performs, as <c>xstate run</c> does it.
+/// The running kernel's KVM as what scenarios run on, in this process. Guest permissions belong to the process: one that asks for them
+/// (<see cref="Scenario.AsksForPermission"/>) should be the only one that a process performs, as <c>xstate run</c> does it.
 /// </summary>
 /// <param name="device">The open device; not disposed. Without one, steps of KVM answer that they are not supported.</param>
 [SupportedOSPlatform("linux")]
@@ -25,7 +25,8 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
     public override CpuidTable Cpuid { get; } = HostCpuid.Read();
 
     /// <inheritdoc/>
-    public override IKvmMachine? CreateMachine(bool hasInterruptController) => device is null ? null : new KernelKvmMachine(device, hasInterruptController);
+    public override IKvmMachine? CreateMachine(bool hasInterruptController) => device is null
+        ? null : new KernelKvmMachine(device, hasInterruptController);
 
     /// <inheritdoc/>
     public override ILinuxTask CreateTask() => new TracedChild();
@@ -54,8 +55,8 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
 
         try
         {
-            // The events only mark INIT as pending; asking for the state lets the local APIC act on it, without running the guest. KVM_RUN with immediate_exit then moves the
-            // state through the processor, as an INIT inside KVM_RUN does.
+            // The events only mark INIT as pending; asking for the state lets the local APIC act on it, without running the guest. KVM_RUN
+            // with immediate_exit then moves the state through the processor, as an INIT inside KVM_RUN does.
             native.SetEvents(new KvmVcpuEvents { HasSystemManagementState = true, IsInitPending = true });
             native.GetMpState();
             native.RunImmediateExit();
@@ -101,6 +102,7 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
             return GuestReply.NotHere("code in long mode on kvm_pvm, which runs paravirtualized kernels only");
         }
 
-        return machine is KernelKvmMachine made && vcpu is KernelKvmVcpu kernel ? made.RunGuest(kernel, program) : base.RunGuest(machine, vcpu, program);
+        return machine is KernelKvmMachine made && vcpu is KernelKvmVcpu kernel
+            ? made.RunGuest(kernel, program) : base.RunGuest(machine, vcpu, program);
     }
 }

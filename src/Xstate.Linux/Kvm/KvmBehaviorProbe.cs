@@ -11,8 +11,8 @@ using Xstate.Scenarios;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>
-/// Finds out which named differences (<see cref="KernelDifference"/>) the running kernel has, each on a fresh virtual machine. A difference that cannot be told here has no answer rather
-/// than a guessed one. KVM-SET-XFD-NM is never tried.
+/// Finds out which named differences (<see cref="KernelDifference"/>) the running kernel has, each on a fresh virtual machine. A difference
+/// that cannot be told here has no answer rather than a guessed one. KVM-SET-XFD-NM is never tried.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class KvmBehaviorProbe
@@ -81,14 +81,18 @@ internal sealed class KvmBehaviorProbe
     private void Header()
     {
         Errno reserved = SetOnFresh(StateComponentSet.Legacy, image => image[XsaveFormat.ReservedHeaderOffset] = 1);
-        Add(KernelDifference.KvmSetHeaderStrict, reserved == Errno.EINVAL, $"KVM_SET_XSAVE with byte {XsaveFormat.ReservedHeaderOffset} = 1: {reserved}");
+        Add(KernelDifference.KvmSetHeaderStrict, reserved == Errno.EINVAL,
+            $"KVM_SET_XSAVE with byte {XsaveFormat.ReservedHeaderOffset} = 1: {reserved}");
 
         Errno compacted = SetOnFresh(StateComponentSet.Legacy, image =>
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | StateComponentSet.Legacy.Bits));
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset),
+                XsaveFormat.CompactedFlag | StateComponentSet.Legacy.Bits));
         Add(KernelDifference.KvmSetXcomp, compacted == Errno.EINVAL, $"KVM_SET_XSAVE with XCOMP_BV bit 63: {compacted}");
 
-        Errno mxcsr = SetOnFresh(StateComponentSet.Empty, image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
-        Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None, $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
+        Errno mxcsr = SetOnFresh(StateComponentSet.Empty,
+            image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
+        Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None,
+            $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
     }
 
     private void ControlRegisters()
@@ -122,7 +126,8 @@ internal sealed class KvmBehaviorProbe
         image[LastSoftwareByte] = Mark;
         guest.Vcpu.TrySetXsave(image);
         byte[] back = guest.Vcpu.GetXsave();
-        Add(KernelDifference.KvmGetRaw, back[LastSoftwareByte] == Mark, $"byte {LastSoftwareByte} set to 0x{Mark:x}, KVM_GET_XSAVE returns 0x{back[LastSoftwareByte]:x}");
+        Add(KernelDifference.KvmGetRaw, back[LastSoftwareByte] == Mark,
+            $"byte {LastSoftwareByte} set to 0x{Mark:x}, KVM_GET_XSAVE returns 0x{back[LastSoftwareByte]:x}");
         ulong mask = new XsaveArea(back).SoftwareMask;
         Add(KernelDifference.KvmGetSoftwareMask, mask != 0, $"KVM_GET_XSAVE has 0x{mask:x} at byte {XsaveFormat.SoftwareOffset}");
     }
@@ -137,7 +142,8 @@ internal sealed class KvmBehaviorProbe
         using Guest guest = new(_device);
         Errno set = guest.Vcpu.TrySetXsave(Image(ThroughAvx));
         StateComponentSet got = new XsaveArea(guest.Vcpu.GetXsave()).XstateBv;
-        Add(KernelDifference.KvmGetNoCpuid, got.Contains(StateComponent.Avx), $"no CPUID, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE has {got}");
+        Add(KernelDifference.KvmGetNoCpuid, got.Contains(StateComponent.Avx),
+            $"no CPUID, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE has {got}");
     }
 
     private void NarrowedCpuid()
@@ -148,7 +154,8 @@ internal sealed class KvmBehaviorProbe
             guest.Vcpu.SetCpuid2(With0xD(StateComponentSet.Legacy).Entries.AsSpan());
             Errno set = guest.Vcpu.TrySetXsave(Image(ThroughAvx));
             StateComponentSet got = new XsaveArea(guest.Vcpu.GetXsave()).XstateBv;
-            string evidence = $"CPUID 0xD.0 {StateComponentSet.Legacy}, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE has {got}";
+            string evidence = $"CPUID 0xD.0 {StateComponentSet.Legacy}, KVM_SET_XSAVE with XSTATE_BV {ThroughAvx}: {set}; KVM_GET_XSAVE "
+                + $"has {got}";
             Add(KernelDifference.KvmSetStrictCpuid, set == Errno.EINVAL, evidence);
             Add(KernelDifference.KvmGetNoTrim, set == Errno.None && got.Contains(StateComponent.Avx), evidence);
         }
@@ -156,7 +163,8 @@ internal sealed class KvmBehaviorProbe
         using Guest bare = new(_device);
         bare.Vcpu.SetCpuid2([.. _supported.Entries.Where(entry => entry.Leaf != CpuidTable.XsaveLeaf)]);
         Errno legacy = bare.Vcpu.TrySetXsave(Image(StateComponentSet.Legacy));
-        Add(KernelDifference.KvmSetFpSseReject, legacy == Errno.EINVAL, $"CPUID without leaf 0xD, KVM_SET_XSAVE with XSTATE_BV {StateComponentSet.Legacy}: {legacy}");
+        Add(KernelDifference.KvmSetFpSseReject, legacy == Errno.EINVAL,
+            $"CPUID without leaf 0xD, KVM_SET_XSAVE with XSTATE_BV {StateComponentSet.Legacy}: {legacy}");
     }
 
     private void Sizes()
@@ -168,7 +176,8 @@ internal sealed class KvmBehaviorProbe
         StateComponentSet supported = _supported.UserComponents & tiles;
         if (_layout.UserComponents.ContainsAll(tiles))
         {
-            Add(KernelDifference.KvmXtileHalf, !supported.IsEmpty && supported != tiles, $"KVM_GET_SUPPORTED_CPUID 0xD.0 has {_supported.UserComponents}");
+            Add(KernelDifference.KvmXtileHalf, !supported.IsEmpty && supported != tiles,
+                $"KVM_GET_SUPPORTED_CPUID 0xD.0 has {_supported.UserComponents}");
         }
     }
 
@@ -192,7 +201,8 @@ internal sealed class KvmBehaviorProbe
         StateComponentSet bits = new XsaveArea(back).XstateBv;
         if (bits.Contains(StateComponent.Pkru))
         {
-            Add(KernelDifference.KvmSetPkruKeep, pkru == Value, $"PKRU {Value} set, then XSTATE_BV without bit 9, KVM_RUN with immediate_exit: KVM_GET_XSAVE has {bits} and PKRU {pkru}");
+            Add(KernelDifference.KvmSetPkruKeep, pkru == Value,
+                $"PKRU {Value} set, then XSTATE_BV without bit 9, KVM_RUN with immediate_exit: KVM_GET_XSAVE has {bits} and PKRU {pkru}");
         }
     }
 
@@ -329,7 +339,8 @@ internal sealed class KvmBehaviorProbe
         Add(KernelDifference.KvmOneRegister, listed == Errno.None, $"KVM_GET_REG_LIST: {listed}, {ids.Length} registers");
 
         // Where the processor has no CET, or kvm_pvm no way to give it, nothing tells whether KVM would.
-        if (_layout.SupervisorComponents.Overlaps(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS)) && _host.Flavour != KvmFlavour.Pvm)
+        if (_layout.SupervisorComponents.Overlaps(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS))
+            && _host.Flavour != KvmFlavour.Pvm)
         {
             Add(KernelDifference.KvmXssZero, supported.IsEmpty, $"KVM_GET_SUPPORTED_CPUID 0xD.1 has {supported}");
         }

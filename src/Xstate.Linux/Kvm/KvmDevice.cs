@@ -75,8 +75,8 @@ public sealed class KvmDevice : IDisposable
     }
 
     /// <summary>
-    /// KVM_X86_XCOMP_GUEST_SUPP (Linux 5.17): the components that KVM can give to guests, whether or not this process has permission for them; null on a kernel
-    /// without the attribute.
+    /// KVM_X86_XCOMP_GUEST_SUPP (Linux 5.17): the components that KVM can give to guests, whether or not this process has permission for
+    /// them; null on a kernel without the attribute.
     /// </summary>
     public StateComponentSet? GetGuestSupportedComponents()
     {

@@ -44,6 +44,8 @@ public sealed record KvmExit(KvmExitReason Reason)
     /// <summary>For <see cref="KvmExitReason.Io"/>: the bytes written by OUT.</summary>
     public ReadOnlyMemory<byte> Data { get; init; }
 
-    /// <summary>For <see cref="KvmExitReason.InternalError"/> the sub-error, for <see cref="KvmExitReason.FailEntry"/> the hardware's reason.</summary>
+    /// <summary>
+    /// For <see cref="KvmExitReason.InternalError"/> the sub-error, for <see cref="KvmExitReason.FailEntry"/> the hardware's reason.
+    /// </summary>
     public ulong Detail { get; init; }
 }

@@ -89,7 +89,11 @@ public sealed class KvmSystemRegisters : KvmStructure
     public ulong Efer { get => ReadUInt64(Cr0Offset + 40); set => WriteUInt64(Cr0Offset + 40, value); }
 
     /// <summary>GDTR.</summary>
-    public (ulong Base, ushort Limit) DescriptorTable { get => Table(DescriptorTableOffset); set => SetTable(DescriptorTableOffset, value); }
+    public (ulong Base, ushort Limit) DescriptorTable
+    {
+        get => Table(DescriptorTableOffset); set =>
+        SetTable(DescriptorTableOffset, value);
+    }
 
     /// <summary>IDTR.</summary>
     public (ulong Base, ushort Limit) InterruptTable { get => Table(InterruptTableOffset); set => SetTable(InterruptTableOffset, value); }
@@ -133,7 +137,8 @@ public sealed class KvmSystemRegisters : KvmStructure
         }
     }
 
-    private (ulong Base, ushort Limit) Table(int offset) => (ReadUInt64(offset), BinaryPrimitives.ReadUInt16LittleEndian(Bytes[(offset + sizeof(ulong))..]));
+    private (ulong Base, ushort Limit) Table(int offset) =>
+        (ReadUInt64(offset), BinaryPrimitives.ReadUInt16LittleEndian(Bytes[(offset + sizeof(ulong))..]));
 
     private void SetTable(int offset, (ulong Base, ushort Limit) value)
     {

@@ -35,8 +35,8 @@ public sealed class KvmVcpu : IDisposable
     {
         _file = file;
 
-        // KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes what the vCPU's buffer holds, which is at most KVM_CAP_XSAVE2 of the VM. That number is final here: the first
-        // vCPU of a process locks its permission for dynamic components.
+        // KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes what the vCPU's buffer holds, which is at most KVM_CAP_XSAVE2 of the VM. That
+        // number is final here: the first vCPU of a process locks its permission for dynamic components.
         _xsaveLength = Math.Max(LegacyXsaveLength, xsave2Size);
         _runPage = new Lazy<VcpuRunPage>(() => new VcpuRunPage(_file, runPageLength));
     }
@@ -54,13 +54,15 @@ public sealed class KvmVcpu : IDisposable
     }
 
     /// <summary>KVM_SET_XSAVE: loads a standard-format image in the layout of this host. A shorter image is padded with zeros.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The image is longer than the call reads and has bytes there that are not zero.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The image is longer than the call reads and has bytes there that are not
+    /// zero.</exception>
     /// <exception cref="KvmException">EINVAL: the kernel refused the image.</exception>
     public void SetXsave(ReadOnlySpan<byte> image)
     {
         if (image.Length > _xsaveLength && image[_xsaveLength..].ContainsAnyExcept((byte)0))
         {
-            throw new ArgumentOutOfRangeException(nameof(image), image.Length, $"KVM reads {_xsaveLength} bytes; the image has state behind them");
+            throw new ArgumentOutOfRangeException(nameof(image), image.Length,
+                $"KVM reads {_xsaveLength} bytes; the image has state behind them");
         }
 
         KvmIoctl.Check(TrySetXsave(image), "KVM_SET_XSAVE");
@@ -134,7 +136,10 @@ public sealed class KvmVcpu : IDisposable
         return fpu;
     }
 
-    /// <summary>KVM_SET_FPU: x87 and XMM only. Since 5.16 XSTATE_BV stays as it was, so that on a vCPU whose x87 and SSE are initial the call has no effect.</summary>
+    /// <summary>
+    /// KVM_SET_FPU: x87 and XMM only. Since 5.16 XSTATE_BV stays as it was, so that on a vCPU whose x87 and SSE are initial the call has no
+    /// effect.
+    /// </summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
     public void SetFpu(KvmFpu fpu) => KvmIoctl.Check(TrySetFpu(fpu), "KVM_SET_FPU");
 
@@ -172,7 +177,10 @@ public sealed class KvmVcpu : IDisposable
         return ReadExit();
     }
 
-    /// <summary>KVM_RUN with immediate_exit: KVM loads the guest's state into the processor and saves it again, and no instruction of the guest runs.</summary>
+    /// <summary>
+    /// KVM_RUN with immediate_exit: KVM loads the guest's state into the processor and saves it again, and no instruction of the guest
+    /// runs.
+    /// </summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
     public void RunImmediateExit() => KvmIoctl.Check(TryRunImmediateExit(), "KVM_RUN");
 
@@ -187,7 +195,8 @@ public sealed class KvmVcpu : IDisposable
         _file.Dispose();
     }
 
-    internal Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) => KvmIoctl.Issue(_file, KvmRequest.SetCpuid2, CpuidBuffer.ForEntries(entries));
+    internal Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) =>
+        KvmIoctl.Issue(_file, KvmRequest.SetCpuid2, CpuidBuffer.ForEntries(entries));
 
     internal Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = CpuidBuffer.RoomyCount)
     {
@@ -246,7 +255,8 @@ public sealed class KvmVcpu : IDisposable
             for (int i = 0; i < count; i++)
             {
                 ReadOnlySpan<byte> entry = xcrs.Slice(XcrsHeaderLength + (i * XcrEntryLength), XcrEntryLength);
-                builder.Add(new XcrEntry(BinaryPrimitives.ReadUInt32LittleEndian(entry), BinaryPrimitives.ReadUInt64LittleEndian(entry[8..])));
+                builder.Add(new XcrEntry(BinaryPrimitives.ReadUInt32LittleEndian(entry),
+                    BinaryPrimitives.ReadUInt64LittleEndian(entry[8..])));
             }
 
             entries = builder.MoveToImmutable();

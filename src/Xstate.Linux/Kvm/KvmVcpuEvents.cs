@@ -18,6 +18,8 @@ public sealed class KvmVcpuEvents : KvmStructure
     /// <summary>KVM_VCPUEVENT_VALID_SMM: the fields of system management mode count, and <see cref="IsInitPending"/> with them.</summary>
     public bool HasSystemManagementState { get => (Flags & ValidSmm) != 0; set => Flags = value ? Flags | ValidSmm : Flags & ~ValidSmm; }
 
-    /// <summary>smi.latched_init: INIT waits for the virtual CPU. Set, it is delivered at once outside system management mode (Linux 4.2).</summary>
+    /// <summary>
+    /// smi.latched_init: INIT waits for the virtual CPU. Set, it is delivered at once outside system management mode (Linux 4.2).
+    /// </summary>
     public bool IsInitPending { get => Bytes[LatchedInitOffset] != 0; set => Bytes[LatchedInitOffset] = value ? (byte)1 : (byte)0; }
 }

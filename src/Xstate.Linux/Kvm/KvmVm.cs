@@ -19,8 +19,8 @@ public sealed class KvmVm : IDisposable
     }
 
     /// <summary>
-    /// KVM_CHECK_EXTENSION(KVM_CAP_XSAVE2) of this VM: how many bytes KVM_GET_XSAVE2 may write; 0 before Linux 5.17. It grows when the process is given permission
-    /// for AMX, and that can no longer change once a virtual CPU exists.
+    /// KVM_CHECK_EXTENSION(KVM_CAP_XSAVE2) of this VM: how many bytes KVM_GET_XSAVE2 may write; 0 before Linux 5.17. It grows when the
+    /// process is given permission for AMX, and that can no longer change once a virtual CPU exists.
     /// </summary>
     public int Xsave2Size => CheckExtension(KvmCapability.Xsave2);
 
@@ -61,7 +61,10 @@ public sealed class KvmVm : IDisposable
     public void SetTssAddress(uint guestAddress) =>
         KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.SetTssAddress, (nint)guestAddress, out _), "KVM_SET_TSS_ADDR");
 
-    /// <summary>KVM_CREATE_IRQCHIP: interrupt controllers in the kernel, without which a virtual CPU has no local APIC to receive INIT. Before the first virtual CPU.</summary>
+    /// <summary>
+    /// KVM_CREATE_IRQCHIP: interrupt controllers in the kernel, without which a virtual CPU has no local APIC to receive INIT. Before the
+    /// first virtual CPU.
+    /// </summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
     public void CreateInterruptController() =>
         KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.CreateInterruptController, 0, out _), "KVM_CREATE_IRQCHIP");

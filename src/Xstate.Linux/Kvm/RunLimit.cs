@@ -5,7 +5,8 @@ using Xstate.Linux.Interop;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>
-/// Ends a KVM_RUN that does not end of itself: from time to time the thread that made this gets a signal, whose only effect is that its system call answers EINTR.
+/// Ends a KVM_RUN that does not end of itself: from time to time the thread that made this gets a signal, whose only effect is that its
+/// system call answers EINTR.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class RunLimit : IDisposable

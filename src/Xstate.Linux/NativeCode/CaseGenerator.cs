@@ -13,7 +13,8 @@ internal readonly record struct ProbedCase(
     ulong Number, ProbedInstruction Instruction, int AreaOffset, int Misalignment, ulong Rax, ulong Rdx, ulong Rcx, bool AlignmentCheck)
 {
     public override string ToString() =>
-        $"case {Number}: {Instruction} at -{InstructionProbe.MemoryLength - AreaOffset}+{Misalignment} EDX:EAX={Rdx << 32 | (uint)Rax:x} ECX={(uint)Rcx:x}"
+        $"case {Number}: {Instruction} at -{InstructionProbe.MemoryLength - AreaOffset}+{Misalignment} EDX:EAX={Rdx << 32 | (uint)Rax:x} "
+        + $"ECX={(uint)Rcx:x}"
         + (AlignmentCheck ? " AC" : "");
 }
 
@@ -46,7 +47,8 @@ internal sealed class CaseGenerator
         // XSETBV and the supervisor forms only fault in a process, and instructions without memory have few operands.
         _instructions =
         [
-            .. ProbedInstruction.All.Where(instruction => instruction.Is64BitMode || withCompatibilityMode).SelectMany(instruction => Enumerable.Repeat(instruction, WeightOf(instruction))),
+            .. ProbedInstruction.All.Where(instruction => instruction.Is64BitMode || withCompatibilityMode)
+                .SelectMany(instruction => Enumerable.Repeat(instruction, WeightOf(instruction))),
         ];
     }
 
@@ -56,8 +58,9 @@ internal sealed class CaseGenerator
         ProbedInstruction instruction = _instructions[_random.Below(_instructions.Length)];
         MakeInitialImage();
 
-        // An area that is cut short raises #PF. Where the processor has then already stored or loaded a part, nothing can be compared: in the model nothing is written before
-        // the last check that can fault. So such a processor (QEMU's TCG) gets areas of full length only, and no #PF.
+        // An area that is cut short raises #PF. Where the processor has then already stored or loaded a part, nothing can be compared: in
+        // the model nothing is written before the last check that can fault. So such a processor (QEMU's TCG) gets areas of full length
+        // only, and no #PF.
         int lines = _random.OneIn(16) && !_probe.Profile.Has(ProcessorQuirks.AreaAccessedPiecewise)
             ? _random.Below((_areaLength / Line) + 1)
             : (_areaLength / Line) + _random.Below(LinesBeyondArea);
@@ -106,7 +109,8 @@ internal sealed class CaseGenerator
                 return (high | (uint)_random.Next(), high | 5, high | (_random.OneIn(8) ? 1UL : 0));
             case StateInstruction.Wrpkru:
                 // Key 0 is the probe's own memory.
-                return (high | (uint)_random.Next() & 0xFFFF_FFFC, high | (_random.OneIn(8) ? 1UL : 0), high | (_random.OneIn(8) ? 1UL : 0));
+                return (high | (uint)_random.Next() & 0xFFFF_FFFC, high | (_random.OneIn(8) ? 1UL : 0),
+                    high | (_random.OneIn(8) ? 1UL : 0));
             case StateInstruction.Xsetbv:
                 return (high | _probe.Enabled.Bits & uint.MaxValue, high, high | (_random.OneIn(4) ? 1UL : 0));
             default:

@@ -15,7 +15,8 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
 
     private static readonly string[][] Registers =
     [
-        ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil", "r8b", "r9b", "r10b", "r11b", "r12b", "r13b", "r14b", "r15b", "ah", "ch", "dh", "bh"],
+        ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil", "r8b", "r9b", "r10b", "r11b", "r12b", "r13b", "r14b", "r15b", "ah", "ch",
+            "dh", "bh"],
         ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8w", "r9w", "r10w", "r11w", "r12w", "r13w", "r14w", "r15w"],
         ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "r8d", "r9d", "r10d", "r11d", "r12d", "r13d", "r14d", "r15d"],
         ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
@@ -31,14 +32,18 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
 
     private static readonly string[] X87Plain =
     [
-        "fninit", "fnclex", "fld1", "fldz", "fldpi", "fldl2e", "fldl2t", "fldlg2", "fldln2", "fincstp", "fdecstp", "fchs", "fabs", "fnstsw ax", "emms", "fnop", "wait",
+        "fninit", "fnclex", "fld1", "fldz", "fldpi", "fldl2e", "fldl2t", "fldlg2", "fldln2", "fincstp", "fdecstp", "fchs", "fabs",
+            "fnstsw ax", "emms", "fnop", "wait",
     ];
 
     private static readonly (string Text, int Alignment)[] X87Memory =
     [
-        ("fnstcw word ptr {0}", 1), ("fldcw word ptr {0}", 1), ("fnstsw word ptr {0}", 1), ("fld dword ptr {0}", 1), ("fld qword ptr {0}", 1), ("fld tbyte ptr {0}", 1), ("fst dword ptr {0}", 1),
-        ("fst qword ptr {0}", 1), ("fstp dword ptr {0}", 1), ("fstp qword ptr {0}", 1), ("fstp tbyte ptr {0}", 1), ("fild word ptr {0}", 1), ("fild dword ptr {0}", 1), ("fild qword ptr {0}", 1),
-        ("fxsave64 {0}", 16), ("fxrstor64 {0}", 16), ("fxsave {0}", 16), ("ldmxcsr {0}", 1), ("stmxcsr {0}", 1), ("fnsave {0}", 1), ("frstor {0}", 1), ("fnstenv {0}", 1), ("fldenv {0}", 1),
+        ("fnstcw word ptr {0}", 1), ("fldcw word ptr {0}", 1), ("fnstsw word ptr {0}", 1), ("fld dword ptr {0}", 1),
+            ("fld qword ptr {0}", 1), ("fld tbyte ptr {0}", 1), ("fst dword ptr {0}", 1),
+        ("fst qword ptr {0}", 1), ("fstp dword ptr {0}", 1), ("fstp qword ptr {0}", 1), ("fstp tbyte ptr {0}", 1),
+            ("fild word ptr {0}", 1), ("fild dword ptr {0}", 1), ("fild qword ptr {0}", 1),
+        ("fxsave64 {0}", 16), ("fxrstor64 {0}", 16), ("fxsave {0}", 16), ("ldmxcsr {0}", 1), ("stmxcsr {0}", 1), ("fnsave {0}", 1),
+            ("frstor {0}", 1), ("fnstenv {0}", 1), ("fldenv {0}", 1),
     ];
 
     private SplitMix64 _random = new(seed);
@@ -177,8 +182,18 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
 
     private CodeCase Jump()
     {
-        string jump = _random.Below(5) switch { 0 => "jmp", 1 => "loop", 2 => _random.Pick("loope", "loopne"), 3 => _random.Pick("jecxz", "jrcxz"), _ => $"j{Any(Conditions)}" };
-        return new CodeCase($"{jump} over; mov {Any(Registers[3])}, {_random.Below(1 << 20)}; over: nop", []) { CountsWithCl = _random.OneIn(2) };
+        string jump = _random.Below(5) switch
+        {
+            0 => "jmp",
+            1 => "loop",
+            2 => _random.Pick("loope", "loopne"),
+            3 =>
+            _random.Pick("jecxz", "jrcxz"),
+            _ => $"j{Any(Conditions)}"
+        };
+        return new CodeCase($"{jump} over; mov {Any(Registers[3])}, {_random.Below(1 << 20)}; over: nop",
+            [])
+        { CountsWithCl = _random.OneIn(2) };
     }
 
     private CodeCase Exchange()
@@ -214,9 +229,12 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
             1 => Memory($"{v}{move} {Register()}, {size} ptr {{0}}", 0) with { Alignment = alignment },
             2 => Memory($"{v}{move} {size} ptr {{0}}, {Register()}", 0) with { Alignment = alignment },
             3 => new CodeCase(extended ? $"v{logic} {Register()}, {Register()}, {Register()}" : $"{logic} {Register()}, {Register()}", []),
-            4 => new CodeCase(_random.OneIn(2) ? $"{v}movq xmm{_random.Below(16)}, {Any(Registers[3])}" : $"{v}movd {Any(Registers[2])}, xmm{_random.Below(16)}", []),
-            5 => Memory(_random.OneIn(2) ? $"{v}movq qword ptr {{0}}, xmm{_random.Below(16)}" : $"{v}movd xmm{_random.Below(16)}, dword ptr {{0}}", 0),
-            _ => new CodeCase(extended ? _random.Pick("vzeroupper", "vzeroall") : $"movq xmm{_random.Below(16)}, xmm{_random.Below(16)}", []),
+            4 => new CodeCase(_random.OneIn(2)
+                ? $"{v}movq xmm{_random.Below(16)}, {Any(Registers[3])}" : $"{v}movd {Any(Registers[2])}, xmm{_random.Below(16)}", []),
+            5 => Memory(_random.OneIn(2)
+                ? $"{v}movq qword ptr {{0}}, xmm{_random.Below(16)}" : $"{v}movd xmm{_random.Below(16)}, dword ptr {{0}}", 0),
+            _ => new CodeCase(extended ? _random.Pick("vzeroupper", "vzeroall") : $"movq xmm{_random.Below(16)}, xmm{_random.Below(16)}",
+                []),
         };
     }
 
@@ -232,7 +250,8 @@ internal sealed class CodeCaseGenerator(ulong seed, IGuestAssembler assembler, u
         index = index is 4 || index == of ? -1 : index;
         int scale = 1 << _random.Below(4);
         int displacement = _random.Below(4) switch { 0 => 0, 1 => _random.Below(256) - 128, _ => _random.Below(4096) - 2048 };
-        string place = $"[{names[of]}{(index < 0 ? "" : $"+{names[index]}*{scale}")}{(displacement < 0 ? "-" : "+")}{Math.Abs(displacement)}]";
+        string scaled = index < 0 ? "" : $"+{names[index]}*{scale}";
+        string place = $"[{names[of]}{scaled}{(displacement < 0 ? "-" : "+")}{Math.Abs(displacement)}]";
         return new CodeCase(form.Replace("{0}", place, StringComparison.Ordinal), [])
         {
             UndefinedFlags = undefinedFlags,

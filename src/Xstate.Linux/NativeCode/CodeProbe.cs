@@ -15,7 +15,8 @@ namespace Xstate.Linux.NativeCode;
 /// it at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "There is one, and its memory holds a signal handler's code until the process ends.")]
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
+    Justification = "There is one, and its memory holds a signal handler's code until the process ends.")]
 internal sealed unsafe class CodeProbe
 {
     /// <summary>The most bytes of code.</summary>

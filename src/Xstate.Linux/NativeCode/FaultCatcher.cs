@@ -6,14 +6,15 @@ using Xstate.Linux.Interop;
 namespace Xstate.Linux.NativeCode;
 
 /// <summary>
-/// Catches the faults that probe code raises on purpose. The handler is machine code: no managed code runs in signal context. If the faulting instruction lies in the probe
-/// code it notes signal, vector, error code and CR2 in the probe's record (R15) and continues in 64-bit code at the recovery address (R14); any other fault goes to the
-/// handler that was there before, which is the .NET runtime's.
+/// Catches the faults that probe code raises on purpose. The handler is machine code: no managed code runs in signal context. If the
+/// faulting instruction lies in the probe code it notes signal, vector, error code and CR2 in the probe's record (R15) and continues in
+/// 64-bit code at the recovery address (R14); any other fault goes to the handler that was there before, which is the .NET runtime's.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal static unsafe class FaultCatcher
 {
-    // ucontext_t of x86-64: 40 bytes before the registers; R14 and R15 are the 7th and 8th, RIP the 17th, CS the 19th, then error code, vector, mask and CR2.
+    // ucontext_t of x86-64: 40 bytes before the registers; R14 and R15 are the 7th and 8th, RIP the 17th, CS the 19th, then error code,
+    // vector, mask and CR2.
     private const byte R14 = 88;
     private const byte R15 = 96;
     private const byte Rip = 168;
@@ -24,12 +25,15 @@ internal static unsafe class FaultCatcher
     private const int HandlerSlot = 256;
 
     /// <summary>The signals of the faults.</summary>
-    public static ReadOnlySpan<int> Signals => [NativeCodeCalls.SigIll, NativeCodeCalls.SigBus, NativeCodeCalls.SigFpe, NativeCodeCalls.SigSegv];
+    public static ReadOnlySpan<int> Signals => [NativeCodeCalls.SigIll, NativeCodeCalls.SigBus, NativeCodeCalls.SigFpe,
+        NativeCodeCalls.SigSegv];
 
     /// <summary>Bytes of code that the handlers take.</summary>
     public static int CodeLength => Signals.Length * HandlerSlot;
 
-    /// <summary>Writes the handlers for faults in a range of addresses to code that must become executable before <see cref="Activate"/>.</summary>
+    /// <summary>
+    /// Writes the handlers for faults in a range of addresses to code that must become executable before <see cref="Activate"/>.
+    /// </summary>
     /// <param name="code">Where the handlers go.</param>
     /// <param name="offset">At which offset.</param>
     /// <param name="rangeStart">The first address of the range.</param>
@@ -51,7 +55,8 @@ internal static unsafe class FaultCatcher
     {
         for (int i = 0; i < Signals.Length; i++)
         {
-            // Flags and mask stay those of the handler before, so that what it gets passed on is what it expects; SA_ONSTACK keeps it off a stack that may be the fault's cause.
+            // Flags and mask stay those of the handler before, so that what it gets passed on is what it expects; SA_ONSTACK keeps it off a
+            // stack that may be the fault's cause.
             NativeCodeCalls.SignalAction action;
             Check(NativeCodeCalls.sigaction(Signals[i], null, &action), "sigaction");
             action.Handler = (nint)(code.Address + (ulong)(offset + (i * HandlerSlot)));

@@ -9,8 +9,9 @@ using Xstate.Processor;
 namespace Xstate.Linux.NativeCode;
 
 /// <summary>
-/// Watches whether initial components come to count as in use although nothing writes them. The manuals permit it (SDM Vol. 1, 13.6), and on some virtual machines each exit to the hypervisor does it
-/// to SSE, thousands of times a second: what XSTATE_BV is there is up to chance.
+/// Watches whether initial components come to count as in use although nothing writes them. The manuals permit it (SDM Vol. 1, 13.6), and
+/// on some virtual machines each exit to the hypervisor does it to SSE, thousands of times a second: what XSTATE_BV is there is up to
+/// chance.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public static unsafe class InUseDrift
@@ -68,7 +69,8 @@ public static unsafe class InUseDrift
     // PKRU decides what memory may be accessed, and tiles need permission.
     private static void WriteRecord(LowMemory data)
     {
-        StateComponentSet watched = NativeProcessor.Enumerated.UserComponents.Except(StateComponentSet.Of(StateComponent.Pkru, StateComponent.TileCfg, StateComponent.TileData));
+        StateComponentSet watched = NativeProcessor.Enumerated.UserComponents.Except(StateComponentSet.Of(StateComponent.Pkru,
+            StateComponent.TileCfg, StateComponent.TileData));
         Span<byte> record = data.Bytes(0, LowMemory.PageLength);
         BinaryPrimitives.WriteUInt64LittleEndian(record[Mask..], watched.Bits);
         BinaryPrimitives.WriteUInt64LittleEndian(record[Reads..], ReadsOfRound);

@@ -6,7 +6,10 @@ using Xstate.Processor;
 
 namespace Xstate.Linux.NativeCode;
 
-/// <summary>Executes one instruction many times on the real processor, from one register state on one area: the floor under a measurement of the model.</summary>
+/// <summary>
+/// Executes one instruction many times on the real processor, from one register state on one area: the floor under a measurement of the
+/// model.
+/// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class InstructionLoop : IDisposable
 {

@@ -8,8 +8,8 @@ using Xstate.Processor;
 namespace Xstate.Linux.NativeCode;
 
 /// <summary>
-/// Executes one instruction on the real processor: from a register state of the caller's, on memory of the caller's, with any fault caught. Registers and memory afterwards
-/// are for comparison with the model. One probe serves one thread at a time.
+/// Executes one instruction on the real processor: from a register state of the caller's, on memory of the caller's, with any fault caught.
+/// Registers and memory afterwards are for comparison with the model. One probe serves one thread at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class InstructionProbe : IDisposable
@@ -55,7 +55,8 @@ public sealed unsafe class InstructionProbe : IDisposable
         Write(ProbeRecord.FinalImage, _data.Address + FinalOffset);
         Write(ProbeRecord.FinalEnvironment, _data.Address + EnvironmentOffset);
 
-        // The first probe answers what no managed instruction can: XCR0. With tiles it also is their first use, after which IA32_XFD is 0 for this thread.
+        // The first probe answers what no managed instruction can: XCR0. With tiles it also is their first use, after which IA32_XFD is 0
+        // for this thread.
         ulong managed = withTiles ? ulong.MaxValue : ~Tiles.Bits;
         Write(ProbeRecord.ManagedLow, managed);
         BinaryPrimitives.WriteUInt32LittleEndian(InitialImage[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
@@ -80,7 +81,9 @@ public sealed unsafe class InstructionProbe : IDisposable
     /// <summary>The register state afterwards, as XSAVE64 of the managed components stored it.</summary>
     public ReadOnlySpan<byte> FinalImage => _data.Bytes(FinalOffset, ImageLength);
 
-    /// <summary>The x87 environment afterwards, as FNSTENV stored it: it shows the full tag word, and pointers that saves of AMD hide.</summary>
+    /// <summary>
+    /// The x87 environment afterwards, as FNSTENV stored it: it shows the full tag word, and pointers that saves of AMD hide.
+    /// </summary>
     public ReadOnlySpan<byte> FinalEnvironment => _data.Bytes(EnvironmentOffset, EnvironmentLength);
 
     /// <summary>The memory to operate on. Its end is the end of what is accessible.</summary>
@@ -99,9 +102,13 @@ public sealed unsafe class InstructionProbe : IDisposable
     public uint? Pkru => (NativeProcessor.Cr4Mirror & Cr4.ProtectionKeys) != Cr4.None ? (uint)Read(ProbeRecord.Pkru) : null;
 
     /// <summary>XINUSE after the instruction, as XGETBV with ECX=1 answers, or null where it is not offered.</summary>
-    public ulong? InUse => NativeProcessor.Enumerated.HasXgetbv1 ? Read(ProbeRecord.InUseHigh) << 32 | (uint)Read(ProbeRecord.InUseLow) : null;
+    public ulong? InUse => NativeProcessor.Enumerated.HasXgetbv1
+        ? Read(ProbeRecord.InUseHigh) << 32 | (uint)Read(ProbeRecord.InUseLow) : null;
 
-    /// <summary>Whether the last fault came as SIGILL: #UD, or #NM of IA32_XFD without permission, for which the kernel leaves the vector of an earlier fault.</summary>
+    /// <summary>
+    /// Whether the last fault came as SIGILL: #UD, or #NM of IA32_XFD without permission, for which the kernel leaves the vector of an
+    /// earlier fault.
+    /// </summary>
     public bool IsIllegal => Read(ProbeRecord.Vector) != 0 && Read(ProbeRecord.Signal) == NativeCodeCalls.SigIll;
 
     /// <summary>Executes an instruction.</summary>
@@ -150,7 +157,8 @@ public sealed unsafe class InstructionProbe : IDisposable
             bool hasPkru = (NativeProcessor.Cr4Mirror & Cr4.ProtectionKeys) != Cr4.None;
             for (int i = 0; i < ProbedInstruction.All.Length; i++)
             {
-                CodeWriter probe = ProbeCode.Write(ProbedInstruction.All[i], NativeProcessor.Enumerated.HasXgetbv1, Avx.IsSupported, hasPkru);
+                CodeWriter probe = ProbeCode.Write(ProbedInstruction.All[i], NativeProcessor.Enumerated.HasXgetbv1, Avx.IsSupported,
+                    hasPkru);
                 probe.CopyTo(code.Bytes(i * SlotLength, SlotLength), code.Address + (ulong)(i * SlotLength));
             }
 

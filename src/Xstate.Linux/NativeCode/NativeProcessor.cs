@@ -12,23 +12,32 @@ public static class NativeProcessor
 {
     private static readonly Lazy<ProcessorProfile> Described = new(() => ProcessorProfile.FromCpuid(ReadCpuid(), "native"));
 
-    private static readonly Lazy<ProcessorProfile> Asked = new(() => OperatingSystem.IsLinux() ? Enumerated.With(ProcessorMeasurement.Measure(Enumerated)) : Enumerated);
+    private static readonly Lazy<ProcessorProfile> Asked = new(() => OperatingSystem.IsLinux()
+        ? Enumerated.With(ProcessorMeasurement.Measure(Enumerated)) : Enumerated);
 
     /// <summary>Its profile, from CPUID alone.</summary>
     /// <exception cref="PlatformNotSupportedException">This is not an x86 processor.</exception>
     public static ProcessorProfile Enumerated => Described.Value;
 
-    /// <summary>Its profile, from CPUID and, on Linux, from what the processor does when it is asked: a hypervisor may hide in CPUID what executes all the same.</summary>
+    /// <summary>
+    /// Its profile, from CPUID and, on Linux, from what the processor does when it is asked: a hypervisor may hide in CPUID what executes
+    /// all the same.
+    /// </summary>
     /// <exception cref="PlatformNotSupportedException">This is not an x86 processor.</exception>
     public static ProcessorProfile Profile => Asked.Value;
 
-    /// <summary>Control-register bits that CPUID mirrors: CR4.OSXSAVE and CR4.PKE, and CR4.OSFXSR, which every 64-bit kernel sets.</summary>
+    /// <summary>
+    /// Control-register bits that CPUID mirrors: CR4.OSXSAVE and CR4.PKE, and CR4.OSFXSR, which every 64-bit kernel sets.
+    /// </summary>
     public static Cr4 Cr4Mirror =>
         Cr4.OsFxsr
         | (CpuidFeatures.Osxsave.IsIn(CpuId(1, 0)) ? Cr4.OsXsave : Cr4.None)
         | (CpuidFeatures.Ospke.IsIn(CpuId(7, 0)) ? Cr4.ProtectionKeys : Cr4.None);
 
-    /// <summary>MXCSR_MASK as FXSAVE stores it (SDM Vol. 1, 11.6.6); null where the processor has none, and where the system forbids a process to make code.</summary>
+    /// <summary>
+    /// MXCSR_MASK as FXSAVE stores it (SDM Vol. 1, 11.6.6); null where the processor has none, and where the system forbids a process to
+    /// make code.
+    /// </summary>
     [SupportedOSPlatform("linux")]
     public static unsafe uint? ReadMxcsrMask()
     {
@@ -36,7 +45,8 @@ public static class NativeProcessor
         try
         {
             using LowMemory code = new(LowMemory.PageLength);
-            new CodeWriter().Emit(0x48, 0x0F, 0xAE, 0x07, 0xC3).CopyTo(code.Bytes(0, LowMemory.PageLength), code.Address); // fxsave64 [rdi]; ret
+            new CodeWriter().Emit(0x48, 0x0F, 0xAE, 0x07, 0xC3)
+                .CopyTo(code.Bytes(0, LowMemory.PageLength), code.Address); // fxsave64 [rdi]; ret
             code.MakeExecutable();
             byte* room = stackalloc byte[XsaveFormat.LegacyLength + Alignment];
             byte* area = (byte*)(((nuint)room + Alignment - 1) & ~(nuint)(Alignment - 1));

@@ -32,12 +32,14 @@ public readonly record struct ProbedInstruction(StateInstruction Instruction, Xs
     public bool AccessesMemory => WithMemory.Contains(Instruction);
 
     /// <summary>Whether the instruction writes memory.</summary>
-    public bool IsSave => Instruction is StateInstruction.Xsave or StateInstruction.Xsaveopt or StateInstruction.Xsavec or StateInstruction.Xsaves
+    public bool IsSave => Instruction is StateInstruction.Xsave or StateInstruction.Xsaveopt or StateInstruction.Xsavec
+        or StateInstruction.Xsaves
         or StateInstruction.Fxsave;
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"{Instruction.ToString().ToUpperInvariant()}{(Operand == XsaveOperand.Rex64 ? "64" : "")}{(Is64BitMode ? "" : " in compatibility mode")}";
+        $"{Instruction.ToString().ToUpperInvariant()}{(Operand == XsaveOperand.Rex64 ? "64" : "")}"
+        + (Is64BitMode ? "" : " in compatibility mode");
 
     internal ReadOnlySpan<byte> Encoding => Instruction switch
     {
@@ -58,8 +60,8 @@ public readonly record struct ProbedInstruction(StateInstruction Instruction, Xs
 }
 
 /// <summary>
-/// Writes the code around a probed instruction: load a register state, execute, note what came out, save the register state, and leave the processor as a C caller
-/// expects it.
+/// Writes the code around a probed instruction: load a register state, execute, note what came out, save the register state, and leave the
+/// processor as a C caller expects it.
 /// </summary>
 internal static class ProbeCode
 {

@@ -10,8 +10,8 @@ namespace Xstate.Linux.NativeCode;
 /// <param name="Cases">Cases executed on both.</param>
 /// <param name="Faults">Cases in which the real processor raised a fault.</param>
 /// <param name="Repeated">
-/// Cases that agreed, but only when executed again. Between two instructions of a probe the kernel or a hypervisor may save and restore the registers, after which the processor
-/// may report a component as in use although it is initial; nothing in the case tells when.
+/// Cases that agreed, but only when executed again. Between two instructions of a probe the kernel or a hypervisor may save and restore the
+/// registers, after which the processor may report a component as in use although it is initial; nothing in the case tells when.
 /// </param>
 /// <param name="ByInstruction">Cases per instruction.</param>
 /// <param name="Disagreements">The first differences in words; empty when model and processor agree.</param>
@@ -19,8 +19,8 @@ public sealed record ComparisonReport(
     int Cases, int Faults, int Repeated, ImmutableSortedDictionary<string, int> ByInstruction, ImmutableArray<string> Disagreements);
 
 /// <summary>
-/// Executes random instructions from random register states on random memory, on the real processor and on the model, and compares every byte of memory, every register,
-/// XINUSE and every fault. What the processor offers decides what is tried.
+/// Executes random instructions from random register states on random memory, on the real processor and on the model, and compares every
+/// byte of memory, every register, XINUSE and every fault. What the processor offers decides what is tried.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class ProcessorComparison : IDisposable
@@ -39,7 +39,8 @@ public sealed class ProcessorComparison : IDisposable
     /// <summary>A comparison whose cases follow from a seed. It must run on the thread that makes it.</summary>
     /// <param name="seed">The seed.</param>
     /// <param name="profile">The model's profile, if it is not to be the one that CPUID describes.</param>
-    /// <param name="withTiles">Compare tile registers too, for which the process needs <see cref="ProcessPermission"/>; without, they are what IA32_XFD disables.</param>
+    /// <param name="withTiles">Compare tile registers too, for which the process needs <see cref="ProcessPermission"/>; without, they are
+    /// what IA32_XFD disables.</param>
     /// <param name="withCompatibilityMode">Also execute in compatibility mode; null where the kernel has the segments for it.</param>
     public ProcessorComparison(ulong seed, ProcessorProfile? profile = null, bool withTiles = false, bool? withCompatibilityMode = null)
     {
@@ -107,7 +108,8 @@ public sealed class ProcessorComparison : IDisposable
         Span<byte> expected = _memory.AsSpan(next.AreaOffset);
         _probe.Memory[next.AreaOffset..].CopyTo(expected);
 
-        Fault real = _probe.Execute(next.Instruction, next.AreaOffset + next.Misalignment, next.Rax, next.Rdx, next.Rcx, next.AlignmentCheck);
+        Fault real = _probe.Execute(next.Instruction, next.AreaOffset + next.Misalignment, next.Rax, next.Rdx, next.Rcx,
+            next.AlignmentCheck);
         faulted = real.IsFault;
         _cpu.Is64BitMode = true;
         Fault start = Instructions.Xrstor(_cpu, _probe.InitialImage, 0, ulong.MaxValue);
@@ -179,8 +181,8 @@ public sealed class ProcessorComparison : IDisposable
         return fault;
     }
 
-    // The kernel restores the registers from the frame of the signal, in which it sets XSTATE_BV of x87 and SSE, and of PKRU since Linux 6.13 and 6.12.5: a processor that
-    // goes by history then counts them as in use.
+    // The kernel restores the registers from the frame of the signal, in which it sets XSTATE_BV of x87 and SSE, and of PKRU since Linux
+    // 6.13 and 6.12.5: a processor that goes by history then counts them as in use.
     private void CountFrameAsInUse()
     {
         foreach (StateComponent component in StateComponentSet.Of(StateComponent.X87, StateComponent.Sse, StateComponent.Pkru))

@@ -7,8 +7,8 @@ using Xstate.Processor;
 namespace Xstate.Linux.NativeCode;
 
 /// <summary>
-/// Asks the processor and the kernel for what a comparison needs to assume and CPUID may not tell: a hypervisor hides features, but the instructions execute all the same, and a kernel need not have the
-/// segments of 32-bit code.
+/// Asks the processor and the kernel for what a comparison needs to assume and CPUID may not tell: a hypervisor hides features, but the
+/// instructions execute all the same, and a kernel need not have the segments of 32-bit code.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal static class ProcessorMeasurement
@@ -31,7 +31,9 @@ internal static class ProcessorMeasurement
 
     private static readonly Lazy<bool> CompatibilityMode = new(() => CanRun32BitCode(ReadAccessRights));
 
-    /// <summary>Whether this kernel has the segments for a process that goes to compatibility mode and back. One that runs as a PVM guest has not.</summary>
+    /// <summary>
+    /// Whether this kernel has the segments for a process that goes to compatibility mode and back. One that runs as a PVM guest has not.
+    /// </summary>
     public static bool HasCompatibilityMode => CompatibilityMode.Value;
 
     /// <summary>Whether segments of these access rights let 64-bit code go to 32-bit code, use data there, and come back.</summary>
@@ -41,7 +43,9 @@ internal static class ProcessorMeasurement
         && (accessRights(UserCode64) & CodeBits) == Code64
         && (accessRights(UserData) & DataBits) == WritableData;
 
-    /// <summary>Executes what CPUID may hide. Nothing is measured where XSAVE is off or the system forbids a process to make code.</summary>
+    /// <summary>
+    /// Executes what CPUID may hide. Nothing is measured where XSAVE is off or the system forbids a process to make code.
+    /// </summary>
     /// <param name="enumerated">The processor as CPUID describes it.</param>
     public static MeasuredProcessor Measure(ProcessorProfile enumerated)
     {
@@ -69,7 +73,10 @@ internal static class ProcessorMeasurement
         }
     }
 
-    /// <summary>The width of a sign extension, of which the lowest bit that does not survive alone is the highest; null where all survive, or none does.</summary>
+    /// <summary>
+    /// The width of a sign extension, of which the lowest bit that does not survive alone is the highest; null where all survive, or none
+    /// does.
+    /// </summary>
     /// <param name="keeps">Whether a pointer of which only the bit of this number is set survives.</param>
     public static int? PointerWidth(Func<int, bool> keeps)
     {
@@ -87,7 +94,8 @@ internal static class ProcessorMeasurement
     private static FaultVector Executes(InstructionProbe probe, StateInstruction instruction)
     {
         InitialState(probe);
-        return probe.Execute(new ProbedInstruction(instruction, XsaveOperand.Rex64, Is64BitMode: true), 0, (ulong)StateComponentSet.Legacy.Bits, 0, 0).Vector;
+        return probe.Execute(new ProbedInstruction(instruction, XsaveOperand.Rex64, Is64BitMode: true), 0,
+            (ulong)StateComponentSet.Legacy.Bits, 0, 0).Vector;
     }
 
     // AMD's saves and restores look at the pointers only while an exception is pending (FSW.ES), which it is when FCW does not mask it.
@@ -125,7 +133,8 @@ internal static class ProcessorMeasurement
     private static unsafe uint ReadAccessRights(uint selector)
     {
         using LowMemory code = new(LowMemory.PageLength);
-        new CodeWriter().Emit(0x31, 0xC0, 0x0F, 0x02, 0xC7, 0xC3).CopyTo(code.Bytes(0, LowMemory.PageLength), code.Address); // xor eax, eax; lar eax, edi; ret
+        new CodeWriter().Emit(0x31, 0xC0, 0x0F, 0x02, 0xC7, 0xC3)
+            .CopyTo(code.Bytes(0, LowMemory.PageLength), code.Address); // xor eax, eax; lar eax, edi; ret
         code.MakeExecutable();
         return ((delegate* unmanaged<uint, uint>)code.Pointer)(selector);
     }

@@ -13,8 +13,10 @@ internal static unsafe class ThreadPkru
     private static readonly Lazy<LowMemory> Code = new(() =>
     {
         LowMemory code = new(LowMemory.PageLength);
-        new CodeWriter().Emit(0x31, 0xC9, 0x0F, 0x01, 0xEE, 0xC3).CopyTo(code.Bytes(0, WriteOffset), code.Address);                           // xor ecx, ecx; rdpkru; ret
-        new CodeWriter().Emit(0x89, 0xF8, 0x31, 0xC9, 0x31, 0xD2, 0x0F, 0x01, 0xEF, 0xC3).CopyTo(code.Bytes(WriteOffset, WriteOffset), code.Address); // mov eax, edi; xor ecx, ecx; xor edx, edx; wrpkru; ret
+        new CodeWriter().Emit(0x31, 0xC9, 0x0F, 0x01, 0xEE, 0xC3)
+            .CopyTo(code.Bytes(0, WriteOffset), code.Address);                           // xor ecx, ecx; rdpkru; ret
+        new CodeWriter().Emit(0x89, 0xF8, 0x31, 0xC9, 0x31, 0xD2, 0x0F, 0x01, 0xEF, 0xC3)
+            .CopyTo(code.Bytes(WriteOffset, WriteOffset), code.Address); // mov eax, edi; xor ecx, ecx; xor edx, edx; wrpkru; ret
         code.MakeExecutable();
         return code;
     });

@@ -4,8 +4,8 @@ using Xstate.Linux.NativeCode;
 namespace Xstate.Linux.Tracing;
 
 /// <summary>
-/// A program of a few instructions as an ELF file, for a child whose every register the tracer decides. It has no library, allocates nothing and does nothing by itself but sleep; each routine
-/// ends in INT3, where the tracer has it back.
+/// A program of a few instructions as an ELF file, for a child whose every register the tracer decides. It has no library, allocates
+/// nothing and does nothing by itself but sleep; each routine ends in INT3, where the tracer has it back.
 /// </summary>
 internal static class ChildProgram
 {
@@ -53,7 +53,8 @@ internal static class ChildProgram
         CodeWriter[] routines =
         [
             // prctl(PR_SET_PDEATHSIG, SIGKILL), so that it never outlives who started it; then pause() for ever.
-            new CodeWriter().Emit(0xBF, 1, 0, 0, 0, 0xBE, 9, 0, 0, 0, 0xB8, 157, 0, 0, 0, 0x0F, 0x05, 0xB8, 34, 0, 0, 0, 0x0F, 0x05, 0xEB, 0xF7),
+            new CodeWriter().Emit(0xBF, 1, 0, 0, 0, 0xBE, 9, 0, 0, 0, 0xB8, 157, 0, 0, 0, 0x0F, 0x05, 0xB8, 34, 0, 0, 0, 0x0F, 0x05, 0xEB,
+                0xF7),
             new CodeWriter().Emit(0x0F, 0x05, 0xCC),
             new CodeWriter().Emit(0x48, 0x0F, 0xAE, 0x2F, 0xCC),
             new CodeWriter().Emit(0x48, 0x0F, 0xAE, 0x27, 0xCC),

@@ -11,7 +11,8 @@ using Xstate.Linux.Interop;
 namespace Xstate.Linux.Tracing;
 
 /// <summary>
-/// Finds out which named differences of ptrace and signals the running kernel has, each on a fresh child. What cannot be told on this processor has no answer rather than a guessed one.
+/// Finds out which named differences of ptrace and signals the running kernel has, each on a fresh child. What cannot be told on this
+/// processor has no answer rather than a guessed one.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class ProcessBehaviorProbe
@@ -67,7 +68,8 @@ internal sealed class ProcessBehaviorProbe
         if (!_hasXsaves && child.SetXstate(changed).IsSuccess && child.GetXstate(out byte[] back).IsSuccess)
         {
             uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(back.AsSpan(XsaveFormat.MxcsrOffset));
-            Add(KernelDifference.PtraceRawBuffer, mxcsr == 0x3F80, $"PTRACE_SETREGSET with XSTATE_BV 0x1 and MXCSR 0x3f80 reads back as 0x{mxcsr:x}");
+            Add(KernelDifference.PtraceRawBuffer, mxcsr == 0x3F80,
+                $"PTRACE_SETREGSET with XSTATE_BV 0x1 and MXCSR 0x3f80 reads back as 0x{mxcsr:x}");
         }
 
         Put(changed, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.Bits);
@@ -112,7 +114,8 @@ internal sealed class ProcessBehaviorProbe
         StateComponentSet bits = new XsaveArea(back).XstateBv;
         if (ignored && !bits.Contains(StateComponent.Pkru))
         {
-            Add(KernelDifference.X86FpuPkruShown, read != 0, $"XSTATE_BV {bits} and PKRU 0x{read:x} after a write without bit 9, which is ignored");
+            Add(KernelDifference.X86FpuPkruShown, read != 0,
+                $"XSTATE_BV {bits} and PKRU 0x{read:x} after a write without bit 9, which is ignored");
         }
 
         child.View(out ThreadView? view);
@@ -123,11 +126,14 @@ internal sealed class ProcessBehaviorProbe
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Pkru.LinuxDefault.Value | 2);
             child.SetXstate(image);
             SignalReturn signal = child.RoundtripSignal(static _ => { });
-            Add(KernelDifference.SignalKeysOpen, !signal.Killed, $"a signal with PKRU 0x{Pkru.LinuxDefault.Value | 2:x}, which forbids writes to the stack: {(signal.Killed ? "SIGSEGV" : "handled")}");
+            Add(KernelDifference.SignalKeysOpen, !signal.Killed,
+                $"a signal with PKRU 0x{Pkru.LinuxDefault.Value | 2:x}, which forbids writes to the stack: "
+                + $"{(signal.Killed ? "SIGSEGV" : "handled")}");
         }
     }
 
-    // The smallest frame that the kernel's own rule permits ends behind the header. What it lists lies behind its end all the same, and is loaded from there.
+    // The smallest frame that the kernel's own rule permits ends behind the header. What it lists lies behind its end all the same, and is
+    // loaded from there.
     private void FrameSize()
     {
         if (!_layout.TryGetSlot(StateComponent.Avx, out XsaveSlot avx))
@@ -161,7 +167,8 @@ internal sealed class ProcessBehaviorProbe
         }
 
         uint left = BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(avx.Offset + Register));
-        Add(KernelDifference.SignalFrameHostSize, left != Pattern, $"sigreturn from a frame that ends at byte {XsaveFormat.ExtendedOffset}: YMM1 has 0x{left:x} of 0x{Pattern:x}");
+        Add(KernelDifference.SignalFrameHostSize, left != Pattern,
+            $"sigreturn from a frame that ends at byte {XsaveFormat.ExtendedOffset}: YMM1 has 0x{left:x} of 0x{Pattern:x}");
     }
 
     private void StackSize()
@@ -178,7 +185,8 @@ internal sealed class ProcessBehaviorProbe
         if (!stack.Holds(_layout.StandardLengthFor(enabled & _layout.UserComponents), is32Bit: false))
         {
             bool survived = child.SurvivesSignal(stack);
-            Add(KernelDifference.SignalStackChecked, !survived, $"a signal on an alternate stack of {Small} bytes: {(survived ? "handled" : "SIGSEGV")}");
+            Add(KernelDifference.SignalStackChecked, !survived,
+                $"a signal on an alternate stack of {Small} bytes: {(survived ? "handled" : "SIGSEGV")}");
         }
     }
 
@@ -285,5 +293,6 @@ internal sealed class ProcessBehaviorProbe
 
     private static void Put(byte[] image, int offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(offset), value);
 
-    private void Add(KernelDifference difference, bool present, string evidence) => _found.Add(new ProbedBehavior(difference.Id, present, evidence));
+    private void Add(KernelDifference difference, bool present, string evidence) =>
+        _found.Add(new ProbedBehavior(difference.Id, present, evidence));
 }

@@ -6,14 +6,18 @@ using Xstate.Linux.Interop;
 
 namespace Xstate.Linux.Tracing;
 
-/// <summary>A process that runs <see cref="ChildProgram"/>, asleep and not traced. Killed when disposed; the kernel kills it too when the thread that started it ends.</summary>
+/// <summary>
+/// A process that runs <see cref="ChildProgram"/>, asleep and not traced. Killed when disposed; the kernel kills it too when the thread
+/// that started it ends.
+/// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed unsafe class SleepingChild : IDisposable
 {
     private bool _reaped;
 
     /// <summary>
-    /// Starts the program from memory. Nothing of this process is forked: posix_spawn shares its memory with the child only until the program is loaded, and runs no managed code there.
+    /// Starts the program from memory. Nothing of this process is forked: posix_spawn shares its memory with the child only until the
+    /// program is loaded, and runs no managed code there.
     /// </summary>
     /// <exception cref="LinuxException">The kernel refused.</exception>
     public SleepingChild()

@@ -12,7 +12,8 @@ using Xstate.Processor;
 namespace Xstate.Linux.Tracing;
 
 /// <summary>
-/// A fresh child under ptrace that executes what it is told, one instruction at a time. The kernel kills it with its tracer, so none is ever left behind. All calls come from the thread that started it.
+/// A fresh child under ptrace that executes what it is told, one instruction at a time. The kernel kills it with its tracer, so none is
+/// ever left behind. All calls come from the thread that started it.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class TracedChild : ILinuxTask
@@ -138,7 +139,8 @@ public sealed class TracedChild : ILinuxTask
     }
 
     /// <summary>
-    /// The child gets a signal that it handles on an alternate stack (SA_ONSTACK). Where the kernel finds that the frame does not fit, it ends the child, and nothing else can be asked of it.
+    /// The child gets a signal that it handles on an alternate stack (SA_ONSTACK). Where the kernel finds that the frame does not fit, it
+    /// ends the child, and nothing else can be asked of it.
     /// </summary>
     /// <param name="stack">The stack, below <see cref="SignalStackLimit"/>: what does not fit may lie in front of it.</param>
     /// <returns>Whether the handler was reached; false when SIGSEGV ended the child.</returns>
@@ -199,13 +201,15 @@ public sealed class TracedChild : ILinuxTask
         }
     }
 
-    // The kernel does not tell a page fault's error code, but what the instruction wanted is known; and the program may access all its memory, unless a protection key says otherwise.
+    // The kernel does not tell a page fault's error code, but what the instruction wanted is known; and the program may access all its
+    // memory, unless a protection key says otherwise.
     private Fault FaultOf(ThreadStop stop, PageFaultErrors access) => stop.Signal switch
     {
         SIGTRAP => Fault.None,
         SIGILL => Fault.InvalidOpcode,
         SIGBUS => Fault.AlignmentCheck,
-        SIGSEGV when _thread.SignalCode() == SEGV_PKUERR => Fault.PageFault(access | PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, ChildProgram.Data),
+        SIGSEGV when _thread.SignalCode() == SEGV_PKUERR =>
+            Fault.PageFault(access | PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, ChildProgram.Data),
         _ => Fault.GeneralProtection,
     };
 
@@ -318,7 +322,8 @@ public sealed class TracedChild : ILinuxTask
         return errno == Errno.None ? Resume(0) : throw new LinuxException("PTRACE_SETREGSET NT_PRSTATUS of the child", errno);
     }
 
-    // Runs to the next stop that the program itself brought about. Signals from outside (Ctrl+C reaches the whole group) are for the tracer to act on, not for the child.
+    // Runs to the next stop that the program itself brought about. Signals from outside (Ctrl+C reaches the whole group) are for the tracer
+    // to act on, not for the child.
     private ThreadStop Resume(int signal)
     {
         while (true)
@@ -343,7 +348,8 @@ public sealed class TracedChild : ILinuxTask
     private GeneralRegisters Registers()
     {
         Errno errno = _thread.TryGet(RegisterSet.General, out byte[] bytes);
-        return errno == Errno.None ? new GeneralRegisters(bytes) : throw new LinuxException("PTRACE_GETREGSET NT_PRSTATUS of the child", errno);
+        return errno == Errno.None ? new GeneralRegisters(bytes) : throw new LinuxException("PTRACE_GETREGSET NT_PRSTATUS of the child",
+            errno);
     }
 
     private ulong ReadUInt64(ulong address)

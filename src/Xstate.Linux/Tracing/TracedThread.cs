@@ -35,7 +35,10 @@ internal readonly record struct ThreadStop(int Status)
     /// <summary>The signal of the stop.</summary>
     public int Signal => Status >> 8 & 0xFF;
 
-    /// <summary>Whether the signal is on its way to the thread, so that it is lost unless it is passed on. Stops by PTRACE_INTERRUPT and of job control are none.</summary>
+    /// <summary>
+    /// Whether the signal is on its way to the thread, so that it is lost unless it is passed on. Stops by PTRACE_INTERRUPT and of job
+    /// control are none.
+    /// </summary>
     public bool IsSignal => IsStopped && Status >> 16 == 0;
 
     /// <summary>The signal that killed it, or 0.</summary>
@@ -72,7 +75,8 @@ internal sealed unsafe class TracedThread
     }
 
     /// <summary>
-    /// Asks the thread to stop and waits a little. A signal that arrives first is a stop as good as any. False when it ended, or sleeps where it cannot be disturbed.
+    /// Asks the thread to stop and waits a little. A signal that arrives first is a stop as good as any. False when it ended, or sleeps
+    /// where it cannot be disturbed.
     /// </summary>
     public bool TryStop()
     {

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Xstate.Linux.Tracing;
 
 /// <summary>
-/// One operating-system thread that performs what it is given, in order. The kernel ties tracing to a thread: only the one that attached may ask, and when it ends, the kernel detaches
-/// from all that it traced.
+/// One operating-system thread that performs what it is given, in order. The kernel ties tracing to a thread: only the one that attached
+/// may ask, and when it ends, the kernel detaches from all that it traced.
 /// </summary>
 internal sealed class TracerThread : IDisposable
 {

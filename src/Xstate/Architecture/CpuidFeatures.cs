@@ -3,8 +3,9 @@ using System.Collections.Immutable;
 namespace Xstate.Architecture;
 
 /// <summary>
-/// The feature bits of CPUID that something here depends on, by the manual's names (SDM Vol. 2A, CPUID; APM Vol. 3, appendix E; Intel ISE extensions reference): one row each, read by
-/// models, rehearsals, lint and output. Three bits of leaf 0x1E.1 repeat bits of leaf 7 and carry their leaf in the name.
+/// The feature bits of CPUID that something here depends on, by the manual's names (SDM Vol. 2A, CPUID; APM Vol. 3, appendix E; Intel ISE
+/// extensions reference): one row each, read by models, rehearsals, lint and output. Three bits of leaf 0x1E.1 repeat bits of leaf 7 and
+/// carry their leaf in the name.
 /// </summary>
 public static class CpuidFeatures
 {
@@ -245,7 +246,8 @@ public static class CpuidFeatures
     /// <summary>TME.</summary>
     public static readonly CpuidFeature Tme = Row("TME", 0x7, 0, CpuidRegister.Ecx, 13);
     /// <summary>AVX512_VPOPCNTDQ.</summary>
-    public static readonly CpuidFeature Avx512Vpopcntdq = Row("AVX512_VPOPCNTDQ", 0x7, 0, CpuidRegister.Ecx, 14, FeatureEffect.Instructions);
+    public static readonly CpuidFeature Avx512Vpopcntdq = Row("AVX512_VPOPCNTDQ", 0x7, 0, CpuidRegister.Ecx, 14,
+        FeatureEffect.Instructions);
     /// <summary>LA57.</summary>
     public static readonly CpuidFeature La57 = Row("LA57", 0x7, 0, CpuidRegister.Ecx, 16);
     /// <summary>RDPID.</summary>
@@ -279,7 +281,8 @@ public static class CpuidFeatures
     /// <summary>UINTR.</summary>
     public static readonly CpuidFeature Uintr = Row("UINTR", 0x7, 0, CpuidRegister.Edx, 5, FeatureEffect.State);
     /// <summary>AVX512_VP2INTERSECT.</summary>
-    public static readonly CpuidFeature Avx512Vp2intersect = Row("AVX512_VP2INTERSECT", 0x7, 0, CpuidRegister.Edx, 8, FeatureEffect.Instructions);
+    public static readonly CpuidFeature Avx512Vp2intersect = Row("AVX512_VP2INTERSECT", 0x7, 0, CpuidRegister.Edx, 8,
+        FeatureEffect.Instructions);
     /// <summary>SRBDS_CTRL.</summary>
     public static readonly CpuidFeature SrbdsCtrl = Row("SRBDS_CTRL", 0x7, 0, CpuidRegister.Edx, 9);
     /// <summary>MD_CLEAR.</summary>
@@ -543,7 +546,8 @@ public static class CpuidFeatures
     /// <summary>AUTOIBRS.</summary>
     public static readonly CpuidFeature Autoibrs = Row("AUTOIBRS", 0x8000_0021, 0, CpuidRegister.Eax, 8);
     /// <summary>AMD_PREFETCHI.</summary>
-    public static readonly CpuidFeature AmdPrefetchi = Row("AMD_PREFETCHI", 0x8000_0021, 0, CpuidRegister.Eax, 20, FeatureEffect.Instructions);
+    public static readonly CpuidFeature AmdPrefetchi = Row("AMD_PREFETCHI", 0x8000_0021, 0, CpuidRegister.Eax, 20,
+        FeatureEffect.Instructions);
 
     /// <summary>All rows, by leaf, sub-leaf, register and bit.</summary>
     public static ImmutableArray<CpuidFeature> All { get; } = [.. Rows];

@@ -162,7 +162,8 @@ public sealed class CpuidTable
     }
 
     /// <summary>
-    /// The same table with other components in leaf 0xD: sizes, offsets and XFD follow from them, the XSAVE instructions of 0xD.1 stay. EBX of 0xD.0 is for all of them enabled.
+    /// The same table with other components in leaf 0xD: sizes, offsets and XFD follow from them, the XSAVE instructions of 0xD.1 stay. EBX
+    /// of 0xD.0 is for all of them enabled.
     /// </summary>
     /// <param name="user">Components in 0xD.0.</param>
     /// <param name="supervisor">Components in 0xD.1.</param>

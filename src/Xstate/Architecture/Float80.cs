@@ -5,8 +5,8 @@ using System.Numerics;
 namespace Xstate.Architecture;
 
 /// <summary>
-/// A number in the x87's double extended-precision format (SDM Vol. 1, 4.2.2): a sign, 15 bits of exponent and 64 of significand, whose integer bit is explicit. Every encoding can be held, those that no
-/// processor since the 80387 produces included.
+/// A number in the x87's double extended-precision format (SDM Vol. 1, 4.2.2): a sign, 15 bits of exponent and 64 of significand, whose
+/// integer bit is explicit. Every encoding can be held, those that no processor since the 80387 produces included.
 /// </summary>
 /// <param name="SignExponent">Sign in bit 15, biased exponent below.</param>
 /// <param name="Significand">The significand; bit 63 is the integer bit.</param>
@@ -24,7 +24,8 @@ public readonly record struct Float80(ushort SignExponent, ulong Significand)
     public bool IsNegative => (SignExponent & 0x8000) != 0;
 
     /// <summary>
-    /// Whether the processor takes the encoding. Pseudo-infinities, pseudo-NaNs and unnormals, which lack the integer bit, raise invalid-operation when they are operands (SDM Vol. 1, table 8-3).
+    /// Whether the processor takes the encoding. Pseudo-infinities, pseudo-NaNs and unnormals, which lack the integer bit, raise
+    /// invalid-operation when they are operands (SDM Vol. 1, table 8-3).
     /// </summary>
     public bool IsSupported => Exponent == 0 || (Significand & IntegerBit) != 0;
 
@@ -37,9 +38,13 @@ public readonly record struct Float80(ushort SignExponent, ulong Significand)
     private int Exponent => SignExponent & MaxExponent;
 
     /// <summary>Reads the ten bytes of a register in memory order.</summary>
-    public static Float80 Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt16LittleEndian(bytes[sizeof(ulong)..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+    public static Float80 Read(ReadOnlySpan<byte> bytes) =>
+        new(BinaryPrimitives.ReadUInt16LittleEndian(bytes[sizeof(ulong)..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes));
 
-    /// <summary>Reads a decimal number, <c>inf</c>, <c>nan</c> or <c>nan(0x…)</c>, each with a sign or without; decimals are rounded once, to nearest and to even.</summary>
+    /// <summary>
+    /// Reads a decimal number, <c>inf</c>, <c>nan</c> or <c>nan(0x…)</c>, each with a sign or without; decimals are rounded once, to
+    /// nearest and to even.
+    /// </summary>
     public static bool TryParse(string text, out Float80 value)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -83,10 +88,12 @@ public readonly record struct Float80(ushort SignExponent, ulong Significand)
     }
 
     /// <summary>
-    /// The number with 21 significant digits, which bring back the same number; <c>inf</c>, <c>nan(0x…)</c> with the significand; what is no number to the processor as <c>unsupported(0x…)</c> with all 80 bits.
+    /// The number with 21 significant digits, which bring back the same number; <c>inf</c>, <c>nan(0x…)</c> with the significand; what is
+    /// no number to the processor as <c>unsupported(0x…)</c> with all 80 bits.
     /// </summary>
     public override string ToString() => !IsSupported
         ? string.Create(CultureInfo.InvariantCulture, $"unsupported(0x{SignExponent:x4}{Significand:x16})")
         : IsNaN ? $"{(IsNegative ? "-" : "")}nan(0x{FloatText.Payload(Significand, FractionBits + 1)})"
-        : FloatText.Of(IsNegative, IsInfinity, 0, FractionBits + 1, Significand, Math.Max(Exponent, 1) - Bias - FractionBits, FloatText.ExtendedDigits);
+        : FloatText.Of(IsNegative, IsInfinity, 0, FractionBits + 1, Significand, Math.Max(Exponent, 1) - Bias - FractionBits,
+            FloatText.ExtendedDigits);
 }

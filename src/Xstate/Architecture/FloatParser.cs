@@ -11,7 +11,8 @@ internal static class FloatParser
     private const int MaxPower = 20_000;
 
     /// <summary>Whether the text is an infinity without its sign.</summary>
-    public static bool IsInfinity(string text) => text.Equals("inf", StringComparison.OrdinalIgnoreCase) || text.Equals("infinity", StringComparison.OrdinalIgnoreCase);
+    public static bool IsInfinity(string text) => text.Equals("inf", StringComparison.OrdinalIgnoreCase)
+        || text.Equals("infinity", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Reads <c>nan</c> and <c>nan(0x…)</c> without a sign; the payload is null when none is given.</summary>
     public static bool TryPayload(string text, out ulong? payload)
@@ -23,7 +24,8 @@ internal static class FloatParser
         }
 
         if (!text.StartsWith("nan(0x", StringComparison.OrdinalIgnoreCase) || !text.EndsWith(')')
-            || !ulong.TryParse(text.AsSpan(6, text.Length - 7), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong bits))
+            || !ulong.TryParse(text.AsSpan(6, text.Length - 7), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                out ulong bits))
         {
             return false;
         }
@@ -41,10 +43,12 @@ internal static class FloatParser
         string mantissa = mark < 0 ? text : text[..mark];
         int point = mantissa.IndexOf('.', StringComparison.Ordinal);
         string all = point < 0 ? mantissa : mantissa.Remove(point, 1);
-        bool ok = all.Length is > 0 and <= MaxDigits && !all.AsSpan().ContainsAnyExceptInRange('0', '9') && BigInteger.TryParse(all, NumberStyles.None, CultureInfo.InvariantCulture, out digits);
+        bool ok = all.Length is > 0 and <= MaxDigits && !all.AsSpan().ContainsAnyExceptInRange('0', '9')
+            && BigInteger.TryParse(all, NumberStyles.None, CultureInfo.InvariantCulture, out digits);
         if (ok && mark >= 0)
         {
-            ok = int.TryParse(text.AsSpan(mark + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out power) && Math.Abs(power) <= MaxPower;
+            ok = int.TryParse(text.AsSpan(mark + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out power)
+                && Math.Abs(power) <= MaxPower;
         }
 
         power -= point < 0 ? 0 : mantissa.Length - point - 1;

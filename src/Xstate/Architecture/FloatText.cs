@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Xstate.Architecture;
 
-/// <summary>Binary floating-point numbers as decimal text, exact in every digit that is printed, as C's <c>%.Ng</c> and gdb print them.</summary>
+/// <summary>
+/// Binary floating-point numbers as decimal text, exact in every digit that is printed, as C's <c>%.Ng</c> and gdb print them.
+/// </summary>
 internal static class FloatText
 {
     /// <summary>Digits that bring back the same number of 24, 53 and 64 significant bits: gdb prints as many.</summary>
@@ -24,7 +26,8 @@ internal static class FloatText
         uint bits = BitConverter.SingleToUInt32Bits(value);
         uint fraction = bits & 0x7F_FFFF;
         int exponent = (int)(bits >> 23) & 0xFF;
-        return Of((bits >> 31) != 0, exponent == 0xFF, fraction, 23, exponent == 0 ? fraction : fraction | 0x80_0000, Math.Max(exponent, 1) - 150, SingleDigits);
+        return Of((bits >> 31) != 0, exponent == 0xFF, fraction, 23, exponent == 0 ? fraction : fraction | 0x80_0000,
+            Math.Max(exponent, 1) - 150, SingleDigits);
     }
 
     /// <summary>A double.</summary>
@@ -33,7 +36,8 @@ internal static class FloatText
         ulong bits = BitConverter.DoubleToUInt64Bits(value);
         ulong fraction = bits & 0xF_FFFF_FFFF_FFFF;
         int exponent = (int)(bits >> 52) & 0x7FF;
-        return Of((bits >> 63) != 0, exponent == 0x7FF, fraction, 52, exponent == 0 ? fraction : fraction | 1UL << 52, Math.Max(exponent, 1) - 1075, DoubleDigits);
+        return Of((bits >> 63) != 0, exponent == 0x7FF, fraction, 52, exponent == 0 ? fraction : fraction | 1UL << 52,
+            Math.Max(exponent, 1) - 1075, DoubleDigits);
     }
 
     /// <summary>A number by its parts.</summary>
@@ -47,7 +51,8 @@ internal static class FloatText
     public static string Of(bool isNegative, bool isSpecial, ulong fraction, int fractionBits, ulong significand, int exponent, int digits)
     {
         string sign = isNegative ? "-" : "";
-        return isSpecial ? sign + (fraction == 0 ? "inf" : $"nan(0x{Payload(fraction, fractionBits)})") : sign + General(significand, exponent, digits);
+        return isSpecial ? sign + (fraction == 0 ? "inf" : $"nan(0x{Payload(fraction, fractionBits)})") : sign
+            + General(significand, exponent, digits);
     }
 
     /// <summary>The payload of a NaN as gdb writes it: words of 32 bits, the first one without leading zeros.</summary>

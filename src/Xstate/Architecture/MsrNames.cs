@@ -3,7 +3,10 @@ using System.Globalization;
 
 namespace Xstate.Architecture;
 
-/// <summary>Names of model-specific registers: the manuals' for the processor's own (SDM Vol. 4, APM Vol. 2 appendix A), the kernel's for those of KVM (Documentation/virt/kvm/x86/msr.rst).</summary>
+/// <summary>
+/// Names of model-specific registers: the manuals' for the processor's own (SDM Vol. 4, APM Vol. 2 appendix A), the kernel's for those of
+/// KVM (Documentation/virt/kvm/x86/msr.rst).
+/// </summary>
 public static class MsrNames
 {
     /// <summary>IA32_PL3_SSP: the shadow-stack pointer of user code.</summary>
@@ -160,13 +163,15 @@ public static class MsrNames
         new(0xC001_1029, "DE_CFG"),
     ]);
 
-    private static readonly Dictionary<string, uint> ByName = ByIndex.ToDictionary(row => row.Value, row => row.Key, StringComparer.OrdinalIgnoreCase);
+    private static readonly Dictionary<string, uint> ByName = ByIndex.ToDictionary(row => row.Value, row => row.Key,
+        StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The name of a register, such as <c>IA32_U_CET</c>; null for one without a name here.</summary>
     public static string? Find(uint index) =>
         ByIndex.GetValueOrDefault(index) ?? index switch
         {
-            >= FirstMtrrPair and <= LastMtrrPair => Numbered(index % 2 == 0 ? "IA32_MTRR_PHYSBASE" : "IA32_MTRR_PHYSMASK", (index - FirstMtrrPair) / 2),
+            >= FirstMtrrPair and <= LastMtrrPair => Numbered(index % 2 == 0 ? "IA32_MTRR_PHYSBASE" : "IA32_MTRR_PHYSMASK",
+                (index - FirstMtrrPair) / 2),
             >= FirstMachineCheck and <= LastMachineCheck => Numbered("IA32_MC", (index - FirstMachineCheck) / 4) + MachineCheck(index),
             >= 0xC1 and <= 0xC8 => Numbered("IA32_PMC", index - 0xC1),
             >= 0x186 and <= 0x18D => Numbered("IA32_PERFEVTSEL", index - 0x186),

@@ -35,7 +35,8 @@ public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family,
         int family = (int)(signature >> 8 & 0xF);
         int model = (int)(signature >> 4 & 0xF);
 
-        // AMD extends the model only with the family (APM Vol. 3, leaf 1); Intel that of family 6 too, and Zhaoxin that of 7 (KX-7000 is 107).
+        // AMD extends the model only with the family (APM Vol. 3, leaf 1); Intel that of family 6 too, and Zhaoxin that of 7 (KX-7000 is
+        // 107).
         if (family == 0xF || (family >= 6 && vendor != ProcessorVendor.Amd))
         {
             model |= (int)(signature >> 12 & 0xF0);

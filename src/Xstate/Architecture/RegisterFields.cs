@@ -3,7 +3,10 @@ using System.Globalization;
 
 namespace Xstate.Architecture;
 
-/// <summary>The flags and fields of MXCSR, of the x87 control and status words (SDM Vol. 1, 10.2.3, 8.1.3 and 8.1.5) and of PKRU (Vol. 3A, 4.6.2), by name: printing and setting read the same rows.</summary>
+/// <summary>
+/// The flags and fields of MXCSR, of the x87 control and status words (SDM Vol. 1, 10.2.3, 8.1.3 and 8.1.5) and of PKRU (Vol. 3A, 4.6.2),
+/// by name: printing and setting read the same rows.
+/// </summary>
 public static class RegisterFields
 {
     private const string KeyPrefix = "key";
@@ -17,11 +20,15 @@ public static class RegisterFields
     {
         ["mxcsr"] =
         [
-            .. Flags(0, "ie", "de", "ze", "oe", "ue", "pe", "daz", "im", "dm", "zm", "om", "um", "pm"), new("rc", 13, 2, Rounding), .. Flags(15, "ftz"), .. Flags(17, "mm"),
+            .. Flags(0, "ie", "de", "ze", "oe", "ue", "pe", "daz", "im", "dm", "zm", "om", "um", "pm"), new("rc", 13, 2, Rounding),
+                .. Flags(15, "ftz"), .. Flags(17, "mm"),
         ],
-        ["fcw"] = [.. Flags(0, "im", "dm", "zm", "om", "um", "pm"), new("pc", 8, 2, ["single", "reserved", "double", "extended"]), new("rc", 10, 2, Rounding), .. Flags(12, "x")],
-        ["fsw"] = [.. Flags(0, "ie", "de", "ze", "oe", "ue", "pe", "sf", "es", "c0", "c1", "c2"), new("top", 11, 3, []), .. Flags(14, "c3", "b")],
-        ["pkru"] = [.. Enumerable.Range(0, Pkru.KeyCount).Select(key => new RegisterField(string.Create(CultureInfo.InvariantCulture, $"{KeyPrefix}{key}"), 2 * key, 2, Rights))],
+        ["fcw"] = [.. Flags(0, "im", "dm", "zm", "om", "um", "pm"), new("pc", 8, 2, ["single", "reserved", "double", "extended"]),
+            new("rc", 10, 2, Rounding), .. Flags(12, "x")],
+        ["fsw"] = [.. Flags(0, "ie", "de", "ze", "oe", "ue", "pe", "sf", "es", "c0", "c1", "c2"), new("top", 11, 3, []),
+            .. Flags(14, "c3", "b")],
+        ["pkru"] = [.. Enumerable.Range(0, Pkru.KeyCount)
+            .Select(key => new RegisterField(string.Create(CultureInfo.InvariantCulture, $"{KeyPrefix}{key}"), 2 * key, 2, Rights))],
     };
 
     /// <summary>The fields of a register; none for one that is a plain number.</summary>
@@ -74,7 +81,8 @@ public static class RegisterFields
         bool isFlag = change.Length > 1 && change[0] is '+' or '-';
         int colon = change.IndexOf(':', StringComparison.Ordinal);
         string name = isFlag ? change[1..] : colon > 0 ? change[..colon] : "";
-        if (Of(register).FirstOrDefault(field => field.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is not { } found || found.IsFlag != isFlag)
+        if (Of(register).FirstOrDefault(field => field.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is not { } found
+            || found.IsFlag != isFlag)
         {
             return null;
         }
@@ -87,9 +95,11 @@ public static class RegisterFields
         string wanted = change[(colon + 1)..];
         int index = found.Values.Select(value => value.ToLowerInvariant()).ToList().IndexOf(wanted.ToLowerInvariant());
         return index >= 0 ? (found, (ulong)index)
-            : found.Values.IsEmpty && ulong.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) && number < 1UL << found.Width ? (found, number)
+            : found.Values.IsEmpty && ulong.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
+            && number < 1UL << found.Width ? (found, number)
             : null;
     }
 
-    private static IEnumerable<RegisterField> Flags(int first, params ImmutableArray<string> names) => names.Select((name, i) => new RegisterField(name, first + i, 1, []));
+    private static IEnumerable<RegisterField> Flags(int first, params ImmutableArray<string> names) =>
+        names.Select((name, i) => new RegisterField(name, first + i, 1, []));
 }

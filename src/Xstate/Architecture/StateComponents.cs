@@ -58,8 +58,8 @@ public sealed record StateComponentInfo(
     }
 
     /// <summary>
-    /// The first eight bytes of the initial configuration (SDM Vol. 1, 13.6): what a restore gives the component when the image does not have it. Everything else of
-    /// every component is zero then, but for the x87 control word (<see cref="XsaveFormat.InitialFcw"/>).
+    /// The first eight bytes of the initial configuration (SDM Vol. 1, 13.6): what a restore gives the component when the image does not
+    /// have it. Everything else of every component is zero then, but for the x87 control word (<see cref="XsaveFormat.InitialFcw"/>).
     /// </summary>
     public ulong InitialValue { get; init; }
 }

@@ -6,12 +6,14 @@ namespace Xstate.Architecture;
 public readonly record struct Xcr0Violation(StateComponent Component, string Reason);
 
 /// <summary>
-/// What XSETBV demands of XCR0 (SDM Vol. 1, 13.3; APM Vol. 2, 11.5.2), derived from the catalogue's dependencies. Hypervisors that check less or in another order say so
-/// themselves; every violation is the same #GP(0), so the order only decides which one is named.
+/// What XSETBV demands of XCR0 (SDM Vol. 1, 13.3; APM Vol. 2, 11.5.2), derived from the catalogue's dependencies. Hypervisors that check
+/// less or in another order say so themselves; every violation is the same #GP(0), so the order only decides which one is named.
 /// </summary>
 public static class Xcr0Rules
 {
-    /// <summary>The first rule that a value breaks on a processor that supports the given components, or null when XSETBV accepts it.</summary>
+    /// <summary>
+    /// The first rule that a value breaks on a processor that supports the given components, or null when XSETBV accepts it.
+    /// </summary>
     public static Xcr0Violation? FirstViolation(StateComponentSet value, StateComponentSet supported)
     {
         if (!value.Contains(StateComponent.X87))
@@ -59,7 +61,10 @@ public static class Xcr0Rules
             : null;
     }
 
-    /// <summary>The smallest value that XSETBV takes and that has these components, on a processor that supports them all; what excludes another stays in.</summary>
+    /// <summary>
+    /// The smallest value that XSETBV takes and that has these components, on a processor that supports them all; what excludes another
+    /// stays in.
+    /// </summary>
     public static StateComponentSet SmallestWith(StateComponentSet components)
     {
         StateComponentSet value = (components & StateComponents.UserComponents).With(StateComponent.X87);
@@ -77,7 +82,10 @@ public static class Xcr0Rules
         return value;
     }
 
-    /// <summary>The largest value that XSETBV takes within an offer of CPUID 0xD.0. Of two components that exclude each other the higher one is left out.</summary>
+    /// <summary>
+    /// The largest value that XSETBV takes within an offer of CPUID 0xD.0. Of two components that exclude each other the higher one is left
+    /// out.
+    /// </summary>
     public static StateComponentSet LargestWithin(StateComponentSet offered)
     {
         StateComponentSet value = (offered & StateComponents.UserComponents).With(StateComponent.X87);

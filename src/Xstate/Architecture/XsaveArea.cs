@@ -18,7 +18,9 @@ public readonly ref struct XsaveArea
     /// <summary>The whole area.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes;
 
-    /// <summary>XSTATE_BV: the components whose state is in the area. A clear bit means the <i>initial</i> state; its bytes may be stale.</summary>
+    /// <summary>
+    /// XSTATE_BV: the components whose state is in the area. A clear bit means the <i>initial</i> state; its bytes may be stale.
+    /// </summary>
     public StateComponentSet XstateBv => new(BinaryPrimitives.ReadUInt64LittleEndian(_bytes[XsaveFormat.XstateBvOffset..]));
 
     /// <summary>XCOMP_BV with its format flag.</summary>
@@ -42,12 +44,14 @@ public readonly ref struct XsaveArea
     /// <summary>MXCSR_MASK as stored.</summary>
     public uint MxcsrMask => BinaryPrimitives.ReadUInt32LittleEndian(_bytes[XsaveFormat.MxcsrMaskOffset..]);
 
-    /// <summary>The first eight bytes of the software-available region: Linux 5.16 and later keep the user feature mask of the source host there.</summary>
+    /// <summary>
+    /// The first eight bytes of the software-available region: Linux 5.16 and later keep the user feature mask of the source host there.
+    /// </summary>
     public ulong SoftwareMask => BinaryPrimitives.ReadUInt64LittleEndian(_bytes[XsaveFormat.SoftwareOffset..]);
 
     /// <summary>
-    /// The bytes of an extended component (number 2 and up) under the layout of the CPU that wrote the area. False when the area has no place for it.
-    /// Stale bytes are returned as they are: ask <see cref="XstateBv"/> whether they count.
+    /// The bytes of an extended component (number 2 and up) under the layout of the CPU that wrote the area. False when the area has no
+    /// place for it. Stale bytes are returned as they are: ask <see cref="XstateBv"/> whether they count.
     /// </summary>
     public bool TryGetComponent(StateComponent component, XsaveLayout layout, out ReadOnlySpan<byte> bytes)
     {

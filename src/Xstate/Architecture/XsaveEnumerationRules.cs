@@ -11,7 +11,8 @@ public sealed record XsaveEnumerationRule(
     string Id, string Summary, string Consequence, Func<CpuidTable, StateComponentSet, StateComponentSet, bool> Holds);
 
 /// <summary>
-/// The conditions under which an enumeration describes a processor that can exist (SDM Vol. 1, 13.2 and 13.3): what a model of the processor must be able to rely on.
+/// The conditions under which an enumeration describes a processor that can exist (SDM Vol. 1, 13.2 and 13.3): what a model of the
+/// processor must be able to rely on.
 /// </summary>
 public static class XsaveEnumerationRules
 {
@@ -19,7 +20,8 @@ public static class XsaveEnumerationRules
     public static ImmutableArray<XsaveEnumerationRule> All { get; } =
     [
         new("L02", "without XSAVE, leaf 0xD is zero", "software takes an area size from a processor without areas",
-            static (cpuid, _, _) => cpuid.Has(CpuidFeatures.Xsave) || (cpuid.Read(CpuidTable.XsaveLeaf, 0).IsZero && cpuid.Read(CpuidTable.XsaveLeaf, 1).IsZero)),
+            static (cpuid, _, _) => cpuid.Has(CpuidFeatures.Xsave)
+            || (cpuid.Read(CpuidTable.XsaveLeaf, 0).IsZero && cpuid.Read(CpuidTable.XsaveLeaf, 1).IsZero)),
         new("L10", "PKU needs bit 9 in leaf 0xD.0", "Linux sees PKU and cannot manage PKRU",
             static (cpuid, _, _) => !HasFeature(cpuid, StateComponent.Pkru) || cpuid.UserComponents.Contains(StateComponent.Pkru)),
         new("L12", "AVX and bit 2 of leaf 0xD.0 come together", "XSETBV faults, or state is dead",

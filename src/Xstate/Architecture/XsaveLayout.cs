@@ -21,7 +21,8 @@ public readonly record struct XsaveSlot(
     public static XsaveSlot FromCpuid(StateComponent component, CpuidRegisters subleaf)
     {
         bool supervisor = (subleaf.Ecx & Supervisor) != 0;
-        return new XsaveSlot(component, (int)subleaf.Eax, supervisor ? 0 : (int)subleaf.Ebx, supervisor, (subleaf.Ecx & Aligned) != 0, (subleaf.Ecx & Xfd) != 0);
+        return new XsaveSlot(component, (int)subleaf.Eax, supervisor ? 0 : (int)subleaf.Ebx, supervisor, (subleaf.Ecx & Aligned) != 0,
+            (subleaf.Ecx & Xfd) != 0);
     }
 
     /// <summary>The sub-leaf of 0xD that describes the slot.</summary>
@@ -36,8 +37,8 @@ public readonly record struct XsaveSlot(
 public sealed class XsaveLayout : IEquatable<XsaveLayout>
 {
     /// <summary>
-    /// Ceiling for one component and for the whole area. The largest area in existence is 11,008 bytes; the ceiling keeps hostile CPUID tables
-    /// from asking for gigabytes.
+    /// Ceiling for one component and for the whole area. The largest area in existence is 11,008 bytes; the ceiling keeps hostile CPUID
+    /// tables from asking for gigabytes.
     /// </summary>
     public const int MaxAreaLength = 1 << 20;
 
@@ -58,8 +59,8 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     public StateComponentSet SupervisorComponents { get; }
 
     /// <summary>
-    /// Components that leaf 0xD announces in 0xD.0 or 0xD.1 without a usable sub-leaf. Dumps with holes are common; their offsets are not known and never
-    /// guessed.
+    /// Components that leaf 0xD announces in 0xD.0 or 0xD.1 without a usable sub-leaf. Dumps with holes are common; their offsets are not
+    /// known and never guessed.
     /// </summary>
     public StateComponentSet MissingComponents { get; }
 
@@ -98,7 +99,8 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     }
 
     /// <summary>A layout from explicit slots, such as those of an NT_X86_XSAVE_LAYOUT note or a capture file.</summary>
-    /// <exception cref="ArgumentException">A slot lies before byte 576, is empty, too large, or names a component without a slot.</exception>
+    /// <exception cref="ArgumentException">A slot lies before byte 576, is empty, too large, or names a component without a
+    /// slot.</exception>
     public static XsaveLayout FromSlots(IEnumerable<XsaveSlot> slots)
     {
         ArgumentNullException.ThrowIfNull(slots);
@@ -107,10 +109,12 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
         foreach (XsaveSlot slot in slots)
         {
             bool placed = slot.IsSupervisor || slot.Offset >= XsaveFormat.ExtendedOffset;
-            if (BitsWithoutSlot.Contains(slot.Component) || slot.Size <= 0 || slot.Size > MaxAreaLength || !placed || slot.Offset > MaxAreaLength)
+            if (BitsWithoutSlot.Contains(slot.Component) || slot.Size <= 0 || slot.Size > MaxAreaLength || !placed
+                || slot.Offset > MaxAreaLength)
             {
                 throw new ArgumentException(
-                    $"component {StateComponents.NameOf(slot.Component)} cannot lie at offset {slot.Offset} with {slot.Size} bytes", nameof(slots));
+                    $"component {StateComponents.NameOf(slot.Component)} cannot lie at offset {slot.Offset} with {slot.Size} bytes",
+                    nameof(slots));
             }
 
             table[(int)slot.Component] = slot;
@@ -120,7 +124,9 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
         return Create(table, found, StateComponentSet.Empty);
     }
 
-    /// <summary>The slot of a component, if this processor enumerates it. x87 and SSE have no slot of their own: they are the legacy region.</summary>
+    /// <summary>
+    /// The slot of a component, if this processor enumerates it. x87 and SSE have no slot of their own: they are the legacy region.
+    /// </summary>
     public bool TryGetSlot(StateComponent component, out XsaveSlot slot)
     {
         slot = (int)component < _slots.Length ? _slots[(int)component] : default;
@@ -142,7 +148,9 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
         }
     }
 
-    /// <summary>Bytes of a standard-format area for a set: the largest end of its components, which need not be the last one's (APX lies at 960).</summary>
+    /// <summary>
+    /// Bytes of a standard-format area for a set: the largest end of its components, which need not be the last one's (APX lies at 960).
+    /// </summary>
     public int StandardLengthFor(StateComponentSet components)
     {
         int length = XsaveFormat.ExtendedOffset;
@@ -158,8 +166,8 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     public int CompactedLengthFor(StateComponentSet components) => CompactedEnd(components, XsaveFormat.CompactedFlag);
 
     /// <summary>
-    /// Offset of a component in a compacted area (SDM Vol. 1, 13.4.3). XCOMP_BV alone decides it, whatever was requested or is in use; for a
-    /// component outside XCOMP_BV the result is where the area ends.
+    /// Offset of a component in a compacted area (SDM Vol. 1, 13.4.3). XCOMP_BV alone decides it, whatever was requested or is in use; for
+    /// a component outside XCOMP_BV the result is where the area ends.
     /// </summary>
     public int CompactedOffset(StateComponent component, StateComponentSet xcompBv)
     {
@@ -219,7 +227,9 @@ public sealed class XsaveLayout : IEquatable<XsaveLayout>
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Components.Bits, StandardLength);
 
-    /// <summary>The walk of <see cref="WalkCompacted"/>: one pass, where asking for each offset alone would start from the header every time.</summary>
+    /// <summary>
+    /// The walk of <see cref="WalkCompacted"/>: one pass, where asking for each offset alone would start from the header every time.
+    /// </summary>
     public struct CompactedWalk
     {
         private readonly XsaveLayout _layout;

@@ -6,10 +6,12 @@ public static class ArtifactContent
     private const int LongestMagic = 9;
 
     /// <summary>
-    /// The content of a stream from its current position on: the stream itself when it can seek, has a length and is not compressed, else a copy in memory or, beyond
+    /// The content of a stream from its current position on: the stream itself when it can seek, has a length and is not compressed, else a
+    /// copy in memory or, beyond
     /// <see cref="ArtifactLimits.MaxWholeFile"/>, in a temporary file that goes when the copy is disposed.
     /// </summary>
-    /// <exception cref="MalformedArtifactException">The compressed bytes are damaged, exceed a limit, or nothing here can decompress them.</exception>
+    /// <exception cref="MalformedArtifactException">The compressed bytes are damaged, exceed a limit, or nothing here can decompress
+    /// them.</exception>
     public static Stream Open(Stream stream, ArtifactOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -34,7 +36,9 @@ public static class ArtifactContent
         }
     }
 
-    /// <summary>How the bytes at the stream's position are compressed, by their magic; null when they are not. The position stays.</summary>
+    /// <summary>
+    /// How the bytes at the stream's position are compressed, by their magic; null when they are not. The position stays.
+    /// </summary>
     public static Compression? Recognize(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -59,13 +63,16 @@ public static class ArtifactContent
         long position = compressed.Position;
         try
         {
-            using Stream content = (compression == Compression.Gzip ? new WholeGzip(compressed) : options.Decompressor?.Invoke(compression, compressed))
-                ?? throw new MalformedArtifactException("artifact", position, $"{compression} compression", "bytes that are not compressed, or gzip: nothing here decompresses others");
+            using Stream content = (compression == Compression.Gzip
+                ? new WholeGzip(compressed) : options.Decompressor?.Invoke(compression, compressed))
+                ?? throw new MalformedArtifactException("artifact", position, $"{compression} compression",
+                    "bytes that are not compressed, or gzip: nothing here decompresses others");
             return Spool.Copy(content, options.Limits);
         }
         catch (InvalidDataException error)
         {
-            throw new MalformedArtifactException("artifact", position, $"damaged {compression} data ({error.Message})", "a whole compressed file");
+            throw new MalformedArtifactException("artifact", position, $"damaged {compression} data ({error.Message})",
+                "a whole compressed file");
         }
     }
 }

@@ -10,7 +10,9 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts;
 
-/// <summary>Writes what one artifact holds as another format that can hold it, or a part of it. Never invents what the artifact does not say.</summary>
+/// <summary>
+/// Writes what one artifact holds as another format that can hold it, or a part of it. Never invents what the artifact does not say.
+/// </summary>
 public static class ArtifactConversion
 {
     /// <summary>The format of a bare XSAVE area, as KVM_SET_XSAVE takes it.</summary>
@@ -19,13 +21,15 @@ public static class ArtifactConversion
     /// <summary>Names of the formats that can be written.</summary>
     public static ImmutableArray<string> Formats { get; } =
     [
-        CaptureFileReader.Format, KvmXsaveReader.Format, KvmXcrsReader.Format, KvmCpuid2Reader.Format, CpuidRawReader.Format, HostFileReader.Format,
+        CaptureFileReader.Format, KvmXsaveReader.Format, KvmXcrsReader.Format, KvmCpuid2Reader.Format, CpuidRawReader.Format,
+            HostFileReader.Format,
     ];
 
     /// <summary>A capture, or the part of it that the format holds.</summary>
     /// <param name="capture">The capture; one with a single state for the formats of one virtual CPU.</param>
     /// <param name="format">One of <see cref="Formats"/>.</param>
-    /// <exception cref="NotSupportedException">The format does not hold such a thing, or the capture does not say what it holds; the message names it.</exception>
+    /// <exception cref="NotSupportedException">The format does not hold such a thing, or the capture does not say what it holds; the
+    /// message names it.</exception>
     public static byte[] Write(Capture capture, string format)
     {
         ArgumentNullException.ThrowIfNull(capture);
@@ -34,7 +38,8 @@ public static class ArtifactConversion
             CaptureFileReader.Format => CaptureFileWriter.Write(capture),
             KvmXsaveReader.Format => KvmXsaveWriter.Write(Only(capture, format)),
             KvmXcrsReader.Format => KvmXcrsWriter.Write(KvmXcrsBlob.ForXcr0((Only(capture, format).Xcr0 ?? throw Unknown("XCR0")).Value)),
-            KvmCpuid2Reader.Format or CpuidRawReader.Format => Write((Only(capture, format).GuestCpuid ?? throw Unknown("the guest's CPUID")).Value, format),
+            KvmCpuid2Reader.Format or CpuidRawReader.Format =>
+                Write((Only(capture, format).GuestCpuid ?? throw Unknown("the guest's CPUID")).Value, format),
             _ => throw NoSuchFormat("state", format),
         };
     }
@@ -50,7 +55,8 @@ public static class ArtifactConversion
         return format switch
         {
             CpuidRawReader.Format => Raw(dump),
-            HostFileReader.Format => HostFileWriter.Write(dump.ToHostRecord(name, new Provenance(FactSource.Artifact, $"converted from {dump.Format}"))),
+            HostFileReader.Format =>
+                HostFileWriter.Write(dump.ToHostRecord(name, new Provenance(FactSource.Artifact, $"converted from {dump.Format}"))),
             _ => Write(dump.Cpuid, format),
         };
     }
@@ -79,10 +85,13 @@ public static class ArtifactConversion
 
     private static CapturedState Only(Capture capture, string format) => capture.States is [var only]
         ? only
-        : throw new NotSupportedException($"{format} holds one virtual CPU, the capture has {capture.States.Length}: {string.Join(", ", capture.States.Take(8).Select(state => state.Id))}");
+        : throw new NotSupportedException(
+        $"{format} holds one virtual CPU, the capture has {capture.States.Length}: "
+        + $"{string.Join(", ", capture.States.Take(8).Select(state => state.Id))}");
 
     private static NotSupportedException Unknown(string what) => new($"the capture does not say {what}");
 
     private static NotSupportedException NoSuchFormat(string what, string format) =>
-        new(Formats.Contains(format) ? $"{format} does not hold a {what}" : $"{format} cannot be written; {string.Join(", ", Formats)} can");
+        new(Formats.Contains(format)
+            ? $"{format} does not hold a {what}" : $"{format} cannot be written; {string.Join(", ", Formats)} can");
 }

@@ -9,7 +9,10 @@ public sealed record ArtifactLimits
     /// <summary>Virtual CPUs or threads in one capture. KVM's own limit is 4,096.</summary>
     public int MaxStates { get; init; } = 65_536;
 
-    /// <summary>CPUID entries of one logical processor. KVM refuses more than 256 (KVM_MAX_CPUID_ENTRIES); raw dumps of real processors have about 200.</summary>
+    /// <summary>
+    /// CPUID entries of one logical processor. KVM refuses more than 256 (KVM_MAX_CPUID_ENTRIES); raw dumps of real processors have about
+    /// 200.
+    /// </summary>
     public int MaxCpuidEntries { get; init; } = 4_096;
 
     /// <summary>Logical processors in one CPUID dump.</summary>
@@ -18,7 +21,9 @@ public sealed record ArtifactLimits
     /// <summary>Bytes of a whole artifact that has to be held in memory: dumps, captures, blobs.</summary>
     public int MaxWholeFile { get; init; } = 64 << 20;
 
-    /// <summary>Bytes of a compressed file's content, or of a pipe; beyond <see cref="MaxWholeFile"/> they go to a temporary file.</summary>
+    /// <summary>
+    /// Bytes of a compressed file's content, or of a pipe; beyond <see cref="MaxWholeFile"/> they go to a temporary file.
+    /// </summary>
     public long MaxSpooled { get; init; } = 16L << 30;
 
     /// <summary>Characters in one line of a text dump.</summary>
@@ -39,7 +44,9 @@ public sealed record ArtifactLimits
     /// <summary>Bytes of the description at the end of a QEMU stream: about 3 KB a device, 20 KB a virtual CPU.</summary>
     public int MaxVmDescription { get; init; } = 16 << 20;
 
-    /// <summary>Devices, fields and subsections that a QEMU stream's description lists: about 70 for a virtual CPU, 300 for a chipset.</summary>
+    /// <summary>
+    /// Devices, fields and subsections that a QEMU stream's description lists: about 70 for a virtual CPU, 300 for a chipset.
+    /// </summary>
     public int MaxVmFields { get; init; } = 1 << 20;
 
     /// <summary>Bytes of one virtual CPU in a QEMU stream: 2 to 4 KB, 12 KB with AMX, 20 KB with a nested guest.</summary>

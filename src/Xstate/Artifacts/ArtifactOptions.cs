@@ -6,7 +6,9 @@ public sealed record ArtifactOptions
     /// <summary>The defaults.</summary>
     public static ArtifactOptions Default { get; } = new();
 
-    /// <summary>The name of a format of <see cref="Artifact.Formats"/> that the caller knows the file to have; null to recognise it from the bytes.</summary>
+    /// <summary>
+    /// The name of a format of <see cref="Artifact.Formats"/> that the caller knows the file to have; null to recognise it from the bytes.
+    /// </summary>
     public string? Format { get; init; }
 
     /// <summary>Ceilings for what the file controls.</summary>

@@ -11,7 +11,10 @@ public sealed record ArtifactPatch(long Offset, ReadOnlyMemory<byte> Found, Read
     // Equal bytes between two differences are cheaper to repeat than to interrupt a patch for.
     private const int MaxGap = 16;
 
-    /// <summary>The patches that lead from some bytes of the original to others: one for each run of differing bytes, and one for what is longer or shorter at the end.</summary>
+    /// <summary>
+    /// The patches that lead from some bytes of the original to others: one for each run of differing bytes, and one for what is longer or
+    /// shorter at the end.
+    /// </summary>
     /// <param name="found">Bytes of the original.</param>
     /// <param name="replacement">What they should be.</param>
     /// <param name="offset">Where they are in the original.</param>

@@ -1,7 +1,8 @@
 namespace Xstate.Artifacts;
 
 /// <summary>
-/// Random access to the bytes of one artifact, for decoders that read where the answer is: a core of 100 GB costs its headers and notes. Offsets count from where the artifact begins.
+/// Random access to the bytes of one artifact, for decoders that read where the answer is: a core of 100 GB costs its headers and notes.
+/// Offsets count from where the artifact begins.
 /// </summary>
 internal sealed class ArtifactSource : IDisposable
 {
@@ -55,12 +56,14 @@ internal sealed class ArtifactSource : IDisposable
     {
         if (offset < 0 || length < 0 || offset > Length - length)
         {
-            throw new MalformedArtifactException(format, Math.Clamp(offset, 0, Length), "the end of the file", $"{length} bytes of {what} at {offset}");
+            throw new MalformedArtifactException(format, Math.Clamp(offset, 0, Length), "the end of the file",
+                $"{length} bytes of {what} at {offset}");
         }
 
         byte[] bytes = new byte[length];
         int read = ReadAt(offset, bytes);
-        return read == length ? bytes : throw new MalformedArtifactException(format, offset + read, "the end of the file", $"{length} bytes of {what}");
+        return read == length ? bytes : throw new MalformedArtifactException(format, offset + read, "the end of the file",
+            $"{length} bytes of {what}");
     }
 
     /// <summary>Everything.</summary>

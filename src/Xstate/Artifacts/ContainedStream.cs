@@ -17,7 +17,8 @@ internal sealed class ContainedStream(long length, ContainedStream.Reader readAt
     public override long Position { get; set; }
 
     /// <summary>The rest of an artifact from an offset on.</summary>
-    public static ContainedStream From(ArtifactSource source, long offset) => new(source.Length - offset, (at, buffer) => source.ReadAt(offset + at, buffer));
+    public static ContainedStream From(ArtifactSource source, long offset) =>
+        new(source.Length - offset, (at, buffer) => source.ReadAt(offset + at, buffer));
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 

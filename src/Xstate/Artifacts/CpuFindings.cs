@@ -46,14 +46,18 @@ public static class CpuFindings
             }
         }
 
-        return [.. OfSkipped(dump.Skipped), .. things.Values.Select(thing => OfRule(RuleOf[thing.First.Defect], Sentence(dump, thing.First, thing.Count), new FindingLocation(Leaf: LeafOf(thing.First))))];
+        return [.. OfSkipped(dump.Skipped),
+            .. things.Values.Select(thing => OfRule(RuleOf[thing.First.Defect], Sentence(dump, thing.First, thing.Count),
+                new FindingLocation(Leaf: LeafOf(thing.First))))];
     }
 
     /// <summary>What the CPUID of a record lacks, and that a fingerprint's is a guest's.</summary>
     internal static ImmutableArray<Finding> Of(HostRecord host, string format)
     {
         CpuidDump dump = CpuidDump.Create(format, [new CpuidProcessor(host.Name, host.Cpuid)], []);
-        return [OfRule(Rules.CpuidOfGuest, $"{Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)}: the processor may have more than this kernel's KVM offers", new FindingLocation()), .. Of(dump)];
+        return [OfRule(Rules.CpuidOfGuest,
+            $"{Quotation.Cut(host.Provenance.Detail, Quotation.MaxProse)}: the processor may have more than this kernel's KVM offers",
+            new FindingLocation()), .. Of(dump)];
     }
 
     /// <summary>What names of features leave open.</summary>
@@ -65,25 +69,32 @@ public static class CpuFindings
         {
             if (model.Error is { } error)
             {
-                findings.Add(OfRule(Rules.ModelUnknown, $"{Quotation.Cut(model.Name)}: {Quotation.Cut(error, Quotation.MaxProse)}", new FindingLocation()));
+                findings.Add(OfRule(Rules.ModelUnknown, $"{Quotation.Cut(model.Name)}: {Quotation.Cut(error, Quotation.MaxProse)}",
+                    new FindingLocation()));
             }
 
             if (model.Base is { } named)
             {
-                string open = model.LacksXsave ? "it rules XSAVE out, so no component is left open" : $"undecided are {model.Undecided.Describe()}";
-                findings.Add(OfRule(Rules.ModelBaseUnknown, $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, and {Quotation.Cut(named)} is not described here: {open}", new FindingLocation()));
+                string open = model.LacksXsave
+                    ? "it rules XSAVE out, so no component is left open" : $"undecided are {model.Undecided.Describe()}";
+                findings.Add(OfRule(Rules.ModelBaseUnknown,
+                    $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, and {Quotation.Cut(named)} is not "
+                    + $"described here: {open}", new FindingLocation()));
             }
 
             if (!model.Unusable.IsEmpty)
             {
-                findings.Add(OfRule(Rules.ModelComponentUnusable, $"{Quotation.Cut(model.Name)} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
+                findings.Add(OfRule(Rules.ModelComponentUnusable,
+                    $"{Quotation.Cut(model.Name)} names {model.Unusable.Describe()} without what it builds upon", new FindingLocation()));
             }
         }
 
         findings.AddRange(OfSkipped(list.Skipped));
         if (list.Models.Any(model => model.ListsFeatures))
         {
-            findings.Add(OfRule(Rules.ModelWithoutLayout, "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known", new FindingLocation()));
+            findings.Add(OfRule(Rules.ModelWithoutLayout,
+                "features are named, CPUID leaf 0xd is not told: sizes and offsets of the components are not known",
+                new FindingLocation()));
         }
 
         return findings.ToImmutable();
@@ -92,17 +103,21 @@ public static class CpuFindings
     /// <summary>That lines around an artifact were passed over.</summary>
     internal static IEnumerable<Finding> OfSkipped(SkippedText? skipped) => skipped is null
         ? []
-        : [OfRule(Rules.TextPassedOver, string.Create(CultureInfo.InvariantCulture, $"{skipped.Lines} line{(skipped.Lines == 1 ? " is" : "s are")} no part of it and passed over, the first at offset {skipped.Offset}: {skipped.First}"), new FindingLocation())];
+        : [OfRule(Rules.TextPassedOver, string.Create(CultureInfo.InvariantCulture,
+            $"{skipped.Lines} line{(skipped.Lines == 1 ? " is" : "s are")} no part of it and passed over, the first at offset "
+            + $"{skipped.Offset}: {skipped.First}"), new FindingLocation())];
 
     private static string Sentence(CpuidDump dump, CpuidRemark remark, int count) => dump.Processors.Length switch
     {
         1 => remark.Message,
         var all when all == count => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (all {all} processors)"),
-        _ when count > 1 => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (processor {remark.Processor} and {count - 1} more)"),
+        _ when count > 1 => string.Create(CultureInfo.InvariantCulture,
+            $"{remark.Message} (processor {remark.Processor} and {count - 1} more)"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{remark.Message} (processor {remark.Processor})"),
     };
 
-    private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf ? CpuidLeaves.PlaceOf(remark.Leaf, subleaf) : $"0x{remark.Leaf:x}";
+    private static string LeafOf(CpuidRemark remark) => remark.Subleaf is { } subleaf
+        ? CpuidLeaves.PlaceOf(remark.Leaf, subleaf) : $"0x{remark.Leaf:x}";
 
     private static Finding OfRule(Rule rule, string message, FindingLocation where) => rule.At(where, message);
 }

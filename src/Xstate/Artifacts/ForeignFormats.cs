@@ -17,18 +17,24 @@ internal static class ForeignFormats
     [
         (Begins("KDUMP   "u8), "a kernel dump that kdump compressed", $"extended state, which a kernel dump does not hold; {ForGuests}"),
         (Begins("DISKDUMP"u8), "a kernel dump of diskdump", $"extended state, which a kernel dump does not hold; {ForGuests}"),
-        (Begins("makedumpfile\0"u8), "a kernel dump in makedumpfile's flat format", $"extended state, which a kernel dump does not hold; {ForGuests}"),
-        (Begins("PAGEDU64"u8), "a kernel dump of Windows", $"extended state of a process: a minidump (MDMP) of the process has it; {ForGuests}"),
-        (Begins("PAGEDUMP"u8), "a kernel dump of 32-bit Windows", $"extended state of a process: a minidump (MDMP) of the process has it; {ForGuests}"),
-        (head => IsMachO(head.Span, 4), "a core of macOS (Mach-O)", "a core that is read here; lldb prints its registers (register read --all)"),
+        (Begins("makedumpfile\0"u8), "a kernel dump in makedumpfile's flat format",
+            $"extended state, which a kernel dump does not hold; {ForGuests}"),
+        (Begins("PAGEDU64"u8), "a kernel dump of Windows",
+            $"extended state of a process: a minidump (MDMP) of the process has it; {ForGuests}"),
+        (Begins("PAGEDUMP"u8), "a kernel dump of 32-bit Windows",
+            $"extended state of a process: a minidump (MDMP) of the process has it; {ForGuests}"),
+        (head => IsMachO(head.Span, 4), "a core of macOS (Mach-O)",
+            "a core that is read here; lldb prints its registers (register read --all)"),
         (head => IsMachO(head.Span, null), "a program or library of macOS (Mach-O)", "a state or a CPUID dump"),
         (head => IsElfProgram(head.Span), "an ELF program or library", "a core of it (ET_CORE)"),
-        (head => head.Length > TarMagicOffset + 5 && head.Span[TarMagicOffset..].StartsWith("ustar"u8), "a tar archive", "the file or the directory of images inside: unpack it (tar -xf) and give that"),
+        (head => head.Length > TarMagicOffset + 5 && head.Span[TarMagicOffset..].StartsWith("ustar"u8), "a tar archive",
+            "the file or the directory of images inside: unpack it (tar -xf) and give that"),
         (Begins("PK\u0003\u0004"u8), "a zip archive", "the file inside: unpack it and give that"),
         (Begins("Xen saved domain, xl format"u8), "a save of Xen (xl save)", "a format that is read here; Xen's is not"),
         (Begins("\u007fVirtualBox SavedState"u8), "a saved state of VirtualBox", "a format that is read here; VirtualBox's is not"),
         (Begins("gVisorSF"u8), "a state file of gVisor", "a format that is read here; gVisor's is not"),
-        (head => head.Length > 4 && BinaryPrimitives.ReadUInt32LittleEndian(head.Span) is 0xBED2_BED0 or 0xBED3_BED3, "a suspend or snapshot state of VMware", "a format that is read here; VMware's is not"),
+        (head => head.Length > 4 && BinaryPrimitives.ReadUInt32LittleEndian(head.Span) is 0xBED2_BED0 or 0xBED3_BED3,
+            "a suspend or snapshot state of VMware", "a format that is read here; VMware's is not"),
         (head => IsHexdump(head.Span), "the text of a hexdump", "the bytes themselves: xxd -r turns the text of xxd back into them"),
     ];
 
@@ -62,14 +68,16 @@ internal static class ForeignFormats
     private static bool IsElfProgram(ReadOnlySpan<byte> head)
     {
         const int TypeOffset = 16;
-        return head.Length > TypeOffset + 1 && head.StartsWith("\u007fELF"u8) && head[TypeOffset] is 1 or 2 or 3 && head[TypeOffset + 1] == 0 && head[5] == 1;
+        return head.Length > TypeOffset + 1 && head.StartsWith("\u007fELF"u8) && head[TypeOffset] is 1 or 2 or 3
+            && head[TypeOffset + 1] == 0 && head[5] == 1;
     }
 
     // "00000000: 7f45 …" of xxd, "00000000  7f 45 …" of hexdump -C, "0000000 457f …" of hexdump and od.
     private static bool IsHexdump(ReadOnlySpan<byte> head)
     {
         int digits = head.IndexOfAnyExcept((byte)'0');
-        return digits is 7 or 8 && head.Length > digits + 3 && head[digits] is (byte)':' or (byte)' ' && head[(digits + 1)..].TrimStart((byte)' ') is { Length: > 2 } rest
+        return digits is 7 or 8 && head.Length > digits + 3 && head[digits] is (byte)':' or (byte)' ' && head[(digits + 1)..]
+            .TrimStart((byte)' ') is { Length: > 2 } rest
             && char.IsAsciiHexDigit((char)rest[0]) && char.IsAsciiHexDigit((char)rest[1]);
     }
 }

@@ -10,12 +10,15 @@ public readonly record struct StoredRange(long Offset, long End);
 /// <returns>The first range with a byte at or behind the offset, from the offset on; null when only a hole follows.</returns>
 public delegate StoredRange? StoredRanges(long from);
 
-/// <summary>Copies an artifact with patches applied, so that a change to a few bytes of a large file keeps every other byte without being held in memory.</summary>
+/// <summary>
+/// Copies an artifact with patches applied, so that a change to a few bytes of a large file keeps every other byte without being held in
+/// memory.
+/// </summary>
 public static class PatchedCopy
 {
     /// <summary>
-    /// Writes the changed artifact. A core of 64 GB is mostly holes, and its copy shall not take 64 GB of a disk: long runs of zeros are not written into an output that can seek, and holes that the caller knows of
-    /// are not even read.
+    /// Writes the changed artifact. A core of 64 GB is mostly holes, and its copy shall not take 64 GB of a disk: long runs of zeros are
+    /// not written into an output that can seek, and holes that the caller knows of are not even read.
     /// </summary>
     /// <param name="original">The original's content, seekable; read from its beginning.</param>
     /// <param name="patches">The changes, by offset, not overlapping.</param>
@@ -34,7 +37,8 @@ public static class PatchedCopy
         {
             if (patch.Offset < original.Position || patch.Offset > original.Length)
             {
-                throw new ArgumentException($"a patch at {patch.Offset} after {original.Position} of {original.Length} bytes", nameof(patches));
+                throw new ArgumentException($"a patch at {patch.Offset} after {original.Position} of {original.Length} bytes",
+                    nameof(patches));
             }
 
             copy.Next(patch.Offset - original.Position);
@@ -65,7 +69,8 @@ public static class PatchedCopy
         {
             if (patch.Found.Length != patch.Replacement.Length)
             {
-                throw new ArgumentException($"the patch at {patch.Offset} puts {patch.Replacement.Length} bytes in place of {patch.Found.Length}", nameof(patches));
+                throw new ArgumentException(
+                    $"the patch at {patch.Offset} puts {patch.Replacement.Length} bytes in place of {patch.Found.Length}", nameof(patches));
             }
 
             file.Position = patch.Offset;
@@ -114,7 +119,8 @@ public static class PatchedCopy
         int read = original.ReadAtLeast(found, found.Length, throwOnEndOfStream: false);
         if (read != found.Length || !found.AsSpan().SequenceEqual(patch.Found.Span))
         {
-            throw new MalformedArtifactException("artifact", patch.Offset, "other bytes than were decoded", "the file as it was when it was read");
+            throw new MalformedArtifactException("artifact", patch.Offset, "other bytes than were decoded",
+                "the file as it was when it was read");
         }
     }
 }

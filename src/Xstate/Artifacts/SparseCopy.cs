@@ -1,6 +1,8 @@
 namespace Xstate.Artifacts;
 
-/// <summary>Copies pieces of one stream to the end of another and leaves holes where there is nothing but zeros, as far as the other can have them.</summary>
+/// <summary>
+/// Copies pieces of one stream to the end of another and leaves holes where there is nothing but zeros, as far as the other can have them.
+/// </summary>
 internal sealed class SparseCopy(Stream from, Stream to, StoredRanges? stored)
 {
     private const int ChunkLength = 1 << 18;

@@ -5,7 +5,9 @@ internal static class Spool
 {
     private const int ChunkLength = 1 << 16;
 
-    /// <summary>Whether a stream has to be copied: it cannot seek, or it has no length that it tells (files of /proc and /sys say 0, devices too).</summary>
+    /// <summary>
+    /// Whether a stream has to be copied: it cannot seek, or it has no length that it tells (files of /proc and /sys say 0, devices too).
+    /// </summary>
     public static bool IsNeeded(Stream stream) => !stream.CanSeek || stream.Length == 0;
 
     /// <summary>Everything from the stream's position to its end, positioned at its beginning. Disposing it frees the file.</summary>
@@ -24,7 +26,8 @@ internal static class Spool
             {
                 if (spool.Length + read > most)
                 {
-                    throw new MalformedArtifactException("artifact", most, "more", $"at most {most} bytes of {(stream.CanSeek ? "a file that tells no length" : "a compressed file or a pipe")}");
+                    throw new MalformedArtifactException("artifact", most, "more",
+                        $"at most {most} bytes of {(stream.CanSeek ? "a file that tells no length" : "a compressed file or a pipe")}");
                 }
 
                 if (spool is MemoryStream && spool.Length + read > limits.MaxWholeFile)
@@ -83,7 +86,9 @@ internal static class Spool
         }
         catch (IOException error) when (spool is FileStream)
         {
-            throw new IOException($"{Path.GetTempPath()} cannot take what a compressed file or a pipe holds ({error.Message}); TMPDIR chooses another directory", error);
+            throw new IOException(
+                $"{Path.GetTempPath()} cannot take what a compressed file or a pipe holds ({error.Message}); TMPDIR chooses another "
+                + "directory", error);
         }
     }
 }

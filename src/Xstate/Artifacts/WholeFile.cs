@@ -1,6 +1,8 @@
 namespace Xstate.Artifacts;
 
-/// <summary>Brings an artifact that has to be held in memory there, within the limit and without trusting a length that the file states.</summary>
+/// <summary>
+/// Brings an artifact that has to be held in memory there, within the limit and without trusting a length that the file states.
+/// </summary>
 public static class WholeFile
 {
     private const int FirstChunk = 1 << 16;
@@ -42,5 +44,6 @@ public static class WholeFile
         }
     }
 
-    private static MalformedArtifactException TooLong(int maxLength, string found) => new("artifact", maxLength, found, $"at most {maxLength} bytes");
+    private static MalformedArtifactException TooLong(int maxLength, string found) =>
+        new("artifact", maxLength, found, $"at most {maxLength} bytes");
 }

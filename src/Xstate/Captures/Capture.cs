@@ -37,25 +37,35 @@ public sealed record CapturedState
     /// <summary>The CPUID that the guest saw.</summary>
     public Fact<CpuidTable>? GuestCpuid { get; init; }
 
-    /// <summary>What the artifact says beside the registers, when it stores them by name and the area was built from them; else null.</summary>
+    /// <summary>
+    /// What the artifact says beside the registers, when it stores them by name and the area was built from them; else null.
+    /// </summary>
     public StoredRegisters? Stored { get; init; }
 
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
 
-    /// <summary>The numbers of all saved MSRs, IA32_XSS and IA32_XFD among them, in the artifact's own order: that in which its VMM sets them. Empty when the artifact has none.</summary>
+    /// <summary>
+    /// The numbers of all saved MSRs, IA32_XSS and IA32_XFD among them, in the artifact's own order: that in which its VMM sets them. Empty
+    /// when the artifact has none.
+    /// </summary>
     public ImmutableArray<uint> MsrOrder { get; init; } = [];
 
-    /// <summary>Whether there are MSRs that the artifact does not tell: none of those that are not here is known to be left alone.</summary>
+    /// <summary>
+    /// Whether there are MSRs that the artifact does not tell: none of those that are not here is known to be left alone.
+    /// </summary>
     public bool HidesMsrs { get; init; }
 
     /// <summary>
-    /// x87 and XMM registers that the monitor keeps a second time and sets after the area (struct kvm_fpu), at their places in a legacy region of 512 bytes; MXCSR is not part of it. Null when there
-    /// is no second time.
+    /// x87 and XMM registers that the monitor keeps a second time and sets after the area (struct kvm_fpu), at their places in a legacy
+    /// region of 512 bytes; MXCSR is not part of it. Null when there is no second time.
     /// </summary>
     public ReadOnlyMemory<byte>? Fpu { get; init; }
 
-    /// <summary>The first byte of the legacy region in which <see cref="Fpu"/> is not what the area has, among those that XSTATE_BV says count; null when they agree.</summary>
+    /// <summary>
+    /// The first byte of the legacy region in which <see cref="Fpu"/> is not what the area has, among those that XSTATE_BV says count; null
+    /// when they agree.
+    /// </summary>
     public int? FpuDisagreement
     {
         get
@@ -84,25 +94,34 @@ public sealed record CapturedState
     /// <summary>The thread's alternate signal stack; null when the artifact does not tell.</summary>
     public SignalStack? SignalStack { get; init; }
 
-    /// <summary>Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be named.</summary>
+    /// <summary>
+    /// Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be
+    /// named.
+    /// </summary>
     public bool Is32Bit { get; init; }
 
-    /// <summary>Bytes of the area that are not what the registers held, because whoever wrote the artifact destroyed them: ascending, without overlap.</summary>
+    /// <summary>
+    /// Bytes of the area that are not what the registers held, because whoever wrote the artifact destroyed them: ascending, without
+    /// overlap.
+    /// </summary>
     public ImmutableArray<AreaRange> Lost { get; init; } = [];
 
     /// <summary>
-    /// The components that the artifact holds, in use or initial; null when it holds all that the state has. Of the others nothing is known: they are neither zero nor initial, and XSTATE_BV says nothing of them.
+    /// The components that the artifact holds, in use or initial; null when it holds all that the state has. Of the others nothing is
+    /// known: they are neither zero nor initial, and XSTATE_BV says nothing of them.
     /// </summary>
     public StateComponentSet? Recorded { get; init; }
 
     /// <summary>
-    /// The components of which nothing is known: those that the artifact does not hold (<see cref="Recorded"/>), and those that XSTATE_BV names without a place in the area, for the layout that is known.
+    /// The components of which nothing is known: those that the artifact does not hold (<see cref="Recorded"/>), and those that XSTATE_BV
+    /// names without a place in the area, for the layout that is known.
     /// </summary>
     public StateComponentSet NotRecorded
     {
         get
         {
-            StateComponentSet unknown = Recorded is { } recorded ? StateComponents.UserComponents.Except(recorded) : StateComponentSet.Empty;
+            StateComponentSet unknown = Recorded is { } recorded
+                ? StateComponents.UserComponents.Except(recorded) : StateComponentSet.Empty;
             if (Area.Length < XsaveFormat.ExtendedOffset || Layout is null)
             {
                 return unknown;
@@ -111,7 +130,8 @@ public sealed record CapturedState
             XsaveArea area = new(Area.Span);
             foreach (StateComponent component in area.XstateBv.Except(StateComponentSet.Legacy))
             {
-                unknown = Layout.Value.TryLocate(component, area.XcompBv, area.Bytes.Length, out _, out _) ? unknown : unknown.With(component);
+                unknown = Layout.Value.TryLocate(component, area.XcompBv, area.Bytes.Length, out _, out _)
+                    ? unknown : unknown.With(component);
             }
 
             return unknown;
@@ -119,7 +139,8 @@ public sealed record CapturedState
     }
 
     /// <summary>
-    /// The components that the state has, for the layout that is known: what its guest's CPUID, its XCR0 or its writer's software mask say, never less than what is in use.
+    /// The components that the state has, for the layout that is known: what its guest's CPUID, its XCR0 or its writer's software mask say,
+    /// never less than what is in use.
     /// </summary>
     public StateComponentSet Components
     {
@@ -145,7 +166,9 @@ public sealed record CapturedState
         }
     }
 
-    /// <summary>The components in use of which bytes are lost, for the layout that is known: what can be said of the others does not hold for them.</summary>
+    /// <summary>
+    /// The components in use of which bytes are lost, for the layout that is known: what can be said of the others does not hold for them.
+    /// </summary>
     public StateComponentSet LostComponents
     {
         get
@@ -162,8 +185,10 @@ public sealed record CapturedState
             {
                 bool isLost = component switch
                 {
-                    StateComponent.X87 => IsLost(0, XsaveFormat.MxcsrOffset) || IsLost(XsaveFormat.StOffset, XsaveFormat.XmmOffset - XsaveFormat.StOffset),
-                    StateComponent.Sse => IsLost(XsaveFormat.MxcsrOffset, sizeof(uint)) || IsLost(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset),
+                    StateComponent.X87 => IsLost(0, XsaveFormat.MxcsrOffset)
+                        || IsLost(XsaveFormat.StOffset, XsaveFormat.XmmOffset - XsaveFormat.StOffset),
+                    StateComponent.Sse => IsLost(XsaveFormat.MxcsrOffset, sizeof(uint))
+                        || IsLost(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset),
                     _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size) && IsLost(offset, size),
                 };
                 lost = isLost ? lost.With(component) : lost;
@@ -207,7 +232,10 @@ public sealed record Capture
     /// <summary>The program whose own format it is, which therefore restores it; null when the format belongs to none.</summary>
     public Vmm? Vmm { get; init; }
 
-    /// <summary>The accelerator that the file itself says it is restored with, as a libvirt save does by its domain's type; null when it does not say.</summary>
+    /// <summary>
+    /// The accelerator that the file itself says it is restored with, as a libvirt save does by its domain's type; null when it does not
+    /// say.
+    /// </summary>
     public Fact<Accelerator>? RestoredBy { get; init; }
 
     /// <summary>How the file says that the guest's CPU is made; null when it does not say.</summary>
@@ -222,7 +250,10 @@ public sealed record Capture
     /// <summary>The host that wrote it, as far as known.</summary>
     public Fact<HostRecord>? Source { get; init; }
 
-    /// <summary>AT_MINSIGSTKSZ of a process: what its kernel told it to reserve for a signal's frame (Linux 5.14); null when the artifact does not tell.</summary>
+    /// <summary>
+    /// AT_MINSIGSTKSZ of a process: what its kernel told it to reserve for a signal's frame (Linux 5.14); null when the artifact does not
+    /// tell.
+    /// </summary>
     public Fact<ulong>? MinSignalStack { get; init; }
 
     /// <summary>A free remark of whoever captured it.</summary>

@@ -5,12 +5,15 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// Compares two captures of any formats register by register, and tells what a program would see from what is only noise: stale bytes of initial components, MXCSR_MASK, software bytes,
-/// the format and the places of components.
+/// Compares two captures of any formats register by register, and tells what a program would see from what is only noise: stale bytes of
+/// initial components, MXCSR_MASK, software bytes, the format and the places of components.
 /// </summary>
 public static class CaptureComparison
 {
-    /// <summary>Compares. States are paired by id where the captures share one, else in order: a virtual machine's CPUs keep their index, a restored process has other thread ids.</summary>
+    /// <summary>
+    /// Compares. States are paired by id where the captures share one, else in order: a virtual machine's CPUs keep their index, a restored
+    /// process has other thread ids.
+    /// </summary>
     /// <param name="left">A capture whose states have a layout.</param>
     /// <param name="right">Another.</param>
     /// <exception cref="ArgumentException">The layout of a state is not known.</exception>
@@ -19,7 +22,8 @@ public static class CaptureComparison
         ArgumentNullException.ThrowIfNull(left);
         ArgumentNullException.ThrowIfNull(right);
         // A damaged core may name a thread twice; the second is paired with the second.
-        Dictionary<int, Queue<CapturedState>> rightById = right.States.GroupBy(state => state.Id).ToDictionary(group => group.Key, group => new Queue<CapturedState>(group));
+        Dictionary<int, Queue<CapturedState>> rightById = right.States.GroupBy(state => state.Id)
+            .ToDictionary(group => group.Key, group => new Queue<CapturedState>(group));
         bool byId = left.States.Any(state => rightById.ContainsKey(state.Id));
         ImmutableArray<StateDifference>.Builder pairs = ImmutableArray.CreateBuilder<StateDifference>();
         ImmutableArray<int>.Builder unmatched = ImmutableArray.CreateBuilder<int>();
@@ -27,7 +31,8 @@ public static class CaptureComparison
         for (int i = 0; i < left.States.Length; i++)
         {
             CapturedState state = left.States[i];
-            CapturedState? other = byId ? (rightById.TryGetValue(state.Id, out Queue<CapturedState>? same) && same.TryDequeue(out CapturedState? next) ? next : null)
+            CapturedState? other = byId ? (rightById.TryGetValue(state.Id, out Queue<CapturedState>? same)
+                && same.TryDequeue(out CapturedState? next) ? next : null)
                 : i < right.States.Length ? right.States[i] : null;
             if (other is not null)
             {
@@ -40,7 +45,8 @@ public static class CaptureComparison
             }
         }
 
-        return new CaptureDifference(pairs.ToImmutable(), unmatched.ToImmutable(), [.. right.States.Where(state => !matched.Contains(state)).Select(state => state.Id)]);
+        return new CaptureDifference(pairs.ToImmutable(), unmatched.ToImmutable(),
+            [.. right.States.Where(state => !matched.Contains(state)).Select(state => state.Id)]);
     }
 
     private static StateDifference Compare(CapturedState left, CapturedState right, bool threads)
@@ -94,10 +100,11 @@ public static class CaptureComparison
 
     private static string? ValueOf(CapturedState state, uint msr) => state.Msrs.TryGetValue(msr, out ulong value) ? $"0x{value:x}" : null;
 
-    // Both sides are read with the components of both, so that a register exists on both under one name and one width; what a processor does not have reads as initial. What an artifact does not hold is
-    // nothing: it is not compared.
+    // Both sides are read with the components of both, so that a register exists on both under one name and one width; what a processor
+    // does not have reads as initial. What an artifact does not hold is nothing: it is not compared.
     private static HashSet<StateComponent> AddRegisters(
-        ImmutableArray<RegisterContrast>.Builder contrasts, CapturedState left, CapturedState right, ImmutableArray<string>.Builder onlyLeft, ImmutableArray<string>.Builder onlyRight)
+        ImmutableArray<RegisterContrast>.Builder contrasts, CapturedState left, CapturedState right,
+        ImmutableArray<string>.Builder onlyLeft, ImmutableArray<string>.Builder onlyRight)
     {
         StateComponentSet notLeft = left.NotRecorded;
         StateComponentSet notRight = right.NotRecorded;
@@ -142,7 +149,8 @@ public static class CaptureComparison
 
     private static void AddCpuid(ImmutableArray<RegisterContrast>.Builder contrasts, CpuidTable left, CpuidTable right)
     {
-        foreach ((uint leaf, uint subleaf) in left.Entries.Concat(right.Entries).Select(entry => (entry.Leaf, entry.Subleaf)).Distinct().Order())
+        foreach ((uint leaf, uint subleaf) in left.Entries.Concat(right.Entries).Select(entry => (entry.Leaf, entry.Subleaf)).Distinct()
+            .Order())
         {
             CpuidRegisters one = left.Read(leaf, subleaf);
             CpuidRegisters other = right.Read(leaf, subleaf);
@@ -150,7 +158,8 @@ public static class CaptureComparison
             {
                 if (one[register] != other[register] && !FollowsControlRegisters(leaf, subleaf, register))
                 {
-                    string name = string.Create(CultureInfo.InvariantCulture, $"cpuid {CpuidLeaves.PlaceOf(leaf, subleaf)}.{register.ToString().ToLowerInvariant()}");
+                    string name = string.Create(CultureInfo.InvariantCulture,
+                        $"cpuid {CpuidLeaves.PlaceOf(leaf, subleaf)}.{register.ToString().ToLowerInvariant()}");
                     contrasts.Add(new RegisterContrast(name, $"0x{one[register]:x}", $"0x{other[register]:x}"));
                 }
             }

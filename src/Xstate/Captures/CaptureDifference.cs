@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace Xstate.Captures;
 
 /// <summary>A register that two states hold differently, as a program would read it.</summary>
-/// <param name="Register">Its name: of <see cref="RegisterDump"/>, <c>xcr0</c>, <c>ia32_xss</c>, <c>ia32_xfd</c>, <c>msr 0x…</c>, or <c>cpuid 0xd.0.eax</c>.</param>
+/// <param name="Register">Its name: of <see cref="RegisterDump"/>, <c>xcr0</c>, <c>ia32_xss</c>, <c>ia32_xfd</c>, <c>msr 0x…</c>, or
+/// <c>cpuid 0xd.0.eax</c>.</param>
 /// <param name="Left">Its value in the left state.</param>
 /// <param name="Right">Its value in the right state.</param>
 public sealed record RegisterContrast(string Register, string Left, string Right);
@@ -31,7 +32,10 @@ public sealed record StateDifference(int LeftId, int RightId)
     /// <summary>Facts that only the right capture has.</summary>
     public ImmutableArray<string> OnlyRight { get; init; } = [];
 
-    /// <summary>Whether both states hold every register that either of them holds. What the registers were captured under, such as XCR0, does not count: most formats leave some of it out.</summary>
+    /// <summary>
+    /// Whether both states hold every register that either of them holds. What the registers were captured under, such as XCR0, does not
+    /// count: most formats leave some of it out.
+    /// </summary>
     public bool IsComplete => OnlyLeft.Concat(OnlyRight).All(name => Circumstances.Contains(name));
 
     private static ImmutableArray<string> Circumstances => ["xcr0", "ia32_xss", "ia32_xfd", "guest CPUID"];
@@ -41,7 +45,8 @@ public sealed record StateDifference(int LeftId, int RightId)
 /// <param name="States">The pairs of states, in the left capture's order.</param>
 /// <param name="UnmatchedLeft">Ids of the left capture that the right one does not have.</param>
 /// <param name="UnmatchedRight">Ids of the right capture that the left one does not have.</param>
-public sealed record CaptureDifference(ImmutableArray<StateDifference> States, ImmutableArray<int> UnmatchedLeft, ImmutableArray<int> UnmatchedRight)
+public sealed record CaptureDifference(ImmutableArray<StateDifference> States, ImmutableArray<int> UnmatchedLeft,
+    ImmutableArray<int> UnmatchedRight)
 {
     /// <summary>Whether every program would see the same: no register differs and no state is missing.</summary>
     public bool IsSame => UnmatchedLeft.IsEmpty && UnmatchedRight.IsEmpty && States.All(state => state.Registers.IsEmpty);

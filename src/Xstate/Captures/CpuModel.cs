@@ -4,7 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// A CPU model by the names of its features, as management software describes it. Names tell which state components there are, never where they lie: sizes and offsets come from a CPUID table only.
+/// A CPU model by the names of its features, as management software describes it. Names tell which state components there are, never where
+/// they lie: sizes and offsets come from a CPUID table only.
 /// </summary>
 public sealed record CpuModel
 {
@@ -17,7 +18,10 @@ public sealed record CpuModel
     /// <summary>Which processor it is, where the artifact tells; that decides where components lie, which names do not.</summary>
     public ProcessorModel? Processor { get; init; }
 
-    /// <summary>The model whose features come on top of those listed here and which the artifact does not describe; null when the list is complete or there is none.</summary>
+    /// <summary>
+    /// The model whose features come on top of those listed here and which the artifact does not describe; null when the list is complete
+    /// or there is none.
+    /// </summary>
     public string? Base { get; init; }
 
     /// <summary>Whether the artifact lists features at all. A list of names of models does not.</summary>
@@ -29,7 +33,10 @@ public sealed record CpuModel
     /// <summary>Features that the artifact says the model lacks.</summary>
     public ImmutableSortedSet<string> Absent { get; init; } = ImmutableSortedSet.Create<string>(StringComparer.Ordinal);
 
-    /// <summary>Features that a guest of this model may have or not: optional ones, and those that were withdrawn from the model and stay with guests that have them.</summary>
+    /// <summary>
+    /// Features that a guest of this model may have or not: optional ones, and those that were withdrawn from the model and stay with
+    /// guests that have them.
+    /// </summary>
     public ImmutableSortedSet<string> Optional { get; init; } = ImmutableSortedSet.Create<string>(StringComparer.Ordinal);
 
     /// <summary>Whether the host that was asked can run the model; null when nobody was asked.</summary>
@@ -45,23 +52,29 @@ public sealed record CpuModel
     public required Provenance Provenance { get; init; }
 
     /// <summary>Whether XSAVE is ruled out, and every component with it.</summary>
-    public bool LacksXsave => ListsFeatures && !Features.Contains(FeatureNames.Xsave) && (Base is null || Absent.Contains(FeatureNames.Xsave));
+    public bool LacksXsave => ListsFeatures && !Features.Contains(FeatureNames.Xsave)
+        && (Base is null || Absent.Contains(FeatureNames.Xsave));
 
     /// <summary>
-    /// Components that the names bring: x87 and SSE with <c>xsave</c>, the others with their own feature. Under a <see cref="Base"/>, those that are certain without knowing it.
+    /// Components that the names bring: x87 and SSE with <c>xsave</c>, the others with their own feature. Under a <see cref="Base"/>, those
+    /// that are certain without knowing it.
     /// </summary>
     public Fact<StateComponentSet> Components
     {
         get
         {
-            StateComponentSet named = LacksXsave ? StateComponentSet.Empty : Named(Features) | (Features.Contains(FeatureNames.Xsave) ? StateComponentSet.Legacy : StateComponentSet.Empty);
-            ImmutableArray<string> names = [.. Features.Where(name => name == FeatureNames.Xsave || !(FeatureNames.ComponentsOf(name) & named).IsEmpty)];
+            StateComponentSet named = LacksXsave ? StateComponentSet.Empty : Named(Features) | (Features.Contains(FeatureNames.Xsave)
+                ? StateComponentSet.Legacy : StateComponentSet.Empty);
+            ImmutableArray<string> names = [.. Features.Where(name => name == FeatureNames.Xsave
+                || !(FeatureNames.ComponentsOf(name) & named).IsEmpty)];
             string detail = LacksXsave ? $"{Name} has no {FeatureNames.Xsave}" : $"features {string.Join(", ", names)} of {Name}";
             return new Fact<StateComponentSet>(named, FactSource.Inferred, detail);
         }
     }
 
-    /// <summary>Components about which the names decide nothing: those of features that only the <see cref="Base"/> can tell, and optional ones.</summary>
+    /// <summary>
+    /// Components about which the names decide nothing: those of features that only the <see cref="Base"/> can tell, and optional ones.
+    /// </summary>
     public StateComponentSet Undecided
     {
         get
@@ -81,7 +94,9 @@ public sealed record CpuModel
         }
     }
 
-    /// <summary>Components whose feature is named although XSAVE, or a component that they build upon, is ruled out: no guest can enable them.</summary>
+    /// <summary>
+    /// Components whose feature is named although XSAVE, or a component that they build upon, is ruled out: no guest can enable them.
+    /// </summary>
     public StateComponentSet Unusable
     {
         get

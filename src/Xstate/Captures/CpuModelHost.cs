@@ -4,8 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// A CPU model as a host: its names tell which components guests get, a CPUID table that the user vouches for tells where they lie. Neither alone is enough, and neither is stretched: what the names
-/// leave open, or the processor lacks, is an obstacle.
+/// A CPU model as a host: its names tell which components guests get, a CPUID table that the user vouches for tells where they lie. Neither
+/// alone is enough, and neither is stretched: what the names leave open, or the processor lacks, is an obstacle.
 /// </summary>
 public static class CpuModelHost
 {
@@ -15,7 +15,8 @@ public static class CpuModelHost
     /// <param name="processorName">Where the processor's table came from.</param>
     /// <param name="host">The host.</param>
     /// <param name="obstacle">Why there is none.</param>
-    public static bool TryCreate(CpuModel model, CpuidTable processor, string processorName, [NotNullWhen(true)] out HostRecord? host, out string obstacle)
+    public static bool TryCreate(CpuModel model, CpuidTable processor, string processorName, [NotNullWhen(true)] out HostRecord? host,
+        out string obstacle)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(processor);
@@ -25,7 +26,9 @@ public static class CpuModelHost
         StateComponentSet lacking = components.Except(processor.UserComponents);
         if (!open.IsEmpty)
         {
-            obstacle = model.Base is { } named ? $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, which leaves {open.Describe()} undecided" : $"{Quotation.Cut(model.Name)} leaves {open.Describe()} undecided";
+            obstacle = model.Base is { } named
+                ? $"{Quotation.Cut(model.Name)} is {Quotation.Cut(named)} with differences, which leaves {open.Describe()} undecided"
+                : $"{Quotation.Cut(model.Name)} leaves {open.Describe()} undecided";
             return false;
         }
 
@@ -58,7 +61,8 @@ public static class CpuModelHost
                 table = table.With(CpuidTable.XsaveLeaf, (uint)component, default);
             }
 
-            foreach (CpuidFeature feature in StateComponents.Find(component) is { } info && (int)component > (int)StateComponent.Sse ? info.Features : [])
+            foreach (CpuidFeature feature in StateComponents.Find(component) is { } info && (int)component > (int)StateComponent.Sse
+                ? info.Features : [])
             {
                 table = Clear(table, feature.Leaf, feature.Subleaf, feature.Register, 1u << feature.Bit);
             }
@@ -73,5 +77,6 @@ public static class CpuModelHost
     }
 
     private static CpuidTable Clear(CpuidTable table, uint leaf, uint subleaf, CpuidRegister register, uint bits) =>
-        table.TryRead(leaf, subleaf, out CpuidRegisters registers) ? table.With(leaf, subleaf, registers.With(register, registers[register] & ~bits)) : table;
+        table.TryRead(leaf, subleaf, out CpuidRegisters registers)
+        ? table.With(leaf, subleaf, registers.With(register, registers[register] & ~bits)) : table;
 }

@@ -24,7 +24,9 @@ public sealed record CpuModelList
     /// <summary>The models in the order of the artifact; none in a file that only defines features or names other files.</summary>
     public required ImmutableArray<CpuModel> Models { get; init; }
 
-    /// <summary>The model that stands for the host or answer as a whole: the only one, or the one that the format singles out; null in a catalogue.</summary>
+    /// <summary>
+    /// The model that stands for the host or answer as a whole: the only one, or the one that the format singles out; null in a catalogue.
+    /// </summary>
     public CpuModel? Main { get; init; }
 
     /// <summary>Who wrote it, as far as the artifact says.</summary>

@@ -25,9 +25,12 @@ public readonly record struct CpuidModifier(uint Leaf, uint Subleaf, uint Flags,
 /// <param name="Value">Their value.</param>
 public readonly record struct MsrModifier(uint Index, ulong Decided, ulong Value);
 
-/// <summary>A CPU template: bit maps over CPUID and model-specific registers that a monitor applies before it creates virtual CPUs.</summary>
+/// <summary>
+/// A CPU template: bit maps over CPUID and model-specific registers that a monitor applies before it creates virtual CPUs.
+/// </summary>
 /// <param name="Format">The artifact format.</param>
 /// <param name="Cpuid">Changes of CPUID.</param>
 /// <param name="Msrs">Changes of model-specific registers.</param>
 /// <param name="KvmCapabilities">Capabilities of KVM to require, or with <c>!</c> in front not to require.</param>
-public sealed record CpuTemplate(string Format, ImmutableArray<CpuidModifier> Cpuid, ImmutableArray<MsrModifier> Msrs, ImmutableArray<string> KvmCapabilities);
+public sealed record CpuTemplate(string Format, ImmutableArray<CpuidModifier> Cpuid, ImmutableArray<MsrModifier> Msrs,
+    ImmutableArray<string> KvmCapabilities);

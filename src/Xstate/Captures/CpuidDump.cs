@@ -10,7 +10,8 @@ namespace Xstate.Captures;
 public sealed record CpuidProcessor(string Label, CpuidTable Cpuid)
 {
     /// <summary>
-    /// Answers whose sub-leaf the dump does not tell. They are not in <see cref="Cpuid"/>; their sub-leaf field is their position among the answers of that leaf.
+    /// Answers whose sub-leaf the dump does not tell. They are not in <see cref="Cpuid"/>; their sub-leaf field is their position among the
+    /// answers of that leaf.
     /// </summary>
     public ImmutableArray<CpuidEntry> Unplaced { get; init; } = [];
 
@@ -59,7 +60,9 @@ public enum CpuidDefect
     TooMany,
 }
 
-/// <summary>Something that a reader of a dump has to know: an answer that is missing, contradicts another, or was placed by inference.</summary>
+/// <summary>
+/// Something that a reader of a dump has to know: an answer that is missing, contradicts another, or was placed by inference.
+/// </summary>
 /// <param name="Defect">What it is about.</param>
 /// <param name="Processor">Index of the logical processor in the dump.</param>
 /// <param name="Leaf">The leaf.</param>
@@ -70,7 +73,9 @@ public sealed record CpuidRemark(CpuidDefect Defect, int Processor, uint Leaf, u
 /// <summary>CPUID answers of one or more logical processors, whatever file they came from.</summary>
 public sealed record CpuidDump
 {
-    /// <summary>How many remarks a dump keeps. A hostile one of a few hundred kilobytes could ask for hundreds of megabytes of them.</summary>
+    /// <summary>
+    /// How many remarks a dump keeps. A hostile one of a few hundred kilobytes could ask for hundreds of megabytes of them.
+    /// </summary>
     public const int MaxRemarks = 65_536;
 
     private CpuidDump(string format, ImmutableArray<CpuidProcessor> processors, ImmutableArray<CpuidRemark> remarks)
@@ -90,7 +95,8 @@ public sealed record CpuidDump
     public ImmutableArray<CpuidRemark> Remarks { get; }
 
     /// <summary>
-    /// Whether the tables are the logical processors of one machine. Else each is a view of its own, such as a guest's beside its host's, or a policy of Xen.
+    /// Whether the tables are the logical processors of one machine. Else each is a view of its own, such as a guest's beside its host's,
+    /// or a policy of Xen.
     /// </summary>
     public bool AreProcessors { get; private init; } = true;
 
@@ -105,10 +111,12 @@ public sealed record CpuidDump
     /// <param name="processors">At least one logical processor.</param>
     /// <param name="remarks">What the format's reader noticed.</param>
     /// <param name="areProcessors">
-    /// Whether the tables are the logical processors of one machine, so that a difference is worth a remark; a guest's beside its host's are not.
+    /// Whether the tables are the logical processors of one machine, so that a difference is worth a remark; a guest's beside its host's
+    /// are not.
     /// </param>
     /// <exception cref="ArgumentException">There is no processor.</exception>
-    public static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks, bool areProcessors = true)
+    public static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks,
+        bool areProcessors = true)
     {
         ArgumentNullException.ThrowIfNull(format);
         ArgumentNullException.ThrowIfNull(remarks);
@@ -128,7 +136,8 @@ public sealed record CpuidDump
         {
             if (all.Count >= MaxRemarks)
             {
-                all.Add(new CpuidRemark(CpuidDefect.TooMany, i, CpuidTable.XsaveLeaf, null, "too many remarks: nothing is remarked on this and the later processors"));
+                all.Add(new CpuidRemark(CpuidDefect.TooMany, i, CpuidTable.XsaveLeaf, null,
+                    "too many remarks: nothing is remarked on this and the later processors"));
                 break;
             }
 
@@ -149,10 +158,12 @@ public sealed record CpuidDump
         for (int i = 1; i < processors.Length && remarks.Count < MaxRemarks; i++)
         {
             CpuidTable other = processors[i].Cpuid;
-            if (first.UserComponents != other.UserComponents || first.SupervisorComponents != other.SupervisorComponents || !layout.Equals(XsaveLayout.FromCpuid(other)))
+            if (first.UserComponents != other.UserComponents || first.SupervisorComponents != other.SupervisorComponents
+                || !layout.Equals(XsaveLayout.FromCpuid(other)))
             {
                 remarks.Add(new CpuidRemark(
-                    CpuidDefect.ProcessorsDiffer, i, CpuidTable.XsaveLeaf, null, $"leaf 0xd is not the one of processor 0: components {other.UserComponents} and {other.SupervisorComponents}"));
+                    CpuidDefect.ProcessorsDiffer, i, CpuidTable.XsaveLeaf, null,
+                    $"leaf 0xd is not the one of processor 0: components {other.UserComponents} and {other.SupervisorComponents}"));
             }
         }
     }
@@ -167,13 +178,15 @@ public sealed record CpuidDump
         if (cpuid.UserComponents.IsEmpty && cpuid.Has(CpuidFeatures.Xsave))
         {
             string what = cpuid.TryRead(CpuidTable.XsaveLeaf, 0, out _) ? "all zero" : "not recorded";
-            remarks.Add(new CpuidRemark(CpuidDefect.NoXsaveLeaf, processor, CpuidTable.XsaveLeaf, 0, $"leaf 0xd.0 is {what} although leaf 1 announces XSAVE"));
+            remarks.Add(new CpuidRemark(CpuidDefect.NoXsaveLeaf, processor, CpuidTable.XsaveLeaf, 0,
+                $"leaf 0xd.0 is {what} although leaf 1 announces XSAVE"));
         }
 
         if (!cpuid.UserComponents.IsEmpty && !cpuid.TryRead(CpuidTable.XsaveLeaf, 1, out _))
         {
             remarks.Add(new CpuidRemark(
-                CpuidDefect.NoXsaveFeatures, processor, CpuidTable.XsaveLeaf, 1, "leaf 0xd.1 is not recorded: XSAVEOPT, XSAVEC, XSAVES, XFD and the supervisor components are unknown"));
+                CpuidDefect.NoXsaveFeatures, processor, CpuidTable.XsaveLeaf, 1,
+                "leaf 0xd.1 is not recorded: XSAVEOPT, XSAVEC, XSAVES, XFD and the supervisor components are unknown"));
         }
 
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
@@ -183,10 +196,13 @@ public sealed record CpuidDump
             (CpuidDefect defect, string what) = cpuid.TryRead(CpuidTable.XsaveLeaf, subleaf, out CpuidRegisters leaf)
                 ? leaf.IsZero
                     ? (CpuidDefect.SubleafZero, "all zero")
-                    : (CpuidDefect.SubleafImpossible, string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})"))
+                    : (CpuidDefect.SubleafImpossible,
+                        string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})"))
                 : (CpuidDefect.SubleafAbsent, "not recorded");
             remarks.Add(new CpuidRemark(
-                defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} ({StateComponents.NameOf(component)}) is {what} although leaf 0xd announces it"));
+                defect, processor, CpuidTable.XsaveLeaf, subleaf,
+                $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} ({StateComponents.NameOf(component)}) is {what} although "
+                + "leaf 0xd announces it"));
         }
 
         uint announced = cpuid.LargestAreaLength;

@@ -27,7 +27,8 @@ public sealed class ElementView
         new("f32", sizeof(float), bytes => FloatText.Of(BinaryPrimitives.ReadSingleLittleEndian(bytes)), TrySingle),
         new("f64", sizeof(double), bytes => FloatText.Of(BinaryPrimitives.ReadDoubleLittleEndian(bytes)), TryDouble),
         .. new[] { 1, 2, 4, 8 }.SelectMany(Integers),
-        new("bytes", 1, Convert.ToHexStringLower, (text, bytes) => Convert.FromHexString(text, bytes, out _, out int written) == System.Buffers.OperationStatus.Done && written == 1),
+        new("bytes", 1, Convert.ToHexStringLower, (text, bytes) => Convert.FromHexString(text, bytes, out _,
+            out int written) == System.Buffers.OperationStatus.Done && written == 1),
     ];
 
     /// <summary>The name, such as <c>f32</c>, <c>i8</c>, <c>u64</c>, <c>x16</c> or <c>bytes</c>.</summary>
@@ -40,9 +41,12 @@ public sealed class ElementView
     public bool IsFloat => Name[0] == 'f';
 
     /// <summary>The view of a name in any case; null when there is none.</summary>
-    public static ElementView? Find(string name) => All.FirstOrDefault(view => string.Equals(view.Name, name, StringComparison.OrdinalIgnoreCase));
+    public static ElementView? Find(string name) =>
+        All.FirstOrDefault(view => string.Equals(view.Name, name, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>One element as text: floating point with as many digits as bring it back, NaNs with their payload, as gdb prints them.</summary>
+    /// <summary>
+    /// One element as text: floating point with as many digits as bring it back, NaNs with their payload, as gdb prints them.
+    /// </summary>
     /// <param name="bytes">Exactly its bytes.</param>
     public string Format(ReadOnlySpan<byte> bytes) => _format(bytes.ToArray());
 
@@ -57,7 +61,8 @@ public sealed class ElementView
         string digits = string.Create(CultureInfo.InvariantCulture, $"x{size * 2}");
         yield return new ElementView($"i{bits}", size, bytes => Signed(bytes).ToString(CultureInfo.InvariantCulture), TryInteger);
         yield return new ElementView($"u{bits}", size, bytes => Unsigned(bytes).ToString(CultureInfo.InvariantCulture), TryInteger);
-        yield return new ElementView($"x{bits}", size, bytes => "0x" + Unsigned(bytes).ToString(digits, CultureInfo.InvariantCulture), TryInteger);
+        yield return new ElementView($"x{bits}", size, bytes => "0x" + Unsigned(bytes).ToString(digits, CultureInfo.InvariantCulture),
+            TryInteger);
     }
 
     private static ulong Unsigned(ReadOnlySpan<byte> bytes)
@@ -79,9 +84,11 @@ public sealed class ElementView
     {
         int bits = bytes.Length * 8;
         bool isHexadecimal = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        bool ok = isHexadecimal ? ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
+        bool ok = isHexadecimal ? ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+            out ulong value)
             : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
-        if (!ok && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long signed) && signed >= -1L << (bits - 1))
+        if (!ok && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long signed)
+            && signed >= -1L << (bits - 1))
         {
             value = (ulong)signed & ulong.MaxValue >> (64 - bits);
             ok = signed < 0;

@@ -4,8 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// Which state components a feature name of QEMU, libvirt or Linux stands for. The names are the manual's (<see cref="CpuidFeature.Name"/>) in lower case with hyphens or underscores; where the
-/// three spell one differently, the spelling is listed here.
+/// Which state components a feature name of QEMU, libvirt or Linux stands for. The names are the manual's (<see cref="CpuidFeature.Name"/>)
+/// in lower case with hyphens or underscores; where the three spell one differently, the spelling is listed here.
 /// </summary>
 public static class FeatureNames
 {
@@ -15,7 +15,8 @@ public static class FeatureNames
     // Spelling elsewhere → the manual's.
     private static readonly (string Spelling, string Feature)[] OtherSpellings =
     [
-        ("shstk", "CET_SS"), ("user_shstk", "CET_SS"), ("cet-ss", "CET_SS"), ("ibt", "CET_IBT"), ("cet-ibt", "CET_IBT"), ("apxf", "APX_F"), ("apx-f", "APX_F"), ("apx", "APX_F"),
+        ("shstk", "CET_SS"), ("user_shstk", "CET_SS"), ("cet-ss", "CET_SS"), ("ibt", "CET_IBT"), ("cet-ibt", "CET_IBT"), ("apxf", "APX_F"),
+            ("apx-f", "APX_F"), ("apx", "APX_F"),
         // Node Feature Discovery's.
         ("amxtile", "AMX_TILE"), ("cetss", "CET_SS"), ("cetibt", "CET_IBT"),
     ];
@@ -47,10 +48,13 @@ public static class FeatureNames
     // What QEMU up to 10 has no property for: it follows another feature, or is not given to guests at all.
     private static readonly FrozenSet<CpuidFeature> WithoutQemuName = new[]
     {
-        CpuidFeatures.Osxsave, CpuidFeatures.Ospke, CpuidFeatures.Hwp, CpuidFeatures.Hdc, CpuidFeatures.Enqcmd, CpuidFeatures.Uintr, CpuidFeatures.Kl, CpuidFeatures.Aeskle, CpuidFeatures.WideKl,
-        CpuidFeatures.AmxInt81e, CpuidFeatures.AmxBf161e, CpuidFeatures.AmxComplex1e, CpuidFeatures.AmxFp161e, CpuidFeatures.AmxFp8, CpuidFeatures.AmxTf32, CpuidFeatures.AmxAvx512,
+        CpuidFeatures.Osxsave, CpuidFeatures.Ospke, CpuidFeatures.Hwp, CpuidFeatures.Hdc, CpuidFeatures.Enqcmd, CpuidFeatures.Uintr,
+            CpuidFeatures.Kl, CpuidFeatures.Aeskle, CpuidFeatures.WideKl,
+        CpuidFeatures.AmxInt81e, CpuidFeatures.AmxBf161e, CpuidFeatures.AmxComplex1e, CpuidFeatures.AmxFp161e, CpuidFeatures.AmxFp8,
+            CpuidFeatures.AmxTf32, CpuidFeatures.AmxAvx512,
         CpuidFeatures.Pbndkb, CpuidFeatures.MsrImm, CpuidFeatures.Invlpgb,
-        CpuidFeatures.AmxMovrs, CpuidFeatures.Avx10512, CpuidFeatures.ApxNciNddNf, CpuidFeatures.Ptwrite, CpuidFeatures.Prefetchwt1, CpuidFeatures.Rdpru, CpuidFeatures.Mcommit,
+        CpuidFeatures.AmxMovrs, CpuidFeatures.Avx10512, CpuidFeatures.ApxNciNddNf, CpuidFeatures.Ptwrite, CpuidFeatures.Prefetchwt1,
+            CpuidFeatures.Rdpru, CpuidFeatures.Mcommit,
     }.ToFrozenSet();
 
     private static readonly FrozenDictionary<string, CpuidFeature> Features = IndexFeatures();

@@ -2,13 +2,17 @@ using System.Globalization;
 
 namespace Xstate.Captures;
 
-/// <summary>A Linux release. Without a patch level it stands for the newest release of its series, because that is what "6.1" runs as today.</summary>
+/// <summary>
+/// A Linux release. Without a patch level it stands for the newest release of its series, because that is what "6.1" runs as today.
+/// </summary>
 /// <param name="Major">First number.</param>
 /// <param name="Minor">Second number.</param>
 /// <param name="Patch">Stable release, or null for the newest of the series.</param>
 public readonly record struct KernelRelease(int Major, int Minor, int? Patch = null) : IComparable<KernelRelease>
 {
-    /// <summary>Whether this release is the given one or later. Stable fixes of older series are separate: see the behaviour table.</summary>
+    /// <summary>
+    /// Whether this release is the given one or later. Stable fixes of older series are separate: see the behaviour table.
+    /// </summary>
     public bool IsAtLeast(int major, int minor) => Major > major || (Major == major && Minor >= minor);
 
     /// <summary>Whether this is the given series at the given patch level or later.</summary>

@@ -6,7 +6,8 @@ namespace Xstate.Captures;
 /// <param name="Components">Components that the writer had enabled: its software mask, or XSTATE_BV.</param>
 public sealed record LayoutEvidence(StateComponentSet Components)
 {
-    // CPUID.1:EDX bits of Intel's thermal and debug hardware and of self-snoop: DS, ACPI, SS, TM, PBE. No AMD processor has one; Intel guests of KVM keep at least SS.
+    // CPUID.1:EDX bits of Intel's thermal and debug hardware and of self-snoop: DS, ACPI, SS, TM, PBE. No AMD processor has one; Intel
+    // guests of KVM keep at least SS.
     private const uint IntelFeatures = 1u << 21 | 1u << 22 | 1u << 27 | 1u << 29 | 1u << 31;
 
     // For other kernels than those measured. AMD's and Intel's areas differ by 248 or more.
@@ -29,5 +30,6 @@ public sealed record LayoutEvidence(StateComponentSet Components)
 
     /// <summary>Whether an area of this length fits the signal frame; null when the frame is not known.</summary>
     public bool? FitsSignalFrame(int length) =>
-        SignalStack is { } stack ? stack <= int.MaxValue && Math.Abs((int)stack - Captures.SignalStack.AnnouncedOverhead - length) <= SignalFrameTolerance : null;
+        SignalStack is { } stack ? stack <= int.MaxValue
+        && Math.Abs((int)stack - Captures.SignalStack.AnnouncedOverhead - length) <= SignalFrameTolerance : null;
 }

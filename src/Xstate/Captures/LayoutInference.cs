@@ -17,15 +17,18 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
     /// </summary>
     public static ImmutableArray<LayoutFamily> All { get; } =
     [
-        new("Intel", Of((2, 256, 576), (3, 64, 960), (4, 64, 1024), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816)), Mxcsr.IntelMask),
-        new("Intel with APX", Of((2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752), (18, 8192, 2816), (19, 128, 960)), Mxcsr.IntelMask),
+        new("Intel", Of((2, 256, 576), (3, 64, 960), (4, 64, 1024), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688),
+            (17, 64, 2752), (18, 8192, 2816)), Mxcsr.IntelMask),
+        new("Intel with APX", Of((2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664), (9, 8, 2688), (17, 64, 2752),
+            (18, 8192, 2816), (19, 128, 960)), Mxcsr.IntelMask),
         new("AMD Zen 3 and later", Of((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408), (9, 8, 2432)), Mxcsr.AmdMask),
         new(WithoutKeys, Of((2, 256, 576), (9, 64, 832)), Mxcsr.AmdMask),
         new("AMD Bulldozer", Of((2, 256, 576), (62, 128, 832)), Mxcsr.AmdMask),
     ];
 
     /// <summary>
-    /// The family of a processor, by vendor and family number: in a survey of 1,007 CPUID dumps, size and offset of every user component follow from these two. Null for those that no dump was of.
+    /// The family of a processor, by vendor and family number: in a survey of 1,007 CPUID dumps, size and offset of every user component
+    /// follow from these two. Null for those that no dump was of.
     /// </summary>
     /// <param name="processor">The processor.</param>
     /// <param name="hasApx">Whether it has APX, whose state lies where MPX's did.</param>
@@ -44,14 +47,16 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
     }
 
     private static XsaveLayout Of(params (int Component, int Size, int Offset)[] slots) =>
-        XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false, IsAligned64: s.Component is 17 or 18, SupportsXfd: s.Component == 18)));
+        XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false,
+            IsAligned64: s.Component is 17 or 18, SupportsXfd: s.Component == 18)));
 }
 
 /// <summary>Finds the layout of an area that comes without one.</summary>
 public static class LayoutInference
 {
     /// <summary>
-    /// The families that could have written an area with these components, narrowed by its length and by its MXCSR_MASK. One result is an inference; several are an ambiguity to report.
+    /// The families that could have written an area with these components, narrowed by its length and by its MXCSR_MASK. One result is an
+    /// inference; several are an ambiguity to report.
     /// </summary>
     /// <param name="components">Components that the writer had: its software mask, or XSTATE_BV.</param>
     /// <param name="exactLength">Length of the area if it ends with its last component, else null.</param>
@@ -60,12 +65,14 @@ public static class LayoutInference
         Candidates(new LayoutEvidence(components) { ExactLength = exactLength, MxcsrMask = mxcsrMask });
 
     /// <summary>
-    /// The families that could have written an area, by all that is known, each restricted to the components. Families that place all of them alike are one result.
+    /// The families that could have written an area, by all that is known, each restricted to the components. Families that place all of
+    /// them alike are one result.
     /// </summary>
     public static ImmutableArray<LayoutFamily> Candidates(LayoutEvidence evidence) => Distinct(Fitting(evidence), evidence.Components);
 
     /// <summary>
-    /// The families that could have written an area, whole. Length and components exclude; the rest only prefers among what is left, because a writer may have set it.
+    /// The families that could have written an area, whole. Length and components exclude; the rest only prefers among what is left,
+    /// because a writer may have set it.
     /// </summary>
     public static ImmutableArray<LayoutFamily> Fitting(LayoutEvidence evidence)
     {
@@ -94,8 +101,8 @@ public static class LayoutInference
     }
 
     /// <summary>
-    /// The families that have a component which ends exactly with the area, for an area that does not say which components its writer had. Each result is restricted to the components that
-    /// have their place inside.
+    /// The families that have a component which ends exactly with the area, for an area that does not say which components its writer had.
+    /// Each result is restricted to the components that have their place inside.
     /// </summary>
     /// <param name="evidence">What is known; its components are those of XSTATE_BV, its length is given.</param>
     public static ImmutableArray<LayoutFamily> CandidatesByLength(LayoutEvidence evidence)
@@ -104,7 +111,8 @@ public static class LayoutInference
         int length = evidence.ExactLength ?? throw new ArgumentException("the length is not known", nameof(evidence));
         List<LayoutFamily> fitting =
         [
-            .. LayoutFamily.All.Where(family => family.Layout.Slots.Any(slot => slot.End == length) && Inside(family, length).ContainsAll(evidence.Components)),
+            .. LayoutFamily.All.Where(family => family.Layout.Slots.Any(slot => slot.End == length)
+                && Inside(family, length).ContainsAll(evidence.Components)),
         ];
         Prefer(fitting, family => family.MxcsrMask == evidence.MxcsrMask);
         Prefer(fitting, _ => evidence.FitsSignalFrame(length) == true);
@@ -113,7 +121,8 @@ public static class LayoutInference
     }
 
     private static StateComponentSet Inside(LayoutFamily family, int length) =>
-        StateComponentSet.Legacy | StateComponentSet.Of([.. family.Layout.Slots.Where(slot => slot.End <= length).Select(slot => slot.Component)]);
+        StateComponentSet.Legacy
+        | StateComponentSet.Of([.. family.Layout.Slots.Where(slot => slot.End <= length).Select(slot => slot.Component)]);
 
     private static void Prefer(List<LayoutFamily> families, Predicate<LayoutFamily> preferred)
     {
@@ -124,7 +133,8 @@ public static class LayoutInference
     }
 
     // Families that place all of the components alike are one answer.
-    private static ImmutableArray<LayoutFamily> Distinct(IEnumerable<LayoutFamily> families, Func<LayoutFamily, StateComponentSet> components)
+    private static ImmutableArray<LayoutFamily> Distinct(IEnumerable<LayoutFamily> families,
+        Func<LayoutFamily, StateComponentSet> components)
     {
         ImmutableArray<LayoutFamily>.Builder distinct = ImmutableArray.CreateBuilder<LayoutFamily>();
         foreach (LayoutFamily family in families)

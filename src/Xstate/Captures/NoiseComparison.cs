@@ -27,7 +27,8 @@ internal static class NoiseComparison
             bool inLeft = one.XstateBv.Contains(component);
             if (inLeft != other.XstateBv.Contains(component) && !differing.Contains(component))
             {
-                Add($"XSTATE_BV bit {(int)component} ({StateComponents.NameOf(component)}), which only XGETBV with ECX=1 shows", UseOf(inLeft), UseOf(!inLeft));
+                Add($"XSTATE_BV bit {(int)component} ({StateComponents.NameOf(component)}), which only XGETBV with ECX=1 shows",
+                    UseOf(inLeft), UseOf(!inLeft));
             }
         }
 
@@ -39,7 +40,8 @@ internal static class NoiseComparison
             Add("stored MXCSR, which no load takes", Hex(one.Mxcsr), Hex(other.Mxcsr));
         }
 
-        Add("software bytes", Describe(one.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]), Describe(other.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]));
+        Add("software bytes", Describe(one.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]),
+            Describe(other.Bytes[XsaveFormat.SoftwareOffset..XsaveFormat.LegacyLength]));
         Add("reserved bytes of the legacy region", Describe(Reserved(one)), Describe(Reserved(other)));
         foreach (StateComponent component in (left.Components | right.Components).Except(unknown))
         {
@@ -65,7 +67,8 @@ internal static class NoiseComparison
     private static string UseOf(bool inUse) => inUse ? "in use" : "initial";
 
     private static string PlaceOf(CapturedState state, StateComponent component) =>
-        !TryPlace(state, component, out int offset, out int size) ? "none" : string.Create(CultureInfo.InvariantCulture, $"{offset} +{size}");
+        !TryPlace(state, component, out int offset, out int size)
+        ? "none" : string.Create(CultureInfo.InvariantCulture, $"{offset} +{size}");
 
     private static bool TryPlace(CapturedState state, StateComponent component, out int offset, out int size)
     {
@@ -122,7 +125,8 @@ internal static class NoiseComparison
     }
 
     private static Span<byte> Padding(byte[] legacy, int slot) =>
-        legacy.AsSpan((XsaveFormat.StOffset + (slot * XsaveFormat.StSlotLength) + XsaveFormat.StLength)..(XsaveFormat.StOffset + ((slot + 1) * XsaveFormat.StSlotLength)));
+        legacy.AsSpan((XsaveFormat.StOffset + (slot * XsaveFormat.StSlotLength) + XsaveFormat.StLength)..(XsaveFormat.StOffset
+            + ((slot + 1) * XsaveFormat.StSlotLength)));
 
     // Of a long run the beginning, the length and a checksum: two that differ anywhere read differently.
     private static string Describe(ReadOnlySpan<byte> bytes)
@@ -131,7 +135,8 @@ internal static class NoiseComparison
         int used = bytes.LastIndexOfAnyExcept((byte)0) + 1;
         return used == 0 ? "none"
             : used <= Shown ? Convert.ToHexStringLower(bytes[..used])
-            : string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(bytes[..Shown])}… ({used} bytes, CRC {Crc(bytes):x8})");
+            : string.Create(CultureInfo.InvariantCulture,
+                $"{Convert.ToHexStringLower(bytes[..Shown])}… ({used} bytes, CRC {Crc(bytes):x8})");
     }
 
     private static uint Crc(ReadOnlySpan<byte> bytes)

@@ -7,11 +7,13 @@ namespace Xstate.Captures;
 /// <summary>Registers of one shape that lie side by side in a component.</summary>
 /// <param name="Component">The component.</param>
 /// <param name="Names">Their names, in memory order.</param>
-/// <param name="Offset">Where the first one begins: from the start of the area for the legacy region, from the component's own start else.</param>
+/// <param name="Offset">Where the first one begins: from the start of the area for the legacy region, from the component's own start
+/// else.</param>
 /// <param name="Length">Bytes of one.</param>
 /// <param name="Stride">Bytes from one to the next.</param>
 /// <param name="IsValue">Whether it is written as a number; else as its bytes in memory order.</param>
-internal sealed record RegisterGroup(StateComponent Component, ImmutableArray<string> Names, int Offset, int Length, int Stride, bool IsValue);
+internal sealed record RegisterGroup(StateComponent Component, ImmutableArray<string> Names, int Offset, int Length, int Stride,
+    bool IsValue);
 
 /// <summary>A piece of a register: bytes of one component.</summary>
 /// <param name="Component">The component.</param>
@@ -37,11 +39,15 @@ internal sealed record RegisterPlace(string Name, ImmutableArray<RegisterPiece> 
     /// <summary>The component that the register is listed under: a vector register under the one that makes it widest.</summary>
     public StateComponent Component => Pieces.IsEmpty ? StateComponent.CetU : Pieces[^1].Component;
 
-    /// <summary>Whether it is MXCSR, whose value does not follow one bit of XSTATE_BV (<see cref="RegisterDump.EffectiveMxcsr"/>).</summary>
+    /// <summary>
+    /// Whether it is MXCSR, whose value does not follow one bit of XSTATE_BV (<see cref="RegisterDump.EffectiveMxcsr"/>).
+    /// </summary>
     public bool IsMxcsr { get; } = Name == RegisterCatalog.MxcsrName;
 }
 
-/// <summary>Which registers each component holds, under which names and where: the one table that reading and setting registers share.</summary>
+/// <summary>
+/// Which registers each component holds, under which names and where: the one table that reading and setting registers share.
+/// </summary>
 internal static class RegisterCatalog
 {
     /// <summary>XMM, YMM and ZMM registers that the components of bits 1, 2 and 6 hold parts of; the others are whole in bit 7.</summary>
@@ -67,7 +73,10 @@ internal static class RegisterCatalog
 
     private const int TileLength = 1024;
 
-    /// <summary>All groups but the vector registers. Tile configuration, PT, UINTR, LBR, LWP and components without a name have no registers of their own: they are their bytes.</summary>
+    /// <summary>
+    /// All groups but the vector registers. Tile configuration, PT, UINTR, LBR, LWP and components without a name have no registers of
+    /// their own: they are their bytes.
+    /// </summary>
     public static ImmutableArray<RegisterGroup> Groups { get; } =
     [
         Value(StateComponent.X87, XsaveFormat.FcwOffset, sizeof(ushort), "fcw"),
@@ -94,9 +103,13 @@ internal static class RegisterCatalog
     /// <summary>The groups of one component.</summary>
     public static IEnumerable<RegisterGroup> Of(StateComponent component) => Groups.Where(group => group.Component == component);
 
-    private static readonly Dictionary<string, RegisterPlace> ByName = Everything().ToDictionary(place => place.Name, StringComparer.OrdinalIgnoreCase);
+    private static readonly Dictionary<string, RegisterPlace> ByName = Everything()
+        .ToDictionary(place => place.Name, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Finds a register by its name (any case); null when there is none. A component without registers of its own goes by the component's name.</summary>
+    /// <summary>
+    /// Finds a register by its name (any case); null when there is none. A component without registers of its own goes by the component's
+    /// name.
+    /// </summary>
     public static RegisterPlace? Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -105,20 +118,27 @@ internal static class RegisterCatalog
             : null;
     }
 
-    /// <summary>The registers that have a part in a component, under the name that ends with it: <c>ymm0</c> to <c>ymm15</c> for AVX.</summary>
+    /// <summary>
+    /// The registers that have a part in a component, under the name that ends with it: <c>ymm0</c> to <c>ymm15</c> for AVX.
+    /// </summary>
     public static ImmutableArray<RegisterPlace> Listed(StateComponent component) =>
-        IsBytesOnly(component) ? [Whole(component)] : [.. ByName.Values.Where(place => !place.Pieces.IsEmpty && place.Component == component && (component != StateComponent.Hi16Zmm || place.Length == ZmmLength))];
+        IsBytesOnly(component) ? [Whole(component)] : [.. ByName.Values.Where(place => !place.Pieces.IsEmpty
+            && place.Component == component && (component != StateComponent.Hi16Zmm || place.Length == ZmmLength))];
 
     /// <summary>The registers whose names are a prefix and a number: <c>st</c>, <c>k</c>, <c>zmm</c>.</summary>
     public static ImmutableArray<RegisterPlace> Family(string prefix) =>
     [
-        .. ByName.Values.Where(place => place.Name.Length > prefix.Length && place.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) && !place.Name.AsSpan(prefix.Length).ContainsAnyExceptInRange('0', '9')),
+        .. ByName.Values.Where(place => place.Name.Length > prefix.Length && place.Name.StartsWith(prefix,
+            StringComparison.OrdinalIgnoreCase) && !place.Name.AsSpan(prefix.Length).ContainsAnyExceptInRange('0', '9')),
     ];
 
     /// <summary>A model-specific register that is kept beside the area.</summary>
     public static RegisterPlace OfMsr(uint index) => new(MsrNames.NameOf(index), [], IsValue: true) { Msr = index };
 
-    /// <summary>The registers that a state with these components has, each vector register under its widest name, in the order in which they are listed.</summary>
+    /// <summary>
+    /// The registers that a state with these components has, each vector register under its widest name, in the order in which they are
+    /// listed.
+    /// </summary>
     public static IEnumerable<RegisterPlace> Of(StateComponentSet components)
     {
         foreach (RegisterPlace place in Of(StateComponent.X87).SelectMany(Places).Append(ByName[MxcsrName]))
@@ -191,11 +211,13 @@ internal static class RegisterCatalog
             yield return place;
         }
 
-        foreach ((string prefix, int width) in new[] { ("xmm", XsaveFormat.XmmLength), ("ymm", XsaveFormat.XmmLength + YmmHighLength), ("zmm", ZmmLength) })
+        foreach ((string prefix, int width) in new[] { ("xmm", XsaveFormat.XmmLength), ("ymm", XsaveFormat.XmmLength + YmmHighLength),
+            ("zmm", ZmmLength) })
         {
             for (int i = 0; i < Vectors; i++)
             {
-                ImmutableArray<RegisterPiece> pieces = i < LowVectors ? LowVector(i, width) : [new RegisterPiece(StateComponent.Hi16Zmm, (i - LowVectors) * ZmmLength, width)];
+                ImmutableArray<RegisterPiece> pieces = i < LowVectors
+                    ? LowVector(i, width) : [new RegisterPiece(StateComponent.Hi16Zmm, (i - LowVectors) * ZmmLength, width)];
                 yield return new RegisterPlace(Numbered(prefix, i, 1)[0], pieces, IsValue: false);
             }
         }
@@ -204,9 +226,11 @@ internal static class RegisterCatalog
     }
 
     private static IEnumerable<RegisterPlace> Places(RegisterGroup group) =>
-        group.Names.Select((name, i) => new RegisterPlace(name, [new RegisterPiece(group.Component, group.Offset + (i * group.Stride), group.Length)], group.IsValue));
+        group.Names.Select((name, i) => new RegisterPlace(name,
+            [new RegisterPiece(group.Component, group.Offset + (i * group.Stride), group.Length)], group.IsValue));
 
-    private static RegisterPlace Whole(StateComponent component) => new(StateComponents.NameOf(component), [new RegisterPiece(component, 0, 0)], IsValue: false);
+    private static RegisterPlace Whole(StateComponent component) =>
+        new(StateComponents.NameOf(component), [new RegisterPiece(component, 0, 0)], IsValue: false);
 
     private static ImmutableArray<RegisterPiece> LowVector(int i, int width)
     {

@@ -9,11 +9,14 @@ namespace Xstate.Captures;
 /// <param name="Name">Lower-case name: <c>mxcsr</c>, <c>st0</c>, <c>zmm3</c>, <c>pkru</c>.</param>
 /// <param name="Component">The component it belongs to; a vector register belongs to the one that makes it widest.</param>
 /// <param name="Text">
-/// <c>0x1f80</c> for values; for vectors, x87 registers and tiles their bytes in memory order, lowest byte first, in hexadecimal without prefix.
+/// <c>0x1f80</c> for values; for vectors, x87 registers and tiles their bytes in memory order, lowest byte first, in hexadecimal without
+/// prefix.
 /// </param>
 public readonly record struct RegisterValue(string Name, StateComponent Component, string Text)
 {
-    /// <summary>Whether the register can have held this value, as far as its bytes are known: what was lost of them may have been anything.</summary>
+    /// <summary>
+    /// Whether the register can have held this value, as far as its bytes are known: what was lost of them may have been anything.
+    /// </summary>
     public bool CanBe(string value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -45,15 +48,16 @@ public readonly record struct RegisterValue(string Name, StateComponent Componen
 }
 
 /// <summary>
-/// The registers that an XSAVE area stands for: what a program sees after the area is loaded. Components whose XSTATE_BV bit is clear read as initial, whatever stale bytes the area has.
+/// The registers that an XSAVE area stands for: what a program sees after the area is loaded. Components whose XSTATE_BV bit is clear read
+/// as initial, whatever stale bytes the area has.
 /// </summary>
 public static class RegisterDump
 {
     private const int RegistersIn32BitMode = 8;
 
     /// <summary>
-    /// The registers of a state with a known layout. Outside 64-bit mode only those that its code could name; lost bytes are <c>??</c> in place of their two digits, and a value
-    /// that lost bytes are part of is <c>?</c>, so that nobody takes them for zeros.
+    /// The registers of a state with a known layout. Outside 64-bit mode only those that its code could name; lost bytes are <c>??</c> in
+    /// place of their two digits, and a value that lost bytes are part of is <c>?</c>, so that nobody takes them for zeros.
     /// </summary>
     /// <param name="state">The state.</param>
     /// <param name="components">The components that the state has.</param>
@@ -62,7 +66,8 @@ public static class RegisterDump
     public static ImmutableArray<RegisterValue> Of(CapturedState state, StateComponentSet components, StateComponentSet mask = default)
     {
         ArgumentNullException.ThrowIfNull(state);
-        XsaveLayout layout = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
+        XsaveLayout layout = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known",
+            nameof(state));
         XsaveArea area = state.ReadArea();
         StateComponentSet live = area.XstateBv.Except(mask);
         StateComponentSet notRecorded = state.NotRecorded;
@@ -79,7 +84,8 @@ public static class RegisterDump
             RegisterReader.Read(area, layout, live, place, bytes);
             bool[] lost = state.Lost.IsEmpty ? [] : new bool[length];
             bool isLost = lost.Length > 0 && RegisterReader.FindLost(state, area, live, place, lost);
-            registers.Add(new RegisterValue(place.Name, place.Component, isLost ? TextWithoutLost(bytes, lost, place.IsValue) : Text(bytes, place.IsValue)));
+            registers.Add(new RegisterValue(place.Name, place.Component, isLost
+                ? TextWithoutLost(bytes, lost, place.IsValue) : Text(bytes, place.IsValue)));
         }
 
         return registers.ToImmutable();
@@ -108,8 +114,8 @@ public static class RegisterDump
     }
 
     /// <summary>
-    /// MXCSR as a load makes it. In the standard format the stored value counts even with bits 1 and 2 clear, because kernels before 5.16 kept it so; zero with both clear is the mark of an
-    /// area that was never written. In the compacted format it rides with SSE alone.
+    /// MXCSR as a load makes it. In the standard format the stored value counts even with bits 1 and 2 clear, because kernels before 5.16
+    /// kept it so; zero with both clear is the mark of an area that was never written. In the compacted format it rides with SSE alone.
     /// </summary>
     public static uint EffectiveMxcsr(XsaveArea area)
     {
@@ -123,7 +129,9 @@ public static class RegisterDump
         return !carried && area.Mxcsr == 0 ? Mxcsr.Initial : area.Mxcsr;
     }
 
-    /// <summary>The text of a register of which bytes are lost: a value that they are part of is no value; of bytes the others stay.</summary>
+    /// <summary>
+    /// The text of a register of which bytes are lost: a value that they are part of is no value; of bytes the others stay.
+    /// </summary>
     internal static string TextWithoutLost(ReadOnlySpan<byte> bytes, ReadOnlySpan<bool> lost, bool isValue)
     {
         if (isValue)
@@ -146,7 +154,8 @@ public static class RegisterDump
     /// <summary>Whether a register exists in 64-bit mode only: XMM8 and up, and APX's R16 to R31 (SDM Vol. 1, 3.4.1 and 10.2.2).</summary>
     internal static bool NeedsLongMode(string name)
     {
-        ReadOnlySpan<char> number = name.StartsWith('r') ? name.AsSpan(1) : name.Length > 3 && name.AsSpan(1, 2) is "mm" ? name.AsSpan(3) : default;
+        ReadOnlySpan<char> number = name.StartsWith('r') ? name.AsSpan(1) : name.Length > 3 && name.AsSpan(1, 2) is "mm"
+            ? name.AsSpan(3) : default;
         return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index >= RegistersIn32BitMode;
     }
 

@@ -3,10 +3,14 @@ using Xstate.Architecture;
 
 namespace Xstate.Captures;
 
-/// <summary>Reads one register out of an area, whatever pieces it is made of: the one place that turns bytes of components into bytes of registers.</summary>
+/// <summary>
+/// Reads one register out of an area, whatever pieces it is made of: the one place that turns bytes of components into bytes of registers.
+/// </summary>
 internal static class RegisterReader
 {
-    /// <summary>Bytes of a register under a layout; a whole component is as long as the processor has it, never shorter than the manual says.</summary>
+    /// <summary>
+    /// Bytes of a register under a layout; a whole component is as long as the processor has it, never shorter than the manual says.
+    /// </summary>
     public static int LengthOf(RegisterPlace place, XsaveLayout? layout)
     {
         if (place.Length != 0 || place.Pieces.IsEmpty)

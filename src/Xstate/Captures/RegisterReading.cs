@@ -14,7 +14,8 @@ internal sealed record RegisterReading(RegisterPlace Place, RegisterKnowledge Kn
     public bool IsKnown(int offset, int length) => Lost.Length == 0 || !Lost.AsSpan(offset, length).Contains(true);
 
     /// <summary>The register in the notation of <see cref="RegisterDump"/>.</summary>
-    public string Text => Lost.Length == 0 ? RegisterDump.Text(Bytes, Place.IsValue) : RegisterDump.TextWithoutLost(Bytes, Lost, Place.IsValue);
+    public string Text => Lost.Length == 0 ? RegisterDump.Text(Bytes, Place.IsValue) : RegisterDump.TextWithoutLost(Bytes, Lost,
+        Place.IsValue);
 
     /// <summary>Reads a register of a state.</summary>
     public static RegisterReading Of(CapturedState state, RegisterPlace place)

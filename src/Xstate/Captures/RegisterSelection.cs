@@ -4,7 +4,10 @@ using Xstate.Architecture;
 
 namespace Xstate.Captures;
 
-/// <summary>Registers that somebody asked for: names (<c>zmm5</c>), ranges (<c>zmm5-zmm9</c>), families (<c>st</c>, <c>k</c>), components (<c>opmask</c>) and model-specific registers (<c>ia32_efer</c>, <c>msr:0x48</c>).</summary>
+/// <summary>
+/// Registers that somebody asked for: names (<c>zmm5</c>), ranges (<c>zmm5-zmm9</c>), families (<c>st</c>, <c>k</c>), components
+/// (<c>opmask</c>) and model-specific registers (<c>ia32_efer</c>, <c>msr:0x48</c>).
+/// </summary>
 public sealed class RegisterSelection
 {
     private const int MaxItems = 256;
@@ -34,7 +37,8 @@ public sealed class RegisterSelection
     private static IEnumerable<RegisterPlace> Find(string item)
     {
         int dash = item.IndexOf("..", StringComparison.Ordinal);
-        (string first, string last) = dash > 0 ? (item[..dash], item[(dash + 2)..]) : item.IndexOf('-', StringComparison.Ordinal) is > 0 and var at ? (item[..at], item[(at + 1)..]) : (item, "");
+        (string first, string last) = dash > 0 ? (item[..dash], item[(dash + 2)..]) : item.IndexOf('-', StringComparison.Ordinal) is > 0
+            and var at ? (item[..at], item[(at + 1)..]) : (item, "");
         if (last.Length > 0)
         {
             return Range(item, first, last);
@@ -55,7 +59,8 @@ public sealed class RegisterSelection
             & int.TryParse(end, NumberStyles.None, CultureInfo.InvariantCulture, out int to) && from <= to && to < RegisterCatalog.Vectors;
         for (int i = from; ok && i <= to; i++)
         {
-            yield return RegisterCatalog.Find(string.Create(CultureInfo.InvariantCulture, $"{prefix}{i}")) ?? throw new FormatException($"there is no register '{prefix}{i}' of the range '{item}'");
+            yield return RegisterCatalog.Find(string.Create(CultureInfo.InvariantCulture, $"{prefix}{i}"))
+                ?? throw new FormatException($"there is no register '{prefix}{i}' of the range '{item}'");
         }
 
         if (!ok)
@@ -69,7 +74,8 @@ public sealed class RegisterSelection
         const string Prefix = "msr:0x";
         bool isNumber = item.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);
         uint index = 0;
-        bool ok = isNumber ? uint.TryParse(item.AsSpan(Prefix.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out index) : MsrNames.TryParse(item, out index);
+        bool ok = isNumber ? uint.TryParse(item.AsSpan(Prefix.Length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+            out index) : MsrNames.TryParse(item, out index);
         return ok ? RegisterCatalog.OfMsr(index) : null;
     }
 }

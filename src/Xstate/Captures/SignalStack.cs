@@ -1,8 +1,9 @@
 namespace Xstate.Captures;
 
 /// <summary>
-/// An alternate signal stack of a thread (sigaltstack), where handlers with SA_ONSTACK run, and what a signal's frame needs of it. The frame holds an XSAVE area, so it grows with the components of the processor: a stack that was
-/// large enough on one machine may be too small on another.
+/// An alternate signal stack of a thread (sigaltstack), where handlers with SA_ONSTACK run, and what a signal's frame needs of it. The
+/// frame holds an XSAVE area, so it grows with the components of the processor: a stack that was large enough on one machine may be too
+/// small on another.
 /// </summary>
 /// <param name="Address">Its lowest address (ss_sp).</param>
 /// <param name="Size">Its bytes (ss_size).</param>
@@ -10,8 +11,8 @@ namespace Xstate.Captures;
 public readonly record struct SignalStack(ulong Address, ulong Size, uint Flags)
 {
     /// <summary>
-    /// What AT_MINSIGSTKSZ adds to the area, before it is rounded up to 16: the general registers and the siginfo, for 32-bit processes too, and the alignment of both. Measured as 929 to 936 with areas of 832, 2432, 2696 and 11,008 bytes on
-    /// Linux 6.1 to 6.18.
+    /// What AT_MINSIGSTKSZ adds to the area, before it is rounded up to 16: the general registers and the siginfo, for 32-bit processes
+    /// too, and the alignment of both. Measured as 929 to 936 with areas of 832, 2432, 2696 and 11,008 bytes on Linux 6.1 to 6.18.
     /// </summary>
     internal const int AnnouncedOverhead = 936;
 
@@ -30,7 +31,10 @@ public readonly record struct SignalStack(ulong Address, ulong Size, uint Flags)
     /// <summary>Whether there is one.</summary>
     public bool IsEnabled => (Flags & Disabled) == 0 && Size > 0;
 
-    /// <summary>AT_MINSIGSTKSZ of a kernel (5.14 and later) whose largest area has so many bytes: enough for any frame, whatever the stack's alignment.</summary>
+    /// <summary>
+    /// AT_MINSIGSTKSZ of a kernel (5.14 and later) whose largest area has so many bytes: enough for any frame, whatever the stack's
+    /// alignment.
+    /// </summary>
     public static int Announced(int area) => (area + AnnouncedOverhead + FrameAlignment - 1) / FrameAlignment * FrameAlignment;
 
     /// <summary>Bytes from the end of this stack to where the frame of a signal begins.</summary>

@@ -6,7 +6,8 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// Registers of a state by name, as bytes and as typed vectors, without text in between. Names are those of <c>xstate show</c>, in any case and at any width: <c>zmm5</c>, <c>xmm5</c>, <c>st0</c>, <c>k1</c>,
+/// Registers of a state by name, as bytes and as typed vectors, without text in between. Names are those of <c>xstate show</c>, in any case
+/// and at any width: <c>zmm5</c>, <c>xmm5</c>, <c>st0</c>, <c>k1</c>,
 /// <c>mxcsr</c>, <c>pkru</c>, <c>ssp</c>.
 /// </summary>
 public static class StateRegisters
@@ -31,7 +32,8 @@ public static class StateRegisters
     {
         ArgumentNullException.ThrowIfNull(state);
         RegisterPlace? place = RegisterCatalog.Find(name);
-        knowledge = place is null ? RegisterKnowledge.Absent : Read(state, place, Room(destination, RegisterReader.LengthOf(place, state.Layout?.Value)));
+        knowledge = place is null ? RegisterKnowledge.Absent : Read(state, place,
+            Room(destination, RegisterReader.LengthOf(place, state.Layout?.Value)));
         return knowledge is RegisterKnowledge.Initial or RegisterKnowledge.Stored;
     }
 
@@ -139,5 +141,6 @@ public static class StateRegisters
     }
 
     private static Span<byte> Room(Span<byte> destination, int length) =>
-        destination.Length >= length ? destination[..length] : throw new ArgumentException($"{destination.Length} bytes are too few for a register of {length}", nameof(destination));
+        destination.Length >= length ? destination[..length]
+        : throw new ArgumentException($"{destination.Length} bytes are too few for a register of {length}", nameof(destination));
 }

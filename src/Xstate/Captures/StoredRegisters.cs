@@ -23,9 +23,11 @@ public enum X87Order
 }
 
 /// <summary>
-/// What an artifact says that stores registers by name and has no XSAVE area: the area beside it was built from the registers and tells what the guest had; this tells what a load makes of it.
+/// What an artifact says that stores registers by name and has no XSAVE area: the area beside it was built from the registers and tells
+/// what the guest had; this tells what a load makes of it.
 /// </summary>
-/// <param name="XstateBv">XSTATE_BV as stored beside the registers. A monitor on KVM puts it into the header of the image that it builds, whatever the registers hold.</param>
+/// <param name="XstateBv">XSTATE_BV as stored beside the registers. A monitor on KVM puts it into the header of the image that it builds,
+/// whatever the registers hold.</param>
 /// <param name="X87Order">The order of the x87 registers. A load takes its own accelerator's order for granted.</param>
 /// <param name="Writer">What ran the guest when it was saved.</param>
 public sealed record StoredRegisters(Fact<StateComponentSet> XstateBv, Fact<X87Order> X87Order, Fact<Accelerator> Writer)

@@ -4,12 +4,14 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>
-/// Completes what a CPUID lacks of leaf 0xD from the dump of another processor that the user vouches for. Nothing is taken where the two contradict each other, and what was taken is told.
+/// Completes what a CPUID lacks of leaf 0xD from the dump of another processor that the user vouches for. Nothing is taken where the two
+/// contradict each other, and what was taken is told.
 /// </summary>
 public static class XsaveLeafCompletion
 {
     /// <summary>
-    /// User components whose place in the area the table announces without telling it, as far as their feature is there: EPYC Rome announces PKRU without PKU, and Linux passes over it.
+    /// User components whose place in the area the table announces without telling it, as far as their feature is there: EPYC Rome
+    /// announces PKRU without PKU, and Linux passes over it.
     /// </summary>
     public static StateComponentSet MissingPlaces(CpuidTable cpuid)
     {
@@ -48,12 +50,14 @@ public static class XsaveLeafCompletion
         {
             if (there.TryGetSlot(here.Component, out XsaveSlot other) && (other.Offset, other.Size) != (here.Offset, here.Size))
             {
-                account = $"it has another layout: {StateComponents.NameOf(here.Component)} is {other.Size} bytes at {other.Offset} there and {here.Size} bytes at {here.Offset} here";
+                account = $"it has another layout: {StateComponents.NameOf(here.Component)} is {other.Size} bytes at {other.Offset} "
+                    + $"there and {here.Size} bytes at {here.Offset} here";
                 return false;
             }
         }
 
-        return LacksMask(cpuid) ? TryTakeLeaf(cpuid, donor, out completed, out account) : TryTakeSubleaves(cpuid, donor, there, out completed, out account);
+        return LacksMask(cpuid) ? TryTakeLeaf(cpuid, donor, out completed, out account) : TryTakeSubleaves(cpuid, donor, there,
+            out completed, out account);
     }
 
     // The mask of the donor, without components whose feature this processor does not have.
@@ -75,15 +79,18 @@ public static class XsaveLeafCompletion
             return false;
         }
 
-        CpuidTable table = new([.. cpuid.Entries.Where(entry => entry.Leaf != CpuidTable.XsaveLeaf), .. donor.Entries.Where(entry => entry.Leaf == CpuidTable.XsaveLeaf)]);
+        CpuidTable table = new([.. cpuid.Entries.Where(entry => entry.Leaf != CpuidTable.XsaveLeaf),
+            .. donor.Entries.Where(entry => entry.Leaf == CpuidTable.XsaveLeaf)]);
         CpuidRegisters mask = donor.Read(CpuidTable.XsaveLeaf, 0);
         uint size = (uint)XsaveLayout.FromCpuid(donor).StandardLengthFor(components);
-        completed = table.With(CpuidTable.XsaveLeaf, 0, mask with { Eax = (uint)components.Bits, Ecx = size, Edx = (uint)(components.Bits >> 32) });
+        completed = table.With(CpuidTable.XsaveLeaf, 0,
+            mask with { Eax = (uint)components.Bits, Ecx = size, Edx = (uint)(components.Bits >> 32) });
         account = $"leaf 0xd, for the components whose features the processor has: {components.Describe()}";
         return true;
     }
 
-    private static bool TryTakeSubleaves(CpuidTable cpuid, CpuidTable donor, XsaveLayout there, [NotNullWhen(true)] out CpuidTable? completed, out string account)
+    private static bool TryTakeSubleaves(CpuidTable cpuid, CpuidTable donor, XsaveLayout there,
+        [NotNullWhen(true)] out CpuidTable? completed, out string account)
     {
         completed = null;
         CpuidTable table = cpuid;

@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 
 namespace Xstate.Findings;
 
-/// <summary>From the words of an error to the rules behind it. The messages were read in the sources of the programs that print them.</summary>
+/// <summary>
+/// From the words of an error to the rules behind it. The messages were read in the sources of the programs that print them.
+/// </summary>
 public static class Symptoms
 {
     private const string CheckSnapshot = "xstate check FILE --on HOST@KERNEL";
@@ -16,7 +18,8 @@ public static class Symptoms
                 Rules.DynamicComponentEarly, Rules.ProtectedState, Rules.LegacyStateRefused,
             ],
             CheckSnapshot),
-        new("Putting registers after init: Failed to set XSAVE: Invalid argument", "QEMU from 9.2 on (before: Failed to put registers after init)",
+        new("Putting registers after init: Failed to set XSAVE: Invalid argument",
+            "QEMU from 9.2 on (before: Failed to put registers after init)",
             ["qemu", "libvirt", "einval", "migration", "incoming"],
             [Rules.HiddenComponents, Rules.ForeignComponents, Rules.ReservedMxcsrBits], CheckSnapshot),
         new("Failed to set XCRs: Invalid argument", "QEMU, and other VMMs in their own words", ["einval", "xcr0", "kvm_set_xcrs"],
@@ -35,24 +38,32 @@ public static class Symptoms
             "xstate check FILE --on HOST@KERNEL; of a guest that was not moved: xstate lint its CPUID"),
         new("XSAVE consistency problem, dumping leaves", "the Linux kernel while it boots as a guest",
             ["size 880 != kernel_size 840", "kernel_size", "got supervisor feature", "boot", "panic"],
-            [Rules.PartialComponentGroup, Rules.XsaveLeafIncomplete], "xstate lint CPUID, or the kernel's log itself: xstate lint dmesg.txt"),
+            [Rules.PartialComponentGroup, Rules.XsaveLeafIncomplete],
+            "xstate lint CPUID, or the kernel's log itself: xstate lint dmesg.txt"),
         new("Illegal instruction (SIGILL) after a restore or a migration", "a program in the guest, or a restored process",
             ["sigill", "illegal instruction", "#ud", "invalid opcode", "avx512"],
             [Rules.PromisedInstructionsLacking, Rules.PromisedControlsLacking, Rules.LiveComponentLacking, Rules.InstructionsLacking],
             "xstate check FILE --on HOST@KERNEL --require cpuid"),
         new("<unavailable>, or: Section `.reg-xstate' too small", "gdb up to 13, of a core of an AMD processor with AVX-512",
-            ["gdb", "reg-xstate", "in core file too small", "unavailable", "zmm"], [Rules.GcoreDamage, Rules.CoreLayoutUnknown], "xstate show CORE"),
+            ["gdb", "reg-xstate", "in core file too small", "unavailable", "zmm"], [Rules.GcoreDamage, Rules.CoreLayoutUnknown],
+            "xstate show CORE"),
         new("CPU xfeatures has unsupported bits", "criu restore and criu cpuinfo check", ["criu", "fpu", "xfeatures", "cpuinfo"],
-            [Rules.CriuRefusesProcessor, Rules.CriuGivesUp, Rules.CriuComponentDropped], "xstate check DIRECTORY --on HOST@KERNEL --cpu-cap fpu"),
+            [Rules.CriuRefusesProcessor, Rules.CriuGivesUp, Rules.CriuComponentDropped],
+            "xstate check DIRECTORY --on HOST@KERNEL --cpu-cap fpu"),
         new("PTRACE_SETREGSET: Invalid argument", "gdb, strace and checkpointing tools", ["ptrace", "einval", "nt_x86_xstate", "setregset"],
-            [Rules.ComponentNotEnabled, Rules.RegisterSetCompacted, Rules.RegisterSetHeader, Rules.RegisterSetMxcsr, Rules.ComponentNotPermitted],
+            [Rules.ComponentNotEnabled, Rules.RegisterSetCompacted, Rules.RegisterSetHeader, Rules.RegisterSetMxcsr,
+                Rules.ComponentNotPermitted],
             "xstate check CORE --on HOST@KERNEL, or a scenario with ptrace_set"),
-        new("PKRU reads back as another value, or reverts", "debuggers, checkpointing tools and guests", ["pkru", "protection keys", "reverts", "silently"],
-            [Rules.TracerPkruIgnored, Rules.OldPkruKept, Rules.SignalKeyClosed], "xstate rules --kernel NAME, and xstate check FILE --on HOST@KERNEL"),
+        new("PKRU reads back as another value, or reverts", "debuggers, checkpointing tools and guests",
+            ["pkru", "protection keys", "reverts", "silently"],
+            [Rules.TracerPkruIgnored, Rules.OldPkruKept, Rules.SignalKeyClosed],
+            "xstate rules --kernel NAME, and xstate check FILE --on HOST@KERNEL"),
         new("Registers of AVX are zero after a signal handler or criu restore", "a process",
-            ["sigreturn", "avx", "lost", "signal frame"], [Rules.FrameReadAsFxsave, Rules.FrameSmallerThanHosts], "xstate check FILE --on HOST@KERNEL"),
+            ["sigreturn", "avx", "lost", "signal frame"], [Rules.FrameReadAsFxsave, Rules.FrameSmallerThanHosts],
+            "xstate check FILE --on HOST@KERNEL"),
         new("Segmentation fault on an alternate signal stack", "a process with AVX-512 or AMX", ["sigsegv", "sigaltstack", "minsigstksz"],
-            [Rules.SignalStackTooSmall, Rules.SignalStackToldSmaller], "xstate check FILE --on HOST@KERNEL; xstate show HOST tells the frame's size"),
+            [Rules.SignalStackTooSmall, Rules.SignalStackToldSmaller],
+            "xstate check FILE --on HOST@KERNEL; xstate show HOST tells the frame's size"),
     ];
 
     /// <summary>The symptoms that an error's words point at: those of which all words of the query occur, in any order and case.</summary>
@@ -74,5 +85,6 @@ public static class Symptoms
     }
 
     private static string[] Split(string text) =>
-        text.ToLowerInvariant().Split([' ', ':', ',', ';', '(', ')', '`', '\'', '"', '<', '>', '.', '/', '+', '\n', '\t'], StringSplitOptions.RemoveEmptyEntries);
+        text.ToLowerInvariant().Split([' ', ':', ',', ';', '(', ')', '`', '\'', '"', '<', '>', '.', '/', '+', '\n', '\t'],
+            StringSplitOptions.RemoveEmptyEntries);
 }

@@ -7,7 +7,10 @@ using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Fleet;
 
-/// <summary>The guest that uses all it can on a host: every component that its CPUID offers is in use, with registers that differ from their initial values.</summary>
+/// <summary>
+/// The guest that uses all it can on a host: every component that its CPUID offers is in use, with registers that differ from their initial
+/// values.
+/// </summary>
 internal static class FullestGuest
 {
     private const string Format = "fullest-guest";
@@ -42,7 +45,9 @@ internal static class FullestGuest
         return new Capture { Format = Format, States = [state] };
     }
 
-    /// <summary>The guest of a VM record. Its registers are not recorded; components in use have some that differ from their initial values.</summary>
+    /// <summary>
+    /// The guest of a VM record. Its registers are not recorded; components in use have some that differ from their initial values.
+    /// </summary>
     /// <param name="record">The record.</param>
     /// <param name="cpuid">Its CPUID.</param>
     public static Capture Of(VmRecord record, CpuidTable cpuid)
@@ -65,7 +70,8 @@ internal static class FullestGuest
     }
 
     private static Fact<StateComponentSet>? SetOf(VmRecord record, uint msr) =>
-        record.Msrs.TryGetValue(msr, out ulong bits) ? new Fact<StateComponentSet>(new StateComponentSet(bits), FactSource.Artifact, RecordFormat) : null;
+        record.Msrs.TryGetValue(msr, out ulong bits) ? new Fact<StateComponentSet>(new StateComponentSet(bits), FactSource.Artifact,
+            RecordFormat) : null;
 
     private static ImmutableSortedDictionary<uint, ulong> Cet(CpuidTable cpuid)
     {

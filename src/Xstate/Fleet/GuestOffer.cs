@@ -5,7 +5,10 @@ using Xstate.Rehearsal;
 
 namespace Xstate.Fleet;
 
-/// <summary>What hosts can give a guest: state components, and features by which a program chooses instructions or state. Of several hosts, what all of them can.</summary>
+/// <summary>
+/// What hosts can give a guest: state components, and features by which a program chooses instructions or state. Of several hosts, what all
+/// of them can.
+/// </summary>
 /// <param name="Xcr0">Components for XCR0.</param>
 /// <param name="Xss">Components for IA32_XSS.</param>
 /// <param name="Features">Features by name.</param>
@@ -18,7 +21,8 @@ public sealed record GuestOffer(StateComponentSet Xcr0, StateComponentSet Xss, I
     internal static GuestOffer Of(LinuxHost host)
     {
         CpuidTable cpuid = host.KvmCpuid;
-        return new GuestOffer(host.KvmXcr0, host.KvmXss, [.. CpuidFeatures.All.Where(feature => feature.Effect != FeatureEffect.None && PromisedFeatures.IsPromised(feature, cpuid))]);
+        return new GuestOffer(host.KvmXcr0, host.KvmXss,
+            [.. CpuidFeatures.All.Where(feature => feature.Effect != FeatureEffect.None && PromisedFeatures.IsPromised(feature, cpuid))]);
     }
 
     /// <summary>What both can give.</summary>
@@ -49,5 +53,6 @@ public sealed record GuestOffer(StateComponentSet Xcr0, StateComponentSet Xss, I
     public bool IsEmpty => Xcr0.IsEmpty && Xss.IsEmpty && Features.IsEmpty;
 
     /// <summary>The features by name, in the order of leaves.</summary>
-    public IEnumerable<string> FeatureNames => Features.OrderBy(feature => feature.Leaf).ThenBy(feature => feature.Subleaf).ThenBy(feature => feature.Register).ThenBy(feature => feature.Bit).Select(feature => feature.Name);
+    public IEnumerable<string> FeatureNames => Features.OrderBy(feature => feature.Leaf).ThenBy(feature => feature.Subleaf)
+        .ThenBy(feature => feature.Register).ThenBy(feature => feature.Bit).Select(feature => feature.Name);
 }

@@ -53,7 +53,8 @@ public sealed record HostClass(int Id, ImmutableArray<PoolHost> Hosts, OfferRang
 
         // A record with holes does not say that its processor lacks what the hole would tell.
         CpuidTable told = host.Record.SupportedCpuid ?? host.Record.Cpuid;
-        IEnumerable<CpuidFeature> open = CpuidFeatures.All.Where(feature => feature.Effect != FeatureEffect.None && KvmFeatureOffers.Knows(host, feature) && !GuestPromises.IsRecorded(feature, told));
+        IEnumerable<CpuidFeature> open = CpuidFeatures.All.Where(feature => feature.Effect != FeatureEffect.None
+            && KvmFeatureOffers.Knows(host, feature) && !GuestPromises.IsRecorded(feature, told));
         return new OfferRange(isComplete ? lower : GuestOffer.None, upper with { Features = upper.Features.Union(open) });
     }
 }

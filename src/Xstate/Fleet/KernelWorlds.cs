@@ -4,7 +4,9 @@ using Xstate.Rehearsal;
 
 namespace Xstate.Fleet;
 
-/// <summary>What follows of a host under each value of what is not known of its kernel; one answer where nothing that was asked for is unknown.</summary>
+/// <summary>
+/// What follows of a host under each value of what is not known of its kernel; one answer where nothing that was asked for is unknown.
+/// </summary>
 internal static class KernelWorlds
 {
     /// <summary>Values that are tried at most.</summary>

@@ -38,15 +38,20 @@ internal sealed class Moves(RehearsalOptions options)
             return new MoveOutcome(Verdict.Same, []);
         }
 
-        Rule[] rules = [.. outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule).Distinct()];
+        Rule[] rules = [.. outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule)
+            .Distinct()];
         IEnumerable<string> facts = outcome.DependsOn.Select(dependency => dependency.Id ?? dependency.Fact);
-        IEnumerable<string> differences = rules.SelectMany(KernelDifference.Deciding).Where(difference => host.Behavior.Knows(difference) != Knowledge.Absent).Select(difference => difference.Id);
+        IEnumerable<string> differences = rules.SelectMany(KernelDifference.Deciding)
+            .Where(difference => host.Behavior.Knows(difference) != Knowledge.Absent).Select(difference => difference.Id);
         CapturedState[] states = [.. capture.States.Where(state => state.GuestCpuid is { Provenance.Source: not FactSource.Guess })];
         return new MoveOutcome(outcome.Verdict, Sorted(outcome.Verdict == Verdict.Unknown ? facts : rules.Select(rule => rule.Id)))
         {
-            Components = states.Aggregate(StateComponentSet.Empty, (all, state) => all | state.GuestCpuid!.Value.UserComponents).Except(GivenBy(host)),
-            Features = Sorted(rules.Contains(Rules.PromisedInstructionsLacking) ? states.SelectMany(state => Lacking(state.GuestCpuid!.Value, host)) : []),
-            Differences = Sorted(outcome.DependsOn.Where(dependency => dependency.Fact == OpenFact.KernelDifference).Select(dependency => dependency.Id!).Concat(differences)),
+            Components = states.Aggregate(StateComponentSet.Empty, (all, state) => all | state.GuestCpuid!.Value.UserComponents)
+                .Except(GivenBy(host)),
+            Features = Sorted(rules.Contains(Rules.PromisedInstructionsLacking)
+                ? states.SelectMany(state => Lacking(state.GuestCpuid!.Value, host)) : []),
+            Differences = Sorted(outcome.DependsOn.Where(dependency => dependency.Fact == OpenFact.KernelDifference)
+                .Select(dependency => dependency.Id!).Concat(differences)),
         };
     }
 
@@ -57,7 +62,8 @@ internal sealed class Moves(RehearsalOptions options)
     {
         ImmutableArray<LinuxHost> worlds = KernelWorlds.Of(host, static world => (_ = world.KvmCpuid, world).world, out _);
         return CpuidFeatures.All
-            .Where(feature => feature.Effect != FeatureEffect.None && PromisedFeatures.IsPromised(feature, guest) && GuestPromises.IsRecorded(feature, host.Record.Cpuid)
+            .Where(feature => feature.Effect != FeatureEffect.None && PromisedFeatures.IsPromised(feature, guest)
+                && GuestPromises.IsRecorded(feature, host.Record.Cpuid)
                 && !PromisedFeatures.IsThere(feature, worlds[0]))
             .Select(feature => feature.Name);
     }

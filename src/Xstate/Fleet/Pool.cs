@@ -4,8 +4,8 @@ using Xstate.Hypervisors;
 namespace Xstate.Fleet;
 
 /// <summary>
-/// Hosts and the guests on them as classes, and what follows: who can go where, what all can have, what each host costs, who is pinned. Each guest's class is rehearsed once on each class of hosts; nothing is
-/// asked of pairs of hosts or guests.
+/// Hosts and the guests on them as classes, and what follows: who can go where, what all can have, what each host costs, who is pinned.
+/// Each guest's class is rehearsed once on each class of hosts; nothing is asked of pairs of hosts or guests.
 /// </summary>
 public sealed class Pool
 {
@@ -69,7 +69,8 @@ public sealed class Pool
 
     /// <summary>Changes that free pinned guests, and hosts that cost something: the best first.</summary>
     /// <param name="kernel">A kernel that hosts could get, or null.</param>
-    public ImmutableArray<PoolChange> Changes(KernelBehavior? kernel = null) => PoolChanges.Of(this, kernel is null ? null : new PoolUpgrades(this, kernel, _moves), _moves);
+    public ImmutableArray<PoolChange> Changes(KernelBehavior? kernel = null) =>
+        PoolChanges.Of(this, kernel is null ? null : new PoolUpgrades(this, kernel, _moves), _moves);
 
     private IEnumerable<PoolMove> MatrixOf()
     {
@@ -81,7 +82,8 @@ public sealed class Pool
             GuestClass[] moved = groups.Length > 0 ? [.. groups.Select(group => group.Guest)] : [FullestOf(from)];
             foreach (HostClass to in Classes)
             {
-                MoveOutcome outcome = moved.Select(guest => guest.Id >= 0 ? Outcome(guest, to) : _moves.Of(guest, to.Host)).Aggregate((one, other) => one.Worst(other));
+                MoveOutcome outcome = moved.Select(guest => guest.Id >= 0 ? Outcome(guest, to) : _moves.Of(guest, to.Host))
+                    .Aggregate((one, other) => one.Worst(other));
                 yield return new PoolMove(from, to, outcome, isFullest);
             }
         }
@@ -100,7 +102,8 @@ public sealed class Pool
         }
 
         bool isCertain = !Array.Exists(others, one => Outcome(group.Guest, one).MayFit);
-        MoveOutcome? nearest = others.Select(one => Outcome(group.Guest, one)).OrderBy(outcome => outcome.Verdict).ThenBy(outcome => outcome.Components.Count).ThenBy(outcome => outcome.Features.Length).FirstOrDefault();
+        MoveOutcome? nearest = others.Select(one => Outcome(group.Guest, one)).OrderBy(outcome => outcome.Verdict)
+            .ThenBy(outcome => outcome.Components.Count).ThenBy(outcome => outcome.Features.Length).FirstOrDefault();
         return new PinnedGuests(group, isCertain)
         {
             Components = nearest?.Components ?? default,

@@ -6,7 +6,9 @@ using Xstate.Rehearsal;
 
 namespace Xstate.Fleet;
 
-/// <summary>Sorts hosts and guests into classes as they come. What it keeps grows with the classes, and with the captures that are named one by one.</summary>
+/// <summary>
+/// Sorts hosts and guests into classes as they come. What it keeps grows with the classes, and with the captures that are named one by one.
+/// </summary>
 public sealed class PoolBuilder
 {
     private const int MaxNames = 8;
@@ -83,7 +85,8 @@ public sealed class PoolBuilder
 
         string msrs = record.Msrs.IsEmpty ? "" : string.Join(',', record.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}"));
         string cpuid = record.GuestCpuid is { } name ? $"cpuid {name}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
-        Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}", () => FullestGuest.Of(record, record.GuestCpuid is { } known ? cpuids[known] : OfferedBy(home!)), record.Host);
+        Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}",
+            () => FullestGuest.Of(record, record.GuestCpuid is { } known ? cpuids[known] : OfferedBy(home!)), record.Host);
     }
 
     // What a guest has that was given all that is known to be offered.
@@ -106,7 +109,8 @@ public sealed class PoolBuilder
         ImmutableArray<GuestClass> guests = [.. _guests.Values.OrderBy(guest => guest.Id)];
         ImmutableArray<GuestGroup> groups =
         [
-            .. _groups.OrderBy(group => group.Key).Select(group => new GuestGroup(guests[group.Key.Guest], group.Key.Home < 0 ? null : Classes[group.Key.Home])
+            .. _groups.OrderBy(group => group.Key)
+                .Select(group => new GuestGroup(guests[group.Key.Guest], group.Key.Home < 0 ? null : Classes[group.Key.Home])
             {
                 Count = group.Value.Count,
                 Names = [.. group.Value.Names],
@@ -114,7 +118,8 @@ public sealed class PoolBuilder
         ];
         if (guests.IsEmpty)
         {
-            guests = [.. Classes.Select(one => new GuestClass(one.Id, FullestGuest.Of(one.Host, out bool isComplete)) { IsComplete = isComplete })];
+            guests = [.. Classes.Select(one => new GuestClass(one.Id,
+                FullestGuest.Of(one.Host, out bool isComplete)) { IsComplete = isComplete })];
             groups = [.. guests.Select(guest => new GuestGroup(guest, Classes[guest.Id]))];
         }
 

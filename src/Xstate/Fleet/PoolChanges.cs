@@ -21,8 +21,10 @@ internal static class PoolChanges
             changes.AddRange(Upgrade(pool, upgrades));
         }
 
-        changes.AddRange(pool.Costs.Where(cost => cost.IsCertain).Select(cost => new PoolChange(PoolChangeKind.Retire, cost.Class, cost.Class.Hosts.Length, 0, 0) { Offer = cost.Offer }));
-        return [.. changes.OrderByDescending(change => change.Frees).ThenByDescending(change => change.MayFree).ThenBy(change => change.Touches).ThenBy(change => change.Kind).ThenBy(change => change.Class.Id)];
+        changes.AddRange(pool.Costs.Where(cost => cost.IsCertain)
+            .Select(cost => new PoolChange(PoolChangeKind.Retire, cost.Class, cost.Class.Hosts.Length, 0, 0) { Offer = cost.Offer }));
+        return [.. changes.OrderByDescending(change => change.Frees).ThenByDescending(change => change.MayFree)
+            .ThenBy(change => change.Touches).ThenBy(change => change.Kind).ThenBy(change => change.Class.Id)];
     }
 
     // Hides less of the same guests and frees as many.
@@ -35,7 +37,8 @@ internal static class PoolChanges
     private static IEnumerable<PoolChange> Hide(Pool pool, Moves moves)
     {
         HashSet<(int Class, string Hidden)> tried = [];
-        foreach (PinnedGuests pinned in pool.Pinned.Where(pinned => pinned.Group.Home is not null).OrderByDescending(pinned => pinned.Group.Count).Take(MaxTried))
+        foreach (PinnedGuests pinned in pool.Pinned.Where(pinned => pinned.Group.Home is not null)
+            .OrderByDescending(pinned => pinned.Group.Count).Take(MaxTried))
         {
             HostClass home = pinned.Group.Home!;
             PinnedGuests[] there = [.. pool.Pinned.Where(other => other.Group.Home?.Id == home.Id)];
@@ -53,7 +56,9 @@ internal static class PoolChanges
                 long guests = there.Sum(other => Weight(other.Group));
                 if (Array.Exists(outcomes, outcome => outcome.MayFit))
                 {
-                    yield return new PoolChange(PoolChangeKind.Hide, home, guests, Array.Exists(outcomes, outcome => outcome.Fits) ? guests : 0, guests) { Offer = hidden };
+                    yield return new PoolChange(PoolChangeKind.Hide, home, guests, Array.Exists(outcomes, outcome => outcome.Fits)
+                        ? guests : 0, guests)
+                    { Offer = hidden };
                 }
             }
         }
@@ -62,7 +67,8 @@ internal static class PoolChanges
     // The fullest guest with what is left: no guest with that CPUID uses more.
     private static GuestClass Narrowed(LinuxHost host, GuestOffer hidden)
     {
-        ImmutableArray<Capture> captures = KernelWorlds.Of(host, world => FullestGuest.Of(world, Without(world, hidden)), out bool isComplete);
+        ImmutableArray<Capture> captures = KernelWorlds.Of(host, world => FullestGuest.Of(world, Without(world, hidden)),
+            out bool isComplete);
         return new GuestClass(-1, [.. captures.DistinctBy(GuestKey.Of)]) { IsComplete = isComplete };
     }
 

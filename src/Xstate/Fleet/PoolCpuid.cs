@@ -18,7 +18,8 @@ public sealed record PoolCpuid(HostClass Class, CpuidTable Offered, MadeCpuid Ma
         ImmutableHashSet<CpuidFeature>? common = null;
         foreach (HostClass one in pool.Classes)
         {
-            foreach (ImmutableHashSet<CpuidFeature> features in KernelWorlds.Of(one.Host, world => CpuidFeatures.All.Where(world.KvmCpuid.Has).ToImmutableHashSet(), out _))
+            foreach (ImmutableHashSet<CpuidFeature> features in KernelWorlds.Of(one.Host,
+                world => CpuidFeatures.All.Where(world.KvmCpuid.Has).ToImmutableHashSet(), out _))
             {
                 common = common?.Intersect(features) ?? features;
             }

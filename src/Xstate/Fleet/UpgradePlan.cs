@@ -18,7 +18,10 @@ public enum UpgradeAnswer
     NotFound,
 }
 
-/// <summary>An order in which classes of hosts get another kernel, one class at a time, so that no guest is stranded in between: some host but its own always takes it.</summary>
+/// <summary>
+/// An order in which classes of hosts get another kernel, one class at a time, so that no guest is stranded in between: some host but its
+/// own always takes it.
+/// </summary>
 /// <param name="Kernel">The kernel.</param>
 /// <param name="Answer">Whether there is an order.</param>
 /// <param name="Steps">The classes in their order; empty when there is none.</param>
@@ -30,7 +33,9 @@ public sealed record UpgradePlan(string Kernel, UpgradeAnswer Answer, ImmutableA
     /// <summary>Sets of upgraded classes that were looked at.</summary>
     public long Looked { get; init; }
 
-    /// <summary>Where every order ends: the sets of upgraded classes that can be reached and from which each further class strands somebody.</summary>
+    /// <summary>
+    /// Where every order ends: the sets of upgraded classes that can be reached and from which each further class strands somebody.
+    /// </summary>
     public ImmutableArray<UpgradeObstacle> Obstacles { get; init; } = [];
 
     /// <summary>Classes for which nothing changes with the kernel.</summary>

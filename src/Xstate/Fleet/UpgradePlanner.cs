@@ -4,8 +4,8 @@ using System.Numerics;
 namespace Xstate.Fleet;
 
 /// <summary>
-/// Looks for an order of upgrades. Up to <see cref="MaxExact"/> classes that change it goes through all sets of upgraded classes that can be reached without stranding anybody, so that "none" is a
-/// proof; beyond that it goes depth first and gives up after a number of sets.
+/// Looks for an order of upgrades. Up to <see cref="MaxExact"/> classes that change it goes through all sets of upgraded classes that can
+/// be reached without stranding anybody, so that "none" is a proof; beyond that it goes depth first and gives up after a number of sets.
 /// </summary>
 internal static class UpgradePlanner
 {
@@ -28,7 +28,8 @@ internal static class UpgradePlanner
     }
 
     /// <summary>What was found.</summary>
-    public sealed record Search(ImmutableArray<int>? Order, bool IsExact, long Looked, ImmutableArray<(BigInteger Upgraded, int Next, ImmutableArray<GuestGroup> Strands)> Obstacles);
+    public sealed record Search(ImmutableArray<int>? Order, bool IsExact, long Looked,
+        ImmutableArray<(BigInteger Upgraded, int Next, ImmutableArray<GuestGroup> Strands)> Obstacles);
 
     /// <summary>Looks for an order of the classes 0 to <paramref name="count"/> - 1.</summary>
     /// <param name="needs">Groups that only classes which change can take, and that are not stranded to begin with.</param>
@@ -41,7 +42,8 @@ internal static class UpgradePlanner
         BigInteger all = (BigInteger.One << count) - 1;
         HashSet<BigInteger> seen = [BigInteger.Zero];
         Stack<(BigInteger Set, ImmutableList<int> Order)> pending = new([(BigInteger.Zero, [])]);
-        ImmutableArray<(BigInteger, int, ImmutableArray<GuestGroup>)>.Builder obstacles = ImmutableArray.CreateBuilder<(BigInteger, int, ImmutableArray<GuestGroup>)>();
+        ImmutableArray<(BigInteger, int, ImmutableArray<GuestGroup>)>.Builder obstacles = ImmutableArray.CreateBuilder<(BigInteger, int,
+            ImmutableArray<GuestGroup>)>();
         while (pending.TryPop(out (BigInteger Set, ImmutableList<int> Order) at))
         {
             if (at.Set == all)

@@ -7,7 +7,8 @@ using Xstate.Architecture;
 namespace Xstate.Fleet;
 
 /// <summary>
-/// Reads VM records as JSON Lines (docs/schemas/vm-record.schema.json): a line is a VM, or the CPUID of guests under a name, which comes before the VMs that have it. One line is in memory at a time.
+/// Reads VM records as JSON Lines (docs/schemas/vm-record.schema.json): a line is a VM, or the CPUID of guests under a name, which comes
+/// before the VMs that have it. One line is in memory at a time.
 /// </summary>
 public sealed class VmRecordReader
 {
@@ -126,13 +127,15 @@ public sealed class VmRecordReader
             if (cpuid is not null)
             {
                 Require(record is { GuestCpuid: not null, Vm: "" }, "guestCpuid beside cpuid, and no vm");
-                Require(_cpuids.Count < MaxCpuids || _cpuids.ContainsKey(record.GuestCpuid!), FormattableString.Invariant($"at most {MaxCpuids} CPUIDs"));
+                Require(_cpuids.Count < MaxCpuids || _cpuids.ContainsKey(record.GuestCpuid!),
+                    FormattableString.Invariant($"at most {MaxCpuids} CPUIDs"));
                 _cpuids[record.GuestCpuid!] = cpuid;
                 return null;
             }
 
             Require(record.Vm.Length > 0, "vm");
-            Require(record.GuestCpuid is null || _cpuids.ContainsKey(record.GuestCpuid), "a guestCpuid that a line before it defines with cpuid");
+            Require(record.GuestCpuid is null || _cpuids.ContainsKey(record.GuestCpuid),
+                "a guestCpuid that a line before it defines with cpuid");
             Require(record.GuestCpuid is not null || record.Host is not null, "guestCpuid or host");
             return record;
         }
@@ -174,13 +177,15 @@ public sealed class VmRecordReader
             return (record with { Msrs = ReadMsrs(ref json) }, cpuid);
         }
 
-        Require(json.ValueTextEquals("cpuid"u8), $"one of vm, host, guestCpuid, xcr0, inUse, msrs, cpuid, not {Quotation.Of(json.GetString()!)}");
+        Require(json.ValueTextEquals("cpuid"u8),
+            $"one of vm, host, guestCpuid, xcr0, inUse, msrs, cpuid, not {Quotation.Of(json.GetString()!)}");
         return (record, ReadCpuid(ref json));
     }
 
     private string ReadString(ref Utf8JsonReader json, string name)
     {
-        Require(json.Read() && json.TokenType == JsonTokenType.String && json.ValueSpan.Length is > 0 and <= 253, $"{name} with 1 to 253 characters");
+        Require(json.Read() && json.TokenType == JsonTokenType.String && json.ValueSpan.Length is > 0 and <= 253,
+            $"{name} with 1 to 253 characters");
         return json.GetString()!;
     }
 
@@ -192,10 +197,12 @@ public sealed class VmRecordReader
 
     private ulong NumberOf(ref Utf8JsonReader json, string name)
     {
-        Require(json.TokenType == JsonTokenType.String && !json.ValueIsEscaped && json.ValueSpan.Length is > 2 and <= 18 && json.ValueSpan.StartsWith("0x"u8), $"{name} as a string such as \"0x2e7\"");
+        Require(json.TokenType == JsonTokenType.String && !json.ValueIsEscaped && json.ValueSpan.Length is > 2 and <= 18
+            && json.ValueSpan.StartsWith("0x"u8), $"{name} as a string such as \"0x2e7\"");
         Span<char> digits = stackalloc char[16];
         int length = Encoding.UTF8.GetChars(json.ValueSpan[2..], digits);
-        Require(ulong.TryParse(digits[..length], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value), $"{name} as a string such as \"0x2e7\"");
+        Require(ulong.TryParse(digits[..length], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value),
+            $"{name} as a string such as \"0x2e7\"");
         return value;
     }
 
@@ -221,7 +228,8 @@ public sealed class VmRecordReader
         while (json.Read() && json.TokenType == JsonTokenType.StartArray)
         {
             ulong index = ReadNumber(ref json, "the index of an MSR");
-            Require(index <= uint.MaxValue && msrs.Count < MaxItems, FormattableString.Invariant($"at most {MaxItems} MSRs with indices of 32 bits"));
+            Require(index <= uint.MaxValue && msrs.Count < MaxItems,
+                FormattableString.Invariant($"at most {MaxItems} MSRs with indices of 32 bits"));
             msrs = msrs.SetItem((uint)index, ReadNumber(ref json, "the value of an MSR"));
             Require(json.Read() && json.TokenType == JsonTokenType.EndArray, "two numbers for an MSR");
         }
@@ -246,7 +254,8 @@ public sealed class VmRecordReader
             }
 
             Require(json.Read() && json.TokenType == JsonTokenType.EndArray, "six numbers for an answer of CPUID");
-            entries.Add(new CpuidEntry(words[0], words[1], CpuidLeaves.HasSubleaves(words[0]), new CpuidRegisters(words[2], words[3], words[4], words[5])));
+            entries.Add(new CpuidEntry(words[0], words[1], CpuidLeaves.HasSubleaves(words[0]),
+                new CpuidRegisters(words[2], words[3], words[4], words[5])));
         }
 
         Require(json.TokenType == JsonTokenType.EndArray, "cpuid as a list of [leaf, sub-leaf, eax, ebx, ecx, edx]");

@@ -5,7 +5,8 @@ internal static class ExceptionVectors
 {
     private static readonly string?[] Names =
     [
-        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", null, "#TS", "#NP", "#SS", "#GP", "#PF", null, "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", null, "#TS", "#NP", "#SS", "#GP", "#PF", null, "#MF", "#AC", "#MC",
+            "#XM", "#VE", "#CP",
     ];
 
     /// <summary>Whether the processor pushes an error code.</summary>

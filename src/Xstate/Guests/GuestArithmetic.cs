@@ -30,7 +30,8 @@ internal static class GuestArithmetic
         UInt128 sum = (UInt128)a + b + (carry ? 1u : 0);
         ulong result = (ulong)sum & mask;
         ulong top = SignBit(size);
-        Set(ref flags, ((sum >> (size * 8)) != 0 ? Carry : 0) | (((a ^ result) & (b ^ result) & top) != 0 ? Overflow : 0) | ((a ^ b ^ result) & Adjust), result, size);
+        Set(ref flags, ((sum >> (size * 8)) != 0 ? Carry : 0) | (((a ^ result) & (b ^ result) & top) != 0 ? Overflow : 0)
+            | ((a ^ b ^ result) & Adjust), result, size);
         return result;
     }
 
@@ -42,7 +43,8 @@ internal static class GuestArithmetic
         ulong result = a - b - (borrow ? 1UL : 0) & mask;
         bool carry = a < b || (borrow && a == b);
         ulong top = SignBit(size);
-        Set(ref flags, (carry ? Carry : 0) | (((a ^ b) & (a ^ result) & top) != 0 ? Overflow : 0) | ((a ^ b ^ result) & Adjust), result, size);
+        Set(ref flags, (carry ? Carry : 0) | (((a ^ b) & (a ^ result) & top) != 0 ? Overflow : 0) | ((a ^ b ^ result) & Adjust), result,
+            size);
         return result;
     }
 

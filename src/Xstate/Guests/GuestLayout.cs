@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Xstate.Guests;
 
 /// <summary>
-/// The machine around a guest's code, the same for the model and for a real KVM: where everything lies in physical memory, which is also where it lies linearly, and how a fault is found
-/// afterwards. Every vector has a handler that is one HLT, so that the address at which the processor stopped names the vector.
+/// The machine around a guest's code, the same for the model and for a real KVM: where everything lies in physical memory, which is also
+/// where it lies linearly, and how a fault is found afterwards. Every vector has a handler that is one HLT, so that the address at which
+/// the processor stopped names the vector.
 /// </summary>
 public static class GuestLayout
 {
@@ -118,7 +119,10 @@ public static class GuestLayout
         }
     }
 
-    /// <summary>The control registers with which code starts: those that the virtual CPU has, with what the mode needs. CR0.TS, CR4.OSXSAVE and the like stay as they were set.</summary>
+    /// <summary>
+    /// The control registers with which code starts: those that the virtual CPU has, with what the mode needs. CR0.TS, CR4.OSXSAVE and the
+    /// like stay as they were set.
+    /// </summary>
     public static (ulong Cr0, ulong Cr3, ulong Cr4, ulong Efer) StartRegisters(GuestMode mode, ulong cr0, ulong cr3, ulong cr4, ulong efer)
     {
         const ulong CacheBits = 3UL << 29;
@@ -194,7 +198,8 @@ public static class GuestLayout
             // An interrupt gate with IST 1: a stack of its own, whatever RSP is. INT 3 and the end are open to CPL 3.
             ulong handler = LongHandlers + (ulong)(vector * HandlerLength);
             ulong dpl = vector is 3 or EndVector ? 3UL : 0;
-            ulong low = handler & 0xFFFF | (ulong)KernelCode << 16 | 1UL << 32 | 0x8E00UL << 32 | dpl << 45 | (handler >> 16 & 0xFFFF) << 48;
+            ulong low = handler & 0xFFFF | (ulong)KernelCode << 16 | 1UL << 32 | 0x8E00UL << 32 | dpl << 45
+                | (handler >> 16 & 0xFFFF) << 48;
             BinaryPrimitives.WriteUInt64LittleEndian(memory[(InterruptTable + (vector * 16))..], low);
             memory[(int)handler] = Hlt;
         }
@@ -205,7 +210,8 @@ public static class GuestLayout
         const ulong Table = Present | Writable | User | AccessedDirty;
         for (int level = 0; level < 3; level++)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(memory[(PageTables + (level * PageLength))..], (ulong)(PageTables + ((level + 1) * PageLength)) | Table);
+            BinaryPrimitives.WriteUInt64LittleEndian(memory[(PageTables + (level * PageLength))..],
+                (ulong)(PageTables + ((level + 1) * PageLength)) | Table);
         }
 
         for (int page = 0; page < MemoryLength / PageLength; page++)

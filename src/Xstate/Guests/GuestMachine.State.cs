@@ -26,7 +26,8 @@ internal sealed partial class GuestMachine
             case GuestOperation.Xgetbv:
                 return Answer(Instructions.Xgetbv(_cpu, (uint)_general[Rcx], out ulong xcr), xcr);
             case GuestOperation.Rdpkru:
-                return Answer(KeysFault() is { IsFault: true } missing ? missing : Instructions.Rdpkru(_cpu, (uint)_general[Rcx], out _), _cpu.Registers.Pkru.Value);
+                return Answer(KeysFault() is { IsFault: true } missing ? missing : Instructions.Rdpkru(_cpu, (uint)_general[Rcx], out _),
+                    _cpu.Registers.Pkru.Value);
             case GuestOperation.Wrpkru:
                 Raise(KeysFault() is { IsFault: true } absent ? absent : Instructions.Wrpkru(_cpu, (uint)_general[Rcx], EdxEax));
                 return true;
@@ -174,7 +175,8 @@ internal sealed partial class GuestMachine
         ulong value = Read(general);
         return (writes, number) switch
         {
-            (false, 0 or 2 or 3 or 4) => Privileged(() => Write(general, number switch { 0 => (ulong)_cpu.Cr0, 2 => _cr2, 3 => _memory.Cr3, _ => (ulong)_cpu.Cr4 })),
+            (false, 0 or 2 or 3 or 4) =>
+                Privileged(() => Write(general, number switch { 0 => (ulong)_cpu.Cr0, 2 => _cr2, 3 => _memory.Cr3, _ => (ulong)_cpu.Cr4 })),
             (true, 0) => Privileged(() => WriteCr0(value)),
             (true, 2) => Privileged(() => _cr2 = value),
             (true, 3) => Privileged(() => _memory.Cr3 = value),

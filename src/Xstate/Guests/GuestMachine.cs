@@ -5,8 +5,8 @@ using static Xstate.Guests.GuestArithmetic;
 namespace Xstate.Guests;
 
 /// <summary>
-/// Executes guest code on the model: the ordinary instructions that carry state about are here, those of extended state are <see cref="Instructions"/>, those that a hypervisor intercepts are the
-/// platform's. Anything else stops the run and is named.
+/// Executes guest code on the model: the ordinary instructions that carry state about are here, those of extended state are
+/// <see cref="Instructions"/>, those that a hypervisor intercepts are the platform's. Anything else stops the run and is named.
 /// </summary>
 internal sealed partial class GuestMachine
 {
@@ -241,7 +241,8 @@ internal sealed partial class GuestMachine
     private bool DeliverReal(int vector)
     {
         ulong entry = _interruptTable + (ulong)(vector * 4);
-        if (vector * 4 + 3 > _interruptTableLimit || _memory.Read(entry, 2, out ulong offset).IsFault || _memory.Read(entry + 2, 2, out ulong segment).IsFault || segment != 0)
+        if (vector * 4 + 3 > _interruptTableLimit || _memory.Read(entry, 2, out ulong offset).IsFault
+            || _memory.Read(entry + 2, 2, out ulong segment).IsFault || segment != 0)
         {
             return false;
         }
@@ -258,7 +259,8 @@ internal sealed partial class GuestMachine
         int cpl = _cpu.Cpl;
         _cpu.Cpl = 0;
         Span<byte> gate = stackalloc byte[GateLength];
-        if ((vector * GateLength) + GateLength - 1 > _interruptTableLimit || _memory.Read(_interruptTable + (ulong)(vector * GateLength), gate).IsFault || (gate[5] & 0x80) == 0)
+        if ((vector * GateLength) + GateLength - 1 > _interruptTableLimit
+            || _memory.Read(_interruptTable + (ulong)(vector * GateLength), gate).IsFault || (gate[5] & 0x80) == 0)
         {
             return false;
         }

@@ -3,7 +3,10 @@ using Xstate.Processor;
 
 namespace Xstate.Guests;
 
-/// <summary>Guest memory as code reaches it: through the page tables that lie in it and through protection keys, or directly in real mode. Nothing is cached, so there is no TLB to flush.</summary>
+/// <summary>
+/// Guest memory as code reaches it: through the page tables that lie in it and through protection keys, or directly in real mode. Nothing
+/// is cached, so there is no TLB to flush.
+/// </summary>
 /// <param name="cpu">The processor.</param>
 /// <param name="memory">Physical memory.</param>
 /// <param name="flatAt">Where the memory lies linearly without any translation; null for a guest with page tables.</param>
@@ -116,7 +119,8 @@ internal sealed class GuestMemory(ProcessorState cpu, byte[] memory, ulong? flat
             Fault fault = Translate(linear, kind, out ulong physical);
             first = reached == 0 ? physical : first;
 
-            // The layout maps one to one; tables that code made otherwise end the window, and an access across such a border is not modelled.
+            // The layout maps one to one; tables that code made otherwise end the window, and an access across such a border is not
+            // modelled.
             bool outside = physical >= (ulong)memory.Length || physical != first + (ulong)reached;
             if (fault.IsFault || outside)
             {

@@ -26,7 +26,8 @@ public sealed record GuestProgram(ReadOnlyMemory<byte> Code)
 }
 
 /// <summary>How a guest's code ended.</summary>
-/// <param name="Exit">The manual's name of the exit in the words of scenarios: <c>hlt</c>, <c>io</c>, <c>shutdown</c>, <c>internal-error</c>.</param>
+/// <param name="Exit">The manual's name of the exit in the words of scenarios: <c>hlt</c>, <c>io</c>, <c>shutdown</c>,
+/// <c>internal-error</c>.</param>
 public sealed record GuestExit(string Exit)
 {
     /// <summary>The fault that stopped the code, in the manual's notation, or null.</summary>

@@ -1,9 +1,13 @@
 namespace Xstate.Guests;
 
-/// <summary>Turns instructions in Intel syntax into machine code. The library has none of its own: whoever runs scenarios brings one.</summary>
+/// <summary>
+/// Turns instructions in Intel syntax into machine code. The library has none of its own: whoever runs scenarios brings one.
+/// </summary>
 public interface IGuestAssembler
 {
-    /// <summary>Assembles lines of code. Instructions are separated by line ends or <c>;</c>, labels end in <c>:</c>, and <c>#</c> begins a comment.</summary>
+    /// <summary>
+    /// Assembles lines of code. Instructions are separated by line ends or <c>;</c>, labels end in <c>:</c>, and <c>#</c> begins a comment.
+    /// </summary>
     /// <param name="source">The code.</param>
     /// <param name="mode">The mode that it is for.</param>
     /// <param name="address">Where its first byte will lie.</param>
@@ -14,7 +18,10 @@ public interface IGuestAssembler
 /// <summary>Turns machine code into instructions: what the model needs to execute any.</summary>
 public interface IGuestDecoder
 {
-    /// <summary>The instruction at the start of some bytes. Bytes that are no instruction give one that is not <see cref="GuestInstruction.IsValid"/>.</summary>
+    /// <summary>
+    /// The instruction at the start of some bytes. Bytes that are no instruction give one that is not
+    /// <see cref="GuestInstruction.IsValid"/>.
+    /// </summary>
     /// <param name="code">Bytes from the instruction on; at least one.</param>
     /// <param name="address">Address of the first byte.</param>
     /// <param name="mode">The mode that the processor is in.</param>

@@ -1,12 +1,13 @@
 namespace Xstate.Hypervisors;
 
 /// <summary>
-/// Decides for one run of the model what is not known of its kernel. An engine that rehearses alternatives gives its own: it is asked when the model first needs an unknown difference, may
-/// record that, and answers for the alternative that it is rehearsing. What no run asked for decided nothing.
+/// Decides for one run of the model what is not known of its kernel. An engine that rehearses alternatives gives its own: it is asked when
+/// the model first needs an unknown difference, may record that, and answers for the alternative that it is rehearsing. What no run asked
+/// for decided nothing.
 /// </summary>
 /// <remarks>
-/// Asked through <see cref="KernelBehavior.Has"/>, also while a <see cref="Linux.LinuxHost"/> is made; so each alternative makes its own host with <c>behavior.Asking(decider)</c>.
-/// An answer must stay the same for as long as the decider lives.
+/// Asked through <see cref="KernelBehavior.Has"/>, also while a <see cref="Linux.LinuxHost"/> is made; so each alternative makes its own
+/// host with <c>behavior.Asking(decider)</c>. An answer must stay the same for as long as the decider lives.
 /// </remarks>
 public interface IUnknownDifferences
 {

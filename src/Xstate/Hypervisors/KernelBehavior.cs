@@ -5,12 +5,15 @@ using Xstate.Hypervisors.Kernels;
 namespace Xstate.Hypervisors;
 
 /// <summary>
-/// One kernel, as what is known of it and each named difference: present, absent or unknown. The model asks <see cref="Has"/>; where the answer is unknown, the decider that
-/// <see cref="Asking"/> gave answers, and without one <see cref="UnknownDifferenceException"/> is thrown. So no guess decides an outcome without being named.
+/// One kernel, as what is known of it and each named difference: present, absent or unknown. The model asks <see cref="Has"/>; where the
+/// answer is unknown, the decider that
+/// <see cref="Asking"/> gave answers, and without one <see cref="UnknownDifferenceException"/> is thrown. So no guess decides an outcome
+/// without being named.
 /// </summary>
 /// <remarks>
-/// For an engine of alternatives: <see cref="Knows"/> and <see cref="Fact"/> look without asking; <see cref="Unknown"/> lists what is open; <c>behavior.Asking(decider)</c> is the kernel of one
-/// run, whose decider sees which unknown differences that run needs; <c>behavior.Set(difference, present)</c> settles one for good.
+/// For an engine of alternatives: <see cref="Knows"/> and <see cref="Fact"/> look without asking; <see cref="Unknown"/> lists what is open;
+/// <c>behavior.Asking(decider)</c> is the kernel of one run, whose decider sees which unknown differences that run needs;
+/// <c>behavior.Set(difference, present)</c> settles one for good.
 /// </remarks>
 public sealed class KernelBehavior
 {
@@ -36,11 +39,15 @@ public sealed class KernelBehavior
     /// <summary>The release it was looked up by, if any.</summary>
     public KernelRelease? Release { get; }
 
-    /// <summary>The first and the last release that it can be, where it is a span of them; with backports the last is the newest that they can come from.</summary>
+    /// <summary>
+    /// The first and the last release that it can be, where it is a span of them; with backports the last is the newest that they can come
+    /// from.
+    /// </summary>
     internal (KernelRelease First, KernelRelease Last)? Span { get; private init; }
 
     /// <summary>
-    /// The release by whose list of features its KVM is taken: of a span the first, because features come with series; with backports the last, and
+    /// The release by whose list of features its KVM is taken: of a span the first, because features come with series; with backports the
+    /// last, and
     /// <see cref="WithoutBackports"/> tells what hangs on them. Null, the newest, for a kernel made by behaviours alone.
     /// </summary>
     internal KernelRelease? OfferedBy => Release ?? (Reading.HasBackports ? Span?.Last : Span?.First);
@@ -100,7 +107,8 @@ public sealed class KernelBehavior
         {
             if (KernelDifference.Find(probe.Id) is { } difference)
             {
-                behavior = behavior.Set(difference, new DifferenceFact(probe.Present ? Knowledge.Present : Knowledge.Absent, $"probed: {probe.Evidence}"));
+                behavior = behavior.Set(difference, new DifferenceFact(probe.Present ? Knowledge.Present : Knowledge.Absent,
+                    $"probed: {probe.Evidence}"));
             }
         }
 

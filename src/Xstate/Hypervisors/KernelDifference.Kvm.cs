@@ -27,7 +27,8 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-STRICT-CPUID: KVM_SET_XSAVE refuses what the guest's CPUID hides.</summary>
-    public static readonly KernelDifference KvmSetStrictCpuid = new("KVM-SET-STRICT-CPUID", Releases.From(5, 17).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
+    public static readonly KernelDifference KvmSetStrictCpuid = new("KVM-SET-STRICT-CPUID",
+        Releases.From(5, 17).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
     {
         Effect = "KVM_SET_XSAVE refuses components that the guest's CPUID hides, although the host has them.",
         Probe = "fresh vCPU, CPUID 0xD.0 EAX=3, KVM_SET_XSAVE with XSTATE_BV=7 answers EINVAL",
@@ -36,7 +37,8 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-FPSSE-REJECT: x87 and SSE too are refused for a guest without XSAVE.</summary>
-    public static readonly KernelDifference KvmSetFpSseReject = new("KVM-SET-FPSSE-REJECT", Releases.From(5, 17).Until(6, 0).Except(5, 19, 12))
+    public static readonly KernelDifference KvmSetFpSseReject = new("KVM-SET-FPSSE-REJECT",
+        Releases.From(5, 17).Until(6, 0).Except(5, 19, 12))
     {
         Effect = "For a guest without XSAVE in its CPUID even bits 0 and 1 are refused.",
         Probe = "CPUID without leaf 0xD, KVM_SET_XSAVE with XSTATE_BV=3 answers EINVAL",
@@ -60,7 +62,8 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-GET-NOCPUID: before KVM_SET_CPUID2 all host components are returned.</summary>
-    public static readonly KernelDifference KvmGetNoCpuid = new("KVM-GET-NOCPUID", Releases.From(5, 16).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
+    public static readonly KernelDifference KvmGetNoCpuid = new("KVM-GET-NOCPUID",
+        Releases.From(5, 16).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
     {
         Effect = "Before KVM_SET_CPUID2 KVM_GET_XSAVE returns all components of the host; other kernels return x87 and SSE at most.",
         Probe = "no CPUID, KVM_SET_XSAVE with XSTATE_BV=7, KVM_GET_XSAVE still has bit 2",
@@ -135,7 +138,8 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-XFD-NM: tile data under XFD makes the host take #NM.</summary>
-    public static readonly KernelDifference KvmSetXfdNm = new("KVM-SET-XFD-NM", Releases.From(5, 17).Until(6, 19).Except(6, 1, 162).Except(6, 6, 122).Except(6, 12, 67).Except(6, 18, 7))
+    public static readonly KernelDifference KvmSetXfdNm = new("KVM-SET-XFD-NM", Releases.From(5, 17).Until(6, 19).Except(6, 1, 162)
+        .Except(6, 6, 122).Except(6, 12, 67).Except(6, 18, 7))
     {
         Effect = "An image with bit 18 for a vCPU whose IA32_XFD disables it is accepted and then faults in the host kernel: a warning, "
             + "or a panic.",
@@ -258,12 +262,14 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CR0-UNCHECKED: KVM_SET_SREGS takes any CR0.</summary>
-    public static readonly KernelDifference KvmCr0Unchecked = new("KVM-CR0-UNCHECKED", Releases.Before(6, 5).Except(5, 15, 124).Except(6, 1, 43).Except(6, 4, 8))
+    public static readonly KernelDifference KvmCr0Unchecked = new("KVM-CR0-UNCHECKED",
+        Releases.Before(6, 5).Except(5, 15, 124).Except(6, 1, 43).Except(6, 4, 8))
     {
         Effect = "KVM_SET_SREGS takes a CR0 that no processor can have, and the next KVM_RUN ends with KVM_EXIT_FAIL_ENTRY; later kernels "
             + "answer EINVAL.",
         Probe = "KVM_SET_SREGS with bit 32 of CR0 succeeds",
-        Source = "26a0652cb453 (6.5) and its stable backports ended it; present on 5.10.262 and Ubuntu's 5.19.0-50, absent on 6.1.192, 6.12.117, "
+        Source = "26a0652cb453 (6.5) and its stable backports ended it; present on 5.10.262 and Ubuntu's 5.19.0-50, absent on 6.1.192, "
+            + "6.12.117, "
             + "7.2.13, 7.3.4 and Ubuntu's 5.15.0-204, 6.2.0-39 and 6.5.0-45 (measured)",
         Decides = [Rules.Cr0Refused],
     };

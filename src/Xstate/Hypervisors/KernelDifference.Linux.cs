@@ -7,7 +7,8 @@ namespace Xstate.Hypervisors;
 public sealed partial class KernelDifference
 {
     /// <summary>PTRACE-PKRU-IGN: PKRU written through ptrace is ignored.</summary>
-    public static readonly KernelDifference PtracePkruIgnored = new("PTRACE-PKRU-IGN", Releases.From(5, 14).Until(6, 2).Except(5, 15, 88).Except(6, 1, 6))
+    public static readonly KernelDifference PtracePkruIgnored = new("PTRACE-PKRU-IGN",
+        Releases.From(5, 14).Until(6, 2).Except(5, 15, 88).Except(6, 1, 6))
     {
         Effect = "A PKRU written through PTRACE_SETREGSET is ignored, although reads show the true value.",
         Probe = "write PKRU of a child and read it back",
@@ -16,7 +17,8 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-PKRU-INIT: bit 9 clear in a ptrace write zeroes PKRU.</summary>
-    public static readonly KernelDifference PtracePkruInit = new("PTRACE-PKRU-INIT", Releases.Before(5, 14).Or(Releases.From(6, 2).Also(5, 15, 88).Also(6, 1, 6)))
+    public static readonly KernelDifference PtracePkruInit = new("PTRACE-PKRU-INIT",
+        Releases.Before(5, 14).Or(Releases.From(6, 2).Also(5, 15, 88).Also(6, 1, 6)))
     {
         Effect = "A ptrace write with bit 9 clear sets PKRU to 0, as XRSTOR would.",
         Note = "up to 5.13 XRSTOR did it",
@@ -47,8 +49,10 @@ public sealed partial class KernelDifference
     /// <summary>PTRACE-RAW: NT_X86_XSTATE is the thread's buffer itself, where the kernel keeps the standard format.</summary>
     public static readonly KernelDifference PtraceRawBuffer = new("PTRACE-RAW", Releases.Before(5, 14))
     {
-        Effect = "NT_X86_XSTATE is the thread's buffer itself: a write copies every byte before the header is looked at, MXCSR reads back as it "
-            + "was written even without SSE and AVX, a refused header leaves MXCSR_MASK 0, and a read puts the kernel's own mask into the buffer, "
+        Effect = "NT_X86_XSTATE is the thread's buffer itself: a write copies every byte before the header is looked at, MXCSR reads "
+            + "back as it "
+            + "was written even without SSE and AVX, a refused header leaves MXCSR_MASK 0, and a read puts the kernel's own mask into "
+            + "the buffer, "
             + "where NT_PRFPREG finds it.",
         Note = "on processors without XSAVES, where the kernel keeps the standard format",
         Probe = "PTRACE_SETREGSET with XSTATE_BV=1 and MXCSR=0x3f80 on a processor without XSAVES; PTRACE_GETREGSET gives 0x3f80 back",
@@ -58,7 +62,8 @@ public sealed partial class KernelDifference
     /// <summary>PTRACE-FPREGS-RAW: NT_PRFPREG is the first 512 bytes of the thread's buffer, and a write may be short.</summary>
     public static readonly KernelDifference PtraceRawFpregs = new("PTRACE-FPREGS-RAW", Releases.Before(5, 14))
     {
-        Effect = "NT_PRFPREG reads the first 512 bytes of the thread's buffer, software bytes and MXCSR_MASK included; a write of any multiple of "
+        Effect = "NT_PRFPREG reads the first 512 bytes of the thread's buffer, software bytes and MXCSR_MASK included; a write of any "
+            + "multiple of "
             + "8 bytes up to 512 is taken, also of none, loses the MXCSR bits that the host lacks, and makes x87 and SSE count.",
         Probe = "PTRACE_SETREGSET with NT_PRFPREG and 8 bytes succeeds",
         Source = "xfpregs_set before 3a3351126ee8 (5.14); measured on 5.4, 5.10 and 5.13",
@@ -86,13 +91,17 @@ public sealed partial class KernelDifference
     /// <summary>SIG-FRAME-HOST-SIZE: sigreturn looks for the end of a frame where the host's frames end.</summary>
     public static readonly KernelDifference SignalFrameHostSize = new(
         "SIG-FRAME-HOST-SIZE",
-        Releases.From(6, 16).Until(7, 1).Except(6, 18, 35).Except(7, 0, 12).Unsettled(new KernelRelease(6, 13, 0), new KernelRelease(6, 15)))
+        Releases.From(6, 16).Until(7, 1).Except(6, 18, 35).Except(7, 0, 12)
+        .Unsettled(new KernelRelease(6, 13, 0), new KernelRelease(6, 15)))
     {
-        Effect = "sigreturn ignores xstate_size and extended_size of a frame and looks for its second magic number where the frames of this host "
-            + "end. A frame that is smaller, made by CRIU or gVisor or on another processor, is taken for x87 and SSE only: all other registers "
+        Effect = "sigreturn ignores xstate_size and extended_size of a frame and looks for its second magic number where the frames of "
+            + "this host "
+            + "end. A frame that is smaller, made by CRIU or gVisor or on another processor, is taken for x87 and SSE only: all other "
+            + "registers "
             + "become initial without a word.",
         Probe = "a child moves the second magic number of its frame to byte 832, with xstate_size 832, and loses AVX",
-        Source = "dc8aa31a7ac2, reverted by 44eeff9bc467 (7.1); measured: 6.16.3, 6.16.12, 6.17.13, 6.18.5, 6.18.15, 6.19.6, 6.19.14, 7.0.4 and 7.0.10 "
+        Source = "dc8aa31a7ac2, reverted by 44eeff9bc467 (7.1); measured: 6.16.3, 6.16.12, 6.17.13, 6.18.5, 6.18.15, 6.19.6, 6.19.14, "
+            + "7.0.4 and 7.0.10 "
             + "have it; 6.12.117, 6.18.44, 7.0.12, 7.0.13, 7.1.3 and 7.2.13 do not; the review of 6.18.35 has the revert",
         Decides = [Rules.FrameSmallerThanHosts],
     };
@@ -100,7 +109,8 @@ public sealed partial class KernelDifference
     /// <summary>SIG-STACK-CHECKED: a signal whose frame does not fit the alternate stack ends the process.</summary>
     public static readonly KernelDifference SignalStackChecked = new("SIG-STACK-CHECKED", Releases.From(5, 14))
     {
-        Effect = "A signal whose frame does not fit the alternate stack ends the process with SIGSEGV; before, the frame overwrote what lies below "
+        Effect = "A signal whose frame does not fit the alternate stack ends the process with SIGSEGV; before, the frame overwrote what "
+            + "lies below "
             + "the stack.",
         Probe = "a child with an alternate stack of 2048 bytes and a signal, on a processor with AVX-512",
         Source = "2beb4a53fc3f (5.14); measured on 6.18",
@@ -128,16 +138,20 @@ public sealed partial class KernelDifference
     /// <summary>X86FPU-PKRU-SHOWN: reads show PKRU although bit 9 is clear.</summary>
     public static readonly KernelDifference X86FpuPkruShown = new("X86FPU-PKRU-SHOWN", Releases.From(5, 14).Until(6, 1).Except(6, 0, 7))
     {
-        Effect = "PTRACE_GETREGSET, and KVM_GET_XSAVE from 5.16 on, give the four bytes of PKRU whether or not XSTATE_BV has bit 9; other kernels give zeros "
+        Effect = "PTRACE_GETREGSET, and KVM_GET_XSAVE from 5.16 on, give the four bytes of PKRU whether or not XSTATE_BV has bit 9; "
+            + "other kernels give zeros "
             + "when it is clear.",
-        Probe = "PTRACE_SETREGSET with bit 9 clear on a kernel that ignores PKRU (PTRACE-PKRU-IGN); PTRACE_GETREGSET has the thread's PKRU and no bit 9",
-        Source = "copy_xstate_to_uabi_buf until 471f0aa7fa64 (6.1, 6.0.7) took PKRU for every component of the task; measured on Ubuntu's 5.15.0-204",
+        Probe = "PTRACE_SETREGSET with bit 9 clear on a kernel that ignores PKRU (PTRACE-PKRU-IGN); PTRACE_GETREGSET has the thread's "
+            + "PKRU and no bit 9",
+        Source = "copy_xstate_to_uabi_buf until 471f0aa7fa64 (6.1, 6.0.7) took PKRU for every component of the task; measured on "
+            + "Ubuntu's 5.15.0-204",
     };
 
     /// <summary>X86FPU-XSAVEC: the kernel keeps its buffers compacted with XSAVEC alone.</summary>
     public static readonly KernelDifference X86FpuXsavec = new("X86FPU-XSAVEC", Releases.From(5, 19))
     {
-        Effect = "On a processor, or in a guest, that has XSAVEC and not XSAVES the kernel keeps its buffers compacted: MXCSR goes with SSE alone. Before, it "
+        Effect = "On a processor, or in a guest, that has XSAVEC and not XSAVES the kernel keeps its buffers compacted: MXCSR goes with "
+            + "SSE alone. Before, it "
             + "kept the standard format there, in which AVX brings MXCSR along.",
         Probe = "PTRACE_SETREGSET with XSTATE_BV=4 and MXCSR=0x3f80; the child's STMXCSR gives 0x1f80",
         Source = "8ad7e8f69695 (5.19)",
@@ -152,8 +166,10 @@ public sealed partial class KernelDifference
             + "although CPUID of the processor has it.",
         Note = "on AMD's family 17h (EPYC 7001 and 7002, Ryzen 1000 to 3000)",
         Probe = "on such a processor KVM_GET_SUPPORTED_CPUID has no XSAVES in 0xD.1 EAX",
-        Source = "b0563468eeac (6.3) and its backports in 5.10.175, 5.15.103, 6.1.20 and 6.2.7 of March 2023 (their announcements); 4.19.278 and "
-            + "the 5.4 of that month put it into a function that is not called on these processors, which 4.19.307 and 5.4.269 mended (reviews "
+        Source = "b0563468eeac (6.3) and its backports in 5.10.175, 5.15.103, 6.1.20 and 6.2.7 of March 2023 (their announcements); "
+            + "4.19.278 and "
+            + "the 5.4 of that month put it into a function that is not called on these processors, which 4.19.307 and 5.4.269 mended "
+            + "(reviews "
             + "of 21 February 2024)",
     };
 
@@ -170,7 +186,8 @@ public sealed partial class KernelDifference
     /// <summary>X86-USER-SHSTK: processes can have shadow stacks.</summary>
     public static readonly KernelDifference UserShadowStack = new("X86-USER-SHSTK", Releases.From(6, 6))
     {
-        Effect = "A process can have a shadow stack: arch_prctl takes ARCH_SHSTK_ENABLE, and ptrace has NT_X86_SHSTK. Before, both are refused.",
+        Effect = "A process can have a shadow stack: arch_prctl takes ARCH_SHSTK_ENABLE, and ptrace has NT_X86_SHSTK. Before, both are "
+            + "refused.",
         Note = "with CONFIG_X86_USER_SHADOW_STACK",
         Configuration = "CONFIG_X86_USER_SHADOW_STACK",
         Probe = "arch_prctl(ARCH_SHSTK_STATUS) of a child: EINVAL before",

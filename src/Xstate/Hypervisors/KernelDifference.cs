@@ -4,8 +4,9 @@ using Xstate.Findings;
 namespace Xstate.Hypervisors;
 
 /// <summary>
-/// One named way in which kernels differ at the borders that extended state crosses. Each is one object: its id in output, its effect, the releases that have it as data, how to probe it, the
-/// rules of findings that it decides. A recorded host carries what was probed there, which wins over its release number, because distributions backport freely.
+/// One named way in which kernels differ at the borders that extended state crosses. Each is one object: its id in output, its effect, the
+/// releases that have it as data, how to probe it, the rules of findings that it decides. A recorded host carries what was probed there,
+/// which wins over its release number, because distributions backport freely.
 /// </summary>
 public sealed partial class KernelDifference
 {
@@ -58,7 +59,8 @@ public sealed partial class KernelDifference
     internal int Index { get; private set; } = -1;
 
     /// <summary>The difference with an id (any case), or null.</summary>
-    public static KernelDifference? Find(string id) => All.FirstOrDefault(difference => string.Equals(difference.Id, id, StringComparison.OrdinalIgnoreCase));
+    public static KernelDifference? Find(string id) =>
+        All.FirstOrDefault(difference => string.Equals(difference.Id, id, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The differences that decide a rule.</summary>
     public static IEnumerable<KernelDifference> Deciding(Rule rule) => All.Where(difference => difference.Decides.Contains(rule));

@@ -4,11 +4,12 @@ using Xstate.Captures;
 namespace Xstate.Hypervisors;
 
 /// <summary>
-/// The releases of mainline and stable Linux that have a difference, as data: spans of series, the stable releases in which a fix or a regression arrived, and what is not settled.
-/// What people read (<see cref="ToString"/>) is made from the same data.
+/// The releases of mainline and stable Linux that have a difference, as data: spans of series, the stable releases in which a fix or a
+/// regression arrived, and what is not settled. What people read (<see cref="ToString"/>) is made from the same data.
 /// </summary>
 /// <remarks>
-/// <c>Releases.From(5, 17).Until(6, 6).Except(6, 1, 60)</c> is every release from 5.17 on and before 6.6, but of the series 6.1 only those before 6.1.60.
+/// <c>Releases.From(5, 17).Until(6, 6).Except(6, 1, 60)</c> is every release from 5.17 on and before 6.6, but of the series 6.1 only those
+/// before 6.1.60.
 /// </remarks>
 public sealed class Releases
 {
@@ -37,10 +38,12 @@ public sealed class Releases
     public Releases Until(int major, int minor) => Last(part => part with { End = new KernelRelease(major, minor, 0) });
 
     /// <summary>Not a series from one of its stable releases on, which has what ended the difference.</summary>
-    public Releases Except(int major, int minor, int patch) => Last(part => part with { Fixed = part.Fixed.Add(new KernelRelease(major, minor, patch)) });
+    public Releases Except(int major, int minor, int patch) =>
+        Last(part => part with { Fixed = part.Fixed.Add(new KernelRelease(major, minor, patch)) });
 
     /// <summary>A series too, from one of its stable releases on.</summary>
-    public Releases Also(int major, int minor, int patch) => Last(part => part with { Added = part.Added.Add(new KernelRelease(major, minor, patch)) });
+    public Releases Also(int major, int minor, int patch) =>
+        Last(part => part with { Added = part.Added.Add(new KernelRelease(major, minor, patch)) });
 
     /// <summary>The releases of both.</summary>
     public Releases Or(Releases other)
@@ -70,9 +73,12 @@ public sealed class Releases
     /// <summary>Whether not all stable releases of a series agree, so that the series' name alone does not settle it.</summary>
     public bool ChangesWithin(int major, int minor) =>
         _parts.Any(part => part.Fixed.Concat(part.Added).Any(stable => stable.Major == major && stable.Minor == minor))
-        || _unsettled.Any(gap => (gap.First.Major, gap.First.Minor) == (major, minor) || (gap.Last.Major, gap.Last.Minor) == (major, minor));
+        || _unsettled.Any(gap => (gap.First.Major, gap.First.Minor) == (major, minor)
+            || (gap.Last.Major, gap.Last.Minor) == (major, minor));
 
-    /// <summary>Whether the difference came or went with the first release of a series, so that its release candidates are on either side.</summary>
+    /// <summary>
+    /// Whether the difference came or went with the first release of a series, so that its release candidates are on either side.
+    /// </summary>
     public bool ChangesWith(int major, int minor)
     {
         KernelRelease first = new(major, minor, 0);
@@ -104,7 +110,8 @@ public sealed class Releases
         _ => throw new ArgumentOutOfRangeException(nameof(series), series, "no series before it is known"),
     };
 
-    private sealed record Part(KernelRelease? Start, KernelRelease? End, ImmutableArray<KernelRelease> Fixed, ImmutableArray<KernelRelease> Added)
+    private sealed record Part(KernelRelease? Start, KernelRelease? End, ImmutableArray<KernelRelease> Fixed,
+        ImmutableArray<KernelRelease> Added)
     {
         public bool Contains(KernelRelease release) =>
             Added.Any(stable => release.IsStableAtLeast(stable.Major, stable.Minor, stable.Patch ?? 0))
@@ -120,7 +127,8 @@ public sealed class Releases
                 (null, null) => "all",
                 ({ } start, null) => $"{start.Major}.{start.Minor} and later",
                 (null, { } end) => $"up to {SeriesBefore(end)}",
-                ({ } start, { } end) => SeriesBefore(end) == $"{start.Major}.{start.Minor}" ? SeriesBefore(end) : $"{start.Major}.{start.Minor} to {SeriesBefore(end)}",
+                ({ } start, { } end) => SeriesBefore(end) == $"{start.Major}.{start.Minor}"
+                    ? SeriesBefore(end) : $"{start.Major}.{start.Minor} to {SeriesBefore(end)}",
             };
             span = Added.IsEmpty ? span : $"{span}, also from {List(Added)} on";
             return Fixed.IsEmpty ? span : $"{span}, but not from {List(Fixed)} on";

@@ -8,7 +8,8 @@ namespace Xstate.Lint;
 /// <summary>Rules about AMX: its leaves and the geometry of its tiles.</summary>
 internal static class AmxRules
 {
-    private static readonly ImmutableArray<CpuidFeature> Parts = [CpuidFeatures.AmxBf16, CpuidFeatures.AmxInt8, CpuidFeatures.AmxFp16, CpuidFeatures.AmxComplex];
+    private static readonly ImmutableArray<CpuidFeature> Parts = [CpuidFeatures.AmxBf16, CpuidFeatures.AmxInt8, CpuidFeatures.AmxFp16,
+        CpuidFeatures.AmxComplex];
 
     internal static readonly ImmutableArray<(CpuidFeature InLeaf1E, CpuidFeature InLeaf7)> Mirrors =
     [
@@ -16,7 +17,8 @@ internal static class AmxRules
         (CpuidFeatures.AmxComplex1e, CpuidFeatures.AmxComplex), (CpuidFeatures.AmxFp161e, CpuidFeatures.AmxFp16),
     ];
 
-    private static readonly LintBreak Geometry = new(LintGuest.Linux, "checks the tiles against component 18 and turns XSAVE off", "Linux check_xtile_data_against_struct");
+    private static readonly LintBreak Geometry = new(LintGuest.Linux, "checks the tiles against component 18 and turns XSAVE off",
+        "Linux check_xtile_data_against_struct");
 
     /// <summary>The rules.</summary>
     public static ImmutableArray<LintRule> All { get; } =
@@ -53,7 +55,8 @@ internal static class AmxRules
 
             if (cpuid[LintLeaf.Leaf1ESub1].Eax != 0 && !cpuid.IsUnknown(LintLeaf.Leaf7))
             {
-                sink.Add(new LintPlace(0x1E, 1, CpuidRegister.Eax), "leaf 0x1e.1 has operations of AMX without AMX_TILE", Hex(cpuid[LintLeaf.Leaf1ESub1].Eax), "0x0");
+                sink.Add(new LintPlace(0x1E, 1, CpuidRegister.Eax), "leaf 0x1e.1 has operations of AMX without AMX_TILE",
+                    Hex(cpuid[LintLeaf.Leaf1ESub1].Eax), "0x0");
             }
         })
         {
@@ -72,20 +75,23 @@ internal static class AmxRules
             {
                 if (there.IsIn(operations) != cpuid.Has(here))
                 {
-                    sink.Add(LintPlace.Of(there), $"{here.Name} is not the same in leaf 7 and leaf 0x1e.1", Bit(there.IsIn(operations)), Bit(cpuid.Has(here)));
+                    sink.Add(LintPlace.Of(there), $"{here.Name} is not the same in leaf 7 and leaf 0x1e.1", Bit(there.IsIn(operations)),
+                        Bit(cpuid.Has(here)));
                 }
             }
 
             if (cpuid[LintLeaf.Leaf1E].Eax == 0)
             {
-                sink.Add(new LintPlace(0x1E, 0, CpuidRegister.Eax), "leaf 0x1e.1 has bits and leaf 0x1e.0 says that it does not exist", "0", "at least 1");
+                sink.Add(new LintPlace(0x1E, 0, CpuidRegister.Eax), "leaf 0x1e.1 has bits and leaf 0x1e.0 says that it does not exist",
+                    "0", "at least 1");
             }
 
             CheckNeeds(cpuid, ref sink, CpuidFeatures.AmxAvx512, CpuidFeatures.Avx512f);
             CheckNeeds(cpuid, ref sink, CpuidFeatures.AmxMovrs, CpuidFeatures.Movrs);
         })
         {
-            Breaks = [new(LintGuest.Any, "programs that read one of the two leaves decide otherwise than those that read the other", "Intel ISE extensions reference, CPUID leaf 0x1E")],
+            Breaks = [new(LintGuest.Any, "programs that read one of the two leaves decide otherwise than those that read the other",
+                "Intel ISE extensions reference, CPUID leaf 0x1E")],
             Mend = "Make the bits of leaf 0x1E.1 those of leaf 7.",
         },
         new("XS1464", "N14", Severity.Error, "The tiles fill component 18", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -103,13 +109,15 @@ internal static class AmxRules
             uint rows = palette.Ecx & 0xFFFF;
             if (perRow * rows != perTile || perTile * names != total)
             {
-                sink.Add(new LintPlace(0x1D, 1), "rows, bytes and names of the tiles do not multiply", $"{perRow} x {rows}, {perTile} x {names}", $"{perTile}, {total}");
+                sink.Add(new LintPlace(0x1D, 1), "rows, bytes and names of the tiles do not multiply",
+                    $"{perRow} x {rows}, {perTile} x {names}", $"{perTile}, {total}");
             }
 
             uint size = cpuid.Component((int)StateComponent.TileData).Eax;
             if (cpuid.CanJudgeXsaveLeaf && cpuid.HasUser(StateComponent.TileData) && size != 0 && size != total)
             {
-                sink.Add(new LintPlace(0x1D, 1, CpuidRegister.Eax, 15, 0), "the tiles are not as large as tiledata", Number(total), Number(size));
+                sink.Add(new LintPlace(0x1D, 1, CpuidRegister.Eax, 15, 0), "the tiles are not as large as tiledata", Number(total),
+                    Number(size));
             }
 
             if (cpuid[LintLeaf.Leaf1D].Eax == 0 && !cpuid[LintLeaf.Leaf1D].IsZero)
@@ -120,7 +128,8 @@ internal static class AmxRules
             uint multiplier = rows | perRow << 8;
             if (!cpuid[LintLeaf.Leaf1E].IsZero && (cpuid[LintLeaf.Leaf1E].Ebx & 0xFF_FFFF) != multiplier)
             {
-                sink.Add(Severity.Warning, new LintPlace(0x1E, 0, CpuidRegister.Ebx, 23, 0), "the multiplier's rows and columns are not the tiles'", Hex(cpuid[LintLeaf.Leaf1E].Ebx & 0xFF_FFFF), Hex(multiplier));
+                sink.Add(Severity.Warning, new LintPlace(0x1E, 0, CpuidRegister.Ebx, 23, 0),
+                    "the multiplier's rows and columns are not the tiles'", Hex(cpuid[LintLeaf.Leaf1E].Ebx & 0xFF_FFFF), Hex(multiplier));
             }
         })
         {

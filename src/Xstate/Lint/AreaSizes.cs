@@ -54,13 +54,16 @@ internal static class AreaSizes
     }
 
     /// <summary>
-    /// Whether a legal XCR0 whose standard area has the told size, together with some IA32_XSS, has a compacted area of the told size. No dump tells IA32_XSS, and Windows
-    /// enables components that nobody would guess.
+    /// Whether a legal XCR0 whose standard area has the told size, together with some IA32_XSS, has a compacted area of the told size. No
+    /// dump tells IA32_XSS, and Windows enables components that nobody would guess.
     /// </summary>
     public static bool IsCompactedOfSome(in LintSubject cpuid, uint standard, uint compacted, bool withSupervisor) =>
         Search(cpuid, 2, Legacy, XsaveFormat.ExtendedOffset, Remaining(cpuid, 2, withSupervisor), standard, compacted, withSupervisor);
 
-    /// <summary>Whether each component of a mask has what it requires and the rest of its group. Where not, no XCR0 can have it, and other rules say so.</summary>
+    /// <summary>
+    /// Whether each component of a mask has what it requires and the rest of its group. Where not, no XCR0 can have it, and other rules say
+    /// so.
+    /// </summary>
     public static bool HasWholeGroups(ulong offered)
     {
         for (ulong rest = Extended(offered); rest != 0; rest &= rest - 1)
@@ -74,7 +77,9 @@ internal static class AreaSizes
         return true;
     }
 
-    /// <summary>The smallest legal XCR0 with a component: what it requires, with the rest of its group; null where the table lacks one of them.</summary>
+    /// <summary>
+    /// The smallest legal XCR0 with a component: what it requires, with the rest of its group; null where the table lacks one of them.
+    /// </summary>
     public static ulong? Closure(int component, ulong offered)
     {
         StateComponentInfo? info = StateComponents.Find((StateComponent)component);
@@ -105,7 +110,8 @@ internal static class AreaSizes
         return sum;
     }
 
-    // Depth-first over the components, with them before without them: what a running system has is nearly everything. A branch that has passed the size, or can no longer reach it, ends.
+    // Depth-first over the components, with them before without them: what a running system has is nearly everything. A branch that has
+    // passed the size, or can no longer reach it, ends.
     private static bool Search(
         in LintSubject cpuid, int from, ulong chosen, uint end, ulong remaining, uint standard, uint compacted, bool withSupervisor)
     {

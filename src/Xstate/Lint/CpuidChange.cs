@@ -16,11 +16,13 @@ public sealed record CpuidChange(LintPlace Place, uint Before, uint After)
         foreach (CpuidEntry entry in after.Entries)
         {
             CpuidRegisters old = before.Read(entry.Leaf, entry.Subleaf);
-            foreach (CpuidRegister register in (CpuidRegister[])[CpuidRegister.Eax, CpuidRegister.Ebx, CpuidRegister.Ecx, CpuidRegister.Edx])
+            foreach (CpuidRegister register in (CpuidRegister[])[CpuidRegister.Eax, CpuidRegister.Ebx, CpuidRegister.Ecx,
+                CpuidRegister.Edx])
             {
                 if (old[register] != entry.Registers[register])
                 {
-                    yield return new CpuidChange(new LintPlace(entry.Leaf, entry.Subleaf, register), old[register], entry.Registers[register]);
+                    yield return new CpuidChange(new LintPlace(entry.Leaf, entry.Subleaf, register), old[register],
+                        entry.Registers[register]);
                 }
             }
         }

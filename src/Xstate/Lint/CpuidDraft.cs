@@ -95,5 +95,6 @@ internal sealed class CpuidDraft
 
     /// <summary>The table, with the flag that its leaves have sub-leaves where they do.</summary>
     public CpuidTable ToTable() => new(
-        [.. _order.Select(key => new CpuidEntry(key.Leaf, key.Subleaf, CpuidLeaves.HasSubleaves(key.Leaf), _answers[key])).ToImmutableArray()]);
+        [.. _order.Select(key => new CpuidEntry(key.Leaf, key.Subleaf, CpuidLeaves.HasSubleaves(key.Leaf), _answers[key]))
+            .ToImmutableArray()]);
 }

@@ -5,8 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Lint;
 
 /// <summary>
-/// Is this CPUID consistent with itself? Each table is decoded once and held against every rule. Nothing is allocated while nothing is found. All members are safe to call from several
-/// threads at once.
+/// Is this CPUID consistent with itself? Each table is decoded once and held against every rule. Nothing is allocated while nothing is
+/// found. All members are safe to call from several threads at once.
 /// </summary>
 public static class CpuidLint
 {
@@ -35,7 +35,9 @@ public static class CpuidLint
             : context.IsXsaveLeafAlone ? [.. findings.Where(finding => finding.Place.Leaf == CpuidTable.XsaveLeaf)] : [.. findings];
     }
 
-    /// <summary>What contradicts itself in a dump of several processors: each on its own, and against the first. The same finding is told once.</summary>
+    /// <summary>
+    /// What contradicts itself in a dump of several processors: each on its own, and against the first. The same finding is told once.
+    /// </summary>
     public static ImmutableArray<LintFinding> Check(CpuidDump dump, LintContext context)
     {
         ArgumentNullException.ThrowIfNull(dump);

@@ -4,8 +4,8 @@ using Xstate.Findings;
 namespace Xstate.Lint;
 
 /// <summary>
-/// Makes the CPUID of a guest out of a base, which is what a processor or its KVM offers: what is not wanted is taken away with all that builds upon it, and sizes follow. Nothing is ever added that the
-/// base lacks.
+/// Makes the CPUID of a guest out of a base, which is what a processor or its KVM offers: what is not wanted is taken away with all that
+/// builds upon it, and sizes follow. Nothing is ever added that the base lacks.
 /// </summary>
 public static class CpuidMaker
 {
@@ -32,15 +32,24 @@ public static class CpuidMaker
         draft.Clear(wish.Without.AsSpan());
         draft.Clear(CpuidFeatures.Ospke);
         draft.Set(CpuidFeatures.Osxsave, !starts && draft.Has(CpuidFeatures.Xsave));
-        LintContext context = new() { View = LintView.Kvm, HasIndexFlags = true, AtStart = starts, Xcr0 = wish.Xcr0, Xss = StateComponentSet.Empty };
+        LintContext context = new()
+        {
+            View = LintView.Kvm,
+            HasIndexFlags = true,
+            AtStart = starts,
+            Xcr0 = wish.Xcr0,
+            Xss = StateComponentSet.Empty
+        };
         MendedCpuid mended = CpuidMend.Mend(draft.ToTable(), context);
         CpuidTable made = mended.Cpuid;
         AddLosses(obstacles, made, wish, wanted.Except(lacking), offered);
-        obstacles.AddRange(mended.Remaining.Where(finding => finding.Severity == Severity.Error).Select(finding => $"{finding.Rule.Id}: {finding.Message}"));
+        obstacles.AddRange(mended.Remaining.Where(finding => finding.Severity == Severity.Error)
+            .Select(finding => $"{finding.Rule.Id}: {finding.Message}"));
         return new MadeCpuid(
             made,
             [.. CpuidChange.Between(offered, made)],
-            [.. CpuidFeatures.All.Where(feature => offered.Has(feature) && !made.Has(feature) && feature != CpuidFeatures.Osxsave && feature != CpuidFeatures.Ospke)],
+            [.. CpuidFeatures.All.Where(feature => offered.Has(feature) && !made.Has(feature) && feature != CpuidFeatures.Osxsave
+                && feature != CpuidFeatures.Ospke)],
             [.. obstacles],
             mended.Remaining);
     }
@@ -73,10 +82,12 @@ public static class CpuidMaker
     // What was wanted and is gone, because something that it builds upon is not wanted or not there.
     private static void AddLosses(List<string> obstacles, CpuidTable made, CpuidWish wish, StateComponentSet wanted, CpuidTable offered)
     {
-        StateComponentSet lost = wish.Components is null ? StateComponentSet.Empty : wanted.Except(made.UserComponents | made.SupervisorComponents);
+        StateComponentSet lost = wish.Components is null
+            ? StateComponentSet.Empty : wanted.Except(made.UserComponents | made.SupervisorComponents);
         if (!lost.IsEmpty)
         {
-            obstacles.Add($"{lost.Describe()} cannot be kept: a feature that announces it, or that it builds upon, is missing or taken away");
+            obstacles.Add(
+                $"{lost.Describe()} cannot be kept: a feature that announces it, or that it builds upon, is missing or taken away");
         }
 
         foreach (CpuidFeature feature in wish.With.Where(feature => offered.Has(feature) && !made.Has(feature)))

@@ -4,8 +4,9 @@ using Xstate.Architecture;
 namespace Xstate.Lint;
 
 /// <summary>
-/// Makes a table consistent by taking away what lacks its ground, never by promising more: a feature without its component goes, a component without its feature or its sub-leaf goes, half a
-/// group goes. Sizes are computed anew. What the processor fixes (size, offset, alignment) is taken from the host when it is known.
+/// Makes a table consistent by taking away what lacks its ground, never by promising more: a feature without its component goes, a
+/// component without its feature or its sub-leaf goes, half a group goes. Sizes are computed anew. What the processor fixes (size, offset,
+/// alignment) is taken from the host when it is known.
 /// </summary>
 public static class CpuidMend
 {
@@ -136,7 +137,8 @@ public static class CpuidMend
     // Zen 2 has PKRU's component without PKU.
     private static bool HasFeature(CpuidDraft draft, StateComponentInfo info, LintContext context) =>
         info.Features.Any(draft.Has)
-        || (info.Component == StateComponent.Pkru && context.View == LintView.BareMetal && ProcessorModel.From(draft.ToTable()) is { IsAmdLike: true, Family: 0x17 });
+        || (info.Component == StateComponent.Pkru && context.View == LintView.BareMetal
+            && ProcessorModel.From(draft.ToTable()) is { IsAmdLike: true, Family: 0x17 });
 
     // Whether the component has a place after all: the host's, or its own with the size and the flags that the manual fixes.
     private static bool MendSubleaf(CpuidDraft draft, StateComponentInfo info, LintContext context)
@@ -159,7 +161,8 @@ public static class CpuidMend
         }
 
         uint flags = (supervisor ? 1u : 0u) | (tile ? 2u : 0u) | (info.Component == StateComponent.TileData ? 4u : 0u);
-        draft[CpuidTable.XsaveLeaf, number] = new CpuidRegisters(zen2 || lbr ? own.Eax : (uint)info.Size, supervisor ? 0 : own.Ebx, flags, 0);
+        draft[CpuidTable.XsaveLeaf, number] = new CpuidRegisters(zen2 || lbr ? own.Eax : (uint)info.Size, supervisor ? 0 : own.Ebx, flags,
+            0);
         return !Overlaps(draft, info);
     }
 
@@ -171,7 +174,8 @@ public static class CpuidMend
         }
 
         CpuidRegisters own = draft[CpuidTable.XsaveLeaf, (uint)info.Component];
-        for (ulong rest = draft.User & ~Legacy & StateComponents.UserComponents.Bits & ~info.Excludes.Bits & (info.Bit.Bits - 1); rest != 0; rest &= rest - 1)
+        for (ulong rest = draft.User & ~Legacy & StateComponents.UserComponents.Bits & ~info.Excludes.Bits
+            & (info.Bit.Bits - 1); rest != 0; rest &= rest - 1)
         {
             CpuidRegisters other = draft[CpuidTable.XsaveLeaf, (uint)BitOperations.TrailingZeroCount(rest)];
             if (own.Ebx < other.Ebx + other.Eax && other.Ebx < own.Ebx + own.Eax)
@@ -188,7 +192,8 @@ public static class CpuidMend
     {
         foreach (StateComponentInfo info in StateComponents.All)
         {
-            bool optional = info.Component is StateComponent.X87 or StateComponent.Sse or StateComponent.Pt or StateComponent.Hdc or StateComponent.Lbr or StateComponent.Hwp;
+            bool optional = info.Component is StateComponent.X87 or StateComponent.Sse or StateComponent.Pt or StateComponent.Hdc
+                or StateComponent.Lbr or StateComponent.Hwp;
             if (optional || ((draft.User | draft.Supervisor) & info.Bit.Bits) != 0)
             {
                 continue;
@@ -234,14 +239,19 @@ public static class CpuidMend
         uint told = draft[CpuidTable.XsaveLeaf, 1].Ebx;
         bool isVirtual = context.View != LintView.BareMetal;
         ulong? live = context.Xcr0?.Bits & draft.User ?? (isVirtual && !draft.Has(CpuidFeatures.Osxsave) ? 1UL : null);
-        uint enabled = live is { } xcr0 ? AreaSizes.Standard(subject, xcr0) : AreaSizes.IsStandardOfSome(subject, sizes.Ebx) ? sizes.Ebx : all;
+        uint enabled = live is { } xcr0 ? AreaSizes.Standard(subject, xcr0) : AreaSizes.IsStandardOfSome(subject, sizes.Ebx)
+            ? sizes.Ebx : all;
         draft[CpuidTable.XsaveLeaf, 0] = sizes with { Ebx = enabled, Ecx = all };
         bool keepsCompacted = live is null && compacts && told >= XsaveFormat.ExtendedOffset
             && AreaSizes.IsCompactedOfSome(subject, enabled, told, draft.Has(CpuidFeatures.Xsaves));
         ulong compacted = live ?? (enabled == all ? draft.User : LargestOf(subject, enabled));
         compacted |= draft.Has(CpuidFeatures.Xsaves) ? (context.Xss?.Bits ?? 0) & draft.Supervisor : 0;
         uint size = !compacts ? 0 : keepsCompacted ? told : AreaSizes.Compacted(subject, compacted);
-        draft[CpuidTable.XsaveLeaf, 1] = draft[CpuidTable.XsaveLeaf, 1] with { Eax = draft[CpuidTable.XsaveLeaf, 1].Eax & 0x1F, Ebx = size };
+        draft[CpuidTable.XsaveLeaf, 1] = draft[CpuidTable.XsaveLeaf, 1] with
+        {
+            Eax = draft[CpuidTable.XsaveLeaf, 1].Eax & 0x1F,
+            Ebx = size
+        };
     }
 
     // The components that lie within a standard size, without halves of groups.

@@ -7,7 +7,8 @@ namespace Xstate.Lint;
 public sealed record CpuidWish
 {
     /// <summary>
-    /// Components that the guest may enable; null for all that the base has. Those that belong together and those that are built upon are wanted with them; x87 and SSE always are.
+    /// Components that the guest may enable; null for all that the base has. Those that belong together and those that are built upon are
+    /// wanted with them; x87 and SSE always are.
     /// </summary>
     public StateComponentSet? Components { get; init; }
 

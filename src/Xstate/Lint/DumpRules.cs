@@ -13,7 +13,8 @@ internal static class DumpRules
     [
         (0xD, 0, CpuidRegister.Eax, 0), (0xD, 0, CpuidRegister.Ecx, 0), (0xD, 0, CpuidRegister.Edx, 0),
         (0xD, 1, CpuidRegister.Eax, 0), (0xD, 1, CpuidRegister.Ecx, 0), (0xD, 1, CpuidRegister.Edx, 0),
-        (7, 0, CpuidRegister.Ebx, 0), (7, 0, CpuidRegister.Ecx, 1u << 4), (7, 0, CpuidRegister.Edx, 0), (7, 1, CpuidRegister.Eax, 0), (7, 1, CpuidRegister.Edx, 0),
+        (7, 0, CpuidRegister.Ebx, 0), (7, 0, CpuidRegister.Ecx, 1u << 4), (7, 0, CpuidRegister.Edx, 0), (7, 1, CpuidRegister.Eax, 0),
+            (7, 1, CpuidRegister.Edx, 0),
         (0x1D, 1, CpuidRegister.Eax, 0), (0x1D, 1, CpuidRegister.Ebx, 0), (0x1E, 0, CpuidRegister.Ebx, 0), (0x24, 0, CpuidRegister.Ebx, 0),
         (0x8000_0001, 0, CpuidRegister.Ecx, 0), (0x8000_0001, 0, CpuidRegister.Edx, 0),
     ];
@@ -25,7 +26,8 @@ internal static class DumpRules
         {
             Breaks =
             [
-                new(LintGuest.OpenBsd, "panics on the processor that differs", "OpenBSD sys/arch/amd64/amd64/cpu.c, KASSERT of fpu_save_len"),
+                new(LintGuest.OpenBsd, "panics on the processor that differs",
+                    "OpenBSD sys/arch/amd64/amd64/cpu.c, KASSERT of fpu_save_len"),
                 new(LintGuest.Linux, "sizes every thread's area by the processor that it booted on", "Linux arch/x86/kernel/fpu/xstate.c"),
             ],
             Mend = "Show every virtual CPU what all of them have.",
@@ -44,9 +46,11 @@ internal static class DumpRules
                 uint other = dump.Processors[i].Cpuid.Read(leaf, subleaf)[register] & ~ignored;
                 if (first != other)
                 {
-                    // Two cores of an Opteron differ in a bit that announces nothing; only leaves that size or announce state stop a system.
+                    // Two cores of an Opteron differ in a bit that announces nothing; only leaves that size or announce state stop a
+                    // system.
                     Severity severity = leaf == CpuidTable.XsaveLeaf ? Severity.Error : Severity.Info;
-                    sink.Add(severity, new LintPlace(leaf, subleaf, register), $"{dump.Processors[i].Label} answers otherwise than {dump.Processors[0].Label}", Hex(other), Hex(first));
+                    sink.Add(severity, new LintPlace(leaf, subleaf, register),
+                        $"{dump.Processors[i].Label} answers otherwise than {dump.Processors[0].Label}", Hex(other), Hex(first));
                 }
             }
 
@@ -56,7 +60,9 @@ internal static class DumpRules
                 CpuidRegisters other = dump.Processors[i].Cpuid.Read(CpuidTable.XsaveLeaf, component);
                 if (first != other)
                 {
-                    sink.Add(new LintPlace(CpuidTable.XsaveLeaf, component), $"{dump.Processors[i].Label} has {StateComponents.NameOf((StateComponent)component)} elsewhere than {dump.Processors[0].Label}", $"{other.Eax} at {other.Ebx}", $"{first.Eax} at {first.Ebx}");
+                    sink.Add(new LintPlace(CpuidTable.XsaveLeaf, component),
+                        $"{dump.Processors[i].Label} has {StateComponents.NameOf((StateComponent)component)} elsewhere than "
+                        + $"{dump.Processors[0].Label}", $"{other.Eax} at {other.Ebx}", $"{first.Eax} at {first.Ebx}");
                 }
             }
         }

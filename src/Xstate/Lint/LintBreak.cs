@@ -33,5 +33,6 @@ public sealed record LintBreak(LintGuest Who, string How, string Source)
 
     /// <summary>Whether a release of Linux does so; every release where none is named.</summary>
     public bool AppliesTo(KernelRelease? linux) => linux is not { } release
-        || ((Since is not { } since || release.IsAtLeast(since.Major, since.Minor)) && (Until is not { } until || !release.IsAtLeast(until.Major, until.Minor)));
+        || ((Since is not { } since || release.IsAtLeast(since.Major, since.Minor))
+            && (Until is not { } until || !release.IsAtLeast(until.Major, until.Minor)));
 }

@@ -22,8 +22,8 @@ public sealed record LintContext
     public KernelRelease? LinuxRelease { get; init; }
 
     /// <summary>
-    /// Whether the table is leaf 0xD alone, of which the rest is not known: only contradictions within that leaf are told, with the features
-    /// of its components taken as shown.
+    /// Whether the table is leaf 0xD alone, of which the rest is not known: only contradictions within that leaf are told, with the
+    /// features of its components taken as shown.
     /// </summary>
     public bool IsXsaveLeafAlone { get; init; }
 

@@ -39,7 +39,8 @@ public readonly record struct LintPlace(uint Leaf, uint Subleaf, CpuidRegister? 
     /// <summary><c>9</c> or <c>7:5</c>; null where the whole register is meant.</summary>
     public string? Bits => Register is null || (HighBit == 31 && LowBit == 0)
         ? null
-        : HighBit == LowBit ? string.Create(CultureInfo.InvariantCulture, $"{HighBit}") : string.Create(CultureInfo.InvariantCulture, $"{HighBit}:{LowBit}");
+        : HighBit == LowBit ? string.Create(CultureInfo.InvariantCulture, $"{HighBit}") : string.Create(CultureInfo.InvariantCulture,
+            $"{HighBit}:{LowBit}");
 
     /// <summary><c>0xd.0x0.eax[9]</c>.</summary>
     public override string ToString() => Bits is { } bits ? $"{Field}[{bits}]" : Field;

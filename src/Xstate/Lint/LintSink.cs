@@ -36,7 +36,8 @@ internal ref struct LintSink
     {
         // A case that is milder than its rule's usual one has none of the rule's consequences.
         KernelRelease? linux = _context.LinuxRelease;
-        ImmutableArray<LintBreak> breaks = severity >= _rule!.Severity ? linux is null ? _rule.Breaks : [.. _rule.Breaks.Where(one => one.AppliesTo(linux))] : [];
+        ImmutableArray<LintBreak> breaks = severity >= _rule!.Severity ? linux is null
+            ? _rule.Breaks : [.. _rule.Breaks.Where(one => one.AppliesTo(linux))] : [];
 
         // Severity says what happens to the worst-hit guest. One that is not among those hit survives it.
         if (severity == Severity.Error && (_context.Guest & _rule!.WhoBreaks(linux)) == LintGuest.None)

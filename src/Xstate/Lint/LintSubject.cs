@@ -45,15 +45,17 @@ internal struct LintLeaves
 }
 
 /// <summary>
-/// A table decoded in one pass, so that a hundred rules do not search it. Leaves beyond the maximum count as zero: a processor answers them with its highest basic leaf, which says nothing
-/// of them (SDM Vol. 2A, CPUID; 40 of 1,007 dumps hold such an answer for leaf 0xD).
+/// A table decoded in one pass, so that a hundred rules do not search it. Leaves beyond the maximum count as zero: a processor answers them
+/// with its highest basic leaf, which says nothing of them (SDM Vol. 2A, CPUID; 40 of 1,007 dumps hold such an answer for leaf 0xD).
 /// </summary>
 internal struct LintSubject
 {
     private const uint ExtendedBase = 0x8000_0000;
 
-    // Where each row of the catalogue of features is found. A feature of a leaf that no rule reads would be a fault of this file, found by the first test.
-    private static readonly int[] LeafOfRow = [.. CpuidFeatures.All.Select(static feature => (int)Find(feature.Leaf, feature.Subleaf)!.Value)];
+    // Where each row of the catalogue of features is found. A feature of a leaf that no rule reads would be a fault of this file, found by
+    // the first test.
+    private static readonly int[] LeafOfRow = [.. CpuidFeatures.All.Select(static feature => (int)Find(feature.Leaf,
+        feature.Subleaf)!.Value)];
 
     private LintLeaves _leaves;
     private ComponentSubleaves _components;
@@ -89,7 +91,9 @@ internal struct LintSubject
     /// <summary>Component numbers whose sub-leaf has an entry that is not all zero.</summary>
     public ulong FilledComponents { get; private set; }
 
-    /// <summary>Whether registers of leaf 1 and 8000_0001h were passed over, because the processor is older than they are (rule N38).</summary>
+    /// <summary>
+    /// Whether registers of leaf 1 and 8000_0001h were passed over, because the processor is older than they are (rule N38).
+    /// </summary>
     public bool IsBeforeSse { get; private set; }
 
     /// <summary>Leaf 1 announces XSAVE.</summary>
@@ -235,7 +239,8 @@ internal struct LintSubject
         }
 
         // The processors of the nineties leave whatever was in ECX (WinChip C6, VIA Samuel): with SSE came the first bits of it.
-        IsBeforeSse = Context.View == LintView.BareMetal && Recorded(LintLeaf.Leaf1) && (this[LintLeaf.Leaf1].Edx >> CpuidFeatures.Sse.Bit & 1) == 0
+        IsBeforeSse = Context.View == LintView.BareMetal && Recorded(LintLeaf.Leaf1)
+            && (this[LintLeaf.Leaf1].Edx >> CpuidFeatures.Sse.Bit & 1) == 0
             && (this[LintLeaf.Leaf1].Ecx | this[LintLeaf.Extended1].Ecx) != 0;
         if (IsBeforeSse)
         {

@@ -7,13 +7,19 @@ public enum LintView
     /// <summary>No view; matches no rule.</summary>
     None = 0,
 
-    /// <summary>What a processor answered, as a dump records it. Answers that are missing were not recorded, and sizes follow what the system had enabled.</summary>
+    /// <summary>
+    /// What a processor answered, as a dump records it. Answers that are missing were not recorded, and sizes follow what the system had
+    /// enabled.
+    /// </summary>
     BareMetal = 1,
 
     /// <summary>What a hypervisor shows its guest. Answers that are missing read as zeros.</summary>
     Guest = 2,
 
-    /// <summary>What goes through KVM_SET_CPUID2 or comes from KVM_GET_SUPPORTED_CPUID: KVM computes OSXSAVE, OSPKE and the sizes for the live XCR0 itself.</summary>
+    /// <summary>
+    /// What goes through KVM_SET_CPUID2 or comes from KVM_GET_SUPPORTED_CPUID: KVM computes OSXSAVE, OSPKE and the sizes for the live XCR0
+    /// itself.
+    /// </summary>
     Kvm = 4,
 
     /// <summary>What a TDX module shows a trust domain: leaf 0xD follows XFAM.</summary>

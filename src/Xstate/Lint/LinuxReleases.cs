@@ -6,7 +6,9 @@ namespace Xstate.Lint;
 /// <summary>What Linux did about extended state that contradicts itself, and since which release.</summary>
 internal static class LinuxReleases
 {
-    /// <summary>Checks of sizes and sub-leaves turn XSAVE off. Before, they only warned ("x86/fpu/xstate: Cleanup size calculations", October 2021).</summary>
+    /// <summary>
+    /// Checks of sizes and sub-leaves turn XSAVE off. Before, they only warned ("x86/fpu/xstate: Cleanup size calculations", October 2021).
+    /// </summary>
     public static readonly KernelRelease ChecksDisable = new(5, 16);
 
     /// <summary>Components may lie in another order than their numbers (031b33ef1a6a), which APX needs.</summary>

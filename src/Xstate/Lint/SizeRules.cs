@@ -32,7 +32,8 @@ internal static class SizeRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "a buffer of that size is too small, and state behind it is overwritten", "SDM Vol. 1, 13.2; OpenVMM refuses such a table")],
+            Breaks = [new(LintGuest.Any, "a buffer of that size is too small, and state behind it is overwritten",
+                "SDM Vol. 1, 13.2; OpenVMM refuses such a table")],
             Mend = "Set ECX to the largest offset plus size over the components of leaf 0xD.0, at least 576.",
         },
         new("XS1422", "L22", Severity.Error, "0xD.0 EBX is the size for some XCR0", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -53,14 +54,17 @@ internal static class SizeRules
             }
             else if (told > cpuid[LintLeaf.LeafD].Ecx || !AreaSizes.IsStandardOfSome(cpuid, told))
             {
-                sink.Add(Enabled, "leaf 0xd.0 EBX is the size for no XCR0 that leaf 0xd.0 permits", Number(told), $"576 to {Number(AreaSizes.Standard(cpuid, cpuid.User))}, the end of a component");
+                sink.Add(Enabled, "leaf 0xd.0 EBX is the size for no XCR0 that leaf 0xd.0 permits", Number(told),
+                    $"576 to {Number(AreaSizes.Standard(cpuid, cpuid.User))}, the end of a component");
             }
         })
         {
-            Breaks = LinuxReleases.FailedCheck("gives up XSAVE: AVX and everything above is gone", "Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c"),
+            Breaks = LinuxReleases.FailedCheck("gives up XSAVE: AVX and everything above is gone",
+                "Linux paranoid_xstate_size_valid, arch/x86/kernel/fpu/xstate.c"),
             Mend = "Compute EBX from the vCPU's XCR0 at each CPUID.",
         },
-        new("XS1423", "L23", Severity.Error, "0xD.1 EBX is the compacted size for the live XCR0 and IA32_XSS", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1423", "L23", Severity.Error, "0xD.1 EBX is the compacted size for the live XCR0 and IA32_XSS",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (!CanCompute(cpuid) || !HasCompaction(cpuid) || cpuid.Context is not { Xcr0: { } xcr0, Xss: { } xss })
             {
@@ -72,17 +76,20 @@ internal static class SizeRules
             uint right = AreaSizes.Compacted(cpuid, live);
             if (told != right && told >= XsaveFormat.ExtendedOffset)
             {
-                sink.Add(CompactedSize, $"leaf 0xd.1 EBX is not the compacted size for XCR0 {xcr0} and IA32_XSS {xss}", Number(told), Number(right));
+                sink.Add(CompactedSize, $"leaf 0xd.1 EBX is not the compacted size for XCR0 {xcr0} and IA32_XSS {xss}", Number(told),
+                    Number(right));
             }
         })
         {
             Breaks = [.. Consistency("KVM's missing alignment in 2022; OpenVMM issue 708 (10704 where the kernel computes 10752)")],
             Mend = "Compute EBX from XCR0 and IA32_XSS, with 64-byte alignment where ECX[1] of the sub-leaf asks for it.",
         },
-        new("XS1451", "N01", Severity.Error, "0xD.1 EBX is the compacted size for some XCR0 and IA32_XSS", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1451", "N01", Severity.Error, "0xD.1 EBX is the compacted size for some XCR0 and IA32_XSS",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             uint told = cpuid[LintLeaf.LeafDSub1].Ebx;
-            if (!CanCompute(cpuid) || !AreaSizes.HasWholeGroups(cpuid.User) || !HasCompaction(cpuid) || told < XsaveFormat.ExtendedOffset || cpuid.Context is { Xcr0: not null, Xss: not null }
+            if (!CanCompute(cpuid) || !AreaSizes.HasWholeGroups(cpuid.User) || !HasCompaction(cpuid) || told < XsaveFormat.ExtendedOffset
+                || cpuid.Context is { Xcr0: not null, Xss: not null }
                 || !AreaSizes.IsStandardOfSome(cpuid, cpuid[LintLeaf.LeafD].Ebx))
             {
                 return;
@@ -91,7 +98,9 @@ internal static class SizeRules
             if (!AreaSizes.IsCompactedOfSome(cpuid, cpuid[LintLeaf.LeafD].Ebx, told, cpuid.Has(CpuidFeatures.Xsaves)))
             {
                 sink.Add(
-                    CompactedSize, $"leaf 0xd.1 EBX is the compacted size for no IA32_XSS and no XCR0 whose standard size is {Number(cpuid[LintLeaf.LeafD].Ebx)}",
+                    CompactedSize,
+                    "leaf 0xd.1 EBX is the compacted size for no IA32_XSS and no XCR0 whose standard size is "
+                    + $"{Number(cpuid[LintLeaf.LeafD].Ebx)}",
                     Number(told), $"such as {Number(AreaSizes.Compacted(cpuid, cpuid.User))} with every user component");
             }
         })
@@ -103,19 +112,22 @@ internal static class SizeRules
             ],
             Mend = "Compute EBX from XCR0 and IA32_XSS, with 64-byte alignment where ECX[1] of the sub-leaf asks for it.",
         },
-        new("XS1452", "N02", Severity.Error, "With XSAVEC or XSAVES 0xD.1 EBX is at least 576", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1452", "N02", Severity.Error, "With XSAVEC or XSAVES 0xD.1 EBX is at least 576",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             uint told = cpuid[LintLeaf.LeafDSub1].Ebx;
             if (cpuid.CanJudgeXsaveLeaf && HasCompaction(cpuid) && told < XsaveFormat.ExtendedOffset)
             {
-                sink.Add(CompactedSize, "XSAVEC or XSAVES is shown and leaf 0xd.1 EBX has no room for the header", Number(told), "at least 576");
+                sink.Add(CompactedSize, "XSAVEC or XSAVES is shown and leaf 0xd.1 EBX has no room for the header", Number(told),
+                    "at least 576");
             }
         })
         {
             Breaks = [.. Consistency("WSL issue 14436: size 832 against kernel size 0")],
             Mend = "Compute EBX from XCR0 and IA32_XSS.",
         },
-        new("XS1453", "N03", Severity.Warning, "Without XSAVEC and XSAVES 0xD.1 EBX is zero", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1453", "N03", Severity.Warning, "Without XSAVEC and XSAVES 0xD.1 EBX is zero",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             uint told = cpuid[LintLeaf.LeafDSub1].Ebx;
             if (cpuid.CanJudgeXsaveLeaf && !HasCompaction(cpuid) && told != 0)
@@ -127,15 +139,18 @@ internal static class SizeRules
             Breaks = [new(LintGuest.Xen, "warns once", "VirtualBox issue 336; Xen xen/arch/x86/xstate.c")],
             Mend = "Zero EBX of leaf 0xD.1.",
         },
-        new("XS1454", "N04", Severity.Error, "Before OSXSAVE the size is that of XCR0 1", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1454", "N04", Severity.Error, "Before OSXSAVE the size is that of XCR0 1",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             uint told = cpuid[LintLeaf.LeafD].Ebx;
-            if (cpuid.CanJudgeXsaveLeaf && !cpuid.Has(CpuidFeatures.Osxsave) && cpuid.Context.Xcr0 is null && told != XsaveFormat.ExtendedOffset)
+            if (cpuid.CanJudgeXsaveLeaf && !cpuid.Has(CpuidFeatures.Osxsave) && cpuid.Context.Xcr0 is null
+                && told != XsaveFormat.ExtendedOffset)
             {
                 bool recomputed = cpuid.Context.View == LintView.Kvm;
                 sink.Add(
                     recomputed ? Severity.Info : Severity.Error, Enabled,
-                    recomputed ? "leaf 0xd.0 EBX is not that of a new vCPU; KVM computes it anew in KVM_SET_CPUID2" : "OSXSAVE is clear, so XCR0 is 1, and leaf 0xd.0 EBX is not its size",
+                    recomputed ? "leaf 0xd.0 EBX is not that of a new vCPU; KVM computes it anew in KVM_SET_CPUID2"
+                    : "OSXSAVE is clear, so XCR0 is 1, and leaf 0xd.0 EBX is not its size",
                     Number(told), "576");
             }
         })
@@ -143,7 +158,8 @@ internal static class SizeRules
             Views = LintView.Virtual & ~LintView.Snp,
             Breaks =
             [
-                new(LintGuest.OpenBsd, "panics where the size is larger than its struct savefpu", "OpenBSD sys/arch/amd64/amd64/cpu.c, KASSERT of fpu_save_len"),
+                new(LintGuest.OpenBsd, "panics where the size is larger than its struct savefpu",
+                    "OpenBSD sys/arch/amd64/amd64/cpu.c, KASSERT of fpu_save_len"),
                 new(LintGuest.Xen, "panics: uncompressed hardware size", "Xen xen/arch/x86/xstate.c"),
             ],
             Mend = "Compute EBX from the vCPU's XCR0 at each CPUID; 576 before it runs.",

@@ -36,20 +36,24 @@ internal static class SupervisorRules
             }
             else if (feature && (cpuid.Supervisor & BothCet) == 0)
             {
-                sink.Add(LintPlace.OfComponent(11, supervisor: true) with { HighBit = 12 }, "CET is shown and leaf 0xd.1 offers neither cet_u nor cet_s", "0x0", "0x3");
+                sink.Add(LintPlace.OfComponent(11, supervisor: true) with { HighBit = 12 },
+                    "CET is shown and leaf 0xd.1 offers neither cet_u nor cet_s", "0x0", "0x3");
             }
             else if (!feature && (cpuid.Supervisor & BothCet) != 0 && cpuid.Has(CpuidFeatures.Xsaves))
             {
                 sink.Add(
-                    Severity.Warning, LintPlace.OfComponent(11, supervisor: true) with { HighBit = 12 }, "leaf 0xd.1 offers CET's components and CET is not shown",
+                    Severity.Warning, LintPlace.OfComponent(11, supervisor: true) with { HighBit = 12 },
+                    "leaf 0xd.1 offers CET's components and CET is not shown",
                     Hex(cpuid.Supervisor >> 11 & 3), "0x0");
             }
         })
         {
-            Breaks = [new(LintGuest.Linux, "user shadow stacks need component 11", "Linux arch/x86/kernel/shstk.c; KVM offers 11 and 12 together")],
+            Breaks = [new(LintGuest.Linux, "user shadow stacks need component 11",
+                "Linux arch/x86/kernel/shstk.c; KVM offers 11 and 12 together")],
             Mend = "Show CET with XSAVES and bits 11 and 12 of leaf 0xD.1, or hide all of it.",
         },
-        new("XS1469", "N19", Severity.Error, "CET has both components; supervisor shadow stacks need shadow stacks", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1469", "N19", Severity.Error, "CET has both components; supervisor shadow stacks need shadow stacks",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             ulong cet = cpuid.Supervisor & BothCet;
             if (cpuid.CanJudgeXsaveLeaf && cet != 0 && cet != BothCet)
@@ -66,26 +70,31 @@ internal static class SupervisorRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "shadow stacks of user code are not switched", "OpenVMM hides CET_SS unless both are there; OpenBSD takes component 11 for IBT")],
+            Breaks = [new(LintGuest.Any, "shadow stacks of user code are not switched",
+                "OpenVMM hides CET_SS unless both are there; OpenBSD takes component 11 for IBT")],
             Mend = "Offer both components or neither.",
         },
-        new("XS1470", "N20", Severity.Warning, "UINTR and ENQCMD come with their components", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1470", "N20", Severity.Warning, "UINTR and ENQCMD come with their components",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             CheckBoth(cpuid, ref sink, CpuidFeatures.Uintr, StateComponent.Uintr);
             CheckBoth(cpuid, ref sink, CpuidFeatures.Enqcmd, StateComponent.Pasid);
         })
         {
-            Breaks = [new(LintGuest.Linux, "clears ENQCMD without XSAVES", "Linux arch/x86/kernel/cpu/cpuid-deps.c; survey of 1,007 dumps")],
+            Breaks = [new(LintGuest.Linux, "clears ENQCMD without XSAVES",
+                "Linux arch/x86/kernel/cpu/cpuid-deps.c; survey of 1,007 dumps")],
             Mend = "Show both or neither.",
         },
-        new("XS1471", "N21 L20", Severity.Warning, "PT, HDC, LBR and HWP components need their features", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1471", "N21 L20", Severity.Warning, "PT, HDC, LBR and HWP components need their features",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             foreach ((StateComponent component, CpuidFeature feature) in NeedFeature)
             {
                 bool unknown = feature.Leaf == 6 ? cpuid.IsUnknown(LintLeaf.Leaf6) : cpuid.IsUnknown(LintLeaf.Leaf7);
                 if (cpuid.CanJudgeXsaveLeaf && !unknown && cpuid.HasSupervisor(component) && !cpuid.Has(feature))
                 {
-                    sink.Add(LintPlace.OfComponent((int)component, supervisor: true), $"leaf 0xd.1 offers {StateComponents.NameOf(component)} and {feature.Name} is not shown", "1", "0");
+                    sink.Add(LintPlace.OfComponent((int)component, supervisor: true),
+                        $"leaf 0xd.1 offers {StateComponents.NameOf(component)} and {feature.Name} is not shown", "1", "0");
                 }
             }
         })
@@ -93,7 +102,8 @@ internal static class SupervisorRules
             Breaks = [SupervisorFaults],
             Mend = "Clear the bit of leaf 0xD.1 with its sub-leaf, or show the feature.",
         },
-        new("XS1472", "N22", Severity.Error, "Architectural LBRs have a depth, and their component its size", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1472", "N22", Severity.Error, "Architectural LBRs have a depth, and their component its size",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (!cpuid.Has(CpuidFeatures.ArchLbr) || cpuid.MaxBasic < 0x1C || cpuid.IsUnknown(LintLeaf.Leaf1C))
             {
@@ -103,7 +113,8 @@ internal static class SupervisorRules
             uint depths = cpuid[LintLeaf.Leaf1C].Eax & 0xFF;
             if (depths == 0)
             {
-                sink.Add(new LintPlace(0x1C, 0, CpuidRegister.Eax, 7, 0), "ARCH_LBR is shown without a depth", "0x0", "a bit for each depth");
+                sink.Add(new LintPlace(0x1C, 0, CpuidRegister.Eax, 7, 0), "ARCH_LBR is shown without a depth", "0x0",
+                    "a bit for each depth");
                 return;
             }
 
@@ -112,7 +123,8 @@ internal static class SupervisorRules
             uint told = cpuid.Component((int)StateComponent.Lbr).Eax;
             if (cpuid.CanJudgeXsaveLeaf && cpuid.HasSupervisor(StateComponent.Lbr) && told != 0 && told != size && told != Full)
             {
-                sink.Add(Severity.Warning, LintPlace.OfSubleaf(15, CpuidRegister.Eax), "lbr does not have the size of its greatest depth", Number(told), $"{Number(size)} or {Number(Full)}");
+                sink.Add(Severity.Warning, LintPlace.OfSubleaf(15, CpuidRegister.Eax), "lbr does not have the size of its greatest depth",
+                    Number(told), $"{Number(size)} or {Number(Full)}");
             }
         })
         {
@@ -121,7 +133,10 @@ internal static class SupervisorRules
         },
     ];
 
-    /// <summary>Bytes of the LBR component for the depths of leaf 0x1C: 40 of control registers, then 24 for each record; bit n stands for depth 8(n+1).</summary>
+    /// <summary>
+    /// Bytes of the LBR component for the depths of leaf 0x1C: 40 of control registers, then 24 for each record; bit n stands for depth
+    /// 8(n+1).
+    /// </summary>
     internal static uint LbrLength(uint depths) => 40 + (24 * 8 * (uint)(System.Numerics.BitOperations.Log2(depths) + 1));
 
     private static void CheckBoth(in LintSubject cpuid, ref LintSink sink, CpuidFeature feature, StateComponent component)
@@ -139,7 +154,8 @@ internal static class SupervisorRules
         else if (shown != cpuid.HasSupervisor(component))
         {
             sink.Add(
-                LintPlace.OfComponent((int)component, supervisor: true), $"{feature.Name} and bit {(int)component} of leaf 0xd.1 do not agree",
+                LintPlace.OfComponent((int)component, supervisor: true),
+                $"{feature.Name} and bit {(int)component} of leaf 0xd.1 do not agree",
                 shown ? "0" : "1", shown ? "1" : "0");
         }
     }

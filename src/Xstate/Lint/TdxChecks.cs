@@ -6,8 +6,8 @@ using static Xstate.Lint.LintSink;
 namespace Xstate.Lint;
 
 /// <summary>
-/// Rule N34: what a trust domain sees follows from XFAM, the set of components that the module lets it use (Intel TDX module specification). Components of XFAM: 0 to 7, 9, 17 to 19 in
-/// leaf 0xD.0, 8 and 10 to 16 in 0xD.1.
+/// Rule N34: what a trust domain sees follows from XFAM, the set of components that the module lets it use (Intel TDX module
+/// specification). Components of XFAM: 0 to 7, 9, 17 to 19 in leaf 0xD.0, 8 and 10 to 16 in 0xD.1.
 /// </summary>
 internal static class TdxChecks
 {
@@ -18,7 +18,8 @@ internal static class TdxChecks
 
     private static readonly ImmutableArray<(CpuidFeature Feature, int Bit)> Followers =
     [
-        (CpuidFeatures.Avx, 2), (CpuidFeatures.Avx512f, 5), (CpuidFeatures.IntelPt, 8), (CpuidFeatures.Pku, 9), (CpuidFeatures.CetSs, 11), (CpuidFeatures.CetIbt, 11),
+        (CpuidFeatures.Avx, 2), (CpuidFeatures.Avx512f, 5), (CpuidFeatures.IntelPt, 8), (CpuidFeatures.Pku, 9), (CpuidFeatures.CetSs, 11),
+            (CpuidFeatures.CetIbt, 11),
         (CpuidFeatures.Uintr, 14), (CpuidFeatures.ArchLbr, 15), (CpuidFeatures.AmxTile, 17), (CpuidFeatures.ApxF, 19),
     ];
 
@@ -43,7 +44,8 @@ internal static class TdxChecks
 
         if (cpuid.Supervisor != (xfam & Supervisor))
         {
-            sink.Add(new LintPlace(CpuidTable.XsaveLeaf, 1, CpuidRegister.Ecx), "leaf 0xd.1 is not what XFAM permits", Hex(cpuid.Supervisor), Hex(xfam & Supervisor));
+            sink.Add(new LintPlace(CpuidTable.XsaveLeaf, 1, CpuidRegister.Ecx), "leaf 0xd.1 is not what XFAM permits",
+                Hex(cpuid.Supervisor), Hex(xfam & Supervisor));
         }
 
         foreach (ulong group in Groups)
@@ -53,7 +55,8 @@ internal static class TdxChecks
             if (there != 0 && there != group && !(group == 0xE4 && there == 4))
             {
                 int low = BitOperations.TrailingZeroCount(group & ~there);
-                sink.Add(LintPlace.OfComponent(low, (Supervisor >> low & 1) != 0), "XFAM has a part of a group that goes together", Hex(there), Hex(group));
+                sink.Add(LintPlace.OfComponent(low, (Supervisor >> low & 1) != 0), "XFAM has a part of a group that goes together",
+                    Hex(there), Hex(group));
             }
         }
 

@@ -29,12 +29,14 @@ internal static class VendorRules
         CpuidFeatures.Xop, CpuidFeatures.Fma4, CpuidFeatures.Lwp, CpuidFeatures.Xsaveerptr, CpuidFeatures.Ffxsr,
     ];
 
-    private static readonly LintBreak Native = new(LintGuest.Any, "the processor saves and restores at its own places, whatever the guest is told", "rr issue 3573");
+    private static readonly LintBreak Native = new(LintGuest.Any,
+        "the processor saves and restores at its own places, whatever the guest is told", "rr issue 3573");
 
     /// <summary>The rules.</summary>
     public static ImmutableArray<LintRule> All { get; } =
     [
-        new("XS1481", "N31", Severity.Warning, "Components lie where a processor has them", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1481", "N31", Severity.Warning, "Components lie where a processor has them",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (!cpuid.CanJudgeXsaveLeaf)
             {
@@ -67,7 +69,8 @@ internal static class VendorRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "the guest takes a path of the other vendor, such as skipping the clean-up of x87 pointers", "APM Vol. 3, appendix E; survey of 1,007 dumps")],
+            Breaks = [new(LintGuest.Any, "the guest takes a path of the other vendor, such as skipping the clean-up of x87 pointers",
+                "APM Vol. 3, appendix E; survey of 1,007 dumps")],
             Mend = "Hide the feature, or name the vendor that has it.",
         },
         new("XS1483", "N33", Severity.Warning, "AMD's leaf 8000_0001h repeats leaf 1", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -81,7 +84,8 @@ internal static class VendorRules
             uint extended = cpuid[LintLeaf.Extended1].Edx & MirroredBits;
             if (basic != extended)
             {
-                sink.Add(new LintPlace(0x8000_0001, 0, CpuidRegister.Edx), "the bits that repeat leaf 1 EDX differ from it", Hex(extended), Hex(basic));
+                sink.Add(new LintPlace(0x8000_0001, 0, CpuidRegister.Edx), "the bits that repeat leaf 1 EDX differ from it", Hex(extended),
+                    Hex(basic));
             }
         })
         {
@@ -99,16 +103,19 @@ internal static class VendorRules
             {
                 if (host.TryRead(7, 0, out _) && host.Has(feature) != cpuid.Has(feature))
                 {
-                    sink.Add(LintPlace.Of(feature), $"{feature.Name} is not as the processor has it", cpuid.Has(feature) ? "1" : "0", host.Has(feature) ? "1" : "0");
+                    sink.Add(LintPlace.Of(feature), $"{feature.Name} is not as the processor has it", cpuid.Has(feature) ? "1" : "0",
+                        host.Has(feature) ? "1" : "0");
                 }
             }
         })
         {
             Views = LintView.Virtual,
-            Breaks = [new(LintGuest.Any, "x87 pointers of an old program are not what the guest expects; they cannot be emulated", "SDM Vol. 1, 8.1.8")],
+            Breaks = [new(LintGuest.Any, "x87 pointers of an old program are not what the guest expects; they cannot be emulated",
+                "SDM Vol. 1, 8.1.8")],
             Mend = "Copy 7.0 EBX[6] and EBX[13] from the processor that runs the guest.",
         },
-        new("XS1440", "L40", Severity.Warning, "XSAVEERPTR only where the processor has it", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1440", "L40", Severity.Warning, "XSAVEERPTR only where the processor has it",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.Context.Host is { } host && cpuid.Has(CpuidFeatures.Xsaveerptr) && !host.Has(CpuidFeatures.Xsaveerptr))
             {
@@ -117,10 +124,12 @@ internal static class VendorRules
         })
         {
             Views = LintView.Virtual,
-            Breaks = [new(LintGuest.Any, "skips the clean-up after FXRSTOR, so x87 pointers leak between programs", "Linux X86_BUG_FXSAVE_LEAK; APM Vol. 3, 8000_0008h")],
+            Breaks = [new(LintGuest.Any, "skips the clean-up after FXRSTOR, so x87 pointers leak between programs",
+                "Linux X86_BUG_FXSAVE_LEAK; APM Vol. 3, 8000_0008h")],
             Mend = "Clear 8000_0008h EBX[2].",
         },
-        new("XS1443", "L43", Severity.Error, "Sizes, offsets and alignment are those of the processor that runs the guest", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1443", "L43", Severity.Error, "Sizes, offsets and alignment are those of the processor that runs the guest",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.Context.Host is not { } host || !cpuid.CanJudgeXsaveLeaf)
             {
@@ -145,14 +154,16 @@ internal static class VendorRules
             Breaks = [Native],
             Mend = "Copy the sub-leaf from the processor that runs the guest.",
         },
-        new("XS1448", "L48", Severity.Warning, "Family 17h shows XSAVES only with fixed microcode", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1448", "L48", Severity.Warning, "Family 17h shows XSAVES only with fixed microcode",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.Processor is { } processor && Erratum1386.Concerns(processor) && cpuid.Has(CpuidFeatures.Xsaves)
                 && !Erratum1386.IsFixed(processor, cpuid.Context.Microcode))
             {
                 sink.Add(
                     LintPlace.Of(CpuidFeatures.Xsaves),
-                    cpuid.Context.Microcode is null ? "XSAVES is shown on AMD family 17h, and the microcode is not known" : "XSAVES is shown on AMD family 17h with microcode before the fix", "1", "0");
+                    cpuid.Context.Microcode is null ? "XSAVES is shown on AMD family 17h, and the microcode is not known"
+                    : "XSAVES is shown on AMD family 17h with microcode before the fix", "1", "0");
             }
         })
         {
@@ -180,7 +191,9 @@ internal static class VendorRules
             .ToImmutableArray()),
     ];
 
-    /// <summary>Whether some processor has a component at an offset of the standard format; true where nobody knows any of its places.</summary>
+    /// <summary>
+    /// Whether some processor has a component at an offset of the standard format; true where nobody knows any of its places.
+    /// </summary>
     internal static bool IsKnownOffset(int component, uint offset) =>
         (IntelOffsets[component].IsEmpty && AmdOffsets[component].IsEmpty && offset >= XsaveFormat.ExtendedOffset)
         || IntelOffsets[component].Contains(offset) || AmdOffsets[component].Contains(offset);
@@ -198,7 +211,8 @@ internal static class VendorRules
 
         // QEMU's code generator has Intel's layout under any vendor's name, without AVX-512.
         bool avx512 = component is >= (int)StateComponent.Opmask and <= (int)StateComponent.Hi16Zmm;
-        Severity severity = !wrongVendor ? Severity.Warning : !avx512 ? Severity.Info : cpuid.MissingIsZero ? Severity.Error : Severity.Warning;
+        Severity severity = !wrongVendor ? Severity.Warning : !avx512 ? Severity.Info : cpuid.MissingIsZero
+            ? Severity.Error : Severity.Warning;
         ImmutableArray<uint> right = cpuid.Processor.IsAmdLike ? AmdOffsets[component] : IntelOffsets[component];
         string name = StateComponents.NameOf((StateComponent)component);
         sink.Add(
@@ -207,7 +221,8 @@ internal static class VendorRules
             Number(offset), right.IsEmpty ? null : string.Join(" or ", right));
     }
 
-    private static void Report(in LintSubject cpuid, ref LintSink sink, ImmutableArray<CpuidFeature> features, Severity severity, string vendor)
+    private static void Report(in LintSubject cpuid, ref LintSink sink, ImmutableArray<CpuidFeature> features, Severity severity,
+        string vendor)
     {
         foreach (CpuidFeature feature in features)
         {
@@ -218,5 +233,6 @@ internal static class VendorRules
         }
     }
 
-    private static string Place(CpuidRegisters leaf) => $"{Number(leaf.Eax)} at {Number(leaf.Ebx)}{((leaf.Ecx & 2) != 0 ? ", aligned" : "")}";
+    private static string Place(CpuidRegisters leaf) =>
+        $"{Number(leaf.Eax)} at {Number(leaf.Ebx)}{((leaf.Ecx & 2) != 0 ? ", aligned" : "")}";
 }

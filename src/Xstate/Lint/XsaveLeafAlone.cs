@@ -13,7 +13,8 @@ internal static class XsaveLeafAlone
     // What XSAVE, AVX and AVX-512 rest on.
     private static readonly CpuidFeature[] Basics =
     [
-        CpuidFeatures.Xsave, CpuidFeatures.Osxsave, CpuidFeatures.Fpu, CpuidFeatures.Fxsr, CpuidFeatures.Sse, CpuidFeatures.Sse2, CpuidFeatures.Lm,
+        CpuidFeatures.Xsave, CpuidFeatures.Osxsave, CpuidFeatures.Fpu, CpuidFeatures.Fxsr, CpuidFeatures.Sse, CpuidFeatures.Sse2,
+            CpuidFeatures.Lm,
     ];
 
     /// <summary>The leaf with what it rests on.</summary>
@@ -22,7 +23,8 @@ internal static class XsaveLeafAlone
         CpuidTable table = leaf.With(0, 0, new CpuidRegisters(HighestLeaf, 0, 0, 0)).With(7, 0, new CpuidRegisters(1, 0, 0, 0))
             .With(0x8000_0000, 0, new CpuidRegisters(0x8000_0008, 0, 0, 0));
         StateComponentSet offered = leaf.UserComponents | leaf.SupervisorComponents;
-        foreach (CpuidFeature feature in Basics.Concat(StateComponents.All.Where(info => offered.Contains(info.Component)).SelectMany(info => info.Features)))
+        foreach (CpuidFeature feature in Basics.Concat(StateComponents.All.Where(info => offered.Contains(info.Component))
+            .SelectMany(info => info.Features)))
         {
             table = With(table, feature);
         }

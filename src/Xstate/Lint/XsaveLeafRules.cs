@@ -15,7 +15,8 @@ internal static class XsaveLeafRules
     // Features that mean nothing without XSAVE. SSE and FXSR work without it.
     private static readonly ImmutableArray<CpuidFeature> NeedXsave =
     [
-        CpuidFeatures.Avx, CpuidFeatures.Avx2, CpuidFeatures.Fma, CpuidFeatures.F16c, CpuidFeatures.Xop, CpuidFeatures.Fma4, CpuidFeatures.Lwp,
+        CpuidFeatures.Avx, CpuidFeatures.Avx2, CpuidFeatures.Fma, CpuidFeatures.F16c, CpuidFeatures.Xop, CpuidFeatures.Fma4,
+            CpuidFeatures.Lwp,
         CpuidFeatures.Avx512f, CpuidFeatures.Mpx, CpuidFeatures.Pku, CpuidFeatures.AmxTile, CpuidFeatures.ApxF, CpuidFeatures.Avx10,
         CpuidFeatures.CetSs, CpuidFeatures.CetIbt, CpuidFeatures.Uintr, CpuidFeatures.Enqcmd,
     ];
@@ -33,7 +34,8 @@ internal static class XsaveLeafRules
         {
             if (cpuid.HasXsave && cpuid.MaxBasic < CpuidTable.XsaveLeaf)
             {
-                sink.Add(new LintPlace(0, 0, CpuidRegister.Eax), "XSAVE is shown and the highest leaf is below 0xd", Hex(cpuid.MaxBasic), "at least 0xd");
+                sink.Add(new LintPlace(0, 0, CpuidRegister.Eax), "XSAVE is shown and the highest leaf is below 0xd", Hex(cpuid.MaxBasic),
+                    "at least 0xd");
             }
         })
         {
@@ -49,14 +51,16 @@ internal static class XsaveLeafRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "software that reads leaf 0xD without looking at XSAVE takes an area size from it", "SDM Vol. 1, 13.2")],
+            Breaks = [new(LintGuest.Any, "software that reads leaf 0xD without looking at XSAVE takes an area size from it",
+                "SDM Vol. 1, 13.2")],
             Mend = "Zero leaf 0xD, or show XSAVE.",
         },
         new("XS1403", "L03 N26", Severity.Error, "XSAVE comes with x87 and SSE", static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.HasXsave && cpuid.MaxBasic >= CpuidTable.XsaveLeaf && !cpuid.IsUnknown(LintLeaf.LeafD) && (cpuid.User & 3) != 3)
             {
-                sink.Add(LintPlace.OfComponent(0) with { HighBit = 1 }, "leaf 0xd.0 does not offer x87 and SSE", Hex(cpuid.User & 3), "0x3");
+                sink.Add(LintPlace.OfComponent(0) with { HighBit = 1 }, "leaf 0xd.0 does not offer x87 and SSE", Hex(cpuid.User & 3),
+                    "0x3");
             }
         })
         {
@@ -78,7 +82,8 @@ internal static class XsaveLeafRules
             CheckMirror(cpuid, ref sink, CpuidFeatures.Ospke, 22, CpuidFeatures.Pku))
         {
             Views = LintView.Virtual & ~LintView.Kvm,
-            Breaks = [new(LintGuest.Any, "user code runs WRPKRU and gets #UD, or leaves protection keys unused", "SDM Vol. 2A, CPUID leaf 7")],
+            Breaks = [new(LintGuest.Any, "user code runs WRPKRU and gets #UD, or leaves protection keys unused",
+                "SDM Vol. 2A, CPUID leaf 7")],
             Mend = "Compute CPUID.7.0:ECX[4] from CR4 at each CPUID.",
         },
         new("XS1406", "L06", Severity.Error, "XSAVE needs FXSR, SSE and SSE2", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -95,21 +100,24 @@ internal static class XsaveLeafRules
             Breaks = [new(LintGuest.Any, "kernels save the legacy region of every thread", "SDM Vol. 1, 13.1")],
             Mend = "Show FXSR, SSE and SSE2, or hide XSAVE.",
         },
-        new("XS1407", "L07", Severity.Error, "No component is enabled by XCR0 and by IA32_XSS", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1407", "L07", Severity.Error, "No component is enabled by XCR0 and by IA32_XSS",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             ulong both = cpuid.User & cpuid.Supervisor & ~XsaveFormat.CompactedFlag;
             if (cpuid.CanJudgeXsaveLeaf && both != 0)
             {
                 sink.Add(
                     LintPlace.OfComponent(BitOperations.TrailingZeroCount(both), supervisor: true),
-                    $"leaf 0xd.0 and 0xd.1 both offer {new StateComponentSet(both).Describe()}", Hex(cpuid.Supervisor), Hex(cpuid.Supervisor & ~both));
+                    $"leaf 0xd.0 and 0xd.1 both offer {new StateComponentSet(both).Describe()}", Hex(cpuid.Supervisor),
+                    Hex(cpuid.Supervisor & ~both));
             }
         })
         {
             Breaks = [new(LintGuest.Any, "the compacted layout has one place for two", "SDM Vol. 1, 13.2")],
             Mend = "Clear the bit in the mask that does not own the component.",
         },
-        new("XS1408", "L08", Severity.Error, "Each mask offers components of its own kind", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1408", "L08", Severity.Error, "Each mask offers components of its own kind",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.CanJudgeXsaveLeaf)
             {
@@ -134,7 +142,8 @@ internal static class XsaveLeafRules
             Mend = "Clear bit 63.",
         },
         Pair("XS1410", "L10", CpuidFeatures.Pku, StateComponent.Pkru, "PKU needs its component",
-            [new(LintGuest.Linux, "sees PKU, cannot manage PKRU, and thrashes without a panic", "OpenBSD tech@, vmm and PKRU; Linux arch/x86/kernel/fpu/xstate.c")],
+            [new(LintGuest.Linux, "sees PKU, cannot manage PKRU, and thrashes without a panic",
+                "OpenBSD tech@, vmm and PKRU; Linux arch/x86/kernel/fpu/xstate.c")],
             "Set bit 9 of leaf 0xD.0 with its sub-leaf, or hide PKU."),
         new("XS1411", "L11", Severity.Warning, "PKRU's component needs PKU", static (in LintSubject cpuid, ref LintSink sink) =>
         {
@@ -142,7 +151,8 @@ internal static class XsaveLeafRules
             {
                 // Zen 2 announces the component without the instructions: 48 dumps.
                 bool zen2 = cpuid.Processor is { IsAmdLike: true, Family: 0x17 };
-                sink.Add(zen2 ? Severity.Info : Severity.Warning, LintPlace.OfComponent(9), "leaf 0xd.0 offers PKRU and leaf 7 has no PKU", "1", "0");
+                sink.Add(zen2 ? Severity.Info : Severity.Warning, LintPlace.OfComponent(9), "leaf 0xd.0 offers PKRU and leaf 7 has no PKU",
+                    "1", "0");
             }
         })
         {
@@ -152,16 +162,19 @@ internal static class XsaveLeafRules
         new("XS1412", "L12", Severity.Error, "AVX and its component come together", static (in LintSubject cpuid, ref LintSink sink) =>
             CheckBoth(cpuid, ref sink, CpuidFeatures.Avx, StateComponent.Avx))
         {
-            Breaks = [new(LintGuest.Any, "XSETBV of 7 is #GP although AVX is shown; the other way round the state is dead", "SDM Vol. 1, 13.3")],
+            Breaks = [new(LintGuest.Any, "XSETBV of 7 is #GP although AVX is shown; the other way round the state is dead",
+                "SDM Vol. 1, 13.3")],
             Mend = "Show both or neither.",
         },
-        new("XS1413", "L13 N27", Severity.Error, "AVX-512 has all three components, above AVX", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1413", "L13 N27", Severity.Error, "AVX-512 has all three components, above AVX",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (CheckGroup(cpuid, ref sink, StateComponent.Opmask) && cpuid.CanJudgeXsaveLeaf)
             {
                 if (cpuid.HasUser(StateComponent.Opmask) && !cpuid.HasUser(StateComponent.Avx))
                 {
-                    sink.Add(LintPlace.OfComponent(5) with { HighBit = 7 }, "the components of AVX-512 stand without AVX's", Hex(cpuid.User), "bit 2");
+                    sink.Add(LintPlace.OfComponent(5) with { HighBit = 7 }, "the components of AVX-512 stand without AVX's",
+                        Hex(cpuid.User), "bit 2");
                     return;
                 }
 
@@ -240,7 +253,8 @@ internal static class XsaveLeafRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "the C library trusts the OS bit and runs XGETBV or RDPKRU: #UD", "SDM Vol. 2A, CPUID leaves 1 and 7")],
+            Breaks = [new(LintGuest.Any, "the C library trusts the OS bit and runs XGETBV or RDPKRU: #UD",
+                "SDM Vol. 2A, CPUID leaves 1 and 7")],
             Mend = "Clear the OS bit, or show the feature.",
         },
         new("XS1474", "N24", Severity.Error, "What needs XSAVE is hidden with it", static (in LintSubject cpuid, ref LintSink sink) =>
@@ -256,19 +270,22 @@ internal static class XsaveLeafRules
                     }
                 }
 
-                sink.Add(LintPlace.Of(CpuidFeatures.Xsave), $"XSAVE is hidden, and {string.Join(", ", names)} needs it", "0", "1, or all of these hidden");
+                sink.Add(LintPlace.Of(CpuidFeatures.Xsave), $"XSAVE is hidden, and {string.Join(", ", names)} needs it", "0",
+                    "1, or all of these hidden");
             }
         })
         {
             Breaks = [new(LintGuest.Any, "the first XGETBV is #UD, or AVX is used without being saved", "SDM Vol. 1, 14.3")],
             Mend = "Show XSAVE with leaf 0xD, or hide everything that is listed.",
         },
-        new("XS1486", "N36", Severity.Warning, "The high half of the XCR0 mask is empty", static (in LintSubject cpuid, ref LintSink sink) =>
+        new("XS1486", "N36", Severity.Warning, "The high half of the XCR0 mask is empty",
+            static (in LintSubject cpuid, ref LintSink sink) =>
         {
             uint high = cpuid[LintLeaf.LeafD].Edx & 0x3FFF_FFFF;
             if (cpuid.CanJudgeXsaveLeaf && high != 0)
             {
-                sink.Add(new LintPlace(CpuidTable.XsaveLeaf, 0, CpuidRegister.Edx, 29, 0), "leaf 0xd.0 EDX has bits that no manual names; the mask is EDX:EAX, not EBX:EAX", Hex(high), "0x0");
+                sink.Add(new LintPlace(CpuidTable.XsaveLeaf, 0, CpuidRegister.Edx, 29, 0),
+                    "leaf 0xd.0 EDX has bits that no manual names; the mask is EDX:EAX, not EBX:EAX", Hex(high), "0x0");
             }
         })
         {
@@ -309,16 +326,19 @@ internal static class XsaveLeafRules
             string register = supervisor ? "0xd.1" : "0xd.0";
             sink.Add(
                 wrongMask ? Severity.Error : Severity.Warning, LintPlace.OfComponent(bit, supervisor),
-                wrongMask ? $"leaf {register} offers {name}, which the other mask owns" : $"leaf {register} offers bit {bit}, which no manual names", "1", "0");
+                wrongMask ? $"leaf {register} offers {name}, which the other mask owns"
+                : $"leaf {register} offers bit {bit}, which no manual names", "1", "0");
         }
     }
 
-    private static LintRule Pair(string id, string alias, CpuidFeature feature, StateComponent component, string title, ImmutableArray<LintBreak> breaks, string mend) =>
+    private static LintRule Pair(string id, string alias, CpuidFeature feature, StateComponent component, string title,
+        ImmutableArray<LintBreak> breaks, string mend) =>
         new(id, alias, Severity.Error, title, (in LintSubject cpuid, ref LintSink sink) =>
         {
             if (cpuid.CanJudgeXsaveLeaf && cpuid.Has(feature) && !cpuid.HasUser(component))
             {
-                sink.Add(LintPlace.OfComponent((int)component), $"{feature.Name} is shown and leaf 0xd.0 does not offer {StateComponents.NameOf(component)}", "0", "1");
+                sink.Add(LintPlace.OfComponent((int)component),
+                    $"{feature.Name} is shown and leaf 0xd.0 does not offer {StateComponents.NameOf(component)}", "0", "1");
             }
         })
         {
@@ -327,7 +347,8 @@ internal static class XsaveLeafRules
         };
 
     // The feature without the component is as bad as the rule says; the component without the feature is state that nobody uses.
-    private static void CheckBoth(in LintSubject cpuid, ref LintSink sink, CpuidFeature feature, StateComponent component, Severity? without = null)
+    private static void CheckBoth(in LintSubject cpuid, ref LintSink sink, CpuidFeature feature, StateComponent component,
+        Severity? without = null)
     {
         if (!cpuid.CanJudgeXsaveLeaf || cpuid.Has(feature) == cpuid.HasUser(component) || IsUnknownFeature(cpuid, feature))
         {
@@ -342,7 +363,8 @@ internal static class XsaveLeafRules
         }
         else
         {
-            sink.Add(Severity.Warning, LintPlace.Of(feature), $"leaf 0xd.0 offers {StateComponents.NameOf(component)} and {feature.Name} is not shown", "0", "1");
+            sink.Add(Severity.Warning, LintPlace.Of(feature),
+                $"leaf 0xd.0 offers {StateComponents.NameOf(component)} and {feature.Name} is not shown", "0", "1");
         }
     }
 
@@ -365,7 +387,9 @@ internal static class XsaveLeafRules
 
         int low = BitOperations.TrailingZeroCount(group);
         int high = 63 - BitOperations.LeadingZeroCount(group);
-        sink.Add(LintPlace.OfComponent(low) with { HighBit = high }, $"leaf 0xd.0 offers {new StateComponentSet(there).Describe()} without the rest of its group", Hex(there), $"0x0 or {Hex(group)}");
+        sink.Add(LintPlace.OfComponent(low) with { HighBit = high },
+            $"leaf 0xd.0 offers {new StateComponentSet(there).Describe()} without the rest of its group", Hex(there),
+            $"0x0 or {Hex(group)}");
         return false;
     }
 }

@@ -2,7 +2,9 @@ using Xstate.Architecture;
 
 namespace Xstate.Processor;
 
-/// <summary>Components other than x87 and MXCSR to and from memory: block copies, but for what a mode hides and for bytes that nobody uses.</summary>
+/// <summary>
+/// Components other than x87 and MXCSR to and from memory: block copies, but for what a mode hides and for bytes that nobody uses.
+/// </summary>
 internal static class ComponentImage
 {
     private const int BndCsrUsed = 16;
@@ -16,7 +18,9 @@ internal static class ComponentImage
         registers[..StoredLength(cpu, component, registers)].CopyTo(area);
     }
 
-    /// <summary>What XSAVE stores for a component that IA32_XFD disables: zeros, since only components that start at zero support XFD.</summary>
+    /// <summary>
+    /// What XSAVE stores for a component that IA32_XFD disables: zeros, since only components that start at zero support XFD.
+    /// </summary>
     public static void StoreInitial(Span<byte> area, int length) => area[..length].Clear();
 
     public static void Load(ProcessorState cpu, StateComponent component, ReadOnlySpan<byte> area)

@@ -41,7 +41,8 @@ public enum Cr0 : ulong
     Paging = 1UL << 31,
 
     /// <summary>Every bit that exists.</summary>
-    All = ProtectionEnable | MonitorCoprocessor | Emulation | TaskSwitched | ExtensionType | NumericError | WriteProtect | AlignmentMask | NotWriteThrough | CacheDisable | Paging,
+    All = ProtectionEnable | MonitorCoprocessor | Emulation | TaskSwitched | ExtensionType | NumericError | WriteProtect | AlignmentMask
+        | NotWriteThrough | CacheDisable | Paging,
 }
 
 /// <summary>The bits of CR4 that these instructions look at (SDM Vol. 3A, 2.5). Other bits may be set and are kept.</summary>

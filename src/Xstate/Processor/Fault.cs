@@ -52,8 +52,8 @@ public enum PageFaultErrors
 }
 
 /// <summary>
-/// What became of an instruction: <see cref="None"/>, or the fault it raised. A fault is an answer, never an exception, and a faulting instruction has
-/// changed neither registers nor memory.
+/// What became of an instruction: <see cref="None"/>, or the fault it raised. A fault is an answer, never an exception, and a faulting
+/// instruction has changed neither registers nor memory.
 /// </summary>
 /// <param name="Vector">The exception, or <see cref="FaultVector.None"/>.</param>
 /// <param name="ErrorCode">The error code pushed with it; 0 where the exception has none.</param>

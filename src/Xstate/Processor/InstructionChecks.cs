@@ -74,8 +74,8 @@ internal static class InstructionChecks
             : PageFault(cpu, PageFaultErrors.None, address + (ulong)(cpu.Profile.AreaProbedAtItsEnd ? XcompBvOffset : accessible));
 
     /// <summary>
-    /// Bytes of a standard-format area that an instruction touches. A component that IA32_XFD disables and that is not stored counts up to where it begins (measured on
-    /// an Intel Xeon with AMX).
+    /// Bytes of a standard-format area that an instruction touches. A component that IA32_XFD disables and that is not stored counts up to
+    /// where it begins (measured on an Intel Xeon with AMX).
     /// </summary>
     public static int StandardExtent(XsaveLayout layout, StateComponentSet touched, StateComponentSet absent)
     {
@@ -89,7 +89,10 @@ internal static class InstructionChecks
         return extent;
     }
 
-    /// <summary>The same of a compacted area: up to the end of the last component that is touched, in the places that <paramref name="inImage"/> gives.</summary>
+    /// <summary>
+    /// The same of a compacted area: up to the end of the last component that is touched, in the places that <paramref name="inImage"/>
+    /// gives.
+    /// </summary>
     public static int CompactedExtent(XsaveLayout layout, StateComponentSet inImage, StateComponentSet touched)
     {
         int extent = ExtendedOffset;

@@ -47,8 +47,8 @@ public enum StateInstruction
 }
 
 /// <summary>
-/// Recognizes the encodings (SDM Vol. 2): 0F AE /0 /1 /4 /5 /6 and 0F C7 /3 /4 /5 with a memory operand, and 0F 01 D0, D1, EE, EF. Decoding the memory operand itself is the
-/// emulator's work, as for any other instruction.
+/// Recognizes the encodings (SDM Vol. 2): 0F AE /0 /1 /4 /5 /6 and 0F C7 /3 /4 /5 with a memory operand, and 0F 01 D0, D1, EE, EF. Decoding
+/// the memory operand itself is the emulator's work, as for any other instruction.
 /// </summary>
 /// <param name="Instruction">What the bytes encode.</param>
 /// <param name="Operand">Whether REX.W is there.</param>
@@ -61,8 +61,9 @@ public readonly record struct InstructionEncoding(StateInstruction Instruction, 
     private const byte RexW = 0x08;
 
     /// <summary>
-    /// Recognizes the instruction at the start of some bytes. LOCK, 66, F2 and F3 turn every encoding of the group into #UD, but for the opcodes that
-    /// they make into other instructions: F3 0F AE with a register (RDFSBASE and others) or /4 (PTWRITE), and 66 0F AE /6 (CLWB).
+    /// Recognizes the instruction at the start of some bytes. LOCK, 66, F2 and F3 turn every encoding of the group into #UD, but for the
+    /// opcodes that they make into other instructions: F3 0F AE with a register (RDFSBASE and others) or /4 (PTWRITE), and 66 0F AE /6
+    /// (CLWB).
     /// </summary>
     public static InstructionEncoding Decode(ReadOnlySpan<byte> code, bool is64BitMode)
     {
@@ -93,7 +94,8 @@ public readonly record struct InstructionEncoding(StateInstruction Instruction, 
         return found == StateInstruction.None ? default : new InstructionEncoding(found, operand, at + 2);
     }
 
-    private static bool IsLegacyPrefix(byte value) => value is 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3 or 0x2E or 0x36 or 0x3E or 0x26 or 0x64 or 0x65;
+    private static bool IsLegacyPrefix(byte value) => value is 0x66 or 0x67 or 0xF0 or 0xF2 or 0xF3 or 0x2E or 0x36 or 0x3E or 0x26 or 0x64
+        or 0x65;
 
     private static StateInstruction Classify(byte opcode, byte modRm, byte mandatory)
     {

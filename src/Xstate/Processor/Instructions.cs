@@ -3,9 +3,10 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// The instructions that act on the state of the XSAVE feature set. Each takes the processor, its operands, and where it accesses memory the bytes that are accessible
-/// from its operand on: a span that ends early is memory that ends there, and reaching beyond raises #PF. A fault is returned, never thrown, and leaves everything as it
-/// was (but IA32_XFD_ERR, which is there to tell, and what <see cref="ProcessorQuirks.CompactedMxcsrCheckedLate"/> says). None of them allocates.
+/// The instructions that act on the state of the XSAVE feature set. Each takes the processor, its operands, and where it accesses memory
+/// the bytes that are accessible from its operand on: a span that ends early is memory that ends there, and reaching beyond raises #PF. A
+/// fault is returned, never thrown, and leaves everything as it was (but IA32_XFD_ERR, which is there to tell, and what
+/// <see cref="ProcessorQuirks.CompactedMxcsrCheckedLate"/> says). None of them allocates.
 /// </summary>
 public static class Instructions
 {
@@ -23,15 +24,19 @@ public static class Instructions
 
     /// <summary>XSAVEOPT: as XSAVE, but components that are not in use are not stored.</summary>
     /// <inheritdoc cref="Xsave"/>
-    public static Fault Xsaveopt(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax, XsaveOperand operand = XsaveOperand.Rex64)
+    public static Fault Xsaveopt(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax,
+        XsaveOperand operand = XsaveOperand.Rex64)
     {
         ArgumentNullException.ThrowIfNull(cpu);
         return SaveInstruction.Execute(cpu, SaveInstruction.Kind.Xsaveopt, memory, address, edxEax, operand);
     }
 
-    /// <summary>XSAVEC: the compacted form. Header bytes 16 to 63 are not written, so an area that XRSTOR is to accept must start zeroed.</summary>
+    /// <summary>
+    /// XSAVEC: the compacted form. Header bytes 16 to 63 are not written, so an area that XRSTOR is to accept must start zeroed.
+    /// </summary>
     /// <inheritdoc cref="Xsave"/>
-    public static Fault Xsavec(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax, XsaveOperand operand = XsaveOperand.Rex64)
+    public static Fault Xsavec(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax,
+        XsaveOperand operand = XsaveOperand.Rex64)
     {
         ArgumentNullException.ThrowIfNull(cpu);
         return SaveInstruction.Execute(cpu, SaveInstruction.Kind.Xsavec, memory, address, edxEax, operand);
@@ -39,7 +44,8 @@ public static class Instructions
 
     /// <summary>XSAVES: the compacted form with the components of IA32_XSS; CPL 0 only.</summary>
     /// <inheritdoc cref="Xsave"/>
-    public static Fault Xsaves(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax, XsaveOperand operand = XsaveOperand.Rex64)
+    public static Fault Xsaves(ProcessorState cpu, Span<byte> memory, ulong address, ulong edxEax,
+        XsaveOperand operand = XsaveOperand.Rex64)
     {
         ArgumentNullException.ThrowIfNull(cpu);
         return SaveInstruction.Execute(cpu, SaveInstruction.Kind.Xsaves, memory, address, edxEax, operand);
@@ -63,7 +69,10 @@ public static class Instructions
         return RestoreInstruction.Execute(cpu, supervisor: true, memory, address, edxEax, operand);
     }
 
-    /// <summary>FXSAVE, or FXSAVE64 with <see cref="XsaveOperand.Rex64"/>. The area has 512 bytes, of which 0 to 415 are written (0 to 287 outside 64-bit mode).</summary>
+    /// <summary>
+    /// FXSAVE, or FXSAVE64 with <see cref="XsaveOperand.Rex64"/>. The area has 512 bytes, of which 0 to 415 are written (0 to 287 outside
+    /// 64-bit mode).
+    /// </summary>
     public static Fault Fxsave(ProcessorState cpu, Span<byte> memory, ulong address, XsaveOperand operand = XsaveOperand.Rex64)
     {
         ArgumentNullException.ThrowIfNull(cpu);
@@ -77,7 +86,9 @@ public static class Instructions
         return FxsaveInstruction.Restore(cpu, memory, address, operand);
     }
 
-    /// <summary>XGETBV: XCR0 for ECX=0; for ECX=1 the enabled components in use, where MXCSR counts as part of SSE (SDM Vol. 1, 13.6).</summary>
+    /// <summary>
+    /// XGETBV: XCR0 for ECX=0; for ECX=1 the enabled components in use, where MXCSR counts as part of SSE (SDM Vol. 1, 13.6).
+    /// </summary>
     public static Fault Xgetbv(ProcessorState cpu, uint ecx, out ulong edxEax)
     {
         ArgumentNullException.ThrowIfNull(cpu);
@@ -195,7 +206,10 @@ public static class Instructions
         return Fault.None;
     }
 
-    /// <summary>WRMSR of an MSR that belongs to this state; any other number is #GP, so ask <see cref="ModelSpecificRegisters.Contains"/> first where others exist.</summary>
+    /// <summary>
+    /// WRMSR of an MSR that belongs to this state; any other number is #GP, so ask <see cref="ModelSpecificRegisters.Contains"/> first
+    /// where others exist.
+    /// </summary>
     public static Fault Wrmsr(ProcessorState cpu, uint msr, ulong value)
     {
         ArgumentNullException.ThrowIfNull(cpu);
@@ -211,7 +225,8 @@ public static class Instructions
     }
 
     /// <summary>
-    /// MOV to CR4. #GP for CPL above 0, for a bit of this state that the processor does not have, and for CET without CR0.WP; bits of other features are accepted as they are.
+    /// MOV to CR4. #GP for CPL above 0, for a bit of this state that the processor does not have, and for CET without CR0.WP; bits of other
+    /// features are accepted as they are.
     /// </summary>
     public static Fault MovToCr4(ProcessorState cpu, Cr4 value)
     {
@@ -233,7 +248,8 @@ public static class Instructions
     }
 
     /// <summary>
-    /// What any instruction that uses the given components' registers must ask first: #NM, with IA32_XFD_ERR saying why, if IA32_XFD disables one of them (SDM Vol. 1,
+    /// What any instruction that uses the given components' registers must ask first: #NM, with IA32_XFD_ERR saying why, if IA32_XFD
+    /// disables one of them (SDM Vol. 1,
     /// 13.14). LDTILECFG, STTILECFG and TILERELEASE do not use tile data in this sense and must not ask.
     /// </summary>
     public static Fault UseState(ProcessorState cpu, StateComponentSet components)

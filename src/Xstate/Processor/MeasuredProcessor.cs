@@ -1,8 +1,8 @@
 namespace Xstate.Processor;
 
 /// <summary>
-/// What a processor was seen to do when it was asked. A hypervisor can hide features and widths in CPUID, but not from the instructions that CPUID describes: where the two differ, this is what
-/// executes. A null was not measured, and CPUID decides.
+/// What a processor was seen to do when it was asked. A hypervisor can hide features and widths in CPUID, but not from the instructions
+/// that CPUID describes: where the two differ, this is what executes. A null was not measured, and CPUID decides.
 /// </summary>
 public sealed record MeasuredProcessor
 {

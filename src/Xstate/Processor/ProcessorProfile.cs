@@ -5,13 +5,15 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// What one processor offers, as its CPUID enumerates it, and the quirks it has. Immutable; one profile serves any number of <see cref="ProcessorState"/>s.
+/// What one processor offers, as its CPUID enumerates it, and the quirks it has. Immutable; one profile serves any number of
+/// <see cref="ProcessorState"/>s.
 /// </summary>
 public sealed class ProcessorProfile
 {
     private readonly FrozenSet<ProcessorQuirk> _quirks;
 
-    private ProcessorProfile(string name, CpuidTable cpuid, ImmutableArray<ProcessorQuirk> quirks, uint mxcsrMask, MeasuredProcessor measured)
+    private ProcessorProfile(string name, CpuidTable cpuid, ImmutableArray<ProcessorQuirk> quirks, uint mxcsrMask,
+        MeasuredProcessor measured)
     {
         Name = name;
         Cpuid = cpuid;
@@ -91,7 +93,9 @@ public sealed class ProcessorProfile
     /// <summary>A name for messages.</summary>
     public string Name { get; }
 
-    /// <summary>The enumeration that the profile was made from; its dynamic bits are those of the dump (see <see cref="ProcessorState.Cpuid"/>).</summary>
+    /// <summary>
+    /// The enumeration that the profile was made from; its dynamic bits are those of the dump (see <see cref="ProcessorState.Cpuid"/>).
+    /// </summary>
     public CpuidTable Cpuid { get; }
 
     /// <summary>Where the components lie in an area.</summary>
@@ -106,7 +110,10 @@ public sealed class ProcessorProfile
     /// <summary>Bits of MXCSR that may be set; what saves store as MXCSR_MASK.</summary>
     public uint MxcsrMask { get; }
 
-    /// <summary>Components that XCR0 may enable. Components announced by leaf 0xD.0 without a usable sub-leaf are not offered: nobody knows where they lie.</summary>
+    /// <summary>
+    /// Components that XCR0 may enable. Components announced by leaf 0xD.0 without a usable sub-leaf are not offered: nobody knows where
+    /// they lie.
+    /// </summary>
     public StateComponentSet UserComponents { get; }
 
     /// <summary>Components that IA32_XSS may enable.</summary>
@@ -229,7 +236,8 @@ public sealed class ProcessorProfile
     {
         ArgumentNullException.ThrowIfNull(cpuid);
         ArgumentNullException.ThrowIfNull(name);
-        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), ProcessorIdentity.From(cpuid).MxcsrMask, MeasuredProcessor.None);
+        return new ProcessorProfile(name, cpuid, ProcessorQuirks.From(cpuid), ProcessorIdentity.From(cpuid).MxcsrMask,
+            MeasuredProcessor.None);
     }
 
     /// <summary>Whether the profile has a quirk.</summary>

@@ -3,7 +3,10 @@ using Xstate.Architecture;
 
 namespace Xstate.Processor;
 
-/// <summary>Profiles by name, for emulators and tests that have no CPUID at hand. Each is a CPUID table like any other, so its quirks follow from it.</summary>
+/// <summary>
+/// Profiles by name, for emulators and tests that have no CPUID at hand. Each is a CPUID table like any other, so its quirks follow from
+/// it.
+/// </summary>
 public static class ProcessorProfiles
 {
     private const uint Xsaveopt = 1;
@@ -64,7 +67,11 @@ public static class ProcessorProfiles
     /// <summary>Intel Skylake server: AVX-512 and MPX.</summary>
     public static ProcessorProfile IntelSkylakeServer { get; } = Make(
         "intel-skylake-server",
-        new Description("GenuineIntel", 0x0005_0654, 0x2FF, 0x100, XsaveExtensions) { Ebx7 = 1 << 16 | 1 << 14 | 1 << 13 | 1 << 25, Ecx7 = 1 << 3 },
+        new Description("GenuineIntel", 0x0005_0654, 0x2FF, 0x100, XsaveExtensions)
+        {
+            Ebx7 = 1 << 16 | 1 << 14 | 1 << 13 | 1 << 25,
+            Ecx7 = 1 << 3
+        },
         User(StateComponent.Avx, 256, 576),
         User(StateComponent.BndRegs, 64, 960),
         User(StateComponent.BndCsr, 64, 1024),
@@ -74,10 +81,17 @@ public static class ProcessorProfiles
         User(StateComponent.Pkru, 8, 2688),
         Supervisor(StateComponent.Pt, 128));
 
-    /// <summary>QEMU's code generator with <c>-cpu max</c>: MPX and PKRU, the standard form only, and its own reading of the manuals.</summary>
+    /// <summary>
+    /// QEMU's code generator with <c>-cpu max</c>: MPX and PKRU, the standard form only, and its own reading of the manuals.
+    /// </summary>
     public static ProcessorProfile QemuTcg { get; } = Make(
         "qemu-tcg",
-        new Description("AuthenticAMD", 0x0000_0663, 0x21F, 0, Xsaveopt | 1 << 2) { Ebx7 = 1 << 14, Ecx7 = 1 << 3, Hypervisor = "TCGTCGTCGTCG" },
+        new Description("AuthenticAMD", 0x0000_0663, 0x21F, 0, Xsaveopt | 1 << 2)
+        {
+            Ebx7 = 1 << 14,
+            Ecx7 = 1 << 3,
+            Hypervisor = "TCGTCGTCGTCG"
+        },
         User(StateComponent.Avx, 256, 576),
         User(StateComponent.BndRegs, 64, 960),
         User(StateComponent.BndCsr, 64, 1024),

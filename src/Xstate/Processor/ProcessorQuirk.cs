@@ -4,7 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// One way in which a processor differs from the SDM's default reading, or uses a freedom that the manuals leave. The model's behaviour without any quirk is the SDM's.
+/// One way in which a processor differs from the SDM's default reading, or uses a freedom that the manuals leave. The model's behaviour
+/// without any quirk is the SDM's.
 /// </summary>
 /// <param name="Name">The name by which it is asked for and printed.</param>
 /// <param name="Summary">What happens, in one sentence.</param>
@@ -60,21 +61,24 @@ public static class ProcessorQuirks
     /// <summary>Registers that a mode cannot reach still count for XINUSE.</summary>
     public static ProcessorQuirk HiddenRegistersInUse { get; } = new(
         "hidden-registers-in-use",
-        "Outside 64-bit mode XINUSE still looks at XMM8-15, their upper parts and ZMM16-31, so XSTATE_BV bits are set for bytes that are not stored.",
+        "Outside 64-bit mode XINUSE still looks at XMM8-15, their upper parts and ZMM16-31, so XSTATE_BV bits are set for bytes that are "
+        + "not stored.",
         "measured on AMD family 25 in compatibility mode; the SDM counts those registers as initial there",
         identity => identity.IsAmdSilicon);
 
     /// <summary>Halves of components that a mode cannot reach keep the component in use.</summary>
     public static ProcessorQuirk HiddenHalvesInUse { get; } = new(
         "hidden-halves-in-use",
-        "Outside 64-bit mode XINUSE of SSE, AVX and ZMM_Hi256 is that of all sixteen registers, and an initialization clears it only while ZMM8-15 are zero in all their bits; Hi16_ZMM alone counts as initial.",
+        "Outside 64-bit mode XINUSE of SSE, AVX and ZMM_Hi256 is that of all sixteen registers, and an initialization clears it only "
+        + "while ZMM8-15 are zero in all their bits; Hi16_ZMM alone counts as initial.",
         "measured on an Intel Xeon with AMX in compatibility mode; the SDM lets XINUSE look at registers 0 to 7 there",
         identity => identity.IsIntelSilicon);
 
     /// <summary>XSAVEOPT and XSAVES skip what has not changed since the last restore from the same address.</summary>
     public static ProcessorQuirk ModifiedOptimization { get; } = new(
         "modified-optimization",
-        "XSAVEOPT and XSAVES do not store components unmodified since the last XRSTOR or XRSTORS from the same address (SDM Vol. 1, 13.5.4, XRSTOR_INFO).",
+        "XSAVEOPT and XSAVES do not store components unmodified since the last XRSTOR or XRSTORS from the same address (SDM Vol. 1, "
+        + "13.5.4, XRSTOR_INFO).",
         "measured on AMD family 25; optional everywhere and lost with every interrupt's own restore, so it is chosen by name only",
         _ => false);
 
@@ -88,7 +92,8 @@ public static class ProcessorQuirks
     /// <summary>AMD before Zen: pointers of exceptions that are not pending are neither saved nor loaded.</summary>
     public static ProcessorQuirk X87PointersSkippedWithoutError { get; } = new(
         "x87-pointers-skipped-without-error",
-        "Saves and restores touch FOP, FIP and FDP only while FSW.ES is 1 (of the image, for restores): a restore leaks the previous task's pointers.",
+        "Saves and restores touch FOP, FIP and FDP only while FSW.ES is 1 (of the image, for restores): a restore leaks the previous "
+        + "task's pointers.",
         "Linux X86_BUG_FXSAVE_LEAK; AMD K7 to family 16h, absence of 8000_0008.EBX[2]",
         identity => identity.IsAmdSilicon && !identity.Cpuid.Has(CpuidFeatures.Xsaveerptr));
 
@@ -158,7 +163,8 @@ public static class ProcessorQuirks
     /// <summary>A compacted restore notices a bad MXCSR when it is half done.</summary>
     public static ProcessorQuirk CompactedMxcsrCheckedLate { get; } = new(
         "compacted-mxcsr-checked-late",
-        "A compacted XRSTOR raises #GP for MXCSR after it has loaded or initialized x87 and XMM and initialized what else the image lacks, but for PKRU.",
+        "A compacted XRSTOR raises #GP for MXCSR after it has loaded or initialized x87 and XMM and initialized what else the image "
+        + "lacks, but for PKRU.",
         "measured on an Intel Xeon with AMX; the standard form changes nothing there, nor does either form on AMD family 25",
         identity => identity.IsIntelSilicon);
 
@@ -172,14 +178,16 @@ public static class ProcessorQuirks
     /// <summary>Page faults find an instruction half done.</summary>
     public static ProcessorQuirk AreaAccessedPiecewise { get; } = new(
         "area-accessed-piecewise",
-        "XRSTOR touches only what it loads, and a page fault leaves what was stored or loaded before it; the model decides the former and keeps everything unchanged for the latter.",
+        "XRSTOR touches only what it loads, and a page fault leaves what was stored or loaded before it; the model decides the former "
+        + "and keeps everything unchanged for the latter.",
         "measured on QEMU 7.2 TCG; its target/i386/tcg/fpu_helper.c accesses the area word by word without probing it first",
         identity => identity.IsTcg);
 
     /// <summary>The end of an area is tried before anything else.</summary>
     public static ProcessorQuirk AreaProbedAtItsEnd { get; } = new(
         "area-probed-at-its-end",
-        "The last byte of all that RFBM (and XCOMP_BV) ask for is accessed first, even if it is not loaded and before the header is judged, and names the page fault's address.",
+        "The last byte of all that RFBM (and XCOMP_BV) ask for is accessed first, even if it is not loaded and before the header is "
+        + "judged, and names the page fault's address.",
         "measured on an Intel Xeon with AMX",
         identity => identity.IsIntelSilicon);
 
@@ -214,7 +222,8 @@ public static class ProcessorQuirks
     /// <summary>SVM without the intercept of XSETBV.</summary>
     public static ProcessorQuirk XsetbvNotIntercepted { get; } = new(
         "xsetbv-not-intercepted",
-        "A guest's XSETBV changes XCR0 in the processor and its hypervisor never learns of it: the value lasts until the next exit, and only the processor checks it.",
+        "A guest's XSETBV changes XCR0 in the processor and its hypervisor never learns of it: the value lasts until the next exit, and "
+        + "only the processor checks it.",
         "measured on QEMU 7.2 TCG, whose SVM has no XSETBV intercept",
         identity => identity.IsTcg);
 
@@ -243,7 +252,8 @@ public static class ProcessorQuirks
     /// <summary>Bochs: MXCSR goes with SSE.</summary>
     public static ProcessorQuirk MxcsrInUseAsSse { get; } = new(
         "mxcsr-in-use-as-sse",
-        "XSAVE and XSAVEOPT count an MXCSR other than 1F80h for XINUSE[1] as the compacted saves do, and the compacted forms store and load "
+        "XSAVE and XSAVEOPT count an MXCSR other than 1F80h for XINUSE[1] as the compacted saves do, and the compacted forms store and "
+        + "load "
             + "MXCSR with RFBM[1], whatever XSTATE_BV says.",
         OfBochs,
         _ => false);

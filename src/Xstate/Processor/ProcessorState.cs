@@ -3,8 +3,8 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// One logical processor, as far as the XSAVE feature set and protection keys can see it: registers, control registers and mode. Mutable; not for use by two threads at once.
-/// A new one is in the state that RESET leaves.
+/// One logical processor, as far as the XSAVE feature set and protection keys can see it: registers, control registers and mode. Mutable;
+/// not for use by two threads at once. A new one is in the state that RESET leaves.
 /// </summary>
 public sealed class ProcessorState
 {
@@ -59,7 +59,10 @@ public sealed class ProcessorState
     /// <summary>Whether alignment is checked now: CR0.AM and EFLAGS.AC are set and CPL is 3.</summary>
     public bool AlignmentCheck { get; set; }
 
-    /// <summary>XCR0. Setting it directly is what a hypervisor or debugger does; guest software goes through <see cref="Instructions.Xsetbv"/>, which checks the value.</summary>
+    /// <summary>
+    /// XCR0. Setting it directly is what a hypervisor or debugger does; guest software goes through <see cref="Instructions.Xsetbv"/>,
+    /// which checks the value.
+    /// </summary>
     /// <exception cref="ArgumentException">The value names components that the processor does not have.</exception>
     public StateComponentSet Xcr0
     {
@@ -106,8 +109,8 @@ public sealed class ProcessorState
     internal bool FastFxsave => (Efer & FfxsrBit) != 0 && Cpl == 0 && Is64BitMode;
 
     /// <summary>
-    /// A processor as an ordinary process finds it under an operating system that enables everything: 64-bit mode, CPL 3, CR4.OSXSAVE and, with protection keys,
-    /// CR4.PKE set, all user components in XCR0 and all registers initial.
+    /// A processor as an ordinary process finds it under an operating system that enables everything: 64-bit mode, CPL 3, CR4.OSXSAVE and,
+    /// with protection keys, CR4.PKE set, all user components in XCR0 and all registers initial.
     /// </summary>
     public static ProcessorState ForUserProcess(ProcessorProfile profile)
     {
@@ -169,7 +172,8 @@ public sealed class ProcessorState
     }
 
     /// <summary>
-    /// CPUID as software sees it now: the enumeration of the profile with the bits that follow other registers, which are OSXSAVE, OSPKE and the two sizes of leaf
+    /// CPUID as software sees it now: the enumeration of the profile with the bits that follow other registers, which are OSXSAVE, OSPKE
+    /// and the two sizes of leaf
     /// 0xD (SDM Vol. 2A, CPUID).
     /// </summary>
     public CpuidRegisters Cpuid(uint leaf, uint subleaf = 0)

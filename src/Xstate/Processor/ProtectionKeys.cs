@@ -27,8 +27,8 @@ public readonly record struct PageAccess(bool IsUserPage, int Key, AccessKind Ki
 public static class ProtectionKeys
 {
     /// <summary>
-    /// Decides an access: allowed, or #PF with bits P and PK of the error code set. PKRU rules user pages, for supervisor accesses too; IA32_PKRS rules supervisor pages.
-    /// Write-disable binds supervisor accesses only while CR0.WP is set.
+    /// Decides an access: allowed, or #PF with bits P and PK of the error code set. PKRU rules user pages, for supervisor accesses too;
+    /// IA32_PKRS rules supervisor pages. Write-disable binds supervisor accesses only while CR0.WP is set.
     /// </summary>
     /// <param name="pkru">PKRU, heeded with CR4.PKE.</param>
     /// <param name="pkrs">IA32_PKRS, heeded with CR4.PKS.</param>

@@ -4,8 +4,9 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// The registers of every state component, held in one block of bytes in the order and form in which XSAVE writes them, so that saving a component is one copy.
-/// Besides the bytes it keeps what the processor remembers about them: which components were written since they were last initialized, and which since the last restore.
+/// The registers of every state component, held in one block of bytes in the order and form in which XSAVE writes them, so that saving a
+/// component is one copy. Besides the bytes it keeps what the processor remembers about them: which components were written since they were
+/// last initialized, and which since the last restore.
 /// </summary>
 public sealed class RegisterFile
 {
@@ -26,7 +27,8 @@ public sealed class RegisterFile
         {
             StateComponent component = (StateComponent)bit;
             StateComponentInfo? info = StateComponents.Find(component);
-            int length = layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Size : component == StateComponent.TileData ? 0 : info?.Size ?? 0;
+            int length = layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Size : component == StateComponent.TileData
+                ? 0 : info?.Size ?? 0;
             _initial[bit] = info?.InitialValue ?? 0;
             _offsets[bit] = end;
             _lengths[bit] = length;
@@ -38,7 +40,9 @@ public sealed class RegisterFile
         Components |= StateComponentSet.Legacy;
     }
 
-    /// <summary>Components whose registers exist here: all that the processor enumerates, and those of the manuals that are small.</summary>
+    /// <summary>
+    /// Components whose registers exist here: all that the processor enumerates, and those of the manuals that are small.
+    /// </summary>
     public StateComponentSet Components { get; }
 
     /// <summary>MXCSR. Not a component of its own, and outside the tracking of XMODIFIED (measured on AMD family 25).</summary>
@@ -77,13 +81,14 @@ public sealed class RegisterFile
     internal Span<byte> Legacy => _bytes.AsSpan(0, XsaveFormat.LegacyLength);
 
     /// <summary>
-    /// The bytes of a component as XSAVE would store them. x87 is bytes 0 to 159 of the legacy region (64-bit form, MXCSR at 24), SSE the XMM registers.
-    /// Empty when the processor has no such component.
+    /// The bytes of a component as XSAVE would store them. x87 is bytes 0 to 159 of the legacy region (64-bit form, MXCSR at 24), SSE the
+    /// XMM registers. Empty when the processor has no such component.
     /// </summary>
     public ReadOnlySpan<byte> Read(StateComponent component) => Bytes(component);
 
     /// <summary>
-    /// The bytes of a component for writing, as an instruction that changes the registers would: the component counts as in use and modified from here on.
+    /// The bytes of a component for writing, as an instruction that changes the registers would: the component counts as in use and
+    /// modified from here on.
     /// </summary>
     public Span<byte> Write(StateComponent component)
     {
@@ -91,7 +96,10 @@ public sealed class RegisterFile
         return Bytes(component);
     }
 
-    /// <summary>Gives components their initial configuration (SDM Vol. 1, 13.6), as a restore does for components that are not in the image. MXCSR is kept.</summary>
+    /// <summary>
+    /// Gives components their initial configuration (SDM Vol. 1, 13.6), as a restore does for components that are not in the image. MXCSR
+    /// is kept.
+    /// </summary>
     public void Initialize(StateComponentSet components)
     {
         foreach (StateComponent component in components & Components)
@@ -158,7 +166,8 @@ public sealed class RegisterFile
     }
 
     internal bool SameContent(RegisterFile other) =>
-        _bytes.AsSpan().SequenceEqual(other._bytes) && Fcs == other.Fcs && Fds == other.Fds && History == other.History && Modified == other.Modified;
+        _bytes.AsSpan().SequenceEqual(other._bytes) && Fcs == other.Fcs && Fds == other.Fds && History == other.History
+        && Modified == other.Modified;
 
     private void Clear(StateComponent component)
     {

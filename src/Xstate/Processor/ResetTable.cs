@@ -9,7 +9,9 @@ public enum ResetEffect
     /// <summary>The registers get the initial configuration of the XSAVE feature set.</summary>
     InitialConfiguration,
 
-    /// <summary>The x87 registers get FCW 0040h, all tags "zero" (5555h) and zero contents, which is not their initial configuration.</summary>
+    /// <summary>
+    /// The x87 registers get FCW 0040h, all tags "zero" (5555h) and zero contents, which is not their initial configuration.
+    /// </summary>
     X87PowerUp,
 }
 
@@ -42,8 +44,8 @@ public sealed record ControlReset(ControlRegister Register, ulong ResetValue, ul
 }
 
 /// <summary>
-/// RESET and INIT as one table (SDM Vol. 3A, table 10-1, "processor states following power-up, reset, or INIT"). Models iterate it over what a processor supports instead of
-/// listing components of their own: a list is what let one hypervisor clear MPX and forget CET.
+/// RESET and INIT as one table (SDM Vol. 3A, table 10-1, "processor states following power-up, reset, or INIT"). Models iterate it over
+/// what a processor supports instead of listing components of their own: a list is what let one hypervisor clear MPX and forget CET.
 /// </summary>
 public static class ResetTable
 {
@@ -84,7 +86,8 @@ public static class ResetTable
     public static ImmutableArray<ControlReset> Registers { get; } =
     [
         // register, RESET, INIT, source
-        // The table's own note, which some revisions contradict by listing CD and NW as set: at INIT they are unchanged. KVM does so since 5.15.
+        // The table's own note, which some revisions contradict by listing CD and NW as set: at INIT they are unchanged. KVM does so since
+        // 5.15.
         new(ControlRegister.Cr0, (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough | Cr0.ExtensionType), (ulong)Cr0.ExtensionType, Sdm)
         {
             InitKeeps = (ulong)(Cr0.CacheDisable | Cr0.NotWriteThrough),

@@ -4,17 +4,19 @@ using static Xstate.Architecture.XsaveFormat;
 namespace Xstate.Processor;
 
 /// <summary>
-/// XRSTOR and XRSTORS (SDM Vol. 1, 13.8 and 13.12). Everything is validated before anything is loaded, so a fault leaves all registers as they were (measured on AMD
-/// family 25; the SDM permits partial loads, and the quirk compacted-mxcsr-checked-late is one).
+/// XRSTOR and XRSTORS (SDM Vol. 1, 13.8 and 13.12). Everything is validated before anything is loaded, so a fault leaves all registers as
+/// they were (measured on AMD family 25; the SDM permits partial loads, and the quirk compacted-mxcsr-checked-late is one).
 /// </summary>
 internal static class RestoreInstruction
 {
     private const int StandardReservedLength = 8;
 
-    public static Fault Execute(ProcessorState cpu, bool supervisor, ReadOnlySpan<byte> memory, ulong address, ulong edxEax, XsaveOperand operand)
+    public static Fault Execute(ProcessorState cpu, bool supervisor, ReadOnlySpan<byte> memory, ulong address, ulong edxEax,
+        XsaveOperand operand)
     {
         ProcessorProfile profile = cpu.Profile;
-        Fault fault = InstructionChecks.OfXsave(cpu, supervisor ? profile.HasXsaves : profile.HasXsave, restores: true, supervisor, address);
+        Fault fault = InstructionChecks.OfXsave(cpu, supervisor ? profile.HasXsaves : profile.HasXsave, restores: true, supervisor,
+            address);
         if (fault.IsFault)
         {
             return fault;
@@ -36,7 +38,8 @@ internal static class RestoreInstruction
         }
 
         StateComponentSet loaded = rfbm & area.XstateBv;
-        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, Extent(profile, area, compacted, rfbm, loaded), PageFaultErrors.None);
+        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, Extent(profile, area, compacted, rfbm, loaded),
+            PageFaultErrors.None);
         bool isBad = compacted ? IsBadCompactedHeader(area, profile) : IsBadStandardHeader(area, cpu.Xcr0);
         if (isBad && !(fault.IsFault && profile.AreaProbedAtItsEnd))
         {
@@ -163,7 +166,8 @@ internal static class RestoreInstruction
         }
     }
 
-    // Standard form: from memory whatever XSTATE_BV says. Compacted form: RFBM[1] alone, and then 1F80h unless the image has component 1 (SDM Vol. 1, 13.8.1 and 13.8.2).
+    // Standard form: from memory whatever XSTATE_BV says. Compacted form: RFBM[1] alone, and then 1F80h unless the image has component 1
+    // (SDM Vol. 1, 13.8.1 and 13.8.2).
     private static void SetMxcsr(ProcessorState cpu, XsaveArea area, bool compacted, StateComponentSet rfbm, bool fromMemory)
     {
         if (fromMemory)

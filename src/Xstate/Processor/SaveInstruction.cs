@@ -64,7 +64,8 @@ internal static class SaveInstruction
     }
 
     private static void SaveStandard(
-        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse, XsaveOperand operand)
+        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse,
+        XsaveOperand operand)
     {
         StateComponentSet stored = kind == Kind.Xsaveopt ? inUse.Except(UnmodifiedSince(cpu, address, 0)) : rfbm;
         StoreLegacy(cpu, stored, memory, operand);
@@ -95,7 +96,8 @@ internal static class SaveInstruction
     }
 
     private static void SaveCompacted(
-        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse, XsaveOperand operand)
+        ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse,
+        XsaveOperand operand)
     {
         StateComponentSet xstateBv = inUse;
         ulong xcompBv = CompactedFlag | rfbm.Bits;

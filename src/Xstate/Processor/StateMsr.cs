@@ -12,7 +12,8 @@ namespace Xstate.Processor;
 public sealed record StateMsr(uint Address, StateComponent Component, int Offset, Func<ProcessorProfile, ulong, bool> Accepts)
 {
     /// <summary>The manual's name.</summary>
-    public string Name { get; } = MsrNames.Find(Address) ?? throw new ArgumentOutOfRangeException(nameof(Address), Address, "the MSR has no name");
+    public string Name { get; } = MsrNames.Find(Address)
+        ?? throw new ArgumentOutOfRangeException(nameof(Address), Address, "the MSR has no name");
 
     /// <summary>Bits that only the memory image has; UIF is not part of IA32_UINTR_MISC.</summary>
     public ulong ImageOnlyBits { get; init; }
@@ -90,7 +91,8 @@ public static class StateMsrs
     // Shadow stacks consist of 4- or 8-byte entries: KVM, like the SDM's WRMSR page, refuses other addresses.
     private static bool IsShadowStackPointer(ProcessorProfile profile, ulong value) => profile.IsCanonical(value) && value % 4 == 0;
 
-    // Bits 9:6 are reserved; a suppressed tracker cannot wait for ENDBRANCH; the bits of a half of CET that the processor lacks are reserved too.
+    // Bits 9:6 are reserved; a suppressed tracker cannot wait for ENDBRANCH; the bits of a half of CET that the processor lacks are
+    // reserved too.
     private static bool IsCetControl(ProcessorProfile profile, ulong value) =>
         (value & CetReserved) == 0
         && profile.IsCanonical(value & ~0xFFFUL)

@@ -3,7 +3,9 @@ using Xstate.Architecture;
 
 namespace Xstate.Processor;
 
-/// <summary>What XRSTORS demands of supervisor components: every value that WRMSR would refuse, and every reserved byte, is #GP (SDM Vol. 1, 13.12).</summary>
+/// <summary>
+/// What XRSTORS demands of supervisor components: every value that WRMSR would refuse, and every reserved byte, is #GP (SDM Vol. 1, 13.12).
+/// </summary>
 internal static class SupervisorImage
 {
     private const int UinvOffset = 20;
@@ -21,7 +23,8 @@ internal static class SupervisorImage
 
         foreach (XsaveSlot slot in cpu.Profile.Layout.WalkCompacted(new StateComponentSet(area.XcompBv & ~XsaveFormat.CompactedFlag)))
         {
-            if (slot.IsSupervisor && loaded.Contains(slot.Component) && !IsLoadable(cpu, slot.Component, area.Bytes.Slice(slot.Offset, slot.Size)))
+            if (slot.IsSupervisor && loaded.Contains(slot.Component)
+                && !IsLoadable(cpu, slot.Component, area.Bytes.Slice(slot.Offset, slot.Size)))
             {
                 return false;
             }

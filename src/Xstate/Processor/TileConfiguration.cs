@@ -13,7 +13,8 @@ internal static class TileConfiguration
     private const int MaxRows = 16;
 
     /// <summary>
-    /// Whether LDTILECFG would accept the value with the one palette that exists. Palette 0 stands for "not configured". Any start row is accepted, although a tile has
+    /// Whether LDTILECFG would accept the value with the one palette that exists. Palette 0 stands for "not configured". Any start row is
+    /// accepted, although a tile has
     /// 16 rows at most (measured on an Intel Xeon with AMX, LDTILECFG and XRSTOR).
     /// </summary>
     public static bool IsSupported(ReadOnlySpan<byte> bytes)

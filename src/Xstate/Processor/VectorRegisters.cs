@@ -4,8 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>
-/// Vector and mask registers of a <see cref="RegisterFile"/>, put together from the components that hold their parts: bits 127:0 are SSE, 255:128 AVX, 511:256 ZMM_Hi256;
-/// registers 16 to 31 are whole in Hi16_ZMM.
+/// Vector and mask registers of a <see cref="RegisterFile"/>, put together from the components that hold their parts: bits 127:0 are SSE,
+/// 255:128 AVX, 511:256 ZMM_Hi256; registers 16 to 31 are whole in Hi16_ZMM.
 /// </summary>
 public sealed class VectorRegisters
 {
@@ -22,7 +22,10 @@ public sealed class VectorRegisters
         _file = file;
     }
 
-    /// <summary>Copies the 64 bytes of a ZMM register (0 to 31) to <paramref name="destination"/>; parts that the processor does not have read as zero.</summary>
+    /// <summary>
+    /// Copies the 64 bytes of a ZMM register (0 to 31) to <paramref name="destination"/>; parts that the processor does not have read as
+    /// zero.
+    /// </summary>
     public void ReadZmm(int index, Span<byte> destination)
     {
         CheckIndex(index, 32);
@@ -46,8 +49,8 @@ public sealed class VectorRegisters
     }
 
     /// <summary>
-    /// Writes XMM, YMM or ZMM (16, 32 or 64 bytes) as a VEX or EVEX instruction does: the bits above are zeroed, and every component that holds a part of the
-    /// register counts as modified (measured on AMD family 25).
+    /// Writes XMM, YMM or ZMM (16, 32 or 64 bytes) as a VEX or EVEX instruction does: the bits above are zeroed, and every component that
+    /// holds a part of the register counts as modified (measured on AMD family 25).
     /// </summary>
     public void WriteExtended(int index, ReadOnlySpan<byte> value)
     {
@@ -86,8 +89,8 @@ public sealed class VectorRegisters
     }
 
     /// <summary>
-    /// VZEROUPPER: bits 511:128 of registers 0 to 15 become zero (0 to 7 outside 64-bit mode). Processors that track by history may clear XINUSE for whole
-    /// components here; AVX and ZMM_Hi256 become initial, opmask and Hi16_ZMM stay (measured on AMD family 25).
+    /// VZEROUPPER: bits 511:128 of registers 0 to 15 become zero (0 to 7 outside 64-bit mode). Processors that track by history may clear
+    /// XINUSE for whole components here; AVX and ZMM_Hi256 become initial, opmask and Hi16_ZMM stay (measured on AMD family 25).
     /// </summary>
     public void ZeroUpper(bool is64BitMode)
     {
@@ -114,7 +117,8 @@ public sealed class VectorRegisters
 
     private Span<byte> WritePart(StateComponent component, int index, int length) => _file.Write(component).Slice(index * length, length);
 
-    private void Store(StateComponent component, int index, ReadOnlySpan<byte> part) => part.CopyTo(WritePart(component, index, part.Length));
+    private void Store(StateComponent component, int index, ReadOnlySpan<byte> part) =>
+        part.CopyTo(WritePart(component, index, part.Length));
 
     private void ClearUpper(StateComponent component, bool is64BitMode)
     {

@@ -6,7 +6,8 @@ using static Xstate.Architecture.XsaveFormat;
 namespace Xstate.Processor;
 
 /// <summary>
-/// The x87 registers of a <see cref="RegisterFile"/>. ST registers are held relative to TOP, as every image holds them, while the tag word names <i>physical</i>
+/// The x87 registers of a <see cref="RegisterFile"/>. ST registers are held relative to TOP, as every image holds them, while the tag word
+/// names <i>physical</i>
 /// registers: FTW bit j belongs to Rj, which is ST((j − TOP) mod 8).
 /// </summary>
 public sealed class X87Registers
@@ -36,7 +37,9 @@ public sealed class X87Registers
         }
     }
 
-    /// <summary>The status word with TOP. Setting it recomputes ES and B from the flags and the masks in FCW; the ST registers keep their slots.</summary>
+    /// <summary>
+    /// The status word with TOP. Setting it recomputes ES and B from the flags and the masks in FCW; the ST registers keep their slots.
+    /// </summary>
     public ushort Fsw
     {
         get => Read16(FswOffset);
@@ -54,7 +57,9 @@ public sealed class X87Registers
         }
     }
 
-    /// <summary>The full tag word, two bits per physical register, computed from the contents as every load does (SDM Vol. 1, 8.1.7).</summary>
+    /// <summary>
+    /// The full tag word, two bits per physical register, computed from the contents as every load does (SDM Vol. 1, 8.1.7).
+    /// </summary>
     public ushort Ftw
     {
         get
@@ -152,7 +157,10 @@ public sealed class X87Registers
         AbridgedFtw = (byte)(empty ? AbridgedFtw & ~bit : AbridgedFtw | bit);
     }
 
-    /// <summary>FNINIT: control, status, tags and pointers become initial; the contents of the registers stay (and keep XINUSE[0] set where it is by value).</summary>
+    /// <summary>
+    /// FNINIT: control, status, tags and pointers become initial; the contents of the registers stay (and keep XINUSE[0] set where it is by
+    /// value).
+    /// </summary>
     public void Fninit()
     {
         // The stack keeps its physical registers while TOP returns to 0, so slots move.
@@ -253,7 +261,9 @@ public sealed class X87Registers
         return register;
     }
 
-    /// <summary>What RESET leaves: every register holds zero and is tagged so, all exceptions are unmasked (SDM Vol. 3A, table 10-1).</summary>
+    /// <summary>
+    /// What RESET leaves: every register holds zero and is tagged so, all exceptions are unmasked (SDM Vol. 3A, table 10-1).
+    /// </summary>
     internal void PowerUp()
     {
         Initialize(_file);

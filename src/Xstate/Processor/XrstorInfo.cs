@@ -1,6 +1,8 @@
 namespace Xstate.Processor;
 
-/// <summary>XRSTOR_INFO: the last restore, against which XSAVEOPT and XSAVES decide whether "unmodified" means anything (SDM Vol. 1, 13.8.3).</summary>
+/// <summary>
+/// XRSTOR_INFO: the last restore, against which XSAVEOPT and XSAVES decide whether "unmodified" means anything (SDM Vol. 1, 13.8.3).
+/// </summary>
 /// <param name="IsValid">Whether there was one since RESET, or since something dropped it.</param>
 /// <param name="Cpl">The privilege level that restored.</param>
 /// <param name="VmxNonRoot">Whether it was in VMX non-root operation.</param>

@@ -8,8 +8,9 @@ using Xstate.Hypervisors;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// Rehearses with every value of the facts that nobody knows, and says what follows whichever it is. A guess that decides an outcome is never given as an answer: outcomes that differ make the verdict unknown when
-/// one of them would be fine, and the worst of them when none is.
+/// Rehearses with every value of the facts that nobody knows, and says what follows whichever it is. A guess that decides an outcome is
+/// never given as an answer: outcomes that differ make the verdict unknown when one of them would be fine, and the worst of them when none
+/// is.
 /// </summary>
 internal static class Alternatives
 {
@@ -78,7 +79,8 @@ internal static class Alternatives
             string facts = string.Join(", ", asked.Select(Name));
             return Unknown(runs, [.. asked.Select(fact => DependencyOf(fact, runs))]) with
             {
-                Findings = [RestoreRehearsal.OfRule(Rules.DependsOnUnknownFact, $"too many facts are not known to try all of their values: {facts}", new FindingLocation()), .. Common(runs)],
+                Findings = [RestoreRehearsal.OfRule(Rules.DependsOnUnknownFact,
+                    $"too many facts are not known to try all of their values: {facts}", new FindingLocation()), .. Common(runs)],
             };
         }
 
@@ -119,18 +121,30 @@ internal static class Alternatives
     private static TargetOutcome Agreed(List<Run> runs, OpenFact[] asked, TargetOutcome? repair)
     {
         TargetOutcome first = runs[0].Outcome;
-        IEnumerable<Finding> more = runs.Skip(1).SelectMany(run => run.Outcome.Findings).Where(finding => finding.Severity == Severity.Warning && !first.Findings.Any(seen => IsSame(seen, finding)))
+        IEnumerable<Finding> more = runs.Skip(1).SelectMany(run => run.Outcome.Findings)
+            .Where(finding => finding.Severity == Severity.Warning && !first.Findings.Any(seen => IsSame(seen, finding)))
             .DistinctBy(finding => (finding.Rule, finding.Where));
         Finding info = RestoreRehearsal.OfRule(Rules.UnknownFactDoesNotMatter,
             $"{string.Join("; ", asked.Select(WhyOf).Distinct())}: the answer is the same whichever it is", new FindingLocation());
-        return first with { Findings = [.. first.Findings, .. more, info], Repaired = repair?.Repaired, Repairs = repair?.Repairs ?? first.Repairs };
+        return first with
+        {
+            Findings = [.. first.Findings, .. more, info],
+            Repaired = repair?.Repaired,
+            Repairs = repair?.Repairs
+            ?? first.Repairs
+        };
     }
 
     private static IEnumerable<Finding> Findings(ImmutableArray<Dependency> dependsOn)
     {
         foreach (Dependency dependency in dependsOn)
         {
-            Rule rule = dependency.Fact switch { OpenFact.Layout => Rules.LayoutGuessed, OpenFact.GuestCpuid => Rules.GuestCpuidUnknown, _ => Rules.DependsOnUnknownFact };
+            Rule rule = dependency.Fact switch
+            {
+                OpenFact.Layout => Rules.LayoutGuessed,
+                OpenFact.GuestCpuid => Rules.GuestCpuidUnknown,
+                _ => Rules.DependsOnUnknownFact
+            };
             string what = dependency.Fact == OpenFact.KernelDifference
                 ? $"whether the target's kernel has {dependency.Id} is not known ({dependency.Why})" : dependency.Why;
             yield return RestoreRehearsal.OfRule(rule, $"{what}, and the answer depends on it",
@@ -163,7 +177,8 @@ internal static class Alternatives
     {
         Verdict verdict = VerdictOf(under);
         TargetOutcome? worst = verdict == Verdict.Unknown ? null : under.MaxBy(run => run.Outcome.Verdict)!.Outcome;
-        ImmutableArray<string> rules = [.. (worst?.Findings ?? []).Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()];
+        ImmutableArray<string> rules = [.. (worst?.Findings ?? []).Where(finding => finding.Severity == Severity.Error)
+            .Select(finding => finding.Rule.Id).Distinct()];
         return new DependencyOutcome(value, verdict, worst?.RefusedCall, worst?.Errno ?? Errno.None, rules);
     }
 
@@ -188,20 +203,28 @@ internal static class Alternatives
     private static string WhyOf(OpenFact fact) => fact.Kind == OpenFact.KernelDifference
         ? $"whether the target's kernel has {fact.Id} is not known" : fact.Why;
 
-    private static string Name(OpenFact fact) => fact.Id is null ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
+    private static string Name(OpenFact fact) => fact.Id is null
+        ? fact.Kind : string.Create(CultureInfo.InvariantCulture, $"{fact.Kind} {fact.Id}");
 
     /// <summary>Looks for one repair that does for all values of the facts.</summary>
     private sealed class Repairs(Func<Capture, TargetOutcome?> again, bool force)
     {
-        /// <summary>A repair that loses nothing, unless by force, and loads whatever the facts are; null for none. Each run's own repair is a candidate for all.</summary>
+        /// <summary>
+        /// A repair that loses nothing, unless by force, and loads whatever the facts are; null for none. Each run's own repair is a
+        /// candidate for all.
+        /// </summary>
         public TargetOutcome? ForAll(List<Run> runs) =>
             runs.Select(run => run.Outcome)
-                .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null } && (force || outcome.Repairs.All(step => !step.LosesState)))
+                .Where(outcome => outcome is { Verdict: Verdict.Repairable, Repaired: not null }
+                    && (force || outcome.Repairs.All(step => !step.LosesState)))
                 .DistinctBy(outcome => BytesOf(outcome.Repaired!)).Take(MaxRepairs)
                 .FirstOrDefault(candidate => (force || runs.TrueForAll(run => Keeps(run.Outcome, candidate.Repaired!)))
                     && again(candidate.Repaired!) is { } after && IsWorthMaking(after));
 
-        /// <summary>An outcome without a repair that does not hold when it is rehearsed: damage in several places can be mended one by one and still not load the same.</summary>
+        /// <summary>
+        /// An outcome without a repair that does not hold when it is rehearsed: damage in several places can be mended one by one and still
+        /// not load the same.
+        /// </summary>
         public TargetOutcome Confirmed(TargetOutcome outcome)
         {
             if (outcome is not { Verdict: Verdict.Repairable, Repaired: { } repaired } || again(repaired) is not { } after
@@ -210,7 +233,12 @@ internal static class Alternatives
                 return outcome;
             }
 
-            return outcome with { Verdict = outcome.RefusedCall is null ? Verdict.Differs : Verdict.Refused, Repaired = null, Repairs = [] };
+            return outcome with
+            {
+                Verdict = outcome.RefusedCall is null ? Verdict.Differs : Verdict.Refused,
+                Repaired = null,
+                Repairs = []
+            };
         }
 
         // No repair of the state gives the target an instruction, so that one is still worth making.
@@ -236,8 +264,10 @@ internal static class Alternatives
                 after = after with { Layout = after.Layout is { Provenance.Source: not FactSource.Guess } known ? known : before.Layout };
                 StateComponentSet seen = (before.GuestCpuid?.Value.UserComponents ?? before.Components) | StateComponentSet.Legacy;
                 StateComponentSet disabled = before.Xfd?.Value ?? StateComponentSet.Empty;
-                Dictionary<string, string> now = RegisterDump.Of(after, seen, disabled).ToDictionary(register => register.Name, register => register.Text);
-                if (RegisterDump.Of(before, seen, disabled).Any(register => !now.TryGetValue(register.Name, out string? text) || !register.CanBe(text)))
+                Dictionary<string, string> now = RegisterDump.Of(after, seen, disabled)
+                    .ToDictionary(register => register.Name, register => register.Text);
+                if (RegisterDump.Of(before, seen, disabled).Any(register => !now.TryGetValue(register.Name, out string? text)
+                    || !register.CanBe(text)))
                 {
                     return false;
                 }
@@ -247,7 +277,8 @@ internal static class Alternatives
         }
 
         private static string BytesOf(Capture capture) => string.Join('|', capture.States.Select(state =>
-            $"{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(state.Area.Span))}{state.Stored?.XstateBv.Value.Bits:x}{state.Stored?.X87Order.Value}{state.Xcr0?.Value.Bits:x}"));
+            $"{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(state.Area.Span))}"
+            + $"{state.Stored?.XstateBv.Value.Bits:x}{state.Stored?.X87Order.Value}{state.Xcr0?.Value.Bits:x}"));
     }
 
     /// <summary>One rehearsal.</summary>
@@ -275,7 +306,8 @@ internal static class Alternatives
 
         private static string SignatureOf(TargetOutcome outcome)
         {
-            IEnumerable<string> errors = outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => $"{finding.Rule},{finding.Where.Vcpu},{finding.Where.Register}");
+            IEnumerable<string> errors = outcome.Findings.Where(finding => finding.Severity == Severity.Error)
+                .Select(finding => $"{finding.Rule},{finding.Where.Vcpu},{finding.Where.Register}");
             IEnumerable<string> registers = outcome.Differences.Select(difference => $"{difference.Vcpu},{difference.Register}");
             string found = string.Join(';', errors.Concat(registers).Distinct().Order(StringComparer.Ordinal));
             return $"{outcome.Verdict}|{outcome.RefusedCall}|{outcome.Errno}|{found}";

@@ -8,7 +8,8 @@ using Xstate.Transforms;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// Fills what a capture does not tell with the values that one run of a rehearsal has for it. What is filled in has <see cref="FactSource.Guess"/>, and is taken out again of whatever is written.
+/// Fills what a capture does not tell with the values that one run of a rehearsal has for it. What is filled in has
+/// <see cref="FactSource.Guess"/>, and is taken out again of whatever is written.
 /// </summary>
 internal static class AssumedContext
 {
@@ -36,7 +37,8 @@ internal static class AssumedContext
         }
 
         ImmutableArray<string> values = [.. families.Select(family => family.Family)];
-        OpenFact fact = new(OpenFact.Layout, null, $"nothing tells which processor wrote the image ({string.Join(" or ", values)})", "--layout FILE, the CPUID of the processor that wrote it", values);
+        OpenFact fact = new(OpenFact.Layout, null, $"nothing tells which processor wrote the image ({string.Join(" or ", values)})",
+            "--layout FILE, the CPUID of the processor that wrote it", values);
         return known.WrittenBy(families[choices.Choose(fact)]);
     }
 
@@ -65,18 +67,24 @@ internal static class AssumedContext
     private static CapturedState Complete(CapturedState state, LinuxHost host, RehearsalOptions options, FactChoices choices)
     {
         // An artifact of a VMM that lacks a register says that the VMM does not restore it; an image alone says nothing.
-        bool isBare = state.HidesMsrs || state is { Stored: null, Msrs.IsEmpty: true, GuestCpuid: null or { Provenance.Source: FactSource.Given or FactSource.Guess } };
+        bool isBare = state.HidesMsrs || state is
+        {
+            Stored: null, Msrs.IsEmpty: true,
+            GuestCpuid: null or { Provenance.Source: FactSource.Given or FactSource.Guess }
+        };
         Fact<CpuidTable> guest = state.GuestCpuid ?? Cpuid(state, host, options, choices);
         state = state with { GuestCpuid = guest };
         CpuidTable cpuid = guest.Value;
-        state = state.Xcr0 is null && host.HasXsave && cpuid.UserComponents.Contains(StateComponent.X87) ? state with { Xcr0 = Xcr0(state, cpuid, choices) } : state;
+        state = state.Xcr0 is null && host.HasXsave && cpuid.UserComponents.Contains(StateComponent.X87)
+            ? state with { Xcr0 = Xcr0(state, cpuid, choices) } : state;
         if (!isBare)
         {
             return state;
         }
 
         StateComponentSet supervisor = cpuid.SupervisorComponents & EverInXss;
-        state = state.Xss is null && !supervisor.IsEmpty ? state with { Xss = Register(OpenFact.Xss, "IA32_XSS", supervisor, choices) } : state;
+        state = state.Xss is null && !supervisor.IsEmpty
+            ? state with { Xss = Register(OpenFact.Xss, "IA32_XSS", supervisor, choices) } : state;
         StateComponentSet disabling = TileData & cpuid.UserComponents;
         bool hasXfd = cpuid.Has(CpuidFeatures.Xfd) && !disabling.IsEmpty;
         return state.Xfd is null && hasXfd ? state with { Xfd = Register(OpenFact.Xfd, "IA32_XFD", disabling, choices) } : state;
@@ -105,7 +113,8 @@ internal static class AssumedContext
             values.Add(("one that hides what XSTATE_BV has", hiding, false));
         }
 
-        OpenFact fact = new(OpenFact.GuestCpuid, null, "the guest's CPUID is not known", "--guest-cpuid FILE, what the VMM gave KVM_SET_CPUID2", [.. values.Select(value => value.Name)]);
+        OpenFact fact = new(OpenFact.GuestCpuid, null, "the guest's CPUID is not known",
+            "--guest-cpuid FILE, what the VMM gave KVM_SET_CPUID2", [.. values.Select(value => value.Name)]);
         (string name, StateComponentSet user, bool all) = values[choices.Choose(fact)];
         return new Fact<CpuidTable>(AssumedCpuid.Of(host, user, all, state.Layout!.Value), FactSource.Guess, name);
     }
@@ -119,7 +128,8 @@ internal static class AssumedContext
             return new Fact<StateComponentSet>(offered, FactSource.Guess, "the guest's CPUID permits nothing else");
         }
 
-        OpenFact fact = new(OpenFact.Xcr0, null, "XCR0 is not known", "--xcr0 MASK|FILE, from KVM_GET_XCRS", ["the least that permits XSTATE_BV", "all that the guest's CPUID offers"]);
+        OpenFact fact = new(OpenFact.Xcr0, null, "XCR0 is not known", "--xcr0 MASK|FILE, from KVM_GET_XCRS",
+            ["the least that permits XSTATE_BV", "all that the guest's CPUID offers"]);
         return choices.Choose(fact) == 0
             ? new Fact<StateComponentSet>(least, FactSource.Guess, fact.Values[0])
             : new Fact<StateComponentSet>(offered, FactSource.Guess, fact.Values[1]);

@@ -11,7 +11,8 @@ internal static class AssumedCpuid
     private static readonly ConditionalWeakTable<LinuxHost, CpuidTable> Supported = [];
 
     /// <summary>What KVM_GET_SUPPORTED_CPUID answers on a host to a process that has asked for nothing.</summary>
-    public static CpuidTable SupportedBy(LinuxHost host) => Supported.GetValue(host, static host => SupportedCpuid.Of(host, host.DefaultUserFeatures));
+    public static CpuidTable SupportedBy(LinuxHost host) =>
+        Supported.GetValue(host, static host => SupportedCpuid.Of(host, host.DefaultUserFeatures));
 
     /// <summary>A guest's CPUID.</summary>
     /// <param name="host">The target.</param>
@@ -26,11 +27,15 @@ internal static class AssumedCpuid
             return supported;
         }
 
-        XsaveLayout layout = XsaveLayout.FromSlots(host.Layout.Slots.Concat(writer.Slots.Where(slot => !host.Layout.TryGetSlot(slot.Component, out _))));
+        XsaveLayout layout = XsaveLayout.FromSlots(
+            host.Layout.Slots.Concat(writer.Slots.Where(slot => !host.Layout.TryGetSlot(slot.Component, out _))));
         StateComponentSet supervisor = withSupervisor ? supported.SupervisorComponents : StateComponentSet.Empty;
         CpuidTable cpuid = supported.WithComponents(user, supervisor, layout);
-        return supervisor.IsEmpty ? new CpuidTable([.. cpuid.Entries.Select(entry => entry.Answers(7, 0) ? entry with { Registers = WithoutCet(entry.Registers) } : entry)]) : cpuid;
+        return supervisor.IsEmpty
+            ? new CpuidTable([.. cpuid.Entries.Select(entry => entry.Answers(7, 0)
+                ? entry with { Registers = WithoutCet(entry.Registers) } : entry)]) : cpuid;
     }
 
-    private static CpuidRegisters WithoutCet(CpuidRegisters features) => CpuidFeatures.CetSs.SetIn(CpuidFeatures.CetIbt.SetIn(features, present: false), present: false);
+    private static CpuidRegisters WithoutCet(CpuidRegisters features) =>
+        CpuidFeatures.CetSs.SetIn(CpuidFeatures.CetIbt.SetIn(features, present: false), present: false);
 }

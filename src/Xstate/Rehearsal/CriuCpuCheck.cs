@@ -1,6 +1,8 @@
 namespace Xstate.Rehearsal;
 
-/// <summary>What CRIU compares of the processor in cpuinfo.img with its own before it restores: the words of its option <c>--cpu-cap</c>.</summary>
+/// <summary>
+/// What CRIU compares of the processor in cpuinfo.img with its own before it restores: the words of its option <c>--cpu-cap</c>.
+/// </summary>
 [Flags]
 public enum CriuCpuCheck
 {

@@ -13,13 +13,17 @@ namespace Xstate.Rehearsal;
 public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, CriuRefusal? Refusal)
 {
     /// <summary>
-    /// Components that CRIU carries: those that its image has fields for. Bit 3 (BNDREGS) is not among them, though there is a field: CRIU 4.1.1 clears it in the processor's mask by mistake, together with
-    /// bit 1, which it sets again.
+    /// Components that CRIU carries: those that its image has fields for. Bit 3 (BNDREGS) is not among them, though there is a field: CRIU
+    /// 4.1.1 clears it in the processor's mask by mistake, together with bit 1, which it sets again.
     /// </summary>
     public static StateComponentSet Carried { get; } = StateComponentSet.Of(
-        StateComponent.X87, StateComponent.Sse, StateComponent.Avx, StateComponent.BndCsr, StateComponent.Opmask, StateComponent.ZmmHi256, StateComponent.Hi16Zmm, StateComponent.Pkru);
+        StateComponent.X87, StateComponent.Sse, StateComponent.Avx, StateComponent.BndCsr, StateComponent.Opmask, StateComponent.ZmmHi256,
+        StateComponent.Hi16Zmm, StateComponent.Pkru);
 
-    /// <summary>The components that CRIU believes a processor to have: leaf 0xD.0 without those whose feature bit is clear. It asks the processor and not XCR0.</summary>
+    /// <summary>
+    /// The components that CRIU believes a processor to have: leaf 0xD.0 without those whose feature bit is clear. It asks the processor
+    /// and not XCR0.
+    /// </summary>
     public static StateComponentSet ComponentsOf(CpuidTable cpuid)
     {
         ArgumentNullException.ThrowIfNull(cpuid);
@@ -33,7 +37,8 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
     }
 
     /// <summary>
-    /// Builds the frame as CRIU does (restore_fpu): x87 and SSE always, and at the processor's offset each further component that image and processor both have; up to 3.17 each that the processor has.
+    /// Builds the frame as CRIU does (restore_fpu): x87 and SSE always, and at the processor's offset each further component that image and
+    /// processor both have; up to 3.17 each that the processor has.
     /// </summary>
     /// <param name="state">The thread; its layout must be known.</param>
     /// <param name="host">The target.</param>
@@ -51,7 +56,8 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
         // Every x86-64 processor has FXSAVE, and CRIU runs on no other; a dump that denies it is one of an older processor, or damaged.
         if (!host.HasFxsave)
         {
-            return new CriuFrame(null, StateComponentSet.Empty, new CriuRefusal(Rules.CriuGivesUp, "cpu_init", "the processor has no FXSAVE, so no 64-bit kernel runs there"));
+            return new CriuFrame(null, StateComponentSet.Empty,
+                new CriuRefusal(Rules.CriuGivesUp, "cpu_init", "the processor has no FXSAVE, so no 64-bit kernel runs there"));
         }
 
         // Bytes that the file does not have are zeros here: they go into the frame so that it has the right shape, and are never compared.
@@ -82,7 +88,10 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
 
             if (slot.Size != StateComponents.Get(component).Size)
             {
-                return new CriuFrame(null, dropped, new CriuRefusal(Rules.CriuGivesUp, "restore_fpu", $"the processor reports {slot.Size} bytes for {StateComponents.NameOf(component)}, CRIU's image has {StateComponents.Get(component).Size}"));
+                return new CriuFrame(null, dropped,
+                    new CriuRefusal(Rules.CriuGivesUp, "restore_fpu",
+                        $"the processor reports {slot.Size} bytes for {StateComponents.NameOf(component)}, CRIU's image has "
+                        + $"{StateComponents.Get(component).Size}"));
             }
 
             pieces.Add((slot, bytes[..Math.Min(bytes.Length, slot.Size)].ToArray()));

@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// A span of releases of CRIU that restore alike: threads of a process, by signal frames of CRIU's own making. What counts is the CRIU that restores; images do not name the one that wrote them.
+/// A span of releases of CRIU that restore alike: threads of a process, by signal frames of CRIU's own making. What counts is the CRIU that
+/// restores; images do not name the one that wrote them.
 /// </summary>
 public sealed class CriuRelease : Restorer
 {
@@ -43,7 +44,8 @@ public sealed class CriuRelease : Restorer
     public override RestorerEvidence Evidence => this == From4Dot0 ? RestorerEvidence.Run : RestorerEvidence.Read;
 
     /// <inheritdoc/>
-    public override string Source => "criu/arch/x86/crtools.c, restore_fpu, criu/arch/x86/shstk.c, and compel/arch/x86/src/lib/cpu.c, 3.17 to 4.2; run: 4.1.1";
+    public override string Source =>
+        "criu/arch/x86/crtools.c, restore_fpu, criu/arch/x86/shstk.c, and compel/arch/x86/src/lib/cpu.c, 3.17 to 4.2; run: 4.1.1";
 
     /// <inheritdoc/>
     public override CaptureKind Restores => CaptureKind.Process;
@@ -62,7 +64,8 @@ public sealed class CriuRelease : Restorer
     {
         ArgumentNullException.ThrowIfNull(text);
         string[] parts = text.TrimStart('v').Split('.');
-        return parts.Length is 2 or 3 && Array.TrueForAll(parts, part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000)
+        return parts.Length is 2 or 3 && Array.TrueForAll(parts,
+            part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000)
             ? All.First(release => Version.Parse(string.Join('.', parts)) >= release._first)
             : null;
     }

@@ -8,10 +8,12 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>What one restore of a process came to.</summary>
-internal sealed record Attempt(Verdict Verdict, string? RefusedCall, Errno Errno, ImmutableArray<Finding> Findings, ImmutableArray<RegisterDifference> Differences);
+internal sealed record Attempt(Verdict Verdict, string? RefusedCall, Errno Errno, ImmutableArray<Finding> Findings,
+    ImmutableArray<RegisterDifference> Differences);
 
 /// <summary>
-/// Restores the threads of a process on a modelled host as a release of CRIU does: first what CRIU itself compares, then shadow stacks, then each thread's return from a frame of CRIU's making.
+/// Restores the threads of a process on a modelled host as a release of CRIU does: first what CRIU itself compares, then shadow stacks,
+/// then each thread's return from a frame of CRIU's making.
 /// </summary>
 /// <param name="host">The target.</param>
 /// <param name="release">The CRIU that restores.</param>
@@ -51,7 +53,8 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
     {
         XsaveArea area = state.ReadArea();
         XsaveLayout layout = state.Layout!.Value;
-        StateComponentSet unused = (state.Components & CriuFrame.Carried & host.UserFeatures).Except(area.XstateBv | StateComponentSet.Legacy);
+        StateComponentSet unused = (state.Components & CriuFrame.Carried & host.UserFeatures)
+            .Except(area.XstateBv | StateComponentSet.Legacy);
         bool hasStale = false;
         foreach (StateComponent component in unused)
         {
@@ -89,10 +92,12 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
             return true;
         }
 
-        string? why = first.GuestCpuid is { } source ? CriuProcessorCheck.Refusal(source.Value, host, check.Value) : "the dump has no cpuinfo.img, which --cpu-cap asks for";
+        string? why = first.GuestCpuid is { } source
+            ? CriuProcessorCheck.Refusal(source.Value, host, check.Value) : "the dump has no cpuinfo.img, which --cpu-cap asks for";
         if (why is not null)
         {
-            Refuse("cpu_validate_cpuinfo", Errno.None, Rules.CriuRefusesProcessor.At(new FindingLocation(), $"CRIU's own check ends the restore before any thread is made: {why}"));
+            Refuse("cpu_validate_cpuinfo", Errno.None, Rules.CriuRefusesProcessor.At(new FindingLocation(),
+                $"CRIU's own check ends the restore before any thread is made: {why}"));
         }
 
         return why is null;
@@ -119,7 +124,8 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
         else if (!host.Behavior.Has(KernelDifference.UserShadowStack))
         {
             Refuse("arch_prctl(ARCH_SHSTK_ENABLE)", Errno.EINVAL, Rules.ShadowStackLost.At(where,
-                $"{host.Record.Name} has shadow stacks and {host.Behavior.Name} does not offer them to processes: CRIU's arch_prctl is refused, and the restore ends") with
+                $"{host.Record.Name} has shadow stacks and {host.Behavior.Name} does not offer them to processes: CRIU's arch_prctl is "
+                + "refused, and the restore ends") with
             {
                 Since = KernelDifference.UserShadowStack.Affected,
             });
@@ -147,7 +153,8 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
         SignalReturn answer = task.Sigreturn(frame, state.Is32Bit);
         if (answer.Killed)
         {
-            Refuse("rt_sigreturn", Errno.None, Rules.ThreadKilled.At(new FindingLocation(state.Id), $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why?.Message}"));
+            Refuse("rt_sigreturn", Errno.None, Rules.ThreadKilled.At(new FindingLocation(state.Id),
+                $"the kernel does not take the frame and kills the thread with SIGSEGV: {answer.Why?.Message}"));
             return;
         }
 
@@ -165,22 +172,26 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
     {
         if (answer.Why is { } silent)
         {
-            _findings.Add(silent.Rule.At(new FindingLocation(state.Id, silent.Offset), $"CRIU's frame is taken in part: {silent.Message}") with
+            _findings.Add(silent.Rule.At(new FindingLocation(state.Id, silent.Offset),
+                $"CRIU's frame is taken in part: {silent.Message}") with
             {
                 Found = silent.Found,
                 Expected = silent.Expected,
                 Since = silent.Since,
             });
         }
-        else if (changed.Contains("mxcsr") && host.HasXsave && !frame.XstateBv.Contains(StateComponent.Avx) && host.UserFeatures.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers)
+        else if (changed.Contains("mxcsr") && host.HasXsave && !frame.XstateBv.Contains(StateComponent.Avx)
+            && host.UserFeatures.Contains(StateComponent.Avx) && !host.UsesCompactedBuffers)
         {
             _findings.Add(Rules.MxcsrGoesWithAvx.At(new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
-                $"the thread does not use AVX, so {release} leaves it out of the frame; the kernel of {host.Record.Name} then loads AVX from its initial image in the standard format, and MXCSR comes with it"));
+                $"the thread does not use AVX, so {release} leaves it out of the frame; the kernel of {host.Record.Name} then loads AVX "
+                + "from its initial image in the standard format, and MXCSR comes with it"));
         }
 
         string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
         string why = answer.FxOnly && host.HasXsave ? "; the kernel took x87 and SSE only" : "";
-        _findings.Add(Rules.RegisterDiffers.At(new FindingLocation(state.Id, Register: changed[0]), $"after the restore the thread finds other values in {names}{why}"));
+        _findings.Add(Rules.RegisterDiffers.At(new FindingLocation(state.Id, Register: changed[0]),
+            $"after the restore the thread finds other values in {names}{why}"));
     }
 
     private void AddDropped(CriuFrame built, CapturedState state)
@@ -194,7 +205,8 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
 
         if (!built.Dropped.IsEmpty)
         {
-            _findings.Add(Rules.CriuComponentDropped.At(where, $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word"));
+            _findings.Add(Rules.CriuComponentDropped.At(where,
+                $"the thread uses {built.Dropped.Describe()}, which {host.Record.Name} lacks: CRIU leaves it out without a word"));
         }
     }
 
@@ -210,8 +222,14 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
         }
 
         // The kernel's signature of its own mask would read as the thread's; the components are asked for by name.
-        CapturedState after = state with { Area = image, Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's"), Lost = [] };
-        Dictionary<string, string> found = RegisterDump.Of(after, components).ToDictionary(register => register.Name, register => register.Text);
+        CapturedState after = state with
+        {
+            Area = image,
+            Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Inferred, "the target's"),
+            Lost = []
+        };
+        Dictionary<string, string> found = RegisterDump.Of(after, components)
+            .ToDictionary(register => register.Name, register => register.Text);
         foreach (RegisterValue register in RegisterDump.Of(state, components))
         {
             string now = found.GetValueOrDefault(register.Name, "absent");

@@ -9,7 +9,10 @@ namespace Xstate.Rehearsal;
 /// <summary>Finds threads that fault at once: all memory of a process has protection key 0 until pkey_mprotect gives it another.</summary>
 public static class DefaultKey
 {
-    /// <summary>What has to be said of a process's threads whose PKRU closes key 0. A guest's PKRU may be anything while its kernel runs, so nothing is said of virtual CPUs.</summary>
+    /// <summary>
+    /// What has to be said of a process's threads whose PKRU closes key 0. A guest's PKRU may be anything while its kernel runs, so nothing
+    /// is said of virtual CPUs.
+    /// </summary>
     public static ImmutableArray<Finding> Check(Capture capture)
     {
         ArgumentNullException.ThrowIfNull(capture);
@@ -21,7 +24,8 @@ public static class DefaultKey
     {
         ArgumentNullException.ThrowIfNull(thread);
         XsaveArea area = thread.ReadArea();
-        if (thread.Layout is not { Provenance.Source: not FactSource.Guess } layout || !area.XstateBv.Contains(StateComponent.Pkru) || thread.LostComponents.Contains(StateComponent.Pkru)
+        if (thread.Layout is not { Provenance.Source: not FactSource.Guess } layout || !area.XstateBv.Contains(StateComponent.Pkru)
+            || thread.LostComponents.Contains(StateComponent.Pkru)
             || !layout.Value.TryLocate(StateComponent.Pkru, area.XcompBv, area.Bytes.Length, out int offset, out _))
         {
             return [];
@@ -36,7 +40,9 @@ public static class DefaultKey
         string forbidden = pkru.AccessDisabled(0) ? "any access to memory" : "any write to memory";
         return
         [
-            RestoreRehearsal.OfRule(Rules.DefaultKeyClosed, $"PKRU {pkru} closes key 0: {forbidden} that has no key of its own ends in SIGSEGV (SEGV_PKUERR)", new FindingLocation(thread.Id, offset, Register: "pkru")) with
+            RestoreRehearsal.OfRule(Rules.DefaultKeyClosed,
+                $"PKRU {pkru} closes key 0: {forbidden} that has no key of its own ends in SIGSEGV (SEGV_PKUERR)",
+                new FindingLocation(thread.Id, offset, Register: "pkru")) with
             {
                 Found = pkru.ToString(),
                 Expected = "bits 0 and 1 clear",

@@ -4,7 +4,8 @@ using Xstate.Hypervisors;
 namespace Xstate.Rehearsal;
 
 /// <summary>A fact that is not known and on which the outcome depends.</summary>
-/// <param name="Fact">The kind of fact: <c>layout</c>, <c>kernel-difference</c>, <c>guest-cpuid</c>, <c>xcr0</c>, <c>xss</c>, <c>xfd</c>, <c>microcode</c> or <c>vmm</c>.</param>
+/// <param name="Fact">The kind of fact: <c>layout</c>, <c>kernel-difference</c>, <c>guest-cpuid</c>, <c>xcr0</c>, <c>xss</c>, <c>xfd</c>,
+/// <c>microcode</c> or <c>vmm</c>.</param>
 /// <param name="Id">Which one of its kind, such as the id of a kernel difference; null where there is only one.</param>
 /// <param name="Why">Why it is not known.</param>
 /// <param name="FindOut">The command or option that finds it out.</param>

@@ -4,8 +4,9 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// How glibc's dynamic linker saves vector registers around the lookup of a symbol that is bound on first use (_dl_runtime_resolve_xsave and _xsavec) and around TLS descriptors. The number of bytes is
-/// computed once, when the process starts, from the CPUID of that processor; the components that the instruction writes are decided by the processor that runs it.
+/// How glibc's dynamic linker saves vector registers around the lookup of a symbol that is bound on first use (_dl_runtime_resolve_xsave
+/// and _xsavec) and around TLS descriptors. The number of bytes is computed once, when the process starts, from the CPUID of that
+/// processor; the components that the instruction writes are decided by the processor that runs it.
 /// </summary>
 /// <param name="UsesXsavec">Whether the compacted format was chosen.</param>
 /// <param name="Room">Bytes that the process keeps for an area, for all of its life.</param>
@@ -13,7 +14,8 @@ public sealed record DynamicLinker(bool UsesXsavec, int Room)
 {
     /// <summary>STATE_SAVE_MASK: SSE, AVX, BNDREGS and AVX-512. x87 and PKRU are not saved.</summary>
     public static StateComponentSet Saved { get; } = StateComponentSet.Of(
-        StateComponent.Sse, StateComponent.Avx, StateComponent.BndRegs, StateComponent.Opmask, StateComponent.ZmmHi256, StateComponent.Hi16Zmm);
+        StateComponent.Sse, StateComponent.Avx, StateComponent.BndRegs, StateComponent.Opmask, StateComponent.ZmmHi256,
+        StateComponent.Hi16Zmm);
 
     private const int Alignment = 64;
 

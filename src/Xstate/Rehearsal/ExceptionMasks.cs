@@ -5,7 +5,10 @@ using Xstate.Findings;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>Finds states whose MXCSR or FCW masks no exception: the next inexact operation traps. Areas full of zeros look like that, and a restore takes them as they are.</summary>
+/// <summary>
+/// Finds states whose MXCSR or FCW masks no exception: the next inexact operation traps. Areas full of zeros look like that, and a restore
+/// takes them as they are.
+/// </summary>
 public static class ExceptionMasks
 {
     private const ulong MxcsrMasks = 0x1F80;
@@ -29,12 +32,18 @@ public static class ExceptionMasks
             yield return Of(state, "mxcsr", mxcsr, Mxcsr.Initial, $"the next SSE operation with an inexact result ends in {signal}");
         }
 
-        if (state.TryReadRegister("fcw", out ulong fcw, out _) && (fcw & FcwMasks) == 0 && (kind == CaptureKind.Process || fcw != FcwAfterReset))
+        if (state.TryReadRegister("fcw", out ulong fcw, out _) && (fcw & FcwMasks) == 0
+            && (kind == CaptureKind.Process || fcw != FcwAfterReset))
         {
             yield return Of(state, "fcw", fcw, XsaveFormat.InitialFcw, $"the next x87 operation with an inexact result ends in {signal}");
         }
     }
 
     private static Finding Of(CapturedState state, string register, ulong found, ulong initial, string end) =>
-        RestoreRehearsal.OfRule(Rules.ExceptionsUnmasked, $"{register} 0x{found:x} masks no exception: {end}", new FindingLocation(state.Id, Register: register)) with { Found = $"0x{found:x}", Expected = $"0x{initial:x}, the initial value" };
+        RestoreRehearsal.OfRule(Rules.ExceptionsUnmasked, $"{register} 0x{found:x} masks no exception: {end}",
+            new FindingLocation(state.Id, Register: register)) with
+        {
+            Found = $"0x{found:x}",
+            Expected = $"0x{initial:x}, the initial value"
+        };
 }

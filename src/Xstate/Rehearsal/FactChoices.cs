@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// The values that open facts have in one run of a rehearsal. A fact gets its value when the run first asks for it, and keeps it; what no run asks for is no alternative.
+/// The values that open facts have in one run of a rehearsal. A fact gets its value when the run first asks for it, and keeps it; what no
+/// run asks for is no alternative.
 /// </summary>
 /// <param name="decided">Values by index, in the order in which the run asks; facts behind these get their first value.</param>
 internal sealed class FactChoices(ImmutableArray<int> decided)

@@ -117,13 +117,15 @@ internal static class GuestPromises
         string unless = host.Record.Microcode is null && Erratum1386.CanBeFixed(host.Record.Processor)
             ? ", unless its microcode, which is not recorded, has the fix" : "";
         findings.Add(Rules.GuestUsesXsavesOfErratum1386.At(Where(state, CpuidFeatures.Xsaves),
-            $"the guest's CPUID has XSAVES, and {host.Record.Name} has AMD's erratum 1386{unless}: a guest that uses it can find old XMM registers"));
+            $"the guest's CPUID has XSAVES, and {host.Record.Name} has AMD's erratum 1386{unless}: a guest that uses it can find old XMM "
+            + "registers"));
     }
 
     private static FindingLocation Where(CapturedState state, CpuidFeature first)
     {
         string register = first.Register.ToString().ToLowerInvariant();
-        return new FindingLocation(state.Id, Leaf: FormattableString.Invariant($"{CpuidLeaves.PlaceOf(first.Leaf, first.Subleaf)}.{register}"));
+        return new FindingLocation(state.Id,
+            Leaf: FormattableString.Invariant($"{CpuidLeaves.PlaceOf(first.Leaf, first.Subleaf)}.{register}"));
     }
 
     private static string Printable(string vendor) =>

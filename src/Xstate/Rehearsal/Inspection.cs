@@ -51,7 +51,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
     private FindingLocation At(int? offset = null, string? leaf = null, string? register = null) => new(state.Id, offset, leaf, register);
 
-    private void Add(ICollection<Finding> findings, Rule rule, string message, FindingLocation where, Verdict verdict, string? found = null, string? expected = null)
+    private void Add(ICollection<Finding> findings, Rule rule, string message, FindingLocation where, Verdict verdict,
+        string? found = null, string? expected = null)
     {
         findings.Add(RestoreRehearsal.OfRule(rule, message, where) with { Found = found, Expected = expected });
         Verdict = verdict > Verdict ? verdict : Verdict;
@@ -63,19 +64,24 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         bool isEmpty = EmptyArea.Is(state);
         if (isEmpty)
         {
-            Add(findings, Rules.AllZeroArea, "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state", At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");
+            Add(findings, Rules.AllZeroArea,
+                "the area holds nothing: MXCSR 0, FCW 0 and XSTATE_BV 0, which no guest has; it loads as a new virtual CPU's state",
+                At(XsaveFormat.MxcsrOffset), Verdict.Differs, "0x0", "MXCSR 0x1f80 at least");
         }
 
         return isEmpty;
     }
 
-    // The buffer holds a component that IA32_XFD disables, on a kernel that does not clear it: its own XRSTOR would take #NM. Never executed, only said.
+    // The buffer holds a component that IA32_XFD disables, on a kernel that does not clear it: its own XRSTOR would take #NM. Never
+    // executed, only said.
     private void FindDanger(ICollection<Finding> findings)
     {
         StateComponentSet fatal = vcpu.State.Xfeatures & vcpu.State.Xfd;
         if (!fatal.IsEmpty && host.Behavior.Has(KernelDifference.KvmSetXfdNm))
         {
-            Add(findings, Rules.TileDataUnderXfd, $"DANGER: {fatal.Describe()} is loaded while IA32_XFD {vcpu.State.Xfd} disables it; the host kernel takes #NM", At(XsaveFormat.XstateBvOffset),
+            Add(findings, Rules.TileDataUnderXfd,
+                $"DANGER: {fatal.Describe()} is loaded while IA32_XFD {vcpu.State.Xfd} disables it; the host kernel takes #NM",
+                At(XsaveFormat.XstateBvOffset),
                 Verdict.Dangerous, vcpu.State.Xfeatures.ToString(), $"no bit of {vcpu.State.Xfd}");
         }
     }
@@ -85,7 +91,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet missing = _guestCpuid.UserComponents.Except(host.KvmXcr0);
         if (!missing.IsEmpty)
         {
-            Add(findings, Rules.LiveComponentLacking, $"the guest's CPUID has {missing.Describe()}, which the host lacks: its next XSETBV takes #GP", At(leaf: "0xd.0.eax"), Verdict.Differs,
+            Add(findings, Rules.LiveComponentLacking,
+                $"the guest's CPUID has {missing.Describe()}, which the host lacks: its next XSETBV takes #GP", At(leaf: "0xd.0.eax"),
+                Verdict.Differs,
                 _guestCpuid.UserComponents.ToString(), $"no bit outside {host.KvmXcr0}");
         }
     }
@@ -101,9 +109,12 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         XsaveLayout layout = state.Layout!.Value;
         foreach (StateComponent component in Area.XstateBv.Except(StateComponentSet.Legacy))
         {
-            if (layout.TryGetSlot(component, out XsaveSlot here) && host.Layout.TryGetSlot(component, out XsaveSlot there) && here.Offset != there.Offset)
+            if (layout.TryGetSlot(component, out XsaveSlot here) && host.Layout.TryGetSlot(component, out XsaveSlot there)
+                && here.Offset != there.Offset)
             {
-                Add(findings, Rules.ForeignLayout, $"the image has {StateComponents.NameOf(component)} at {here.Offset}, {host.Record.Name} reads it at {there.Offset}", At(here.Offset), Verdict.Differs,
+                Add(findings, Rules.ForeignLayout,
+                    $"the image has {StateComponents.NameOf(component)} at {here.Offset}, {host.Record.Name} reads it at {there.Offset}",
+                    At(here.Offset), Verdict.Differs,
                     $"{here.Offset}", $"{there.Offset}");
                 return;
             }
@@ -116,10 +127,14 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         XsaveLayout told = XsaveLayout.FromCpuid(_guestCpuid);
         foreach (XsaveSlot here in told.Slots)
         {
-            if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there) && (here.Offset != there.Offset || here.Size != there.Size))
+            if (!here.IsSupervisor && host.Layout.TryGetSlot(here.Component, out XsaveSlot there)
+                && (here.Offset != there.Offset || here.Size != there.Size))
             {
-                Add(findings, Rules.GuestToldOtherLayout, $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor of {host.Record.Name} has it at {there.Offset} with {there.Size}",
-                    At(leaf: $"{CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)here.Component)}.ebx"), Verdict.Same, $"{here.Offset}", $"{there.Offset}");
+                Add(findings, Rules.GuestToldOtherLayout,
+                    $"the guest was told {StateComponents.NameOf(here.Component)} at {here.Offset} with {here.Size} bytes; the processor "
+                    + $"of {host.Record.Name} has it at {there.Offset} with {there.Size}",
+                    At(leaf: $"{CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)here.Component)}.ebx"), Verdict.Same, $"{here.Offset}",
+                    $"{there.Offset}");
                 return;
             }
         }
@@ -130,7 +145,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet hidden = Area.XstateBv.Except(_guest);
         if (!hidden.IsEmpty)
         {
-            Add(findings, Rules.UnusableState, $"the image holds {hidden.Describe()}, which the guest's CPUID hides", At(XsaveFormat.XstateBvOffset), Verdict.Same, Area.XstateBv.ToString(), $"no bit outside {_guest}");
+            Add(findings, Rules.UnusableState, $"the image holds {hidden.Describe()}, which the guest's CPUID hides",
+                At(XsaveFormat.XstateBvOffset), Verdict.Same, Area.XstateBv.ToString(), $"no bit outside {_guest}");
         }
     }
 
@@ -141,7 +157,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
             string text = options.PreviousPkru is { } previous
                 ? $"bit 9 of XSTATE_BV is clear, so the vCPU keeps its PKRU 0x{previous:x}"
                 : "bit 9 of XSTATE_BV is clear, so PKRU becomes 0 on a fresh vCPU and stays what it was on a used one";
-            Add(findings, Rules.OldPkruKept, text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Loaded.ToString(), "bit 9 set");
+            Add(findings, Rules.OldPkruKept, text, At(XsaveFormat.XstateBvOffset, register: "pkru"), Verdict.Same, Loaded.ToString(),
+                "bit 9 set");
         }
     }
 
@@ -151,7 +168,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet hidden = Area.XstateBv.Except(Loaded);
         if (!hidden.IsEmpty)
         {
-            Add(findings, Rules.StreamHidesRegisters, $"the stored XSTATE_BV {Loaded} hides {hidden.Describe()}, which the registers hold: KVM gives the guest their initial state", At(XsaveFormat.XstateBvOffset), Verdict.Same,
+            Add(findings, Rules.StreamHidesRegisters,
+                $"the stored XSTATE_BV {Loaded} hides {hidden.Describe()}, which the registers hold: KVM gives the guest their initial "
+                + "state", At(XsaveFormat.XstateBvOffset), Verdict.Same,
                 Loaded.ToString(), Area.XstateBv.ToString());
         }
     }
@@ -160,7 +179,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     {
         if (state.Stored is { X87Order.Value: X87Order.Physical } && StoredImage.OrderMatters(state))
         {
-            Add(findings, Rules.OtherX87Order, "the x87 registers are stored with physical register R0 first; QEMU hands them to KVM as if ST(0) came first", At(XsaveFormat.StOffset, register: "st0"), Verdict.Same);
+            Add(findings, Rules.OtherX87Order,
+                "the x87 registers are stored with physical register R0 first; QEMU hands them to KVM as if ST(0) came first",
+                At(XsaveFormat.StOffset, register: "st0"), Verdict.Same);
         }
     }
 
@@ -169,7 +190,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
         StateComponentSet supervisor = _guestCpuid.SupervisorComponents & host.KvmXss;
         if (!supervisor.IsEmpty && state.Xss is null)
         {
-            Add(findings, Rules.MissingXss, $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0", At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
+            Add(findings, Rules.MissingXss, $"the guest's CPUID has {supervisor.Describe()} but the capture has no IA32_XSS: it will be 0",
+                At(leaf: "0xd.1.ecx", register: "ia32_xss"), Verdict.Differs,
                 "none", supervisor.ToString());
         }
     }
@@ -178,7 +200,9 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     {
         if (options.Vmm is { } vmm && vmm.Order.Contains(RestoreCall.SetFpu) && state.FpuDisagreement is { } offset)
         {
-            Add(findings, Rules.FpuDisagrees, $"{vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the second ones", At(offset), Verdict.Differs);
+            Add(findings, Rules.FpuDisagrees,
+                $"{vmm.Title} sets x87 and XMM registers again after the area, and they differ from byte {offset} on: the guest gets the "
+                + "second ones", At(offset), Verdict.Differs);
         }
     }
 
@@ -201,12 +225,14 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
 
         FindXcr0Difference(differences);
         FindMsrDifferences(findings, differences);
-        string[] changed = [.. differences.Skip(others).Select(d => d.Register).Where(register => !register.StartsWith("ia32_", StringComparison.Ordinal))];
+        string[] changed = [.. differences.Skip(others).Select(d => d.Register)
+            .Where(register => !register.StartsWith("ia32_", StringComparison.Ordinal))];
         if (changed.Length > 0)
         {
             Rule rule = changed is ["mxcsr"] ? Rules.MxcsrReplaced : Rules.RegisterDiffers;
             string names = string.Join(", ", changed.Take(4)) + (changed.Length > 4 ? $" and {changed.Length - 4} more" : "");
-            findings.Add(RestoreRehearsal.OfRule(rule, $"after the restore the guest finds other values in {names}", At(register: changed[0])));
+            findings.Add(RestoreRehearsal.OfRule(rule, $"after the restore the guest finds other values in {names}",
+                At(register: changed[0])));
         }
     }
 
@@ -234,7 +260,8 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
                 Verdict = Verdict > Verdict.Differs ? Verdict : Verdict.Differs;
                 if (!Unset.Contains(msr.Index))
                 {
-                    Add(findings, Rules.MsrDiffers, $"the guest had {register} 0x{msr.Value:x} and finds 0x{now:x}", At(register: register), Verdict.Differs, $"0x{now:x}", $"0x{msr.Value:x}");
+                    Add(findings, Rules.MsrDiffers, $"the guest had {register} 0x{msr.Value:x} and finds 0x{now:x}",
+                        At(register: register), Verdict.Differs, $"0x{now:x}", $"0x{msr.Value:x}");
                 }
             }
         }

@@ -51,7 +51,10 @@ public abstract class KvmRestorer : Restorer
     /// <param name="host">The host that it restores on.</param>
     public virtual StateComponentSet LeftOut(LinuxHost host) => StateComponentSet.Empty;
 
-    /// <summary>The lists of MSRs that one virtual CPU gets, one for each call of KVM_SET_MSRS. Without an override: one call, in the order of <see cref="SavedMsrs.Of"/>.</summary>
+    /// <summary>
+    /// The lists of MSRs that one virtual CPU gets, one for each call of KVM_SET_MSRS. Without an override: one call, in the order of
+    /// <see cref="SavedMsrs.Of"/>.
+    /// </summary>
     /// <param name="state">The state as <see cref="Prepare"/> made it.</param>
     public virtual ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
     {

@@ -4,7 +4,9 @@ using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>KVM_SET_MSRS as a VMM makes it of one virtual CPU: its lists, in its order, zeros included, and what it does when one ends short.</summary>
+/// <summary>
+/// KVM_SET_MSRS as a VMM makes it of one virtual CPU: its lists, in its order, zeros included, and what it does when one ends short.
+/// </summary>
 internal static class MsrStep
 {
     /// <summary>Makes the calls; null when there is no MSR to set.</summary>
@@ -27,7 +29,12 @@ internal static class MsrStep
             {
                 if (performed.RefusedMsr is null)
                 {
-                    performed = performed with { Reply = reply, MsrsProcessed = (wanted, before + list.Length - rest.Length + taken), RefusedMsr = rest[taken] };
+                    performed = performed with
+                    {
+                        Reply = reply,
+                        MsrsProcessed = (wanted, before + list.Length - rest.Length + taken),
+                        RefusedMsr = rest[taken]
+                    };
                 }
 
                 if (restorer.OnShortCount is ShortCountPolicy.End or ShortCountPolicy.Abort || !reply.IsSuccess)

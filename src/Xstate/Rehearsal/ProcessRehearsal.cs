@@ -9,13 +9,15 @@ using Xstate.Transforms;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// Performs the restore of a process's threads on a modelled host, as CRIU does it: each thread returns from a signal frame that CRIU builds for the target's processor. Then the registers are read back as a
-/// debugger would, and compared. What a restore does not show is said beside it: a C library that remembers another processor.
+/// Performs the restore of a process's threads on a modelled host, as CRIU does it: each thread returns from a signal frame that CRIU
+/// builds for the target's processor. Then the registers are read back as a debugger would, and compared. What a restore does not show is
+/// said beside it: a C library that remembers another processor.
 /// </summary>
 public static class ProcessRehearsal
 {
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
-    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null) => RestoreRehearsal.Perform(capture, host, options);
+    public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null) =>
+        RestoreRehearsal.Perform(capture, host, options);
 
     /// <summary>One rehearsal of a process whose layout is known or assumed.</summary>
     internal static TargetOutcome Once(Capture known, LinuxHost host, RehearsalOptions options, FactChoices choices)
@@ -51,7 +53,8 @@ public static class ProcessRehearsal
         if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
         {
             Attempt after = restore.Perform(repaired);
-            helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length, options.Force);
+            helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length,
+                options.Force);
         }
 
         return outcome with
@@ -63,7 +66,8 @@ public static class ProcessRehearsal
         };
     }
 
-    // Asked only where releases can come to different ends: a shadow stack, unused components with something in them, and MXCSR, which goes with AVX.
+    // Asked only where releases can come to different ends: a shadow stack, unused components with something in them, and MXCSR, which goes
+    // with AVX.
     private static CriuRelease ReleaseFor(Capture known, LinuxHost host, FactChoices choices)
     {
         if (!known.States.Any(state => CriuRestore.DependsOnRelease(state, host)))
@@ -71,12 +75,14 @@ public static class ProcessRehearsal
             return CriuRelease.From4Dot0;
         }
 
-        OpenFact fact = new(OpenFact.Vmm, "criu", "which CRIU restores is not known", "--criu RELEASE, such as 3.17 or 4.2", [.. CriuRelease.All.Select(release => release == CriuRelease.From4Dot0 ? "CRIU 4.0 and later" : release.Title)]);
+        OpenFact fact = new(OpenFact.Vmm, "criu", "which CRIU restores is not known", "--criu RELEASE, such as 3.17 or 4.2",
+            [.. CriuRelease.All.Select(release => release == CriuRelease.From4Dot0 ? "CRIU 4.0 and later" : release.Title)]);
         return CriuRelease.All[choices.Choose(fact)];
     }
 
     /// <summary>
-    /// A process that uses everything its processor has, for a question about processors alone: may processes that were started on this one run on that host? What a process has not in use it cannot lose.
+    /// A process that uses everything its processor has, for a question about processors alone: may processes that were started on this one
+    /// run on that host? What a process has not in use it cannot lose.
     /// </summary>
     /// <param name="source">CPUID of the processor, such as CRIU's cpuinfo.img; sub-leaves of 0xD may be missing.</param>
     public static Capture ProbeOf(CpuidDump source)
@@ -99,7 +105,8 @@ public static class ProcessRehearsal
             // Registers that any value is right for; the bound configuration has reserved bits, and PKRU shall leave key 0 open.
             if (layout.TryGetSlot(component, out XsaveSlot slot) && component != StateComponent.BndCsr)
             {
-                area.AsSpan(slot.Offset, component == StateComponent.Pkru ? sizeof(uint) : slot.Size).Fill(component == StateComponent.Pkru ? (byte)0x44 : (byte)0x11);
+                area.AsSpan(slot.Offset, component == StateComponent.Pkru ? sizeof(uint) : slot.Size)
+                    .Fill(component == StateComponent.Pkru ? (byte)0x44 : (byte)0x11);
             }
         }
 
@@ -111,10 +118,17 @@ public static class ProcessRehearsal
             Xcr0 = new Fact<StateComponentSet>(components, FactSource.Inferred, "leaf 0xd.0"),
             GuestCpuid = new Fact<CpuidTable>(source.Cpuid, FactSource.Artifact, source.Format),
         };
-        return new Capture { Format = source.Format, Kind = CaptureKind.Process, States = [thread], Note = "a thread that uses everything the processor has" };
+        return new Capture
+        {
+            Format = source.Format,
+            Kind = CaptureKind.Process,
+            States = [thread],
+            Note = "a thread that uses everything the processor has"
+        };
     }
 
-    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture, LinuxHost host, bool force)
+    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture,
+        LinuxHost host, bool force)
     {
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
         ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
@@ -150,7 +164,9 @@ public static class ProcessRehearsal
 
         if (CriuProcessorCheck.Sizes(source, host) is { } sizes)
         {
-            findings.Add(RestoreRehearsal.OfRule(Rules.CpuinfoCheckRefuses, $"criu cpuinfo check --cpu-cap fpu refuses this target because {sizes}, whatever the restore would do", new FindingLocation(Leaf: "0xd.0.ebx")));
+            findings.Add(RestoreRehearsal.OfRule(Rules.CpuinfoCheckRefuses,
+                $"criu cpuinfo check --cpu-cap fpu refuses this target because {sizes}, whatever the restore would do",
+                new FindingLocation(Leaf: "0xd.0.ebx")));
         }
 
         AddMissingFeatures(findings, source, host.Record.Cpuid);
@@ -174,7 +190,9 @@ public static class ProcessRehearsal
             {
                 if (xsavec == true)
                 {
-                    findings.Add(RestoreRehearsal.OfRule(Rules.DynamicLinkerAreaTooSmall, $"the dynamic linker of the process saves vector registers with XSAVEC, which {host.Record.Name} lacks: #UD at the first lazily bound call", new FindingLocation(Leaf: "0xd.1.eax")));
+                    findings.Add(RestoreRehearsal.OfRule(Rules.DynamicLinkerAreaTooSmall,
+                        $"the dynamic linker of the process saves vector registers with XSAVEC, which {host.Record.Name} lacks: #UD at "
+                        + "the first lazily bound call", new FindingLocation(Leaf: "0xd.1.eax")));
                 }
 
                 continue;
@@ -185,9 +203,11 @@ public static class ProcessRehearsal
             if (written > linker.Room)
             {
                 string how = usesXsavec ? "XSAVEC" : "XSAVE";
-                string doubt = xsavec is null ? $", if its processor {(usesXsavec ? "has" : "lacks")} XSAVEC, which nothing here tells" : "";
+                string doubt = xsavec is null ? $", if its processor {(usesXsavec ? "has" : "lacks")} XSAVEC, which nothing here tells"
+                    : "";
                 findings.Add(RestoreRehearsal.OfRule(Rules.DynamicLinkerAreaTooSmall,
-                    $"the dynamic linker of the process keeps {linker.Room} bytes for vector registers, for {components.Describe()}; {how} on {host.Record.Name} writes {written}{doubt}", new FindingLocation(Leaf: "0xd.0.ebx")) with
+                    $"the dynamic linker of the process keeps {linker.Room} bytes for vector registers, for {components.Describe()}; "
+                    + $"{how} on {host.Record.Name} writes {written}{doubt}", new FindingLocation(Leaf: "0xd.0.ebx")) with
                 {
                     Found = $"{linker.Room} bytes",
                     Expected = $"{written} bytes",

@@ -15,7 +15,8 @@ internal static class PromisedFeatures
     // What a guest turns on in CR3, CR4, EFER, another MSR or its page tables before it uses it: no capture here holds these.
     private static readonly ImmutableHashSet<string> Controls =
     [
-        "PSE", "PAE", "PGE", "PSE36", "PCID", "SMEP", "UMIP", "LA57", "PKS", "LAM", "LASS", "FRED", "PDPE1GB", "NX", "FFXSR", "TCE", "AUTOIBRS",
+        "PSE", "PAE", "PGE", "PSE36", "PCID", "SMEP", "UMIP", "LA57", "PKS", "LAM", "LASS", "FRED", "PDPE1GB", "NX", "FFXSR", "TCE",
+            "AUTOIBRS",
         "VMX", "SVM", "SMX", "SKINIT", "SGX",
     ];
 
@@ -24,12 +25,17 @@ internal static class PromisedFeatures
     private static readonly ImmutableHashSet<string> GivenByKvm = ["VMX", "SVM", "SGX"];
     private static readonly ImmutableHashSet<string> ControlledByVmx = ["RDTSCP", "RDPID", "INVPCID", "WAITPKG", "XSAVES"];
 
-    /// <summary>Whether a guest's CPUID promises a feature. State counts where leaf 0xD offers a component of it: a guest cannot use other state.</summary>
+    /// <summary>
+    /// Whether a guest's CPUID promises a feature. State counts where leaf 0xD offers a component of it: a guest cannot use other state.
+    /// </summary>
     public static bool IsPromised(CpuidFeature feature, CpuidTable guest) =>
         feature.IsIn(guest) && !Synthetic.Contains(feature.Name)
-        && (ComponentsOf(feature) is not { IsEmpty: false } components || components.Overlaps(guest.UserComponents | guest.SupervisorComponents));
+        && (ComponentsOf(feature) is not { IsEmpty: false } components
+            || components.Overlaps(guest.UserComponents | guest.SupervisorComponents));
 
-    /// <summary>Whether a guest on the host has what the feature announces: what the processor has or KVM offers, and of state what KVM can switch.</summary>
+    /// <summary>
+    /// Whether a guest on the host has what the feature announces: what the processor has or KVM offers, and of state what KVM can switch.
+    /// </summary>
     public static bool IsThere(CpuidFeature feature, LinuxHost host)
     {
         bool decidedByKvm = GivenByKvm.Contains(feature.Name) || (!host.UsesSvm && ControlledByVmx.Contains(feature.Name));
@@ -43,7 +49,8 @@ internal static class PromisedFeatures
         {
             FeatureEffect.State when feature == CpuidFeatures.CetSs => exists && host.KvmShadowStack,
             FeatureEffect.State when feature == CpuidFeatures.CetIbt => exists && host.KvmBranchTracking,
-            FeatureEffect.State when (ComponentsOf(feature) & StateComponents.UserComponents) is { IsEmpty: false } components && host.HasXsave =>
+            FeatureEffect.State when (ComponentsOf(feature) & StateComponents.UserComponents) is { IsEmpty: false } components
+                && host.HasXsave =>
                 exists && host.KvmXcr0.ContainsAll(components),
             _ => exists,
         };

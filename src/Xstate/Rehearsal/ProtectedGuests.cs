@@ -9,13 +9,18 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// The restore of a guest whose registers the host cannot reach. It is decided before any register is compared: KVM ignores the state, refuses it, or has no such guests.
+/// The restore of a guest whose registers the host cannot reach. It is decided before any register is compared: KVM ignores the state,
+/// refuses it, or has no such guests.
 /// </summary>
 internal static class ProtectedGuests
 {
-    /// <summary>Whether the state that KVM_SET_XSAVE takes reaches the guest after all: before the launch of a SEV-ES guest of its own VM type, which came together with the refusals.</summary>
+    /// <summary>
+    /// Whether the state that KVM_SET_XSAVE takes reaches the guest after all: before the launch of a SEV-ES guest of its own VM type,
+    /// which came together with the refusals.
+    /// </summary>
     public static bool ReachesGuest(GuestProtection protection, KernelBehavior kernel) =>
-        protection == GuestProtection.None || (protection == GuestProtection.SevEsBeforeLaunch && kernel.Has(KernelDifference.KvmProtectedEinval));
+        protection == GuestProtection.None || (protection == GuestProtection.SevEsBeforeLaunch
+            && kernel.Has(KernelDifference.KvmProtectedEinval));
 
     /// <summary>Rehearses the restore of such a guest.</summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, GuestProtection protection, KvmRestorer restorer)
@@ -76,7 +81,8 @@ internal static class ProtectedGuests
     {
         bool isAmd = ProcessorModel.From(host.Record.Cpuid).IsAmdLike;
         return protection != GuestProtection.ProtectedState && !isAmd ? $"{host.Record.Name} is no AMD processor: it has no SEV-ES guests"
-            : !host.Behavior.Has(KernelDifference.KvmProtectedZero) ? $"{host.Behavior.Name} has no guests with protected state: SEV-ES came with 5.11"
+            : !host.Behavior.Has(KernelDifference.KvmProtectedZero)
+            ? $"{host.Behavior.Name} has no guests with protected state: SEV-ES came with 5.11"
             : null;
     }
 }

@@ -7,7 +7,9 @@ using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>Repairs a capture whose restore ends at an MSR that is zero: without the MSR the virtual CPU has the zero all the same.</summary>
+/// <summary>
+/// Repairs a capture whose restore ends at an MSR that is zero: without the MSR the virtual CPU has the zero all the same.
+/// </summary>
 internal static class RefusedZeros
 {
     /// <summary>The capture without MSRs that are zero and that the target's kernel refuses, if the VMM does not get over them.</summary>
@@ -20,14 +22,16 @@ internal static class RefusedZeros
         }
 
         ImmutableArray<RepairStep>.Builder all = steps.ToBuilder();
-        CapturedState[] states = [.. capture.States.Select(state => Drop(state, Sent(state), host, RestorePlan.CpuidOf(state, guestCpuid), all))];
+        CapturedState[] states = [.. capture.States.Select(state => Drop(state, Sent(state), host, RestorePlan.CpuidOf(state, guestCpuid),
+            all))];
         return (capture with { States = [.. states] }, all.ToImmutable());
 
         IEnumerable<MsrEntry> Sent(CapturedState state) =>
             restorer.MsrCalls(restorer.Prepare(capture with { States = [state] }, host).States[0]).SelectMany(list => list);
     }
 
-    private static CapturedState Drop(CapturedState state, IEnumerable<MsrEntry> sent, LinuxHost host, CpuidTable cpuid, ImmutableArray<RepairStep>.Builder steps)
+    private static CapturedState Drop(CapturedState state, IEnumerable<MsrEntry> sent, LinuxHost host, CpuidTable cpuid,
+        ImmutableArray<RepairStep>.Builder steps)
     {
         using KvmModelMachine machine = new(host);
         machine.RequestGuestPermission(StateComponent.TileData);
@@ -43,7 +47,8 @@ internal static class RefusedZeros
             if (count == 0 && dropped.Add(msr.Index))
             {
                 string name = RefusedCalls.RegisterOf(msr);
-                steps.Add(new RepairStep(RepairKind.Msr, state.Id, $"left out {name}, which is 0 and which the kernel refuses: the virtual CPU has that value anyway"));
+                steps.Add(new RepairStep(RepairKind.Msr, state.Id,
+                    $"left out {name}, which is 0 and which the kernel refuses: the virtual CPU has that value anyway"));
             }
         }
 

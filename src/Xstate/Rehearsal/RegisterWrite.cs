@@ -26,9 +26,13 @@ public sealed record WrittenRegister(string Register, string Before, string Aske
 /// <param name="Refused">The call that the kernel refused, or null.</param>
 /// <param name="Errno">The error of a refusal.</param>
 /// <param name="Findings">What has to be said about it.</param>
-public sealed record WriteOutcome(int Thread, ImmutableArray<WrittenRegister> Registers, string? Refused, Errno Errno, ImmutableArray<Finding> Findings);
+public sealed record WriteOutcome(int Thread, ImmutableArray<WrittenRegister> Registers, string? Refused, Errno Errno,
+    ImmutableArray<Finding> Findings);
 
-/// <summary>Gives a stopped thread registers through PTRACE_SETREGSET and reads them back, because kernels exist that answer success and change nothing.</summary>
+/// <summary>
+/// Gives a stopped thread registers through PTRACE_SETREGSET and reads them back, because kernels exist that answer success and change
+/// nothing.
+/// </summary>
 public static class RegisterWrite
 {
     /// <summary>Performs the write.</summary>
@@ -38,7 +42,8 @@ public static class RegisterWrite
     /// <param name="edits">The registers.</param>
     /// <param name="host">The host as a model, which explains what its kernel only answers; null when it is not known.</param>
     /// <exception cref="RegisterEditException">The processor has no such register.</exception>
-    public static WriteOutcome Perform(IThreadRegsets thread, int id, Fact<XsaveLayout> layout, IReadOnlyCollection<RegisterEdit> edits, LinuxHost? host)
+    public static WriteOutcome Perform(IThreadRegsets thread, int id, Fact<XsaveLayout> layout, IReadOnlyCollection<RegisterEdit> edits,
+        LinuxHost? host)
     {
         ArgumentNullException.ThrowIfNull(thread);
         ArgumentNullException.ThrowIfNull(edits);
@@ -59,7 +64,8 @@ public static class RegisterWrite
             }
         }
 
-        if (edits.Any(edit => edit.Components.IsEmpty) && thread.SetShadowStack(asked.Msrs[MsrNames.UserShadowStackPointer]) is { IsSuccess: false } refused)
+        if (edits.Any(edit => edit.Components.IsEmpty)
+            && thread.SetShadowStack(asked.Msrs[MsrNames.UserShadowStackPointer]) is { IsSuccess: false } refused)
         {
             return Refuse(id, "PTRACE_SETREGSET NT_X86_SHSTK", refused.Errno, []);
         }
@@ -73,7 +79,8 @@ public static class RegisterWrite
         // What a later edit of the same register asked for is what counts.
         CapturedState has = StateOf(thread, id, after, layout);
         ImmutableArray<WrittenRegister> registers =
-            [.. edits.Select(edit => new WrittenRegister(edit.Register, edit.ReadFrom(had), edit.ReadFrom(asked), edit.ReadFrom(has))).DistinctBy(register => register.Register)];
+            [.. edits.Select(edit => new WrittenRegister(edit.Register, edit.ReadFrom(had), edit.ReadFrom(asked), edit.ReadFrom(has)))
+                .DistinctBy(register => register.Register)];
         IEnumerable<Finding> ignored = registers.Where(register => !register.IsTaken).Select(register => Ignored(id, register, host));
         return new WriteOutcome(id, registers, null, Errno.None, [.. ignored, .. DefaultKey.Check(has)]);
     }
@@ -81,10 +88,12 @@ public static class RegisterWrite
     private static CapturedState StateOf(IThreadRegsets thread, int id, byte[] area, Fact<XsaveLayout> layout)
     {
         CapturedState state = new() { Id = id, Area = area, Layout = layout };
-        return thread.GetShadowStack(out ulong pointer).IsSuccess ? state with { Msrs = state.Msrs.SetItem(MsrNames.UserShadowStackPointer, pointer) } : state;
+        return thread.GetShadowStack(out ulong pointer).IsSuccess
+            ? state with { Msrs = state.Msrs.SetItem(MsrNames.UserShadowStackPointer, pointer) } : state;
     }
 
-    private static WriteOutcome Refuse(int id, string request, Errno errno, ImmutableArray<Finding> findings) => new(id, [], request, errno, findings);
+    private static WriteOutcome Refuse(int id, string request, Errno errno, ImmutableArray<Finding> findings) =>
+        new(id, [], request, errno, findings);
 
     private static Finding Ignored(int id, WrittenRegister register, LinuxHost? host)
     {
@@ -95,7 +104,8 @@ public static class RegisterWrite
             : host?.Behavior.Knows(KernelDifference.PtracePkruIgnored) == Knowledge.Absent
                 ? $"as one with {info.Id} would, though its release should not have it"
             : $"it has {info.Id}";
-        return new Finding(isPkru ? Rules.TracerPkruIgnored : Rules.RegisterReadsBackOther, Severity.Error, $"{kernel} ignored the write of {register.Register}: {cause}")
+        return new Finding(isPkru ? Rules.TracerPkruIgnored : Rules.RegisterReadsBackOther, Severity.Error,
+            $"{kernel} ignored the write of {register.Register}: {cause}")
         {
             Where = new FindingLocation(id, Register: register.Register),
             Found = register.After,

@@ -5,10 +5,14 @@ using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>The calls that restore a capture, performed on any implementation of them: the model to predict, the real kernel to prove.</summary>
+/// <summary>
+/// The calls that restore a capture, performed on any implementation of them: the model to predict, the real kernel to prove.
+/// </summary>
 public static class RestorePlan
 {
-    /// <summary>Restores every virtual CPU in the VMM's order. A virtual CPU whose call fails gets no further calls; the others do.</summary>
+    /// <summary>
+    /// Restores every virtual CPU in the VMM's order. A virtual CPU whose call fails gets no further calls; the others do.
+    /// </summary>
     /// <param name="machine">A fresh machine.</param>
     /// <param name="capture">What to restore, as <see cref="KvmRestorer.Prepare"/> made it.</param>
     /// <param name="guestCpuid">The guest's CPUID for states that carry none.</param>
@@ -24,7 +28,8 @@ public static class RestorePlan
         ArgumentNullException.ThrowIfNull(restorer);
         ImmutableArray<PerformedCall>.Builder calls = ImmutableArray.CreateBuilder<PerformedCall>();
         ImmutableArray<RestoredVcpu>.Builder vcpus = ImmutableArray.CreateBuilder<RestoredVcpu>();
-        if (restorer.AsksFor.Contains(StateComponent.TileData) && capture.States.Any(state => CpuidOf(state, guestCpuid).UserComponents.Contains(StateComponent.TileData)))
+        if (restorer.AsksFor.Contains(StateComponent.TileData)
+            && capture.States.Any(state => CpuidOf(state, guestCpuid).UserComponents.Contains(StateComponent.TileData)))
         {
             calls.Add(new PerformedCall(0, "ARCH_REQ_XCOMP_GUEST_PERM", machine.RequestGuestPermission(StateComponent.TileData)));
         }
@@ -78,15 +83,17 @@ public static class RestorePlan
         }
     }
 
-    private static PerformedCall? PerformOne(RestoreCall call, IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid, KvmRestorer restorer) => call switch
-    {
-        RestoreCall.SetCpuid2 => new PerformedCall(state.Id, "KVM_SET_CPUID2", vcpu.SetCpuid2(cpuid.Entries.AsSpan())),
-        RestoreCall.SetXsave => new PerformedCall(state.Id, "KVM_SET_XSAVE", vcpu.SetXsave(state.Area.Span)),
-        RestoreCall.SetXcrs => restorer.XcrsCall(state) is { } entries
-            ? new PerformedCall(state.Id, "KVM_SET_XCRS", vcpu.SetXcrs((uint)entries.Length, 0, entries.AsSpan()))
-            : null,
-        RestoreCall.SetFpu => state.Fpu is { } fpu ? new PerformedCall(state.Id, "KVM_SET_FPU", vcpu.SetFpu(KvmFpu.LoadFrom(fpu.Span))) : null,
-        RestoreCall.SetMsrs => MsrStep.Perform(vcpu, state, restorer),
-        _ => throw new ArgumentOutOfRangeException(nameof(call)),
-    };
+    private static PerformedCall? PerformOne(RestoreCall call, IKvmVcpu vcpu, CapturedState state, CpuidTable cpuid,
+        KvmRestorer restorer) => call switch
+        {
+            RestoreCall.SetCpuid2 => new PerformedCall(state.Id, "KVM_SET_CPUID2", vcpu.SetCpuid2(cpuid.Entries.AsSpan())),
+            RestoreCall.SetXsave => new PerformedCall(state.Id, "KVM_SET_XSAVE", vcpu.SetXsave(state.Area.Span)),
+            RestoreCall.SetXcrs => restorer.XcrsCall(state) is { } entries
+                ? new PerformedCall(state.Id, "KVM_SET_XCRS", vcpu.SetXcrs((uint)entries.Length, 0, entries.AsSpan()))
+                : null,
+            RestoreCall.SetFpu => state.Fpu is { } fpu ? new PerformedCall(state.Id, "KVM_SET_FPU", vcpu.SetFpu(KvmFpu.LoadFrom(fpu.Span)))
+                : null,
+            RestoreCall.SetMsrs => MsrStep.Perform(vcpu, state, restorer),
+            _ => throw new ArgumentOutOfRangeException(nameof(call)),
+        };
 }

@@ -76,7 +76,8 @@ public static class RestoreProof
     }
 
     private static string Describe(PerformedCall call) =>
-        call.MsrsProcessed is { } msrs ? $"{call.Call} {call.Reply.Errno}, {msrs.Processed} of {msrs.Wanted}" : $"{call.Call} {call.Reply.Errno}";
+        call.MsrsProcessed is { } msrs ? $"{call.Call} {call.Reply.Errno}, {msrs.Processed} of {msrs.Wanted}"
+        : $"{call.Call} {call.Reply.Errno}";
 
     private static string? Difference(ReturnedState? model, ReturnedState? kernel)
     {
@@ -91,7 +92,8 @@ public static class RestoreProof
         }
 
         int same = model.Image.Span.CommonPrefixLength(kernel.Image.Span);
-        return model.Image.Length != kernel.Image.Length || same != kernel.Image.Length ? $"byte {same} of the returned image differs from the prediction"
+        return model.Image.Length != kernel.Image.Length || same != kernel.Image.Length
+            ? $"byte {same} of the returned image differs from the prediction"
             : model.Xcr0 != kernel.Xcr0 ? $"predicted XCR0 {Text(model.Xcr0)}, found {Text(kernel.Xcr0)}"
             : null;
     }

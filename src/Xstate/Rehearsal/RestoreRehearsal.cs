@@ -13,7 +13,9 @@ namespace Xstate.Rehearsal;
 /// <summary>What a rehearsal assumes beyond the capture and the target.</summary>
 public sealed record RehearsalOptions
 {
-    /// <summary>The VMM whose restore is followed; null for the one that restores the capture's format (<see cref="Restorers.For"/>).</summary>
+    /// <summary>
+    /// The VMM whose restore is followed; null for the one that restores the capture's format (<see cref="Restorers.For"/>).
+    /// </summary>
     public Restorer? Vmm { get; init; }
 
     /// <summary>The guest's CPUID for states that carry none; null tries what it can be.</summary>
@@ -22,7 +24,9 @@ public sealed record RehearsalOptions
     /// <summary>PKRU that the virtual CPUs hold beforehand; null for fresh ones.</summary>
     public uint? PreviousPkru { get; init; }
 
-    /// <summary>The state that the virtual CPUs hold beforehand, of which <see cref="PreviousPkru"/> is a part that wins; null for fresh ones.</summary>
+    /// <summary>
+    /// The state that the virtual CPUs hold beforehand, of which <see cref="PreviousPkru"/> is a part that wins; null for fresh ones.
+    /// </summary>
     public Capture? PreviousState { get; init; }
 
     /// <summary>How QEMU or libvirt makes the guest's CPU; null as the file says, else as it was saved.</summary>
@@ -44,19 +48,21 @@ public sealed record RehearsalOptions
     public Restorer RestorerOf(Capture capture) => Vmm ?? Restorers.For(capture);
 
     /// <summary>What the virtual CPUs hold beforehand on a host; null for fresh ones.</summary>
-    public UsedVcpus? UsedVcpus(LinuxHost host) => PreviousState is null && PreviousPkru is null ? null : new UsedVcpus(host, PreviousState, PreviousPkru);
+    public UsedVcpus? UsedVcpus(LinuxHost host) => PreviousState is null && PreviousPkru is null
+        ? null : new UsedVcpus(host, PreviousState, PreviousPkru);
 }
 
 /// <summary>
-/// Performs the restore of a capture on a modelled host and compares what the guest would see. There is no list of compatibility rules here: refusals, losses and stale values are what the
-/// model answers.
+/// Performs the restore of a capture on a modelled host and compares what the guest would see. There is no list of compatibility rules
+/// here: refusals, losses and stale values are what the model answers.
 /// </summary>
 public static class RestoreRehearsal
 {
     private static readonly StateComponentSet TileData = StateComponentSet.Of(StateComponent.TileData);
 
     /// <summary>
-    /// Rehearses a capture on a host (a process as CRIU restores one), and, where it does not load the same, rehearses its repair. What the capture does not tell is tried with every value that it can have.
+    /// Rehearses a capture on a host (a process as CRIU restores one), and, where it does not load the same, rehearses its repair. What the
+    /// capture does not tell is tried with every value that it can have.
     /// </summary>
     public static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions? options = null)
     {
@@ -101,7 +107,8 @@ public static class RestoreRehearsal
             TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, target, options, choices)
                 : restorer is KvmRestorer kvm ? OnKvm(written, target, options, kvm, choices)
                 : TcgLoad.Perform(written, target, restorer, options.Force);
-            ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != Rules.LayoutGuessed), .. outcome.Findings];
+            ImmutableArray<Finding> findings = [.. known.Findings.Where(finding => finding.Rule != Rules.LayoutGuessed),
+                .. outcome.Findings];
             outcome = outcome with
             {
                 Findings = findings,
@@ -128,11 +135,14 @@ public static class RestoreRehearsal
 
     private static ImmutableArray<string> ScopeOf(Capture capture, Restorer restorer, RehearsalOptions options) =>
         restorer is not KvmRestorer ? [TargetOutcome.ExtendedState]
-        : options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null or { Provenance.Source: FactSource.Guess }) ? [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs]
+        : options.GuestCpuid is null && capture.States.Any(state => state.GuestCpuid is null or { Provenance.Source: FactSource.Guess })
+        ? [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs]
         : [TargetOutcome.ExtendedState, TargetOutcome.StateMsrs, TargetOutcome.CpuidFeatures];
 
-    // A state that loads the same, or would after a repair, is one thing; whether the guest finds the instructions that it was promised is another, and no repair of the state helps there.
-    private static TargetOutcome KeepingPromises(TargetOutcome outcome, Capture capture, Restorer restorer, LinuxHost host, bool becomesTargets)
+    // A state that loads the same, or would after a repair, is one thing; whether the guest finds the instructions that it was promised is
+    // another, and no repair of the state helps there.
+    private static TargetOutcome KeepingPromises(TargetOutcome outcome, Capture capture, Restorer restorer, LinuxHost host,
+        bool becomesTargets)
     {
         if (restorer is not KvmRestorer || capture.Kind == CaptureKind.Process)
         {
@@ -147,18 +157,27 @@ public static class RestoreRehearsal
             lacks |= becomesTargets && GuestIdentity.Check(findings, state, host);
         }
 
-        return outcome with { Findings = findings.ToImmutable(), Verdict = lacks && outcome.Verdict == Verdict.Same ? Verdict.Differs : outcome.Verdict };
+        return outcome with
+        {
+            Findings = findings.ToImmutable(),
+            Verdict = lacks && outcome.Verdict == Verdict.Same
+            ? Verdict.Differs : outcome.Verdict
+        };
     }
 
-    // A file that names its accelerator is restored by that one, whatever is asked here: what a repair for another would make of it is wrong there.
+    // A file that names its accelerator is restored by that one, whatever is asked here: what a repair for another would make of it is
+    // wrong there.
     private static TargetOutcome AgainstTheFile(TargetOutcome outcome, Capture capture, Restorer restorer, bool force)
     {
-        if (capture.RestoredBy is not { } named || capture.Kind == CaptureKind.Process || (named.Value == Accelerator.Kvm) == restorer is KvmRestorer)
+        if (capture.RestoredBy is not { } named || capture.Kind == CaptureKind.Process
+            || (named.Value == Accelerator.Kvm) == restorer is KvmRestorer)
         {
             return outcome;
         }
 
-        Finding finding = OfRule(Rules.OtherVmmThanFileNames, $"{named.Provenance.Detail}, so that {Restorers.For(capture).Title} restores it and not {restorer.Title}", new FindingLocation());
+        Finding finding = OfRule(Rules.OtherVmmThanFileNames,
+            $"{named.Provenance.Detail}, so that {Restorers.For(capture).Title} restores it and not {restorer.Title}",
+            new FindingLocation());
         outcome = outcome with { Findings = [finding, .. outcome.Findings] };
         return force || outcome.Verdict != Verdict.Repairable ? outcome : outcome with
         {
@@ -185,21 +204,25 @@ public static class RestoreRehearsal
         AddLost(findings, known);
         if (host.Behavior.Has(KernelDifference.KvmPvmHostCpuid))
         {
-            findings.Add(OfRule(Rules.FlavourNotModelled, $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID", new FindingLocation()));
+            findings.Add(OfRule(Rules.FlavourNotModelled, $"{host.Record.Name} runs kvm_pvm, whose guests keep the host's CPUID",
+                new FindingLocation()));
         }
 
         FindLeftOut(known, kvm.LeftOut(host), host, kvm, findings);
 
         if (host.Record.Provenance.Source is FactSource.Inferred or FactSource.Guess)
         {
-            findings.Add(OfRule(Rules.HostPutTogether, $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}", new FindingLocation()));
+            findings.Add(OfRule(Rules.HostPutTogether, $"{host.Record.Name} is put together: {host.Record.Provenance.Detail}",
+                new FindingLocation()));
         }
 
         StateComponentSet unplaced = XsaveLeafCompletion.MissingPlaces(host.Record.Cpuid);
         if (!unplaced.IsEmpty || XsaveLeafCompletion.LacksMask(host.Record.Cpuid))
         {
-            string what = unplaced.IsEmpty ? "announces XSAVE without telling its components" : $"does not tell where {unplaced.Describe()} lie";
-            findings.Add(OfRule(Rules.XsaveLeafIncomplete, $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent", new FindingLocation(Leaf: "0xd")));
+            string what = unplaced.IsEmpty
+                ? "announces XSAVE without telling its components" : $"does not tell where {unplaced.Describe()} lie";
+            findings.Add(OfRule(Rules.XsaveLeafIncomplete, $"leaf 0xd of {host.Record.Name} {what}: they are taken for absent",
+                new FindingLocation(Leaf: "0xd")));
         }
 
         Attempt attempt = Try(known, host, options, kvm);
@@ -220,7 +243,8 @@ public static class RestoreRehearsal
         }
 
         Attempt second = Try(repaired, host, options, kvm);
-        findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
+        findings.AddRange(second.Findings.Where(f => f.Severity == Severity.Error
+            && !findings.Any(seen => seen.Rule == f.Rule && seen.Where == f.Where)));
         bool helps = Helps(attempt.Verdict, attempt.Differences.Length, second.Verdict, second.Differences.Length, options.Force);
         return outcome with
         {
@@ -231,7 +255,8 @@ public static class RestoreRehearsal
     }
 
     // Every state, without judging whether that suffices.
-    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture, LinuxHost host, bool force)
+    private static (Capture Repaired, ImmutableArray<RepairStep> Steps, ImmutableArray<Finding> Obstacles) Repair(Capture capture,
+        LinuxHost host, bool force)
     {
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
         ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
@@ -249,35 +274,48 @@ public static class RestoreRehearsal
         return (capture with { States = states.ToImmutable() }, steps.ToImmutable(), obstacles.ToImmutable());
     }
 
-    /// <summary>Says once of each set of components that lost bytes are no values: neither that they come back nor that they do not is claimed of them.</summary>
+    /// <summary>
+    /// Says once of each set of components that lost bytes are no values: neither that they come back nor that they do not is claimed of
+    /// them.
+    /// </summary>
     internal static void AddLost(ImmutableArray<Finding>.Builder findings, Capture capture)
     {
         string unit = capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU";
-        foreach (IGrouping<StateComponentSet, CapturedState> states in capture.States.Where(state => !state.LostComponents.IsEmpty).GroupBy(state => state.LostComponents))
+        foreach (IGrouping<StateComponentSet, CapturedState> states in capture.States.Where(state => !state.LostComponents.IsEmpty)
+            .GroupBy(state => state.LostComponents))
         {
             CapturedState first = states.First();
             string more = states.Count() == 1 ? "" : $" and {states.Count() - 1} more";
-            findings.Add(OfRule(Rules.LostRegisters, $"of {unit} {first.Id}{more}, {states.Key.Describe()} is not known whole: lost bytes take no part in what is said here", new FindingLocation(first.Id, first.Lost[0].Offset)));
+            findings.Add(OfRule(Rules.LostRegisters,
+                $"of {unit} {first.Id}{more}, {states.Key.Describe()} is not known whole: lost bytes take no part in what is said here",
+                new FindingLocation(first.Id, first.Lost[0].Offset)));
         }
     }
 
-    /// <summary>Whether a repair was worth making: nothing differs any more or, with force, it loads where it did not, or fewer registers differ than before.</summary>
+    /// <summary>
+    /// Whether a repair was worth making: nothing differs any more or, with force, it loads where it did not, or fewer registers differ
+    /// than before.
+    /// </summary>
     internal static bool Helps(Verdict before, int differencesBefore, Verdict after, int differencesAfter, bool force) =>
         after == Verdict.Same || (force && after == Verdict.Differs && (before != Verdict.Differs || differencesAfter < differencesBefore));
 
-    private static void FindLeftOut(Capture capture, StateComponentSet hidden, LinuxHost host, Restorer vmm, ImmutableArray<Finding>.Builder findings)
+    private static void FindLeftOut(Capture capture, StateComponentSet hidden, LinuxHost host, Restorer vmm,
+        ImmutableArray<Finding>.Builder findings)
     {
         foreach (CapturedState state in capture.States.Where(state => state.Stored is not null))
         {
             StateComponentSet lost = StateComponentSet.Empty;
-            foreach (XsaveSlot slot in state.Layout!.Value.Slots.Where(slot => hidden.Contains(slot.Component) && state.Stored!.XstateBv.Value.Contains(slot.Component)))
+            foreach (XsaveSlot slot in state.Layout!.Value.Slots.Where(slot => hidden.Contains(slot.Component)
+                && state.Stored!.XstateBv.Value.Contains(slot.Component)))
             {
                 lost = state.Area.Span.Slice(slot.Offset, slot.Size).ContainsAnyExcept((byte)0) ? lost.With(slot.Component) : lost;
             }
 
             if (!lost.IsEmpty)
             {
-                findings.Add(OfRule(Rules.UnannouncedRegistersLeftOut, $"KVM of {host.Record.Name} does not announce {lost.Describe()}: {vmm.Title} leaves the values out and the guest finds zeros", new FindingLocation(state.Id)));
+                findings.Add(OfRule(Rules.UnannouncedRegistersLeftOut,
+                    $"KVM of {host.Record.Name} does not announce {lost.Describe()}: {vmm.Title} leaves the values out and the guest "
+                    + "finds zeros", new FindingLocation(state.Id)));
             }
         }
     }
@@ -290,7 +328,8 @@ public static class RestoreRehearsal
     private static Attempt Try(Capture capture, LinuxHost host, RehearsalOptions options, KvmRestorer restorer)
     {
         using KvmModelMachine machine = new(host, options.Protection);
-        PerformedRestore performed = RestorePlan.Perform(machine, restorer.Prepare(capture, host), CpuidTable.Empty, restorer, options.UsedVcpus(host));
+        PerformedRestore performed = RestorePlan.Perform(machine, restorer.Prepare(capture, host), CpuidTable.Empty, restorer,
+            options.UsedVcpus(host));
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         Verdict verdict = Verdict.Same;
@@ -302,7 +341,8 @@ public static class RestoreRehearsal
 
         if (verdict == Verdict.Differs)
         {
-            findings.Add(OfRule(Rules.FailureIgnored, $"{restorer.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
+            findings.Add(OfRule(Rules.FailureIgnored,
+                $"{restorer.Title} would ignore the failure and resume the guest with wrong registers", new FindingLocation()));
         }
 
         for (int i = 0; i < performed.Vcpus.Length; i++)
@@ -319,7 +359,8 @@ public static class RestoreRehearsal
                 vcpu.LaunchEncrypted();
             }
 
-            HashSet<uint> unset = [.. performed.Calls.Where(call => call.Index == restored.Index).SelectMany(call => call.UnsetMsrs).Select(msr => msr.Msr.Index)];
+            HashSet<uint> unset = [.. performed.Calls.Where(call => call.Index == restored.Index).SelectMany(call => call.UnsetMsrs)
+                .Select(msr => msr.Msr.Index)];
             Inspection inspection = new(capture.States[restored.Index], vcpu, host, options) { Unset = unset };
             inspection.Run(findings, differences);
             verdict = Worse(verdict, inspection.Verdict);

@@ -45,10 +45,14 @@ public static class Restorers
     public static Restorer Of(Vmm vmm)
     {
         ArgumentNullException.ThrowIfNull(vmm);
-        return vmm == Vmm.Criu ? Criu : All.FirstOrDefault(restorer => restorer.Vmm == vmm) ?? throw new ArgumentException($"nothing is known of how {vmm.Title} restores", nameof(vmm));
+        return vmm == Vmm.Criu ? Criu : All.FirstOrDefault(restorer => restorer.Vmm == vmm)
+            ?? throw new ArgumentException($"nothing is known of how {vmm.Title} restores", nameof(vmm));
     }
 
-    /// <summary>Who restores a capture when nothing else is said: CRIU a process, the program whose own format it is a virtual machine, and QEMU what belongs to none.</summary>
+    /// <summary>
+    /// Who restores a capture when nothing else is said: CRIU a process, the program whose own format it is a virtual machine, and QEMU
+    /// what belongs to none.
+    /// </summary>
     public static Restorer For(Capture capture)
     {
         ArgumentNullException.ThrowIfNull(capture);
@@ -58,11 +62,13 @@ public static class Restorers
     }
 
     /// <summary>
-    /// The restorers that could be meant by one of them when the release is not known: those of the same program that restore by KVM. An answer depends on the release when they disagree.
+    /// The restorers that could be meant by one of them when the release is not known: those of the same program that restore by KVM. An
+    /// answer depends on the release when they disagree.
     /// </summary>
     public static ImmutableArray<Restorer> Alternatives(Restorer restorer)
     {
         ArgumentNullException.ThrowIfNull(restorer);
-        return restorer is KvmRestorer ? [.. All.Where(other => other is KvmRestorer && other.Vmm == restorer.Vmm)] : restorer is CriuRelease ? [.. CriuRelease.All] : [restorer];
+        return restorer is KvmRestorer ? [.. All.Where(other => other is KvmRestorer && other.Vmm == restorer.Vmm)]
+            : restorer is CriuRelease ? [.. CriuRelease.All] : [restorer];
     }
 }

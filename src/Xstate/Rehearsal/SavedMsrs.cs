@@ -15,8 +15,8 @@ public static class SavedMsrs
     ];
 
     /// <summary>
-    /// All of them, zeros included: in the artifact's own order where it has one, else those that the model does not know in ascending order and then those of extended state in KVM's order. A zero that only the user gave
-    /// is no MSR of the snapshot.
+    /// All of them, zeros included: in the artifact's own order where it has one, else those that the model does not know in ascending
+    /// order and then those of extended state in KVM's order. A zero that only the user gave is no MSR of the snapshot.
     /// </summary>
     public static ImmutableArray<MsrEntry> Of(CapturedState state)
     {
@@ -25,7 +25,8 @@ public static class SavedMsrs
         Add(left, KvmModelVcpu.MsrXss, state.Xss);
         Add(left, KvmModelVcpu.MsrXfd, state.Xfd);
         ImmutableArray<MsrEntry>.Builder msrs = ImmutableArray.CreateBuilder<MsrEntry>(left.Count);
-        foreach (uint index in state.MsrOrder.Concat(left.Keys.Where(index => !KvmOrder.Contains(index)).Order()).Concat(KvmOrder).ToArray())
+        foreach (uint index in state.MsrOrder.Concat(left.Keys.Where(index => !KvmOrder.Contains(index)).Order()).Concat(KvmOrder)
+            .ToArray())
         {
             if (left.Remove(index, out ulong value))
             {

@@ -1,6 +1,9 @@
 namespace Xstate.Rehearsal;
 
-/// <summary>What a VMM does when KVM_SET_MSRS returns a smaller count than it was given: the call stops at the first MSR that it refuses, and is no error.</summary>
+/// <summary>
+/// What a VMM does when KVM_SET_MSRS returns a smaller count than it was given: the call stops at the first MSR that it refuses, and is no
+/// error.
+/// </summary>
 public enum ShortCountPolicy
 {
     /// <summary>The restore ends with an error.</summary>

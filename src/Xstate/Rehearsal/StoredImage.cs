@@ -8,8 +8,9 @@ using Xstate.Transforms;
 namespace Xstate.Rehearsal;
 
 /// <summary>
-/// What becomes of registers that an artifact stores by name. QEMU on KVM builds the image for KVM_SET_XSAVE itself: at the host's own offsets, with the stored XSTATE_BV whatever the registers hold, and with the x87
-/// registers in the order in which they are stored. TCG takes the registers and does not ask for XSTATE_BV.
+/// What becomes of registers that an artifact stores by name. QEMU on KVM builds the image for KVM_SET_XSAVE itself: at the host's own
+/// offsets, with the stored XSTATE_BV whatever the registers hold, and with the x87 registers in the order in which they are stored. TCG
+/// takes the registers and does not ask for XSTATE_BV.
 /// </summary>
 public static class StoredImage
 {
@@ -34,7 +35,8 @@ public static class StoredImage
         StateComponentSet hidden = StateComponentSet.Empty;
         foreach (XsaveSlot slot in host.Layout.Slots.Where(slot => !slot.IsSupervisor))
         {
-            bool announced = host.Record.SupportedCpuid is not { } supported || StateComponents.Find(slot.Component) is not { } component || component.IsAnnouncedBy(supported);
+            bool announced = host.Record.SupportedCpuid is not { } supported || StateComponents.Find(slot.Component) is not { } component
+                || component.IsAnnouncedBy(supported);
             hidden = announced ? hidden : hidden.With(slot.Component);
         }
 
@@ -42,16 +44,24 @@ public static class StoredImage
     }
 
     /// <summary>
-    /// The capture with the registers at the host's offsets, where that host has a place for all that are in use: a layout that was only chosen to show them is not one that could be foreign.
+    /// The capture with the registers at the host's offsets, where that host has a place for all that are in use: a layout that was only
+    /// chosen to show them is not one that could be foreign.
     /// </summary>
     public static Capture AtHostOffsets(Capture capture, LinuxHost host)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(host);
-        return capture with { States = [.. capture.States.Select(state => Fits(state, host) ? Moved(state, host, new XsaveArea(state.Area.Span).XstateBv) : state)] };
+        return capture with
+        {
+            States = [.. capture.States.Select(state => Fits(state, host)
+            ? Moved(state, host, new XsaveArea(state.Area.Span).XstateBv) : state)]
+        };
     }
 
-    /// <summary>The state with its components at the host's offsets, as a VMM places them that keeps the area without a layout. Those that the host lacks are left out; an area without a known layout stays as it is.</summary>
+    /// <summary>
+    /// The state with its components at the host's offsets, as a VMM places them that keeps the area without a layout. Those that the host
+    /// lacks are left out; an area without a known layout stays as it is.
+    /// </summary>
     public static CapturedState AtOffsetsOf(CapturedState state, LinuxHost host)
     {
         ArgumentNullException.ThrowIfNull(state);
@@ -65,7 +75,12 @@ public static class StoredImage
         state.Area.Span.CopyTo(padded);
         byte[] image = new byte[Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLength)];
         AreaTransforms.ToStandard(padded, state.Layout.Value, image, host.Layout);
-        return state with { Area = image, Layout = state.Layout with { Value = host.Layout }, Lost = CaptureTransforms.LostAt(state, host.Layout) };
+        return state with
+        {
+            Area = image,
+            Layout = state.Layout with { Value = host.Layout },
+            Lost = CaptureTransforms.LostAt(state, host.Layout)
+        };
     }
 
     /// <summary>The area that a guest under TCG has after the load.</summary>
@@ -116,14 +131,21 @@ public static class StoredImage
         byte[] all = state.Area.ToArray();
         XsaveLayout layout = state.Layout!.Value;
         WriteXstateBv(all, layout.UserComponents);
-        byte[] area = new byte[Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLengthFor(host.DefaultUserFeatures | layout.UserComponents))];
+        byte[] area = new byte[Math.Max(KvmModelMachine.XsaveLength,
+            host.Layout.StandardLengthFor(host.DefaultUserFeatures | layout.UserComponents))];
         AreaTransforms.ToStandard(all, layout, area, host.Layout);
         WriteXstateBv(area, xstateBv);
-        return state with { Area = area, Layout = state.Layout with { Value = host.Layout }, Lost = CaptureTransforms.LostAt(state, host.Layout) };
+        return state with
+        {
+            Area = area,
+            Layout = state.Layout with { Value = host.Layout },
+            Lost = CaptureTransforms.LostAt(state, host.Layout)
+        };
     }
 
     private static bool Fits(CapturedState state, LinuxHost host) =>
-        state is { Stored: not null, Layout: not null } && (host.Layout.UserComponents | StateComponentSet.Legacy).ContainsAll(new XsaveArea(state.Area.Span).XstateBv & state.Layout.Value.UserComponents);
+        state is { Stored: not null, Layout: not null } && (host.Layout.UserComponents | StateComponentSet.Legacy)
+        .ContainsAll(new XsaveArea(state.Area.Span).XstateBv & state.Layout.Value.UserComponents);
 
     // Register i becomes what register (i + by) mod 8 was.
     private static void Turn(Span<byte> area, int by)
@@ -138,5 +160,6 @@ public static class StoredImage
 
     private static int Top(ReadOnlySpan<byte> area) => new XsaveArea(area).Fsw >> TopShift & (X87Registers - 1);
 
-    private static void WriteXstateBv(Span<byte> area, StateComponentSet value) => BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], value.Bits);
+    private static void WriteXstateBv(Span<byte> area, StateComponentSet value) =>
+        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], value.Bits);
 }

@@ -8,13 +8,17 @@ using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>What becomes of a capture on a target, from best to worst; the same order sums virtual CPUs, threads, files and hosts.</summary>
+/// <summary>
+/// What becomes of a capture on a target, from best to worst; the same order sums virtual CPUs, threads, files and hosts.
+/// </summary>
 public enum Verdict
 {
     /// <summary>It loads, and the guest sees the same.</summary>
     Same,
 
-    /// <summary>It hangs on a fact that is not known, and with one value of it all is well: <see cref="TargetOutcome.DependsOn"/>.</summary>
+    /// <summary>
+    /// It hangs on a fact that is not known, and with one value of it all is well: <see cref="TargetOutcome.DependsOn"/>.
+    /// </summary>
     Unknown,
 
     /// <summary>It does not load the same as it is, but does after a repair that loses nothing.</summary>
@@ -49,7 +53,9 @@ public sealed record TargetOutcome
     /// <summary>The part of the scope that is the MSRs which belong to it.</summary>
     public const string StateMsrs = "its MSRs";
 
-    /// <summary>The part of the scope that is the instructions which the guest's CPUID promises; out of it where that CPUID is not known.</summary>
+    /// <summary>
+    /// The part of the scope that is the instructions which the guest's CPUID promises; out of it where that CPUID is not known.
+    /// </summary>
     public const string CpuidFeatures = "CPUID features";
 
     /// <summary>The target host.</summary>
@@ -82,7 +88,9 @@ public sealed record TargetOutcome
     /// <summary>Repairs that make it load, or would be part of making it load.</summary>
     public ImmutableArray<RepairStep> Repairs { get; init; } = [];
 
-    /// <summary>The repaired capture that loads and is the same, whatever the facts are that are not known; null when none was needed or none helps.</summary>
+    /// <summary>
+    /// The repaired capture that loads and is the same, whatever the facts are that are not known; null when none was needed or none helps.
+    /// </summary>
     public Capture? Repaired { get; init; }
 
     /// <summary>
@@ -100,7 +108,10 @@ public sealed record TargetOutcome
     /// <summary>Facts that are not known and on which the outcome depends; empty when it depends on none.</summary>
     public ImmutableArray<Dependency> DependsOn { get; init; } = [];
 
-    /// <summary>The capture as it was rehearsed: with what was inferred of it and, where facts that are not known do not matter, with one of their values.</summary>
+    /// <summary>
+    /// The capture as it was rehearsed: with what was inferred of it and, where facts that are not known do not matter, with one of their
+    /// values.
+    /// </summary>
     public Capture? Rehearsed { get; init; }
 
     /// <summary>The restore as performed on the model, call by call.</summary>

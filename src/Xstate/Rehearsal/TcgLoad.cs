@@ -6,7 +6,10 @@ using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
 
-/// <summary>Loads a capture into QEMU with TCG: no kernel is asked, every register arrives as it is stored, and nothing checks whether the emulated processor has it.</summary>
+/// <summary>
+/// Loads a capture into QEMU with TCG: no kernel is asked, every register arrives as it is stored, and nothing checks whether the emulated
+/// processor has it.
+/// </summary>
 internal static class TcgLoad
 {
     public static TargetOutcome Perform(Capture known, LinuxHost host, Restorer vmm, bool force)
@@ -15,10 +18,12 @@ internal static class TcgLoad
         RestoreRehearsal.AddLost(findings, known);
         if (known.States.FirstOrDefault(state => state.Stored is not { NeedsKvm: false }) is { } refused)
         {
-            string why = refused.Stored is null ? "only QEMU streams can be loaded by TCG" : $"TCG refuses the stream before it looks at registers: {refused.Stored.Writer.Provenance.Detail}";
+            string why = refused.Stored is null ? "only QEMU streams can be loaded by TCG"
+                : $"TCG refuses the stream before it looks at registers: {refused.Stored.Writer.Provenance.Detail}";
             findings.Add(RestoreRehearsal.OfRule(Rules.TcgCannotLoad, why, new FindingLocation(refused.Id)));
             ImmutableArray<RepairStep>.Builder cuts = ImmutableArray.CreateBuilder<RepairStep>();
-            Capture? cut = force && known.States.All(state => state.Stored is not null) ? known with { States = [.. known.States.Select(state => StoredRepair.ForTcg(state, cuts))] } : null;
+            Capture? cut = force && known.States.All(state => state.Stored is not null)
+                ? known with { States = [.. known.States.Select(state => StoredRepair.ForTcg(state, cuts))] } : null;
             return Outcome(cut is null ? Verdict.Refused : Verdict.Repairable, [], cuts.ToImmutable(), cut);
         }
 
@@ -32,18 +37,19 @@ internal static class TcgLoad
         Capture repaired = known with { States = [.. known.States.Select(state => StoredRepair.ForTcg(state, steps))] };
         return Outcome(Verdict.Repairable, differences, steps.ToImmutable(), repaired);
 
-        TargetOutcome Outcome(Verdict verdict, ImmutableArray<RegisterDifference> changed, ImmutableArray<RepairStep> repairs, Capture? mended) => new()
-        {
-            Host = host.Record.Name,
-            Kernel = host.Behavior.Name,
-            Vmm = vmm,
-            Verdict = verdict,
-            Findings = findings.ToImmutable(),
-            Differences = changed,
-            Repairs = repairs,
-            Repaired = mended,
-            Performed = new PerformedRestore([], []),
-        };
+        TargetOutcome Outcome(Verdict verdict, ImmutableArray<RegisterDifference> changed, ImmutableArray<RepairStep> repairs,
+            Capture? mended) => new()
+            {
+                Host = host.Record.Name,
+                Kernel = host.Behavior.Name,
+                Vmm = vmm,
+                Verdict = verdict,
+                Findings = findings.ToImmutable(),
+                Differences = changed,
+                Repairs = repairs,
+                Repaired = mended,
+                Performed = new PerformedRestore([], []),
+            };
     }
 
     private static ImmutableArray<RegisterDifference> Differences(Capture capture, ImmutableArray<Finding>.Builder findings)
@@ -51,8 +57,10 @@ internal static class TcgLoad
         ImmutableArray<RegisterDifference>.Builder differences = ImmutableArray.CreateBuilder<RegisterDifference>();
         foreach (CapturedState state in capture.States)
         {
-            ImmutableArray<RegisterValue> before = RegisterDump.Read(state.Area.Span, state.Layout!.Value, state.Layout.Value.UserComponents);
-            ImmutableArray<RegisterValue> after = RegisterDump.Read(StoredImage.UnderTcg(state), state.Layout.Value, state.Layout.Value.UserComponents);
+            ImmutableArray<RegisterValue> before = RegisterDump.Read(state.Area.Span, state.Layout!.Value,
+                state.Layout.Value.UserComponents);
+            ImmutableArray<RegisterValue> after = RegisterDump.Read(StoredImage.UnderTcg(state), state.Layout.Value,
+                state.Layout.Value.UserComponents);
             int count = differences.Count;
             for (int i = 0; i < before.Length; i++)
             {
@@ -64,7 +72,9 @@ internal static class TcgLoad
 
             if (differences.Count > count)
             {
-                findings.Add(RestoreRehearsal.OfRule(Rules.OtherX87Order, "the x87 registers are stored with ST(0) first; TCG takes them with physical register R0 first", new FindingLocation(state.Id, Register: "st0")));
+                findings.Add(RestoreRehearsal.OfRule(Rules.OtherX87Order,
+                    "the x87 registers are stored with ST(0) first; TCG takes them with physical register R0 first",
+                    new FindingLocation(state.Id, Register: "st0")));
             }
         }
 

@@ -57,13 +57,18 @@ public sealed record UsedVcpus(LinuxHost Host, Capture? State, uint? Pkru)
         reply = vcpu.SetMsrs(msrs.AsSpan(), out int count);
         return reply.IsSuccess && count == msrs.Length
             ? null
-            : new PerformedCall(id, $"KVM_SET_MSRS {Before}", reply, (msrs.Length, count)) { RefusedMsr = count < msrs.Length ? msrs[count] : null };
+            : new PerformedCall(id, $"KVM_SET_MSRS {Before}", reply, (msrs.Length, count))
+            {
+                RefusedMsr = count < msrs.Length
+                ? msrs[count] : null
+            };
     }
 
     // Null where the processor has no PKRU: there is nothing to hold.
     private byte[]? PkruImage(uint pkru)
     {
-        if (!Host.KvmXcr0.Contains(StateComponent.Pkru) || !Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot) || slot.End > KvmModelMachine.XsaveLength)
+        if (!Host.KvmXcr0.Contains(StateComponent.Pkru) || !Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot)
+            || slot.End > KvmModelMachine.XsaveLength)
         {
             return null;
         }

@@ -96,7 +96,8 @@ public static class CheckReport
             WriteRepairs(output, outcome);
             if (target.Proof is { } proof)
             {
-                output.WriteLine($"  proof: {(proof.Held switch { true => "held", false => "DID NOT HOLD", null => "not possible" })}: {proof.Detail}");
+                output.WriteLine(
+                    $"  proof: {(proof.Held switch { true => "held", false => "DID NOT HOLD", null => "not possible" })}: {proof.Detail}");
             }
 
             output.WriteLine();
@@ -121,7 +122,9 @@ public static class CheckReport
         return [rules.Length == 0 ? "consistent" : "contradicts", FindingText.Listed(rules)];
     }
 
-    /// <summary>Why a verdict is what it is, on one line: the refused call and its errno, rules, facts; empty for one that needs no reason.</summary>
+    /// <summary>
+    /// Why a verdict is what it is, on one line: the refused call and its errno, rules, facts; empty for one that needs no reason.
+    /// </summary>
     public static string WhyOf(TargetOutcome outcome)
     {
         ArgumentNullException.ThrowIfNull(outcome);
@@ -131,8 +134,10 @@ public static class CheckReport
             return facts.Length == 0 ? "" : $"depends on {FindingText.Listed(facts)}";
         }
 
-        string call = outcome.RefusedCall is null ? "" : outcome.Errno == Errno.None ? $"{outcome.RefusedCall} " : $"{outcome.RefusedCall} {outcome.Errno} ";
-        string[] rules = [.. outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()];
+        string call = outcome.RefusedCall is null ? "" : outcome.Errno == Errno.None
+            ? $"{outcome.RefusedCall} " : $"{outcome.RefusedCall} {outcome.Errno} ";
+        string[] rules = [.. outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id)
+            .Distinct()];
         string registers = rules.Length > 0 || outcome.Differences.IsEmpty ? FindingText.Listed(rules)
             : FindingText.Listed([.. outcome.Differences.Select(difference => difference.Register).Distinct()]);
         return $"{call}{registers}".TrimEnd();
@@ -164,14 +169,16 @@ public static class CheckReport
         }
 
         bool hasFeatures = outcome.Scope.Contains(TargetOutcome.CpuidFeatures);
-        return $"looked at: {string.Join(", ", outcome.Scope)}; not at {(hasFeatures ? "" : "CPUID features (--guest-cpuid FILE), ")}devices, memory, machine type, other MSRs";
+        return $"looked at: {string.Join(", ", outcome.Scope)}; not at "
+            + $"{(hasFeatures ? "" : "CPUID features (--guest-cpuid FILE), ")}devices, memory, machine type, other MSRs";
     }
 
     private static string Headline(TargetOutcome outcome)
     {
         string who = outcome.Vmm.Restores == CaptureKind.Process ? "process" : "guest";
         string answer = outcome.RefusedCall is null
-            ? outcome.Verdict == Verdict.Refused || (outcome.Verdict == Verdict.Repairable && outcome.Differences.IsEmpty) ? "REFUSED before any register is loaded" : $"loads, but the {who} would see something else"
+            ? outcome.Verdict == Verdict.Refused || (outcome.Verdict == Verdict.Repairable && outcome.Differences.IsEmpty)
+            ? "REFUSED before any register is loaded" : $"loads, but the {who} would see something else"
             : outcome.Errno == Errno.None ? $"REFUSED by {outcome.RefusedCall}" : $"REFUSED: {outcome.RefusedCall} answers {outcome.Errno}";
         return outcome.Verdict switch
         {
@@ -192,8 +199,11 @@ public static class CheckReport
             output.WriteLine($"  depends on {dependency.Fact}{(dependency.Id is { } id ? $" {id}" : "")}: {dependency.Why}");
             foreach (DependencyOutcome under in dependency.Outcomes)
             {
-                string call = under.Call is null ? "" : under.Errno == Errno.None ? $" by {under.Call}" : $" ({under.Call} answers {under.Errno})";
-                output.WriteLine($"    {NameOf(under.Verdict)}{call} if {under.Value}{(under.Rules.IsEmpty ? "" : $": {string.Join(", ", under.Rules)}")}");
+                string call = under.Call is null ? "" : under.Errno == Errno.None
+                    ? $" by {under.Call}" : $" ({under.Call} answers {under.Errno})";
+                output.WriteLine(
+                    $"    {NameOf(under.Verdict)}{call} if "
+                    + $"{under.Value}{(under.Rules.IsEmpty ? "" : $": {string.Join(", ", under.Rules)}")}");
             }
 
             output.WriteLine($"    find out: {dependency.FindOut}");
@@ -207,7 +217,9 @@ public static class CheckReport
             // Of a long register the first byte that changes and what follows it.
             int same = difference.Before.Length <= MaxRegister ? 0 : difference.Before.AsSpan().CommonPrefixLength(difference.After) & -2;
             string from = same == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" from byte {same / 2}");
-            output.WriteLine($"  {UnitOf(outcome)} {difference.Vcpu} {difference.Register}{from}: {Shorten(difference.Before[same..])} becomes {Shorten(difference.After[same..])}");
+            output.WriteLine(
+                $"  {UnitOf(outcome)} {difference.Vcpu} {difference.Register}{from}: {Shorten(difference.Before[same..])} becomes "
+                + $"{Shorten(difference.After[same..])}");
         }
 
         if (outcome.Differences.Length > TextDifferences)

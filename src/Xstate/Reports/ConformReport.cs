@@ -122,10 +122,13 @@ public static class ConformReport
 
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{result.Total:N0} calls in {result.Sequences:N0} sequences ({result.Refusals:N0} refused by both, {result.Bytes:N0} bytes of answers){(result.IsComplete ? "" : ", ended early")}"));
+            $"{result.Total:N0} calls in {result.Sequences:N0} sequences ({result.Refusals:N0} refused by both, {result.Bytes:N0} bytes "
+            + $"of answers){(result.IsComplete ? "" : ", ended early")}"));
         if (result.Undecided > 0)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Undecided:N0} answers differ only in which initial components count as in use (XSTATE_BV), which depends on what else ran on the processor"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{result.Undecided:N0} answers differ only in which initial components count as in use (XSTATE_BV), which depends on "
+                + $"what else ran on the processor"));
         }
 
         WriteIds(output, "rules reached", result.Reach.Rules);
@@ -137,7 +140,8 @@ public static class ConformReport
             output.WriteLine(found);
         }
 
-        string verdict = result.Disagreements.Count == 0 ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}";
+        string verdict = result.Disagreements.Count == 0
+            ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}";
         output.WriteLine(answer.HasKvm ? verdict : $"{verdict}{scope}; KVM was not compared");
     }
 

@@ -14,7 +14,8 @@ namespace Xstate.Reports;
 /// <param name="Length">Its bytes.</param>
 /// <param name="Steps">What changed on the way.</param>
 /// <param name="Obstacles">What was lost, or would be.</param>
-public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles)
+public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps,
+    IReadOnlyList<Finding> Obstacles)
 {
     /// <summary>Whose states they are.</summary>
     public CaptureKind Kind { get; init; }
@@ -60,6 +61,7 @@ public static class ConvertReport
 
         FindingText.Write(output, answer.Obstacles, FindingText.UnitOf(answer.Kind));
 
-        output.WriteLine(answer.Output is null ? "nothing was written; --force drops what has no place" : $"wrote {answer.Output}: {answer.To}, {answer.Length} bytes");
+        output.WriteLine(answer.Output is null
+            ? "nothing was written; --force drops what has no place" : $"wrote {answer.Output}: {answer.To}, {answer.Length} bytes");
     }
 }

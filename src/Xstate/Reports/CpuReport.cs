@@ -11,7 +11,9 @@ using Xstate.Hypervisors;
 
 namespace Xstate.Reports;
 
-/// <summary>What is in an artifact that holds no extended state: CPUID dumps, host records, CPU models and templates, and control registers.</summary>
+/// <summary>
+/// What is in an artifact that holds no extended state: CPUID dumps, host records, CPU models and templates, and control registers.
+/// </summary>
 public static class CpuReport
 {
     /// <summary>Writes the JSON answer of <c>show</c>.</summary>
@@ -64,10 +66,14 @@ public static class CpuReport
         ArgumentNullException.ThrowIfNull(artifact);
         string contents = artifact switch
         {
-            { Host: { } host } => $"{Quotation.Cut(host.Name)}: {ProcessorOf(host.Cpuid)}{((host.KernelName ?? host.Kernel?.ToString()) is { } kernel ? $", {Quotation.Cut(kernel)}" : "")}",
-            { Cpuid: { } dump } => string.Create(CultureInfo.InvariantCulture, $"{dump.Processors.Length} processor{(dump.Processors.Length == 1 ? "" : "s")}: {ProcessorOf(dump.Cpuid)}"),
+            { Host: { } host } =>
+                $"{Quotation.Cut(host.Name)}: {ProcessorOf(host.Cpuid)}"
+                + ((host.KernelName ?? host.Kernel?.ToString()) is { } kernel ? $", {Quotation.Cut(kernel)}" : ""),
+            { Cpuid: { } dump } => string.Create(CultureInfo.InvariantCulture,
+                $"{dump.Processors.Length} processor{(dump.Processors.Length == 1 ? "" : "s")}: {ProcessorOf(dump.Cpuid)}"),
             { Xcrs: { } xcrs } => $"XCR0 {xcrs.Xcr0}",
-            { Models: { } models } => string.Create(CultureInfo.InvariantCulture, $"{models.Models.Length} CPU model{(models.Models.Length == 1 ? "" : "s")}"),
+            { Models: { } models } => string.Create(CultureInfo.InvariantCulture,
+                $"{models.Models.Length} CPU model{(models.Models.Length == 1 ? "" : "s")}"),
             _ => "",
         };
         return [artifact.Format, contents, FindingText.RulesOf([.. artifact.Findings, .. more])];
@@ -76,7 +82,9 @@ public static class CpuReport
     private static string ProcessorOf(CpuidTable cpuid)
     {
         ProcessorModel model = ProcessorModel.From(cpuid);
-        return string.Create(CultureInfo.InvariantCulture, $"{Quotation.Cut(cpuid.Vendor)} {model.Family}-{model.Model}-{model.Stepping}, {cpuid.UserComponents | cpuid.SupervisorComponents}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{Quotation.Cut(cpuid.Vendor)} {model.Family}-{model.Model}-{model.Stepping}, "
+            + $"{cpuid.UserComponents | cpuid.SupervisorComponents}");
     }
 
     /// <summary>Writes the host of a record as the answer of a verb.</summary>
@@ -155,7 +163,8 @@ public static class CpuReport
 
         foreach (ProbedBehavior probe in host.Probes)
         {
-            output.WriteLine($"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}");
+            output.WriteLine(
+                $"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}");
         }
 
         foreach (NotProbedBehavior open in host.NotProbed)
@@ -190,7 +199,8 @@ public static class CpuReport
         }
     }
 
-    private static ReadOnlySpan<KvmXcrsEntry> Counted(KvmXcrsBlob xcrs) => xcrs.Entries.AsSpan()[..(int)Math.Min(xcrs.Count, (uint)xcrs.Entries.Length)];
+    private static ReadOnlySpan<KvmXcrsEntry> Counted(KvmXcrsBlob xcrs) =>
+        xcrs.Entries.AsSpan()[..(int)Math.Min(xcrs.Count, (uint)xcrs.Entries.Length)];
 
     private static void WriteDump(TextWriter output, CpuidDump dump)
     {
@@ -213,20 +223,27 @@ public static class CpuReport
         ProcessorModel model = ProcessorModel.From(cpuid);
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         string vendor = cpuid.Vendor.Length == 0 ? "vendor not recorded" : cpuid.Vendor;
-        output.WriteLine(model is not { Family: 0, Model: 0 } ? $"  {vendor} family {model.Family} model {model.Model} stepping {model.Stepping}" : $"  {vendor}, family and model not recorded");
+        output.WriteLine(model is not { Family: 0, Model: 0 }
+            ? $"  {vendor} family {model.Family} model {model.Model} stepping {model.Stepping}"
+                : $"  {vendor}, family and model not recorded");
         output.WriteLine($"  {SignalFrameText.Of(cpuid, enabled)}");
-        output.WriteLine($"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area {StandardArea(cpuid, layout)}");
+        output.WriteLine(
+            $"  XCR0 may enable {cpuid.UserComponents.Describe()}, IA32_XSS {cpuid.SupervisorComponents.Describe()}; standard area "
+            + $"{StandardArea(cpuid, layout)}");
         foreach (XsaveSlot slot in layout.Slots)
         {
             string place = slot.IsSupervisor ? "supervisor" : string.Create(CultureInfo.InvariantCulture, $"at {slot.Offset}");
-            output.WriteLine($"    {StateComponents.NameOf(slot.Component),-10} {slot.Size,5} bytes {place}{(slot.IsAligned64 ? ", aligned" : "")}{(slot.SupportsXfd ? ", XFD" : "")}");
+            output.WriteLine(
+                $"    {StateComponents.NameOf(slot.Component),-10} {slot.Size,5} bytes "
+                + $"{place}{(slot.IsAligned64 ? ", aligned" : "")}{(slot.SupportsXfd ? ", XFD" : "")}");
         }
     }
 
     // The size that leaf 0xD.0 tells is the processor's; that of the sub-leaves is another where some are missing or contradict it.
     private static string StandardArea(CpuidTable cpuid, XsaveLayout layout) => cpuid.LargestAreaLength == layout.StandardLength
         ? string.Create(CultureInfo.InvariantCulture, $"{layout.StandardLength} bytes")
-        : string.Create(CultureInfo.InvariantCulture, $"{cpuid.LargestAreaLength} bytes as told (0xd.0.ecx), {layout.StandardLength} by the sub-leaves that are recorded");
+        : string.Create(CultureInfo.InvariantCulture,
+            $"{cpuid.LargestAreaLength} bytes as told (0xd.0.ecx), {layout.StandardLength} by the sub-leaves that are recorded");
 
     private static void WriteXcrs(Utf8JsonWriter json, KvmXcrsBlob xcrs)
     {

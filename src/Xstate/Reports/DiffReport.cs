@@ -98,14 +98,16 @@ public static class DiffReport
         json.WriteStartObject();
         json.WriteNumber("a", state.LeftId);
         json.WriteNumber("b", state.RightId);
-        WriteContrasts(json, "differences", "register", state.Registers.Select(register => (register.Register, register.Left, register.Right)));
+        WriteContrasts(json, "differences", "register",
+            state.Registers.Select(register => (register.Register, register.Left, register.Right)));
         WriteContrasts(json, "noise", "what", state.Noise.Select(noise => (noise.What, noise.Left, noise.Right)));
         WriteNames(json, "knownOnlyInA", state.OnlyLeft);
         WriteNames(json, "knownOnlyInB", state.OnlyRight);
         json.WriteEndObject();
     }
 
-    private static void WriteContrasts(Utf8JsonWriter json, string name, string subject, IEnumerable<(string Subject, string Left, string Right)> contrasts)
+    private static void WriteContrasts(Utf8JsonWriter json, string name, string subject,
+        IEnumerable<(string Subject, string Left, string Right)> contrasts)
     {
         json.WriteStartArray(name);
         foreach ((string what, string left, string right) in contrasts)
@@ -187,6 +189,8 @@ public static class DiffReport
     private static string NameOf(string register)
     {
         const string Prefix = "msr 0x";
-        return register.StartsWith(Prefix, StringComparison.Ordinal) && MsrNames.Find(Convert.ToUInt32(register[Prefix.Length..], 16)) is { } name ? $"{register} {name.ToLowerInvariant()}" : register;
+        return register.StartsWith(Prefix, StringComparison.Ordinal)
+            && MsrNames.Find(Convert.ToUInt32(register[Prefix.Length..], 16)) is { } name
+            ? $"{register} {name.ToLowerInvariant()}" : register;
     }
 }

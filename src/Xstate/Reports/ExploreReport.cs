@@ -99,7 +99,9 @@ public static class ExploreReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(result);
-        output.WriteLine($"{result.Protocol.Id} ({NameOf(result.Protocol.Kind)}): {result.Vcpus} vCPU, {result.Cpus} CPU, events {HostEventCatalogue.Format(result.Events)}");
+        output.WriteLine(
+            $"{result.Protocol.Id} ({NameOf(result.Protocol.Kind)}): {result.Vcpus} vCPU, {result.Cpus} CPU, events "
+            + $"{HostEventCatalogue.Format(result.Events)}");
         output.WriteLine(result.Verdict);
         foreach (InvariantInfo invariant in Invariants.All)
         {
@@ -117,7 +119,8 @@ public static class ExploreReport
             int number = 0;
             foreach (TraceStep step in violation.Trace)
             {
-                output.WriteLine($"{++number,4}  {PlaceOf(step)}  {NameOf(step.World),-11}  {step.Step.PadRight(StepWidth)}  {step.Note}".TrimEnd());
+                output.WriteLine(
+                    $"{++number,4}  {PlaceOf(step)}  {NameOf(step.World),-11}  {step.Step.PadRight(StepWidth)}  {step.Note}".TrimEnd());
             }
         }
     }

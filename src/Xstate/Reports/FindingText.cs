@@ -3,7 +3,10 @@ using Xstate.Findings;
 
 namespace Xstate.Reports;
 
-/// <summary>A finding as text for people, the same wherever one is printed: rule, severity and message; where, what was found and expected; what to do.</summary>
+/// <summary>
+/// A finding as text for people, the same wherever one is printed: rule, severity and message; where, what was found and expected; what to
+/// do.
+/// </summary>
 internal static class FindingText
 {
     private const string Detail = "       ";
@@ -33,13 +36,15 @@ internal static class FindingText
 
     /// <summary>The rules of errors and warnings on one line, the worst first.</summary>
     public static string RulesOf(IEnumerable<Finding> findings) => Listed(
-        [.. findings.Where(finding => finding.Severity != Severity.Info).OrderBy(finding => finding.Severity != Severity.Error).Select(finding => finding.Rule.Id).Distinct()]);
+        [.. findings.Where(finding => finding.Severity != Severity.Info).OrderBy(finding => finding.Severity != Severity.Error)
+            .Select(finding => finding.Rule.Id).Distinct()]);
 
     /// <summary>Some names on one line: a few, and how many more.</summary>
     public static string Listed(IReadOnlyCollection<string> names)
     {
         const int most = 3;
-        string more = names.Count > most ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" and {names.Count - most} more") : "";
+        string more = names.Count > most ? string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            $" and {names.Count - most} more") : "";
         return string.Join(", ", names.Take(most)) + more;
     }
 

@@ -27,7 +27,8 @@ public static class FixReport
     /// <param name="undo">The undo file; null when nothing was written.</param>
     /// <param name="outcome">The rehearsal that asked for the repair.</param>
     /// <param name="after">The rehearsal of what was written.</param>
-    public static void WriteFields(Utf8JsonWriter json, string file, string? written, string? undo, TargetOutcome outcome, TargetOutcome? after)
+    public static void WriteFields(Utf8JsonWriter json, string file, string? written, string? undo, TargetOutcome outcome,
+        TargetOutcome? after)
     {
         ArgumentNullException.ThrowIfNull(json);
         ArgumentNullException.ThrowIfNull(outcome);
@@ -57,7 +58,8 @@ public static class FixReport
     }
 
     /// <summary>The same for a repair of what a file's own writer did to it.</summary>
-    public static ImmutableArray<string> RowOf(string written, IEnumerable<Finding> findings) => ["damaged", "-", written, FindingText.RulesOf(findings)];
+    public static ImmutableArray<string> RowOf(string written, IEnumerable<Finding> findings) =>
+        ["damaged", "-", written, FindingText.RulesOf(findings)];
 
     /// <summary>Writes text for people.</summary>
     public static void WriteText(TextWriter output, string? written, string? undo, TargetOutcome outcome, TargetOutcome? after)

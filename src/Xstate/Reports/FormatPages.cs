@@ -15,14 +15,18 @@ public static class FormatPages
     {
         ArgumentNullException.ThrowIfNull(pages);
         StringBuilder text = new(
-            "# Formats\n\nMade from the table of formats in the code, in the order in which a file is compared with them. `--format NAME` reads a file as one of them without comparing. "
-            + "Files compressed by gzip, bzip2, xz, zstd and lz4 open directly; for lzop its program has to be installed.\n\n| Format | What it is | `convert --to` |\n|---|---|---|\n");
+            "# Formats\n\nMade from the table of formats in the code, in the order in which a file is compared with them. `--format "
+            + "NAME` reads a file as one of them without comparing. "
+            + "Files compressed by gzip, bzip2, xz, zstd and lz4 open directly; for lzop its program has to be installed.\n\n| Format | "
+            + "What it is | `convert --to` |\n|---|---|---|\n");
         HashSet<DocumentationPage> linked = [];
         foreach (ArtifactFormat format in Artifact.Formats)
         {
             DocumentationPage? page = PageOf(format.Name, pages);
             string name = page is null ? $"`{format.Name}`" : $"[`{format.Name}`]({page.FileName})";
-            text.Append($"| {name} | {format.Description.Replace("<", "\\<", StringComparison.Ordinal)} | {(ArtifactConversion.Formats.Contains(format.Name) ? "yes" : "")} |\n");
+            text.Append(
+                $"| {name} | {format.Description.Replace("<", "\\<", StringComparison.Ordinal)} | "
+                + $"{(ArtifactConversion.Formats.Contains(format.Name) ? "yes" : "")} |\n");
             if (page is not null)
             {
                 linked.Add(page);
@@ -39,7 +43,9 @@ public static class FormatPages
         return new DocumentationPage(IndexName, text.ToString());
     }
 
-    /// <summary>The page of a format: the one of its name, else the one whose title has the name in backquotes; null when there is none.</summary>
+    /// <summary>
+    /// The page of a format: the one of its name, else the one whose title has the name in backquotes; null when there is none.
+    /// </summary>
     public static DocumentationPage? PageOf(string format, IReadOnlyCollection<DocumentationPage> pages)
     {
         ArgumentNullException.ThrowIfNull(pages);

@@ -44,8 +44,8 @@ public static class JsonAnswer
     }
 
     /// <summary>
-    /// Writes the answers for several files as one: each is the object that its file alone would have, and is on its way before the next one
-    /// is made.
+    /// Writes the answers for several files as one: each is the object that its file alone would have, and is on its way before the next
+    /// one is made.
     /// </summary>
     /// <param name="output">Where to; not closed.</param>
     /// <param name="verb">The verb that answers.</param>

@@ -73,7 +73,8 @@ public static class LintReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(answers);
-        LintRule[] rules = [.. answers.SelectMany(a => a.Results).SelectMany(r => r.Findings).Select(f => f.Rule).Distinct().OrderBy(r => r.Id, StringComparer.Ordinal)];
+        LintRule[] rules = [.. answers.SelectMany(a => a.Results).SelectMany(r => r.Findings).Select(f => f.Rule).Distinct()
+            .OrderBy(r => r.Id, StringComparer.Ordinal)];
         using Utf8JsonWriter json = new(output, new JsonWriterOptions { Indented = true, NewLine = "\n" });
         json.WriteStartObject();
         json.WriteString("$schema", "https://json.schemastore.org/sarif-2.1.0.json");

@@ -9,7 +9,8 @@ using Xstate.Lint;
 namespace Xstate.Reports;
 
 /// <summary>One CPUID of an artifact, and what it is.</summary>
-/// <param name="Label">What it is called in output: <c>host</c>, <c>supported</c>, <c>vcpu 0</c>; empty where the artifact holds nothing else.</param>
+/// <param name="Label">What it is called in output: <c>host</c>, <c>supported</c>, <c>vcpu 0</c>; empty where the artifact holds nothing
+/// else.</param>
 /// <param name="Dump">Its processors.</param>
 /// <param name="Context">What is known beside it.</param>
 public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Context)
@@ -38,15 +39,17 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
             LintView view = artifact.Format == FingerprintReader.Format ? LintView.Kvm : LintView.BareMetal;
             LintTarget processor = new(host.SupportedCpuid is null ? "" : "host", Single(host.Name, host.Cpuid), As(given, view));
             return host.SupportedCpuid is { } supported
-                ? [processor, new LintTarget("supported", Single("supported", supported), As(given, LintView.Kvm) with { HasIndexFlags = true })]
+                ? [processor, new LintTarget("supported", Single("supported", supported),
+                    As(given, LintView.Kvm) with { HasIndexFlags = true })]
                 : [processor];
         }
 
-        return artifact.Capture is { } capture ? [.. capture.States.Where(state => state.GuestCpuid is not null).Select(state => OfState(state, given))] : [];
+        return artifact.Capture is { } capture
+            ? [.. capture.States.Where(state => state.GuestCpuid is not null).Select(state => OfState(state, given))] : [];
     }
 
-    // The first table is the machine, the others are what a hypervisor makes of it. A kernel prints what it was answered, zeros too, and it does so where a hypervisor
-    // contradicts itself.
+    // The first table is the machine, the others are what a hypervisor makes of it. A kernel prints what it was answered, zeros too, and it
+    // does so where a hypervisor contradicts itself.
     private static LintTarget OfTable(CpuidDump dump, int index, LintContext given, string format)
     {
         CpuidProcessor table = dump.Processors[index];
@@ -65,5 +68,6 @@ public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Contex
 
     private static LintContext As(LintContext given, LintView view) => given.View == LintView.None ? given with { View = view } : given;
 
-    private static CpuidDump Single(string label, Architecture.CpuidTable cpuid) => CpuidDump.Create(label, [new CpuidProcessor(label, cpuid)], []);
+    private static CpuidDump Single(string label, Architecture.CpuidTable cpuid) =>
+        CpuidDump.Create(label, [new CpuidProcessor(label, cpuid)], []);
 }

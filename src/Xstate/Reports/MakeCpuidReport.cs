@@ -31,7 +31,9 @@ public static class MakeCpuidReport
             output.WriteLine($"  cannot: {obstacle}");
         }
 
-        output.WriteLine($"  XCR0 may enable {made.UserComponents.Describe()}, IA32_XSS {made.SupervisorComponents.Describe()}; standard area {made.LargestAreaLength} bytes");
+        output.WriteLine(
+            $"  XCR0 may enable {made.UserComponents.Describe()}, IA32_XSS {made.SupervisorComponents.Describe()}; standard area "
+            + $"{made.LargestAreaLength} bytes");
         if (answer.Made.Removed.Length > 0)
         {
             output.WriteLine($"  without {string.Join(", ", answer.Made.Removed.Select(feature => feature.Name))}");
@@ -42,7 +44,8 @@ public static class MakeCpuidReport
             output.WriteLine($"  {answer.Format} has no name for {feature}: the guest gets it if the host has it");
         }
 
-        output.WriteLine(answer.Output is null ? $"{answer.Base}: nothing written" : $"{answer.Base}: written to {answer.Output} as {answer.Format}");
+        output.WriteLine(answer.Output is null
+            ? $"{answer.Base}: nothing written" : $"{answer.Base}: written to {answer.Output} as {answer.Format}");
     }
 
     /// <summary>Writes the JSON answer.</summary>

@@ -83,13 +83,15 @@ internal static class ModelReport
 
         foreach (CpuModel model in list.Models)
         {
-            output.WriteLine($"  {Quotation.Cut(model.Name)}{(model.Vendor is { } vendor ? $" ({Quotation.Cut(vendor)})" : "")}{Told(model)}");
+            output.WriteLine(
+                $"  {Quotation.Cut(model.Name)}{(model.Vendor is { } vendor ? $" ({Quotation.Cut(vendor)})" : "")}{Told(model)}");
         }
 
         if (!list.Definitions.IsEmpty)
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {list.Definitions.Length} definitions of features"));
-            foreach (FeatureDefinition definition in list.Definitions.Where(definition => !FeatureNames.ComponentsOf(definition.Name).IsEmpty))
+            foreach (FeatureDefinition definition in list.Definitions.Where(definition =>
+                !FeatureNames.ComponentsOf(definition.Name).IsEmpty))
             {
                 output.WriteLine($"    {Quotation.Cut(definition.Name)} brings {FeatureNames.ComponentsOf(definition.Name).Describe()}");
             }
@@ -97,7 +99,9 @@ internal static class ModelReport
 
         if (!list.Vendors.IsEmpty)
         {
-            output.WriteLine($"  vendors {string.Join(", ", list.Vendors.Select(vendor => $"{Quotation.Cut(vendor.Name)} ({Quotation.Cut(vendor.Text)})"))}");
+            output.WriteLine(
+                $"  vendors "
+                + $"{string.Join(", ", list.Vendors.Select(vendor => $"{Quotation.Cut(vendor.Name)} ({Quotation.Cut(vendor.Text)})"))}");
         }
 
         if (!list.Includes.IsEmpty)
@@ -149,7 +153,11 @@ internal static class ModelReport
                 blocked |= FeatureNames.ComponentsOf(blocker);
             }
 
-            parts.Add(usable ? "usable" : $"not usable{(model.Blockers.IsEmpty ? "" : $": {model.Blockers.Length} features missing{(blocked.IsEmpty ? "" : $", with them {blocked.Describe()}")}")}");
+            parts.Add(usable
+                ? "usable"
+                : "not usable"
+                    + (model.Blockers.IsEmpty ? "" : $": {model.Blockers.Length} features missing")
+                    + (model.Blockers.IsEmpty || blocked.IsEmpty ? "" : $", with them {blocked.Describe()}"));
         }
 
         return parts.Count == 0 ? "" : $": {string.Join("; ", parts)}";
@@ -158,7 +166,8 @@ internal static class ModelReport
     private static string Meaning(CpuidModifier modifier)
     {
         StateComponentSet cleared = modifier is { Leaf: CpuidTable.XsaveLeaf, Subleaf: 0, Register: CpuidRegister.Eax or CpuidRegister.Edx }
-            ? new StateComponentSet((ulong)(modifier.Decided & ~modifier.Value) << (modifier.Register == CpuidRegister.Edx ? 32 : 0)) & StateComponents.UserComponents
+            ? new StateComponentSet((ulong)(modifier.Decided & ~modifier.Value) << (modifier.Register == CpuidRegister.Edx ? 32 : 0))
+                & StateComponents.UserComponents
             : StateComponentSet.Empty;
         return cleared.IsEmpty ? "" : $"  takes {cleared.Describe()}";
     }

@@ -6,7 +6,8 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>
-/// The classes of a pool for Kubernetes: labels of nodes, as Node Feature Discovery reads them from a file, and where KubeVirt may put the guests of a class. The label is the class's fingerprint, which does not change with the pool.
+/// The classes of a pool for Kubernetes: labels of nodes, as Node Feature Discovery reads them from a file, and where KubeVirt may put the
+/// guests of a class. The label is the class's fingerprint, which does not change with the pool.
 /// </summary>
 public static class PoolLabels
 {
@@ -33,14 +34,17 @@ public static class PoolLabels
         StringBuilder yaml = new();
         foreach (PoolHost host in one.Hosts)
         {
-            yaml.Append(CultureInfo.InvariantCulture, $"---\napiVersion: v1\nkind: Node\nmetadata:\n  name: {Quoted(host.Host.Record.Name)}\n  labels:\n    {NodeLabel}: \"{one.Fingerprint}\"\n");
+            yaml.Append(CultureInfo.InvariantCulture,
+                $"---\napiVersion: v1\nkind: Node\nmetadata:\n  name: {Quoted(host.Host.Record.Name)}\n  labels:\n    {NodeLabel}: "
+                + $"\"{one.Fingerprint}\"\n");
         }
 
         return yaml.ToString();
     }
 
     /// <summary>
-    /// Where the guests of a class may run, as part of a virtual machine's spec: nowhere where they are refused or dangerous, best where they find the same, then where that is not known.
+    /// Where the guests of a class may run, as part of a virtual machine's spec: nowhere where they are refused or dangerous, best where
+    /// they find the same, then where that is not known.
     /// </summary>
     public static string Placement(Pool pool, GuestClass guest)
     {
@@ -48,14 +52,18 @@ public static class PoolLabels
         ArgumentNullException.ThrowIfNull(guest);
         ILookup<Verdict, string> classes = pool.Classes.ToLookup(one => pool.Outcome(guest, one).Verdict, one => one.Fingerprint);
         string[] refused = [.. classes[Verdict.Refused].Concat(classes[Verdict.Dangerous]).Distinct()];
-        StringBuilder yaml = new("affinity:\n  nodeAffinity:\n    requiredDuringSchedulingIgnoredDuringExecution:\n      nodeSelectorTerms:\n      - matchExpressions:\n");
+        StringBuilder yaml = new(
+            "affinity:\n  nodeAffinity:\n    requiredDuringSchedulingIgnoredDuringExecution:\n      nodeSelectorTerms:\n      - "
+            + "matchExpressions:\n");
         yaml.Append(CultureInfo.InvariantCulture, $"        - key: {NodeLabel}\n          operator: Exists\n");
         if (refused.Length > 0)
         {
             Add(yaml, "        ", "NotIn", refused);
         }
 
-        (int Weight, string[] Classes)[] preferred = [.. new[] { (BestWeight, Verdict.Same), (UnknownWeight, Verdict.Unknown) }.Select(pair => (pair.Item1, classes[pair.Item2].Distinct().ToArray())).Where(pair => pair.Item2.Length > 0)];
+        (int Weight, string[] Classes)[] preferred = [.. new[] { (BestWeight, Verdict.Same),
+            (UnknownWeight, Verdict.Unknown) }.Select(pair => (pair.Item1, classes[pair.Item2].Distinct().ToArray()))
+                .Where(pair => pair.Item2.Length > 0)];
         if (preferred.Length > 0)
         {
             yaml.Append("    preferredDuringSchedulingIgnoredDuringExecution:\n");
@@ -68,7 +76,8 @@ public static class PoolLabels
         }
 
         string[] same = [.. classes[Verdict.Same].Distinct()];
-        return pool.Classes.Length > 1 && same.Length == 1 && classes.Sum(group => group.Count()) - refused.Length == 1 ? $"nodeSelector:\n  {NodeLabel}: \"{same[0]}\"\n{yaml}" : yaml.ToString();
+        return pool.Classes.Length > 1 && same.Length == 1 && classes.Sum(group => group.Count()) - refused.Length == 1
+            ? $"nodeSelector:\n  {NodeLabel}: \"{same[0]}\"\n{yaml}" : yaml.ToString();
     }
 
     private static void Add(StringBuilder yaml, string indent, string verb, IEnumerable<string> values)

@@ -96,7 +96,8 @@ public static class PoolReport
         {
             string[] cells =
             [
-                FormattableString.Invariant($"{move.From.Id}"), FormattableString.Invariant($"{move.To.Id}"), Hosts(move.From), Hosts(move.To), CheckReport.NameOf(move.Outcome.Verdict),
+                FormattableString.Invariant($"{move.From.Id}"), FormattableString.Invariant($"{move.To.Id}"), Hosts(move.From),
+                    Hosts(move.To), CheckReport.NameOf(move.Outcome.Verdict),
                 string.Join(' ', move.Outcome.Rules), move.MovesFullest ? "fullest" : "guests",
             ];
             output.WriteLine(string.Join(',', cells.Select(Quoted)));
@@ -124,7 +125,8 @@ public static class PoolReport
             if (answer.ListsVerdicts)
             {
                 json.WriteStartObject("verdicts");
-                foreach ((PoolHost host, Verdict verdict) in answer.Pool.Classes.SelectMany(one => one.Hosts.Select(host => (host, answer.Pool.Outcome(capture.Guest, one).Verdict))))
+                foreach ((PoolHost host, Verdict verdict) in answer.Pool.Classes.SelectMany(one =>
+                    one.Hosts.Select(host => (host, answer.Pool.Outcome(capture.Guest, one).Verdict))))
                 {
                     json.WriteString(host.Argument, CheckReport.NameOf(verdict));
                 }
@@ -195,7 +197,8 @@ public static class PoolReport
         }
     }
 
-    private static void WriteHosts(Utf8JsonWriter json, HostClass one) => WriteStrings(json, "hosts", one.Hosts.Select(host => host.Argument));
+    private static void WriteHosts(Utf8JsonWriter json, HostClass one) =>
+        WriteStrings(json, "hosts", one.Hosts.Select(host => host.Argument));
 
     private static void WriteOutcome(Utf8JsonWriter json, MoveOutcome outcome)
     {

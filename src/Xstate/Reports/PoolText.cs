@@ -18,8 +18,11 @@ public static class PoolText
         ArgumentNullException.ThrowIfNull(answer);
         Pool pool = answer.Pool;
         long guests = pool.Groups.Sum(group => group.Count);
-        string what = guests == 0 ? "the fullest guest of each class is moved" : $"{Counted(guests, "guest")} in {Counted(pool.Guests.Length, "class", "classes")}";
-        Wrapped(output, "", $"{Counted(pool.HostCount, "host")} in {Counted(pool.Classes.Length, "class", "classes")}; {what}; {Counted(pool.Rehearsed, "restore")} rehearsed");
+        string what = guests == 0 ? "the fullest guest of each class is moved"
+            : $"{Counted(guests, "guest")} in {Counted(pool.Guests.Length, "class", "classes")}";
+        Wrapped(output, "",
+            $"{Counted(pool.HostCount, "host")} in {Counted(pool.Classes.Length, "class", "classes")}; {what}; "
+            + $"{Counted(pool.Rehearsed, "restore")} rehearsed");
         output.WriteLine();
         WriteClasses(output, pool);
         WriteCommon(output, pool);
@@ -35,17 +38,21 @@ public static class PoolText
 
     private static void WriteClasses(TextWriter output, Pool pool)
     {
-        TextTable table = new(output, [("CLASS", 5), ("XCR0", 8), ("XSS", 6), ("KERNEL", pool.Classes.Max(one => one.Host.Behavior.Reading.Name.Length)), ("HOSTS", 0)]);
+        TextTable table = new(output, [("CLASS", 5), ("XCR0", 8), ("XSS", 6),
+            ("KERNEL", pool.Classes.Max(one => one.Host.Behavior.Reading.Name.Length)), ("HOSTS", 0)]);
         foreach (HostClass one in pool.Classes)
         {
-            table.Write([Number(one.Id), Range(one.Offer, offer => offer.Xcr0.ToString()), Range(one.Offer, offer => offer.Xss.ToString()), one.Host.Behavior.Reading.Name, Names(one)]);
+            table.Write([Number(one.Id), Range(one.Offer, offer => offer.Xcr0.ToString()), Range(one.Offer, offer => offer.Xss.ToString()),
+                one.Host.Behavior.Reading.Name, Names(one)]);
         }
     }
 
     private static void WriteCommon(TextWriter output, Pool pool)
     {
         output.WriteLine();
-        Wrapped(output, "", $"all can give: XCR0 {pool.Common.Lower.Xcr0.Describe()}, IA32_XSS {pool.Common.Lower.Xss.Describe()}, {pool.Common.Lower.Features.Count} CPU features");
+        Wrapped(output, "",
+            $"all can give: XCR0 {pool.Common.Lower.Xcr0.Describe()}, IA32_XSS {pool.Common.Lower.Xss.Describe()}, "
+            + $"{pool.Common.Lower.Features.Count} CPU features");
         if (!pool.Common.IsKnown)
         {
             GuestOffer more = pool.Common.Upper.Except(pool.Common.Lower);
@@ -58,7 +65,8 @@ public static class PoolText
         output.WriteLine();
         if (pool.Classes.Length > MatrixClasses)
         {
-            Wrapped(output, "", $"who can go where: {pool.Classes.Length} classes are too many for a page; --csv and --json have the matrix");
+            Wrapped(output, "",
+                $"who can go where: {pool.Classes.Length} classes are too many for a page; --csv and --json have the matrix");
             return;
         }
 
@@ -66,7 +74,8 @@ public static class PoolText
         output.WriteLine($"  from{string.Concat(pool.Classes.Select(one => Number(one.Id).PadLeft(3)))}");
         foreach (HostClass from in pool.Classes)
         {
-            string row = string.Concat(pool.Matrix.Where(move => move.From.Id == from.Id).Select(move => $"  {Sign(move.Outcome.Verdict)}"));
+            string row = string.Concat(pool.Matrix.Where(move => move.From.Id == from.Id)
+                .Select(move => $"  {Sign(move.Outcome.Verdict)}"));
             output.WriteLine($"  {Number(from.Id),4}{row}");
         }
     }
@@ -77,7 +86,9 @@ public static class PoolText
         {
             output.WriteLine();
             string verb = cost.IsCertain ? "alone takes" : "alone takes, perhaps,";
-            Wrapped(output, "  ", $"class {Number(cost.Class.Id)} ({Names(cost.Class)}) {verb} {Describe(cost.Offer)} from {cost.Others} of {cost.All} hosts");
+            Wrapped(output, "  ",
+                $"class {Number(cost.Class.Id)} ({Names(cost.Class)}) {verb} {Describe(cost.Offer)} from {cost.Others} of {cost.All} "
+                + "hosts");
         }
     }
 
@@ -93,10 +104,13 @@ public static class PoolText
         output.WriteLine($"pinned: no other host takes them the same, as they are or repaired");
         foreach (PinnedGuests pinned in pool.Pinned.Take(MaxListed))
         {
-            string who = pinned.Group.Count == 0 ? "the fullest guest" : $"{Counted(pinned.Group.Count, "guest")} ({FindingText.Listed(pinned.Group.Names)})";
+            string who = pinned.Group.Count == 0
+                ? "the fullest guest" : $"{Counted(pinned.Group.Count, "guest")} ({FindingText.Listed(pinned.Group.Names)})";
             string where = pinned.Group.Home is { } home ? $" on class {Number(home.Id)}" : "";
             string[] by = [.. Parts(pinned)];
-            Wrapped(output, "  ", $"{who}{where}{(pinned.IsCertain ? "" : ", perhaps")}: {(by.Length == 0 ? "there is no other host" : string.Join("; ", by))}");
+            Wrapped(output, "  ",
+                $"{who}{where}{(pinned.IsCertain ? "" : ", perhaps")}: "
+                + $"{(by.Length == 0 ? "there is no other host" : string.Join("; ", by))}");
         }
 
         if (pool.Pinned.Length > MaxListed)
@@ -142,9 +156,13 @@ public static class PoolText
             string freed = change.Frees == change.MayFree ? $"frees {change.Frees}" : $"frees {change.Frees} to {change.MayFree}";
             string text = change.Kind switch
             {
-                PoolChangeKind.Hide => $"hide {Describe(change.Offer)} from guests of class {Number(change.Class.Id)}: {freed}, starts {change.Touches} anew",
-                PoolChangeKind.Upgrade => $"upgrade class {Number(change.Class.Id)} to {change.Kernel}: {freed}, touches {Counted(change.Touches, "host")}",
-                _ => $"retire class {Number(change.Class.Id)} ({Counted(change.Touches, "host")}): all others can give {Describe(change.Offer)}",
+                PoolChangeKind.Hide =>
+                    $"hide {Describe(change.Offer)} from guests of class {Number(change.Class.Id)}: {freed}, starts {change.Touches} anew",
+                PoolChangeKind.Upgrade =>
+                    $"upgrade class {Number(change.Class.Id)} to {change.Kernel}: {freed}, touches {Counted(change.Touches, "host")}",
+                _ =>
+                    $"retire class {Number(change.Class.Id)} ({Counted(change.Touches, "host")}): all others can give "
+                    + $"{Describe(change.Offer)}",
             };
             Wrapped(output, "  ", text);
         }
@@ -157,9 +175,14 @@ public static class PoolText
         {
             UpgradeAnswer.Order when plan.Steps.IsEmpty => $"{plan.Kernel} changes nothing for any class",
             UpgradeAnswer.Order => $"upgrades to {plan.Kernel} that strand nobody, {Counted(plan.Touches, "host")}:",
-            UpgradeAnswer.Unknown => $"upgrades to {plan.Kernel} that strand nobody if what is not known turns out well; for sure there is no order:",
-            UpgradeAnswer.None => $"there is no order of upgrades to {plan.Kernel} that strands nobody: all {Counted(plan.Looked, "set")} of upgraded classes that can be reached were looked at",
-            _ => $"no order of upgrades to {plan.Kernel} was found among {Counted(plan.Looked, "set")} of upgraded classes; there are more than can be tried",
+            UpgradeAnswer.Unknown =>
+                $"upgrades to {plan.Kernel} that strand nobody if what is not known turns out well; for sure there is no order:",
+            UpgradeAnswer.None =>
+                $"there is no order of upgrades to {plan.Kernel} that strands nobody: all {Counted(plan.Looked, "set")} of upgraded "
+                + "classes that can be reached were looked at",
+            _ =>
+                $"no order of upgrades to {plan.Kernel} was found among {Counted(plan.Looked, "set")} of upgraded classes; there are "
+                + "more than can be tried",
         };
         Wrapped(output, "", text);
         for (int i = 0; i < plan.Steps.Length; i++)
@@ -169,8 +192,11 @@ public static class PoolText
 
         foreach (UpgradeObstacle obstacle in plan.Obstacles.Take(MaxListed))
         {
-            string before = obstacle.Upgraded.IsEmpty ? "first" : $"after {string.Join(", ", obstacle.Upgraded.Select(one => Number(one.Id)))}";
-            Wrapped(output, "  ", $"class {Number(obstacle.Next.Id)} {before} strands {Counted(obstacle.Strands.Length, "group")} of guests, such as those on class {obstacle.Strands[0].Home?.Id.ToString(CultureInfo.InvariantCulture) ?? "?"}");
+            string before = obstacle.Upgraded.IsEmpty
+                ? "first" : $"after {string.Join(", ", obstacle.Upgraded.Select(one => Number(one.Id)))}";
+            Wrapped(output, "  ",
+                $"class {Number(obstacle.Next.Id)} {before} strands {Counted(obstacle.Strands.Length, "group")} of guests, such as those "
+                + $"on class {obstacle.Strands[0].Home?.Id.ToString(CultureInfo.InvariantCulture) ?? "?"}");
         }
     }
 
@@ -192,12 +218,15 @@ public static class PoolText
         [
             .. offer.Xcr0.IsEmpty ? [] : new[] { offer.Xcr0.Describe() },
             .. offer.Xss.IsEmpty ? [] : new[] { offer.Xss.Describe() },
-            .. features.Length == 0 ? [] : new[] { features.Length <= 12 ? string.Join(", ", features) : $"{string.Join(", ", features.Take(12))} and {Counted(features.Length - 12, "more feature")}" },
+            .. features.Length == 0 ? [] : new[] { features.Length <= 12
+                ? string.Join(", ", features)
+                : $"{string.Join(", ", features.Take(12))} and {Counted(features.Length - 12, "more feature")}" },
         ];
         return string.Join(" and ", parts);
     }
 
-    private static string Range(OfferRange range, Func<GuestOffer, string> text) => text(range.Lower) == text(range.Upper) ? text(range.Lower) : $"{text(range.Lower)}?";
+    private static string Range(OfferRange range, Func<GuestOffer, string> text) => text(range.Lower) == text(range.Upper)
+        ? text(range.Lower) : $"{text(range.Lower)}?";
 
     private static string Names(HostClass one)
     {
@@ -208,7 +237,8 @@ public static class PoolText
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private static string Counted(long count, string one, string? several = null) => string.Create(CultureInfo.InvariantCulture, $"{count:#,0} {(count == 1 ? one : several ?? one + "s")}");
+    private static string Counted(long count, string one, string? several = null) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:#,0} {(count == 1 ? one : several ?? one + "s")}");
 
     private static void Wrapped(TextWriter output, string indent, string text)
     {

@@ -16,11 +16,13 @@ internal static class RegisterText
     }
 
     /// <summary>The elements of a view, separated by blanks.</summary>
-    public static string Describe(RegisterReading reading, ElementView view) => reading.HasBytes ? string.Join(' ', Elements(reading, view)) : Value(reading);
+    public static string Describe(RegisterReading reading, ElementView view) => reading.HasBytes
+        ? string.Join(' ', Elements(reading, view)) : Value(reading);
 
     /// <summary>Flags that are set and fields with their values, for registers that have them; none when the value is not known.</summary>
     public static IEnumerable<string> Fields(RegisterReading reading) =>
-        reading.Knowledge is RegisterKnowledge.Initial or RegisterKnowledge.Stored && reading.Place.IsValue ? RegisterFields.Describe(reading.Place.Name, Number(reading)) : [];
+        reading.Knowledge is RegisterKnowledge.Initial or RegisterKnowledge.Stored && reading.Place.IsValue
+        ? RegisterFields.Describe(reading.Place.Name, Number(reading)) : [];
 
     /// <summary>The rights of each protection key, key 0 first.</summary>
     public static string Rights(RegisterReading pkru)
@@ -29,7 +31,10 @@ internal static class RegisterText
         return $"keys 0-15: {string.Join(' ', Enumerable.Range(0, Pkru.KeyCount).Select(rights.Rights))}";
     }
 
-    /// <summary>Writes the elements of a view as a JSON array: numbers where every reader of JSON holds them exactly, else strings; null for lost ones.</summary>
+    /// <summary>
+    /// Writes the elements of a view as a JSON array: numbers where every reader of JSON holds them exactly, else strings; null for lost
+    /// ones.
+    /// </summary>
     public static void WriteElements(Utf8JsonWriter json, string name, RegisterReading reading, ElementView view)
     {
         json.WriteStartArray(name);
@@ -51,7 +56,8 @@ internal static class RegisterText
     private static string Meaning(RegisterReading reading) =>
         IsX87(reading) && reading.Lost.Length == 0 ? Float80.Read(reading.Bytes).ToString() : string.Join(' ', Fields(reading));
 
-    private static bool IsX87(RegisterReading reading) => reading.HasBytes && reading.Place is { Component: StateComponent.X87, IsValue: false };
+    private static bool IsX87(RegisterReading reading) => reading.HasBytes
+        && reading.Place is { Component: StateComponent.X87, IsValue: false };
 
     private static ulong Number(RegisterReading reading)
     {
@@ -61,7 +67,8 @@ internal static class RegisterText
         return BinaryPrimitives.ReadUInt64LittleEndian(value);
     }
 
-    // An x87 register is one number whatever floating-point view is asked for; a control register is one integer. What does not divide into elements stays bytes.
+    // An x87 register is one number whatever floating-point view is asked for; a control register is one integer. What does not divide into
+    // elements stays bytes.
     private static IEnumerable<string> Elements(RegisterReading reading, ElementView view)
     {
         bool isNumber = IsX87(reading) && view.IsFloat;
@@ -90,15 +97,18 @@ internal static class RegisterText
         {
             json.WriteNullValue();
         }
-        else if (view.Name == "f32" && !IsX87(reading) && float.TryParse(element, System.Globalization.CultureInfo.InvariantCulture, out float single) && float.IsFinite(single))
+        else if (view.Name == "f32" && !IsX87(reading) && float.TryParse(element, System.Globalization.CultureInfo.InvariantCulture,
+            out float single) && float.IsFinite(single))
         {
             json.WriteNumberValue(single);
         }
-        else if (view.Name == "f64" && !IsX87(reading) && double.TryParse(element, System.Globalization.CultureInfo.InvariantCulture, out double number) && double.IsFinite(number))
+        else if (view.Name == "f64" && !IsX87(reading) && double.TryParse(element, System.Globalization.CultureInfo.InvariantCulture,
+            out double number) && double.IsFinite(number))
         {
             json.WriteNumberValue(number);
         }
-        else if (view.Name[0] is 'i' or 'u' && view.Size <= ExactInteger && long.TryParse(element, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long integer))
+        else if (view.Name[0] is 'i' or 'u' && view.Size <= ExactInteger && long.TryParse(element,
+            System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long integer))
         {
             json.WriteNumberValue(integer);
         }

@@ -29,7 +29,9 @@ public static class RulePages
 
     private static DocumentationPage Index()
     {
-        StringBuilder text = new("# Rules and kernel behaviours\n\nMade from the code; `xstate rules ID` prints the same.\n\n| Rule | Severity | |\n|---|---|---|\n");
+        StringBuilder text = new(
+            "# Rules and kernel behaviours\n\nMade from the code; `xstate rules ID` prints the same.\n\n| Rule | Severity | "
+            + "|\n|---|---|---|\n");
         foreach (Rule rule in Rules.All)
         {
             text.Append($"| [{rule.Id}]({rule.Id}.md) | {rule.Severity.ToString().ToLowerInvariant()} | {rule.Title} |\n");
@@ -46,7 +48,9 @@ public static class RulePages
 
     private static DocumentationPage PageOf(Rule rule)
     {
-        StringBuilder text = new($"# {rule.Id}: {rule.Title}\n\nSeverity: {rule.Severity.ToString().ToLowerInvariant()}\n\n{rule.Explanation}\n\n**What to do.** {rule.Mend}\n\n**Source.** {rule.Source}\n");
+        StringBuilder text = new(
+            $"# {rule.Id}: {rule.Title}\n\nSeverity: {rule.Severity.ToString().ToLowerInvariant()}\n\n{rule.Explanation}\n\n**What to "
+            + $"do.** {rule.Mend}\n\n**Source.** {rule.Source}\n");
         string[] deciding = [.. KernelDifference.Deciding(rule).Select(difference => $"[{difference.Id}]({difference.Id}.md)")];
         if (deciding.Length > 0)
         {
@@ -58,7 +62,8 @@ public static class RulePages
 
     private static DocumentationPage PageOf(KernelDifference info)
     {
-        StringBuilder text = new($"# {info.Id}\n\n{info.Effect}\n\n**Kernels.** {info.Affected}\n\n**Probe.** {info.Probe}\n\n**Source.** {info.Source}\n");
+        StringBuilder text = new(
+            $"# {info.Id}\n\n{info.Effect}\n\n**Kernels.** {info.Affected}\n\n**Probe.** {info.Probe}\n\n**Source.** {info.Source}\n");
         string[] rules = [.. info.Decides.Select(rule => $"[{rule.Id}]({rule.Id}.md)")];
         if (rules.Length > 0)
         {

@@ -12,7 +12,8 @@ public static class RulesReport
     /// <param name="rules">The rules.</param>
     /// <param name="differences">The behaviours.</param>
     /// <param name="symptoms">The errors that the user's words found; none when rules were asked for.</param>
-    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences, IReadOnlyList<Symptom> symptoms) =>
+    public static void WriteJson(Stream output, IEnumerable<Rule> rules, IEnumerable<KernelDifference> differences,
+        IReadOnlyList<Symptom> symptoms) =>
         JsonAnswer.Write(output, "rules", json =>
         {
             WriteSymptoms(json, symptoms);

@@ -32,7 +32,9 @@ public static class RunReport
         });
     }
 
-    /// <summary>Writes text for people: an image is shown as what differs from the image of its kind before it, the first one as what is not zero.</summary>
+    /// <summary>
+    /// Writes text for people: an image is shown as what differs from the image of its kind before it, the first one as what is not zero.
+    /// </summary>
     /// <param name="output">Where to.</param>
     /// <param name="scenario">The scenario.</param>
     /// <param name="answers">Its line of answers.</param>
@@ -50,10 +52,12 @@ public static class RunReport
 
         output.WriteLine(Plain(scenario.Name));
         Dictionary<string, (int Step, byte[] Bytes)> images = [];
-        foreach ((JsonElement step, JsonElement input) in line.RootElement.GetProperty("steps").EnumerateArray().Zip(asked.RootElement.GetProperty("steps").EnumerateArray()))
+        foreach ((JsonElement step, JsonElement input) in line.RootElement.GetProperty("steps").EnumerateArray()
+            .Zip(asked.RootElement.GetProperty("steps").EnumerateArray()))
         {
             int number = step.GetProperty("step").GetInt32();
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {number,3}  {Asked(input)}: {Answered(step, input, number, images)}"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  {number,3}  {Asked(input)}: {Answered(step, input, number, images)}"));
         }
     }
 
@@ -119,7 +123,8 @@ public static class RunReport
 
     private static string Shown(JsonProperty field) => field.Value.ValueKind switch
     {
-        JsonValueKind.Array => string.Create(CultureInfo.InvariantCulture, $"{field.Value.GetArrayLength()} {field.Name}{OfFew(field.Value)}"),
+        JsonValueKind.Array => string.Create(CultureInfo.InvariantCulture,
+            $"{field.Value.GetArrayLength()} {field.Name}{OfFew(field.Value)}"),
         JsonValueKind.String => $"{field.Name} {Short(Plain(field.Value.GetString()!))}",
         JsonValueKind.Object => $"{field.Name} {{{string.Join(", ", field.Value.EnumerateObject().Select(Shown))}}}",
         _ => $"{field.Name} {field.Value.GetRawText()}",
@@ -128,7 +133,8 @@ public static class RunReport
     private static string OfFew(JsonElement entries)
     {
         const int Few = 2;
-        return entries.GetArrayLength() is > 0 and <= Few ? ": " + Plain(string.Join(", ", entries.EnumerateArray().Select(entry => entry.GetRawText()))) : "";
+        return entries.GetArrayLength() is > 0 and <= Few
+            ? ": " + Plain(string.Join(", ", entries.EnumerateArray().Select(entry => entry.GetRawText()))) : "";
     }
 
     private static string Image(string hex, string kind, int number, Dictionary<string, (int Step, byte[] Bytes)> images)
@@ -141,18 +147,21 @@ public static class RunReport
         string header = bytes.Length >= XsaveFormat.ExtendedOffset ? $"XSTATE_BV {new XsaveArea(bytes).XstateBv}, " : "";
         if (places.Count == 0)
         {
-            return hasBefore ? string.Create(CultureInfo.InvariantCulture, $"{header}the same as in step {before.Step}") : $"{header}all zero";
+            return hasBefore ? string.Create(CultureInfo.InvariantCulture, $"{header}the same as in step {before.Step}")
+                : $"{header}all zero";
         }
 
         string what = hasBefore ? string.Create(CultureInfo.InvariantCulture, $"from step {before.Step}: ") : "";
         string shown = string.Join("; ", places.Take(MaxPlaces).Select(place => Place(place, hasBefore ? reference : null, bytes)));
-        return header + what + shown + (places.Count > MaxPlaces ? string.Create(CultureInfo.InvariantCulture, $"; and {places.Count - MaxPlaces} more places") : "");
+        return header + what + shown + (places.Count > MaxPlaces
+            ? string.Create(CultureInfo.InvariantCulture, $"; and {places.Count - MaxPlaces} more places") : "");
     }
 
     private static string Place((int From, int To) place, byte[]? before, byte[] now)
     {
         int shown = Math.Min(place.To - place.From, MaxBytesOfPlace);
-        string rest = shown == place.To - place.From ? "" : string.Create(CultureInfo.InvariantCulture, $"… ({place.To - place.From} bytes)");
+        string rest = shown == place.To - place.From
+            ? "" : string.Create(CultureInfo.InvariantCulture, $"… ({place.To - place.From} bytes)");
         string old = before is null ? "" : $"{Convert.ToHexStringLower(before, place.From, shown)} → ";
         return string.Create(CultureInfo.InvariantCulture, $"{place.From}: {old}{Convert.ToHexStringLower(now, place.From, shown)}{rest}");
     }
@@ -185,7 +194,8 @@ public static class RunReport
         }
     }
 
-    private static string Short(string text) => text.Length <= MaxField ? text : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, MaxField)}… ({text.Length} characters)");
+    private static string Short(string text) => text.Length <= MaxField
+        ? text : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, MaxField)}… ({text.Length} characters)");
 
     // A scenario is a file of somebody's: what would steer a terminal is shown as its number.
     private static string Plain(string text)

@@ -22,12 +22,13 @@ public sealed record SetAnswer(string File, string Format, string Output, IReadO
     {
         ArgumentNullException.ThrowIfNull(outcome);
         string name = string.Create(CultureInfo.InvariantCulture, $"pid:{process}");
-        IEnumerable<RepairStep> steps = outcome.Registers.Select(register => new RepairStep(RepairKind.Register, outcome.Thread, register switch
-        {
-            { IsTaken: false } => $"{register.Register} is {register.After} although {register.Asked} was written",
-            _ when register.Before == register.After => $"{register.Register} is {register.After}",
-            _ => $"{register.Register} from {register.Before} to {register.After}",
-        }));
+        IEnumerable<RepairStep> steps = outcome.Registers.Select(register => new RepairStep(RepairKind.Register, outcome.Thread,
+            register switch
+            {
+                { IsTaken: false } => $"{register.Register} is {register.After} although {register.Asked} was written",
+                _ when register.Before == register.After => $"{register.Register} is {register.After}",
+                _ => $"{register.Register} from {register.Before} to {register.After}",
+            }));
         return new SetAnswer(name, "process", name, [.. steps], outcome.Findings) { Kind = CaptureKind.Process };
     }
 }

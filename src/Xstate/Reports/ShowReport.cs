@@ -52,8 +52,10 @@ public static class ShowReport
         ArgumentNullException.ThrowIfNull(options);
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         StateComponentSet used = complete.States.Aggregate(StateComponentSet.Empty, (set, state) => set | state.ReadArea().XstateBv);
-        string states = string.Create(CultureInfo.InvariantCulture, $"{complete.States.Length} {FindingText.UnitOf(complete.Kind)}{(complete.States.Length == 1 ? "" : "s")}");
-        return [complete.Format, $"{states}, {used}", FindingText.RulesOf(Told(complete, [.. noticed, .. findings, .. EmptyArea.Check(complete)], options))];
+        string states = string.Create(CultureInfo.InvariantCulture,
+            $"{complete.States.Length} {FindingText.UnitOf(complete.Kind)}{(complete.States.Length == 1 ? "" : "s")}");
+        return [complete.Format, $"{states}, {used}",
+            FindingText.RulesOf(Told(complete, [.. noticed, .. findings, .. EmptyArea.Check(complete)], options))];
     }
 
     /// <summary>Writes text for people.</summary>
@@ -91,7 +93,9 @@ public static class ShowReport
 
     private static void WriteHead(TextWriter output, Capture capture)
     {
-        output.WriteLine($"{capture.Format}, {capture.States.Length} {(capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(capture.States.Length == 1 ? "" : "s")}");
+        output.WriteLine(
+            $"{capture.Format}, {capture.States.Length} "
+            + $"{(capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(capture.States.Length == 1 ? "" : "s")}");
         if (capture.Source is { } source)
         {
             output.WriteLine($"from {Quotation.Cut(source.Value.Name)} ({Quotation.Cut(source.Provenance.Detail, Quotation.MaxProse)})");
@@ -109,7 +113,8 @@ public static class ShowReport
         string unit = FindingText.UnitOf(capture.Kind);
         foreach (CapturedState state in Chosen(capture, options))
         {
-            foreach (RegisterReading reading in Readings(state, capture.Kind, options).Where(reading => options.All || options.Registers is not null || !IsInitial(reading)))
+            foreach (RegisterReading reading in Readings(state, capture.Kind, options)
+                .Where(reading => options.All || options.Registers is not null || !IsInitial(reading)))
             {
                 string text = options.View is { } view ? RegisterText.Describe(reading, view) : RegisterText.Describe(reading);
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{unit} {state.Id} {reading.Place.Name} {text}"));
@@ -117,25 +122,29 @@ public static class ShowReport
         }
     }
 
-    private static IEnumerable<CapturedState> Chosen(Capture capture, ShowOptions options) => capture.States.Where(state => options.State is null || options.State == state.Id);
+    private static IEnumerable<CapturedState> Chosen(Capture capture, ShowOptions options) =>
+        capture.States.Where(state => options.State is null || options.State == state.Id);
 
     // What is said of other threads than the one that was asked for is left out.
     private static Finding[] Told(Capture capture, IEnumerable<Finding> noticed, ShowOptions options) =>
     [
-        .. noticed.Concat(DefaultKey.Check(capture)).Concat(ExceptionMasks.Check(capture)).Concat(SignalStackHazard.Check(capture)).Where(finding => options.State is null || finding.Where.Vcpu is null || finding.Where.Vcpu == options.State),
+        .. noticed.Concat(DefaultKey.Check(capture)).Concat(ExceptionMasks.Check(capture)).Concat(SignalStackHazard.Check(capture))
+            .Where(finding => options.State is null || finding.Where.Vcpu is null || finding.Where.Vcpu == options.State),
     ];
 
     // The registers that were asked for; without a choice those that the state has.
     private static IEnumerable<RegisterReading> Readings(CapturedState state, CaptureKind kind, ShowOptions options)
     {
         IEnumerable<RegisterPlace> places = options.Registers?.Places
-            ?? RegisterCatalog.Of(state.Components.Except(state.NotRecorded)).Where(place => !state.NotRecorded.Overlaps(place.Components)).Concat(Msrs(state, kind));
+            ?? RegisterCatalog.Of(state.Components.Except(state.NotRecorded)).Where(place => !state.NotRecorded.Overlaps(place.Components))
+            .Concat(Msrs(state, kind));
         return places.Select(place => RegisterReading.Of(state, place)).Where(reading => options.Registers is not null || reading.HasBytes);
     }
 
     // A thread's shadow-stack pointer has a name of its own.
     private static IEnumerable<RegisterPlace> Msrs(CapturedState state, CaptureKind kind) => state.Msrs.Keys.Select(index =>
-        kind == CaptureKind.Process && index == MsrNames.UserShadowStackPointer ? RegisterCatalog.Find(RegisterCatalog.ShadowStackPointer)! : RegisterCatalog.OfMsr(index));
+        kind == CaptureKind.Process && index == MsrNames.UserShadowStackPointer
+        ? RegisterCatalog.Find(RegisterCatalog.ShadowStackPointer)! : RegisterCatalog.OfMsr(index));
 
     private static void WriteState(Utf8JsonWriter json, CapturedState state, bool process, ShowOptions options)
     {
@@ -154,7 +163,8 @@ public static class ShowReport
         json.WriteStartObject("layout");
         json.WriteString("source", NameOf(state.Layout.Provenance.Source));
         json.WriteString("detail", state.Layout.Provenance.Detail);
-        json.WriteNumber("size", area.IsCompacted ? layout.CompactedLengthFor(new StateComponentSet(area.XcompBv)) : layout.StandardLengthFor(components));
+        json.WriteNumber("size", area.IsCompacted
+            ? layout.CompactedLengthFor(new StateComponentSet(area.XcompBv)) : layout.StandardLengthFor(components));
         json.WriteEndObject();
         json.WriteStartArray("components");
         foreach (StateComponent component in components | area.XstateBv)
@@ -169,7 +179,8 @@ public static class ShowReport
                 json.WriteNumber("size", size);
             }
 
-            json.WriteString("state", state.NotRecorded.Contains(component) ? "not-recorded" : !found ? "absent" : area.XstateBv.Contains(component) ? "in-use" : "init");
+            json.WriteString("state", state.NotRecorded.Contains(component) ? "not-recorded" : !found
+                ? "absent" : area.XstateBv.Contains(component) ? "in-use" : "init");
             json.WriteEndObject();
         }
 
@@ -192,7 +203,8 @@ public static class ShowReport
     private static void WriteRegisters(Utf8JsonWriter json, ImmutableArray<RegisterReading> readings, ShowOptions options)
     {
         json.WriteStartObject("registers");
-        foreach (RegisterReading reading in readings.Where(reading => reading.HasBytes && reading.Place is { Msr: null } or { Name: RegisterCatalog.ShadowStackPointer }))
+        foreach (RegisterReading reading in readings.Where(reading => reading.HasBytes
+            && reading.Place is { Msr: null } or { Name: RegisterCatalog.ShadowStackPointer }))
         {
             json.WriteString(reading.Place.Name, reading.Text);
         }
@@ -224,7 +236,8 @@ public static class ShowReport
 
     private static void WriteUnknown(Utf8JsonWriter json, ImmutableArray<RegisterReading> readings)
     {
-        foreach ((string name, RegisterKnowledge knowledge) in new[] { ("absent", RegisterKnowledge.Absent), ("notRecorded", RegisterKnowledge.NotRecorded) })
+        foreach ((string name, RegisterKnowledge knowledge) in new[] { ("absent", RegisterKnowledge.Absent),
+            ("notRecorded", RegisterKnowledge.NotRecorded) })
         {
             RegisterReading[] unknown = [.. readings.Where(reading => reading.Knowledge == knowledge)];
             if (unknown.Length == 0)
@@ -272,8 +285,14 @@ public static class ShowReport
         StateComponentSet components = state.Components;
         StateComponentSet notRecorded = state.NotRecorded;
         output.WriteLine();
-        output.WriteLine($"{FindingText.UnitOf(kind)} {state.Id}: XSTATE_BV {area.XstateBv}{(state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv ? $" by the registers, {stored.XstateBv.Value} as stored" : "")}, XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
-        output.WriteLine($"  layout: {NameOf(state.Layout.Provenance.Source)}, {Quotation.Cut(state.Layout.Provenance.Detail, Quotation.MaxProse)}");
+        output.WriteLine(
+            $"{FindingText.UnitOf(kind)} {state.Id}: XSTATE_BV {area.XstateBv}"
+            + (state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv
+                ? $" by the registers, {stored.XstateBv.Value} as stored" : "")
+            + $", XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}"
+            + $"{Set("XCR0", state.Xcr0)}{Set("XSS", state.Xss)}{Set("XFD", state.Xfd)}");
+        output.WriteLine(
+            $"  layout: {NameOf(state.Layout.Provenance.Source)}, {Quotation.Cut(state.Layout.Provenance.Detail, Quotation.MaxProse)}");
         RegisterReading[] readings = [.. Readings(state, kind, ShowOptions.Default)];
         foreach (StateComponent component in components | area.XstateBv)
         {
@@ -321,16 +340,20 @@ public static class ShowReport
         }
     }
 
-    private static bool IsInitial(RegisterReading reading) => reading.Lost.Length == 0 && reading.HasBytes && reading.Place.Msr is null && RegisterCatalog.IsInitial(reading.Place, reading.Bytes);
+    private static bool IsInitial(RegisterReading reading) => reading.Lost.Length == 0 && reading.HasBytes && reading.Place.Msr is null
+        && RegisterCatalog.IsInitial(reading.Place, reading.Bytes);
 
-    private static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) => component switch
-    {
-        StateComponent.X87 => (0, StateComponents.Get(component).Size, true),
-        StateComponent.Sse => (XsaveFormat.XmmOffset, StateComponents.Get(component).Size, true),
-        _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size) ? (offset, size, true) : (0, 0, false),
-    };
+    private static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) =>
+        component switch
+        {
+            StateComponent.X87 => (0, StateComponents.Get(component).Size, true),
+            StateComponent.Sse => (XsaveFormat.XmmOffset, StateComponents.Get(component).Size, true),
+            _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size)
+                ? (offset, size, true) : (0, 0, false),
+        };
 
-    private static void WriteSet(Utf8JsonWriter json, string name, Fact<StateComponentSet>? set) => JsonAnswer.WriteOptional(json, name, set?.Value.ToString());
+    private static void WriteSet(Utf8JsonWriter json, string name, Fact<StateComponentSet>? set) =>
+        JsonAnswer.WriteOptional(json, name, set?.Value.ToString());
 
     private static string Set(string name, Fact<StateComponentSet>? set) => set is null ? "" : $", {name} {set.Value}";
 

@@ -39,7 +39,8 @@ internal static class SignalFrameText
         {
             string unknown = capture.States.Any(state => state.SignalStack is not null) ? ""
                 : "; neither cores nor /proc and ptrace tell which alternate stacks threads have";
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"AT_MINSIGSTKSZ {told.Value}: stack that the frame of a signal takes at most{unknown}"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"AT_MINSIGSTKSZ {told.Value}: stack that the frame of a signal takes at most{unknown}"));
         }
 
         foreach (CapturedState state in capture.States)
@@ -47,7 +48,8 @@ internal static class SignalFrameText
             if (state is { SignalStack: { IsEnabled: true } stack, Layout: { } layout })
             {
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"thread {state.Id} has an alternate signal stack of {stack.Size} bytes at 0x{stack.Address:x}; the frame of a signal takes {stack.Needed(SignalStackHazard.AreaOf(state, layout.Value), state.Is32Bit)}"));
+                    $"thread {state.Id} has an alternate signal stack of {stack.Size} bytes at 0x{stack.Address:x}; the frame of a "
+                    + $"signal takes {stack.Needed(SignalStackHazard.AreaOf(state, layout.Value), state.Is32Bit)}"));
             }
         }
     }
@@ -79,7 +81,8 @@ internal static class SignalFrameText
     {
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         StateComponentSet components = (enabled ?? layout.UserComponents) & layout.UserComponents;
-        return (SignalStack.Announced(LengthFor(layout, components.Without(StateComponent.TileData))), SignalStack.Announced(LengthFor(layout, components)));
+        return (SignalStack.Announced(LengthFor(layout, components.Without(StateComponent.TileData))),
+            SignalStack.Announced(LengthFor(layout, components)));
     }
 
     private static int LengthFor(XsaveLayout layout, StateComponentSet components) =>

@@ -1,8 +1,8 @@
 namespace Xstate.Reports;
 
 /// <summary>
-/// A table as text, a row at a time: columns are two spaces apart, and a cell that is wider than its column moves only its own row. The last
-/// column is as wide as it needs.
+/// A table as text, a row at a time: columns are two spaces apart, and a cell that is wider than its column moves only its own row. The
+/// last column is as wide as it needs.
 /// </summary>
 public sealed class TextTable
 {

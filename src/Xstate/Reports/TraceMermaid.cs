@@ -2,7 +2,9 @@ using Xstate.WorldSwitch;
 
 namespace Xstate.Reports;
 
-/// <summary>Traces as Mermaid sequence diagrams: threads and processors as participants, a step as a message, an event as a note over its processor.</summary>
+/// <summary>
+/// Traces as Mermaid sequence diagrams: threads and processors as participants, a step as a message, an event as a note over its processor.
+/// </summary>
 public static class TraceMermaid
 {
     /// <summary>Writes one diagram a violation.</summary>
@@ -47,12 +49,14 @@ public static class TraceMermaid
 
             if (step.Note.Length > 0)
             {
-                output.WriteLine($"    Note {(last ? $"over vcpu{step.Vcpu},cpu{step.Cpu}" : $"right of cpu{step.Cpu}")}: {Escape(step.Note)}");
+                output.WriteLine(
+                    $"    Note {(last ? $"over vcpu{step.Vcpu},cpu{step.Cpu}" : $"right of cpu{step.Cpu}")}: {Escape(step.Note)}");
             }
         }
     }
 
     // A semicolon ends a statement and a number sign starts an entity.
     private static string Escape(string text) =>
-        text.Replace("#", "#35;", StringComparison.Ordinal).Replace(";", "#59;", StringComparison.Ordinal).Replace("#35#59;", "#35;", StringComparison.Ordinal);
+        text.Replace("#", "#35;", StringComparison.Ordinal).Replace(";", "#59;", StringComparison.Ordinal)
+        .Replace("#35#59;", "#35;", StringComparison.Ordinal);
 }

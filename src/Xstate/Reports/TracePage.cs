@@ -3,7 +3,9 @@ using Xstate.WorldSwitch;
 
 namespace Xstate.Reports;
 
-/// <summary>Traces as one self-contained HTML page: a lane for each processor, coloured by whose code runs, and beside it what the step changed.</summary>
+/// <summary>
+/// Traces as one self-contained HTML page: a lane for each processor, coloured by whose code runs, and beside it what the step changed.
+/// </summary>
 public static class TracePage
 {
     private const string Style = """
@@ -11,16 +13,22 @@ public static class TracePage
           --kernel: #dcebff; --user: #dff5e3; --guest: #f1e2fb; --event: #fff0c2; --bad: #ffd9d6; --bad-ink: #a40e26; }
         @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #97a1ab; --line: #333a41; --back: #14181c;
           --kernel: #1d3350; --user: #1c3d27; --guest: #3b2450; --event: #4a3b0c; --bad: #571a1d; --bad-ink: #ff9a94; } }
-        body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
+        body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 2rem auto; max-width: 78rem;
+        padding: 0 1rem; }
         h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; } h2 code { font-size: inherit; }
         p { margin: .3rem 0 .8rem; max-width: 60rem; } code { font: 13px/1.4 ui-monospace, monospace; }
-        table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; color: var(--soft); padding: .3rem .5rem; }
-        td { vertical-align: top; border-top: 1px solid var(--line); padding: .28rem .5rem; } td.n { color: var(--soft); text-align: right; }
+        table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; color: var(--soft);
+        padding: .3rem .5rem; }
+        td { vertical-align: top; border-top: 1px solid var(--line); padding: .28rem .5rem; }
+        td.n { color: var(--soft); text-align: right; }
         td.lane { width: 34rem; } .step { display: block; border-radius: 4px; padding: .15rem .45rem; }
-        .kernel { background: var(--kernel); } .user { background: var(--user); } .guest { background: var(--guest); } .other { border: 1px dashed var(--soft); }
-        .event { background: var(--event); } .bad .step { background: var(--bad); } .bad td.note { color: var(--bad-ink); font-weight: 600; }
+        .kernel { background: var(--kernel); } .user { background: var(--user); } .guest { background: var(--guest); }
+        .other { border: 1px dashed var(--soft); }
+        .event { background: var(--event); } .bad .step { background: var(--bad); }
+        .bad td.note { color: var(--bad-ink); font-weight: 600; }
         .idle { opacity: .62; } .who { color: var(--soft); font-size: .85em; } .legend .step { display: inline-block; margin-right: .4rem; }
-        .verdict td { border: 0; padding: .1rem .8rem .1rem 0; } .verdict td:nth-child(-n+2), .who { white-space: nowrap; } .violated { color: var(--bad-ink); font-weight: 600; }
+        .verdict td { border: 0; padding: .1rem .8rem .1rem 0; } .verdict td:nth-child(-n+2), .who { white-space: nowrap; }
+        .violated { color: var(--bad-ink); font-weight: 600; }
         """;
 
     /// <summary>Writes the page.</summary>
@@ -29,16 +37,22 @@ public static class TracePage
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(result);
         output.WriteLine("<!DOCTYPE html>");
-        output.WriteLine($"<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{Text(result.Protocol.Id)}</title><style>");
+        output.WriteLine(
+            $"<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+            + $"content=\"width=device-width\"><title>{Text(result.Protocol.Id)}</title><style>");
         output.WriteLine(Style);
         output.WriteLine("</style></head><body>");
         output.WriteLine($"<h1>{Text(result.Protocol.Id)}</h1>");
         output.WriteLine($"<p>{Text(result.Protocol.Summary)}</p>");
-        output.WriteLine($"<p>{result.Vcpus} vCPU, {result.Cpus} CPU, events <code>{Text(HostEventCatalogue.Format(result.Events))}</code>: {Text(result.Verdict)}.</p>");
+        output.WriteLine(
+            $"<p>{result.Vcpus} vCPU, {result.Cpus} CPU, events <code>{Text(HostEventCatalogue.Format(result.Events))}</code>: "
+            + $"{Text(result.Verdict)}.</p>");
         WriteVerdicts(output, result);
         if (result.Violations.Length > 0)
         {
-            output.WriteLine("<p class=\"legend\"><span class=\"step kernel\">host kernel</span><span class=\"step user\">host user</span><span class=\"step guest\">guest</span>"
+            output.WriteLine(
+                "<p class=\"legend\"><span class=\"step kernel\">host kernel</span><span class=\"step user\">host user</span><span "
+                + "class=\"step guest\">guest</span>"
                 + "<span class=\"step other\">other task</span><span class=\"step event\">event</span>"
                 + "<span class=\"who\">pale rows change nothing here</span></p>");
         }
@@ -80,7 +94,8 @@ public static class TracePage
             foreach (int cpu in cpus)
             {
                 output.Write(cpu == step.Cpu
-                    ? $"<td class=\"lane\" title=\"{Text(step.Thought)}\"><span class=\"step {ClassOf(step)}\"><code>{Text(step.Step)}</code> <span class=\"who\">vCPU {step.Vcpu}</span></span></td>"
+                    ? $"<td class=\"lane\" title=\"{Text(step.Thought)}\"><span class=\"step "
+                        + $"{ClassOf(step)}\"><code>{Text(step.Step)}</code> <span class=\"who\">vCPU {step.Vcpu}</span></span></td>"
                     : "<td class=\"lane\"></td>");
             }
 

@@ -35,7 +35,9 @@ public static class VmmsReport
 
             if (restorer is KvmRestorer kvm)
             {
-                output.WriteLine($"  CPUID: {Text(kvm.CpuidSource)}. A refused call: {Text(kvm.OnRefusedCall)}. A refused MSR: {Text(kvm.OnShortCount)}.");
+                output.WriteLine(
+                    $"  CPUID: {Text(kvm.CpuidSource)}. A refused call: {Text(kvm.OnRefusedCall)}. A refused MSR: "
+                    + $"{Text(kvm.OnShortCount)}.");
             }
 
             foreach (string note in restorer.Notes)
@@ -96,7 +98,8 @@ public static class VmmsReport
 
     private static string Text(GuestCpuidSource source) => source == GuestCpuidSource.Snapshot ? "the snapshot's" : "built on the target";
 
-    private static string Text(RefusedCallPolicy policy) => policy == RefusedCallPolicy.End ? "ends the restore" : "ends this virtual CPU's restore without a word, and the guest resumes";
+    private static string Text(RefusedCallPolicy policy) => policy == RefusedCallPolicy.End
+        ? "ends the restore" : "ends this virtual CPU's restore without a word, and the guest resumes";
 
     private static string Text(ShortCountPolicy policy) => policy switch
     {

@@ -63,7 +63,8 @@ internal sealed record GuestCode(GuestProgram Program, IReadOnlyList<(int Addres
         try
         {
             byte[] bytes = assembler.Assemble(source, mode, GuestLayout.CodeAddress);
-            return bytes.Length <= GuestLayout.MaxCodeLength ? bytes : throw code.Error($"at most {GuestLayout.MaxCodeLength} bytes of code are expected, not {bytes.Length}");
+            return bytes.Length <= GuestLayout.MaxCodeLength
+                ? bytes : throw code.Error($"at most {GuestLayout.MaxCodeLength} bytes of code are expected, not {bytes.Length}");
         }
         catch (GuestCodeException error)
         {

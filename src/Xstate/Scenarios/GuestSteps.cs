@@ -14,8 +14,10 @@ internal static class GuestSteps
 {
     public static ScenarioStep? Parse(string op, ScenarioValue step, IGuestAssembler? assembler) => op switch
     {
-        "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue), (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
-        "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(), step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
+        "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue),
+            (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
+        "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(),
+            step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
         "get_sregs" => GetSregs(op, KvmSteps.Vcpu(step)),
         "linux_guest_signal" => LinuxGuestSignal(op, KvmSteps.Vcpu(step), Kernel(step.Require("kernel"))),
         "guest" => Guest(op, KvmSteps.Vcpu(step), GuestCode.Take(step, assembler)),
@@ -30,7 +32,8 @@ internal static class GuestSteps
                 json => KvmSteps.WriteRegisters(json, new CpuidTable(entries).Read(leaf, subleaf)))));
 
     private static KernelBehavior Kernel(ScenarioValue kernel) =>
-        KernelRelease.TryParse(kernel.Text(), out KernelRelease release) ? KernelBehavior.Of(release) : throw kernel.Error("a release such as 6.12 is expected");
+        KernelRelease.TryParse(kernel.Text(), out KernelRelease release)
+        ? KernelBehavior.Of(release) : throw kernel.Error("a release such as 6.12 is expected");
 
     // A modelled Linux kernel as the guest, whatever runs it: all that it learns of the machine is CPUID.
     private static ActionStep LinuxGuestSignal(string op, int id, KernelBehavior kernel) => new(op, run =>
@@ -40,7 +43,8 @@ internal static class GuestSteps
             {
                 KvmReply read = vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries);
                 CpuidTable table = new(entries);
-                return read.IsSuccess ? Signal(LinuxGuest.DeliverSignal(kernel, (leaf, subleaf) => table.Read(leaf, subleaf))) : StepAnswer.Of(read);
+                return read.IsSuccess ? Signal(LinuxGuest.DeliverSignal(kernel, (leaf, subleaf) => table.Read(leaf, subleaf)))
+                    : StepAnswer.Of(read);
             }));
 
     private static StepAnswer Signal(GuestSignal signal) => StepAnswer.Done with
@@ -74,7 +78,8 @@ internal static class GuestSteps
         return run.OnVcpu(id, vcpu =>
         {
             KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters now);
-            return StepAnswer.Of(!read.IsSuccess ? read : vcpu.SetControlRegisters(new KvmControlRegisters(cr0 ?? now.Cr0, cr3 ?? now.Cr3, cr4 ?? now.Cr4, efer ?? now.Efer)));
+            return StepAnswer.Of(!read.IsSuccess ? read : vcpu.SetControlRegisters(new KvmControlRegisters(cr0 ?? now.Cr0, cr3 ?? now.Cr3,
+                cr4 ?? now.Cr4, efer ?? now.Efer)));
         });
     });
 

@@ -59,11 +59,16 @@ internal sealed record ImageParts
         byte[] image = new byte[Math.Max(basis.Length, Hex?.Length ?? 0)];
         basis.CopyTo(image);
         Hex?.CopyTo(image, 0);
-        Put(ref image, XsaveFormat.FcwOffset, Fcw, static (span, value) => BinaryPrimitives.WriteUInt16LittleEndian(span, value), sizeof(ushort));
-        Put(ref image, XsaveFormat.MxcsrOffset, MxcsrValue, static (span, value) => BinaryPrimitives.WriteUInt32LittleEndian(span, value), sizeof(uint));
-        Put(ref image, XsaveFormat.MxcsrMaskOffset, MxcsrMask, static (span, value) => BinaryPrimitives.WriteUInt32LittleEndian(span, value), sizeof(uint));
-        Put(ref image, XsaveFormat.XstateBvOffset, XstateBv, static (span, value) => BinaryPrimitives.WriteUInt64LittleEndian(span, value), sizeof(ulong));
-        Put(ref image, XsaveFormat.XcompBvOffset, XcompBv, static (span, value) => BinaryPrimitives.WriteUInt64LittleEndian(span, value), sizeof(ulong));
+        Put(ref image, XsaveFormat.FcwOffset, Fcw, static (span, value) => BinaryPrimitives.WriteUInt16LittleEndian(span, value),
+            sizeof(ushort));
+        Put(ref image, XsaveFormat.MxcsrOffset, MxcsrValue, static (span, value) => BinaryPrimitives.WriteUInt32LittleEndian(span, value),
+            sizeof(uint));
+        Put(ref image, XsaveFormat.MxcsrMaskOffset, MxcsrMask,
+            static (span, value) => BinaryPrimitives.WriteUInt32LittleEndian(span, value), sizeof(uint));
+        Put(ref image, XsaveFormat.XstateBvOffset, XstateBv, static (span, value) => BinaryPrimitives.WriteUInt64LittleEndian(span, value),
+            sizeof(ulong));
+        Put(ref image, XsaveFormat.XcompBvOffset, XcompBv, static (span, value) => BinaryPrimitives.WriteUInt64LittleEndian(span, value),
+            sizeof(ulong));
         foreach ((StateComponent component, byte[] bytes) in Components)
         {
             int offset = component switch

@@ -16,22 +16,27 @@ internal static class KvmSteps
     {
         RequestPermissionOp => Machine(op, RequestPermission(step.Require("component").Integer(0, 63))),
         "create_vcpu" => CreateVcpu(op, step.Require("vcpu").Integer(0, int.MaxValue)),
-        "xsave2_size" => Machine(op, static machine => StepAnswer.Done with { Result = json => json.WriteNumber("value", machine.Xsave2Size) }),
+        "xsave2_size" =>
+            Machine(op, static machine => StepAnswer.Done with { Result = json => json.WriteNumber("value", machine.Xsave2Size) }),
         "host_pkru" => HostPkru(op, (uint)step.Require("value").Number(uint.MaxValue)),
         "set_cpuid2" => SetCpuid2(op, Vcpu(step), step),
-        "get_cpuid2" => GetCpuid2(op, Vcpu(step), step.Take("nent")?.Integer(0, KvmModelVcpu.MaxCpuidEntries) ?? KvmModelVcpu.MaxCpuidEntries),
+        "get_cpuid2" => GetCpuid2(op, Vcpu(step), step.Take("nent")?.Integer(0, KvmModelVcpu.MaxCpuidEntries)
+            ?? KvmModelVcpu.MaxCpuidEntries),
         "set_xsave" => SetXsave(op, Vcpu(step), ImageParts.Take(step)),
         "get_xsave" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave(out byte[] area), json => WriteImage(json, area))),
-        "get_xsave2" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave2(out byte[] area), json => WriteImage(json, area))),
+        "get_xsave2" =>
+            OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXsave2(out byte[] area), json => WriteImage(json, area))),
         "set_xcrs" => SetXcrs(op, Vcpu(step), step),
-        "get_xcrs" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries), json => WriteXcrs(json, entries))),
+        "get_xcrs" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetXcrs(out ImmutableArray<XcrEntry> entries),
+            json => WriteXcrs(json, entries))),
         "set_msr" => SetMsr(op, Vcpu(step), (uint)step.Require("index").Number(uint.MaxValue), step.Require("value").Number()),
         "get_msr" => GetMsr(op, Vcpu(step), (uint)step.Require("index").Number(uint.MaxValue)),
         "set_msrs" => SetMsrs(op, Vcpu(step), step.Require("entries")),
         "get_msrs" => GetMsrs(op, Vcpu(step), step.Require("indices")),
         "set_one_reg" => SetOneRegister(op, Vcpu(step), step.Require("id").Number(), step.Require("value").Number()),
         "get_one_reg" => GetOneRegister(op, Vcpu(step), step.Require("id").Number()),
-        "get_reg_list" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetRegisterList(out ImmutableArray<ulong> ids), json => WriteNumbers(json, "ids", ids))),
+        "get_reg_list" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetRegisterList(out ImmutableArray<ulong> ids),
+            json => WriteNumbers(json, "ids", ids))),
         "set_fpu" => SetFpu(op, Vcpu(step), step),
         "get_fpu" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.GetFpu(out KvmFpu fpu), json => WriteFpu(json, fpu))),
         "run_immediate_exit" => OnVcpu(op, Vcpu(step), static vcpu => StepAnswer.Of(vcpu.RunImmediateExit())),
@@ -42,7 +47,8 @@ internal static class KvmSteps
 
     public static int Vcpu(ScenarioValue step) => step.Take("vcpu")?.Integer(0, MaxVcpu) ?? 0;
 
-    public static ScenarioStep OnVcpu(string op, int vcpu, Func<IKvmVcpu, StepAnswer> action) => new ActionStep(op, run => run.OnVcpu(vcpu, action));
+    public static ScenarioStep OnVcpu(string op, int vcpu, Func<IKvmVcpu, StepAnswer> action) =>
+        new ActionStep(op, run => run.OnVcpu(vcpu, action));
 
     public static void WriteImage(Utf8JsonWriter json, ReadOnlySpan<byte> image)
     {
@@ -62,9 +68,11 @@ internal static class KvmSteps
 
     private static ActionStep Machine(string op, Func<IKvmMachine, StepAnswer> action) => new(op, run => run.OnMachine(action));
 
-    private static Func<IKvmMachine, StepAnswer> RequestPermission(int component) => machine => StepAnswer.Of(machine.RequestGuestPermission((StateComponent)component));
+    private static Func<IKvmMachine, StepAnswer> RequestPermission(int component) =>
+        machine => StepAnswer.Of(machine.RequestGuestPermission((StateComponent)component));
 
-    private static ActionStep CreateVcpu(string op, int vcpu) => new(op, run => run.OnMachine(machine => StepAnswer.Of(run.Create(machine, vcpu))));
+    private static ActionStep CreateVcpu(string op, int vcpu) =>
+        new(op, run => run.OnMachine(machine => StepAnswer.Of(run.Create(machine, vcpu))));
 
     private static ActionStep HostPkru(string op, uint value) => new(op, run => run.OnMachine(machine =>
         run.Backend.TrySetHostPkru(machine, value) ? StepAnswer.Done : StepAnswer.NotHere("the PKRU of the calling thread")));
@@ -73,7 +81,8 @@ internal static class KvmSteps
         run.Backend.TryInit(made) ? StepAnswer.Done : StepAnswer.NotHere("INIT")));
 
     private static ActionStep SetMpState(string op, int vcpu, int value) => new(op, run => run.OnVcpu(vcpu, made =>
-        run.Backend.SetMpState(made, value, run.HasInterruptController) is { } reply ? StepAnswer.Of(reply) : StepAnswer.NotHere($"KVM_SET_MP_STATE {value}")));
+        run.Backend.SetMpState(made, value, run.HasInterruptController) is { } reply
+        ? StepAnswer.Of(reply) : StepAnswer.NotHere($"KVM_SET_MP_STATE {value}")));
 
     private static ScenarioStep GetCpuid2(string op, int vcpu, int room) => OnVcpu(op, vcpu, made =>
         StepAnswer.Of(made.GetCpuid2(out ImmutableArray<CpuidEntry> entries, room), json => WriteCpuid(json, "entries", entries)));
@@ -132,7 +141,8 @@ internal static class KvmSteps
     }
 
     private static (CpuidField Field, uint Mask)[] Masks(ScenarioValue? map) =>
-        [.. (map?.Members ?? []).Select(member => (CpuidField.Parse(member.Name) ?? throw member.Value.Error("the name must be as 0xd.0.eax"), (uint)member.Value.Number(uint.MaxValue)))];
+        [.. (map?.Members ?? []).Select(member => (CpuidField.Parse(member.Name)
+            ?? throw member.Value.Error("the name must be as 0xd.0.eax"), (uint)member.Value.Number(uint.MaxValue)))];
 
     private static ActionStep SetXsave(string op, int vcpu, ImageParts parts) => new(op, run => run.OnVcpu(vcpu, made =>
         StepAnswer.Of(made.SetXsave(parts.Build(run.Layout, new byte[XsaveFormat.ExtendedOffset])))));
@@ -182,11 +192,13 @@ internal static class KvmSteps
     private static ScenarioStep GetMsrs(string op, int vcpu, ScenarioValue listed)
     {
         uint[] indices = [.. Few(listed).Select(index => (uint)index.Number(uint.MaxValue))];
-        return OnVcpu(op, vcpu, made => StepAnswer.Of(made.GetMsrs(indices, out ImmutableArray<ulong> values), json => WriteNumbers(json, "values", values)));
+        return OnVcpu(op, vcpu, made => StepAnswer.Of(made.GetMsrs(indices, out ImmutableArray<ulong> values),
+            json => WriteNumbers(json, "values", values)));
     }
 
     private static IReadOnlyList<ScenarioValue> Few(ScenarioValue listed) =>
-        listed.Items is { Count: <= KvmModelVcpu.MaxMsrs } items ? items : throw listed.Error($"at most {KvmModelVcpu.MaxMsrs} MSRs are expected");
+        listed.Items is { Count: <= KvmModelVcpu.MaxMsrs } items
+        ? items : throw listed.Error($"at most {KvmModelVcpu.MaxMsrs} MSRs are expected");
 
     private static MsrEntry ReadMsr(ScenarioValue entry)
     {
@@ -195,7 +207,8 @@ internal static class KvmSteps
         return read;
     }
 
-    private static ScenarioStep SetOneRegister(string op, int vcpu, ulong id, ulong value) => OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetOneRegister(id, value)));
+    private static ScenarioStep SetOneRegister(string op, int vcpu, ulong id, ulong value) =>
+        OnVcpu(op, vcpu, made => StepAnswer.Of(made.SetOneRegister(id, value)));
 
     private static ScenarioStep GetOneRegister(string op, int vcpu, ulong id) => OnVcpu(op, vcpu, made =>
         StepAnswer.Of(made.GetOneRegister(id, out ulong value), json => json.WriteString("value", Hex(value))));

@@ -8,7 +8,10 @@ using Xstate.Processor;
 
 namespace Xstate.Scenarios;
 
-/// <summary>A guest of a modelled hypervisor while its code runs: what the hypervisor intercepts, and how the processor gets the guest's state and gives it back.</summary>
+/// <summary>
+/// A guest of a modelled hypervisor while its code runs: what the hypervisor intercepts, and how the processor gets the guest's state and
+/// gives it back.
+/// </summary>
 internal abstract class ModelGuest : IGuestPlatform
 {
     // KVM_EXIT_FAIL_ENTRY.
@@ -214,13 +217,16 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
         }
     }
 
-    private static Intercepted Of(bool? taken) => taken is { } known ? new Intercepted(known ? Fault.None : Fault.GeneralProtection) : new Intercepted(Fault.None, IsModelled: false);
+    private static Intercepted Of(bool? taken) => taken is { } known
+        ? new Intercepted(known ? Fault.None : Fault.GeneralProtection) : new Intercepted(Fault.None, IsModelled: false);
 
     // Every exit and entry loads the XCR0 that KVM knows.
     private void Intercept() => Cpu.Xcr0 = vcpu.Xcr0;
 }
 
-/// <summary>A guest of OpenBSD's modelled vmm. Its registers stay in one processor, as nothing else of that hypervisor reads them.</summary>
+/// <summary>
+/// A guest of OpenBSD's modelled vmm. Its registers stay in one processor, as nothing else of that hypervisor reads them.
+/// </summary>
 internal sealed class VmmGuest : ModelGuest
 {
     private readonly VmmVcpu _vcpu;

@@ -80,14 +80,16 @@ internal static class ProcessSteps
             KvmReply read = back.Killed ? KvmReply.Success : task.GetXstate(out image);
             return back.Killed
                 ? StepAnswer.Done with { Why = back.Why, Result = static json => json.WriteString("killedBy", "SIGSEGV") }
-                : StepAnswer.Of(read.IsSuccess ? read with { Why = back.Why } : read, json => json.WriteString("hex", Convert.ToHexStringLower(image)));
+                : StepAnswer.Of(read.IsSuccess ? read with { Why = back.Why } : read,
+                    json => json.WriteString("hex", Convert.ToHexStringLower(image)));
         }));
     }
 
     private static ActionStep Child(string op, ScenarioValue step)
     {
         ImmutableArray<RegisterEdit> edits = [.. (step.Take("set")?.Members ?? []).Select(member => Edit(member.Name, member.Value))];
-        ImmutableArray<string> asked = [.. (step.Take("get")?.Items ?? []).Select(name => IsOwnReading(name.Text()) || RegisterEdit.IsRegister(name.Text())
+        ImmutableArray<string> asked = [.. (step.Take("get")?.Items ?? []).Select(name => IsOwnReading(name.Text())
+            || RegisterEdit.IsRegister(name.Text())
             ? name.Text()
             : throw name.Error("there is no such register"))];
         return new ActionStep(op, run => run.OnTask(task => Perform(task, run.Layout, edits, asked)));
@@ -140,7 +142,8 @@ internal static class ProcessSteps
     private static string ReadOwn(ThreadView view, XsaveLayout layout, string name) => name switch
     {
         "xcr0" => KvmSteps.Hex(view.Xcr0.Bits),
-        "xinuse" => view.InUse is { } inUse ? KvmSteps.Hex(inUse.Bits) : throw new RegisterEditException("the processor has no XGETBV with ECX=1"),
+        "xinuse" => view.InUse is { } inUse
+            ? KvmSteps.Hex(inUse.Bits) : throw new RegisterEditException("the processor has no XGETBV with ECX=1"),
         "pkru" when view.Pkru is { } pkru => KvmSteps.Hex(pkru),
         _ => RegisterEdit.Read(name, StateOf(view, layout)),
     };

@@ -16,8 +16,8 @@ public sealed record Scenario(string Name, string? Note, ImmutableArray<string> 
     public string Text { get; init; } = "";
 
     /// <summary>
-    /// Whether it asks for a guest permission. The kernel gives that to a process for good, and only before the first virtual CPU: on a real kernel such a scenario needs a process that has
-    /// performed none before it and performs none after it.
+    /// Whether it asks for a guest permission. The kernel gives that to a process for good, and only before the first virtual CPU: on a
+    /// real kernel such a scenario needs a process that has performed none before it and performs none after it.
     /// </summary>
     public bool AsksForPermission => Steps.Any(step => step.Op == KvmSteps.RequestPermissionOp);
 }

@@ -14,7 +14,8 @@ public abstract class ScenarioBackend
     public abstract CpuidTable Cpuid { get; }
 
     /// <summary>A fresh process with a VM.</summary>
-    /// <param name="hasInterruptController">Whether KVM emulates the local APICs, without which a virtual CPU receives no INIT and is always runnable.</param>
+    /// <param name="hasInterruptController">Whether KVM emulates the local APICs, without which a virtual CPU receives no INIT and is
+    /// always runnable.</param>
     public virtual IKvmMachine? CreateMachine(bool hasInterruptController) => null;
 
     /// <summary>A fresh traced child.</summary>
@@ -72,7 +73,8 @@ public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) 
 
     /// <inheritdoc/>
     public override GuestReply RunGuest(IKvmMachine machine, IKvmVcpu vcpu, GuestProgram program) =>
-        machine is KvmModelMachine model && vcpu is KvmModelVcpu made ? new KvmGuest(model, made).Run(program, decoder) : base.RunGuest(machine, vcpu, program);
+        machine is KvmModelMachine model && vcpu is KvmModelVcpu made ? new KvmGuest(model, made)
+        .Run(program, decoder) : base.RunGuest(machine, vcpu, program);
 
     /// <inheritdoc/>
     public override bool TryInit(IKvmVcpu vcpu)

@@ -13,7 +13,8 @@ internal static class ScenarioNeeds
     public static string Read(ScenarioValue value) =>
         Features.ContainsKey(value.Text())
             ? value.Text()
-            : throw value.Error($"there is no feature {Quotation.Cut(value.Text())}; there are {string.Join(", ", Features.Keys).ToLowerInvariant()}");
+            : throw value.Error(
+            $"there is no feature {Quotation.Cut(value.Text())}; there are {string.Join(", ", Features.Keys).ToLowerInvariant()}");
 
     public static bool IsMet(string need, CpuidTable cpuid) => Features[need].IsIn(cpuid);
 }

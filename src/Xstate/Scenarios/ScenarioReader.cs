@@ -20,7 +20,8 @@ public static class ScenarioReader
     /// <summary>The scenarios of a text, read as they are asked for.</summary>
     /// <param name="input">The text.</param>
     /// <param name="assembler">For guest code that is given as instructions; without one only machine code can be read.</param>
-    /// <exception cref="ScenarioException">An unknown step or field, a value of another kind, code that cannot be assembled, or no JSON.</exception>
+    /// <exception cref="ScenarioException">An unknown step or field, a value of another kind, code that cannot be assembled, or no
+    /// JSON.</exception>
     public static IEnumerable<Scenario> Read(TextReader input, IGuestAssembler? assembler = null)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -47,7 +48,8 @@ public static class ScenarioReader
 
     private static bool IsComplete(string line)
     {
-        Utf8JsonReader reader = new(Encoding.UTF8.GetBytes(line), isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = 16 }));
+        Utf8JsonReader reader = new(Encoding.UTF8.GetBytes(line), isFinalBlock: false,
+            new JsonReaderState(new JsonReaderOptions { MaxDepth = 16 }));
         try
         {
             JsonTokenType last = JsonTokenType.None;
@@ -81,7 +83,8 @@ public static class ScenarioReader
     private static ScenarioStep ParseStep(ScenarioValue value, IGuestAssembler? assembler)
     {
         ScenarioValue op = value.Require("op");
-        ScenarioStep step = KvmSteps.Parse(op.Text(), value) ?? ProcessSteps.Parse(op.Text(), value) ?? GuestSteps.Parse(op.Text(), value, assembler)
+        ScenarioStep step = KvmSteps.Parse(op.Text(), value) ?? ProcessSteps.Parse(op.Text(), value)
+            ?? GuestSteps.Parse(op.Text(), value, assembler)
             ?? throw op.Error($"there is no step {Quotation.Cut(op.Text())}");
         value.End();
         return step;

@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Xstate.Scenarios;
 
-/// <summary>One JSON value of a scenario with its place. Objects are read field by field; what is left over at the end is an error.</summary>
+/// <summary>
+/// One JSON value of a scenario with its place. Objects are read field by field; what is left over at the end is an error.
+/// </summary>
 internal sealed class ScenarioValue
 {
     private const int MaxDepth = 16;
@@ -31,14 +33,17 @@ internal sealed class ScenarioValue
 
     public int Line { get; }
 
-    /// <summary>Where it is, such as <c>steps[2].vcpu</c>. Made when it is asked for: in a large file it would be most of the memory.</summary>
+    /// <summary>
+    /// Where it is, such as <c>steps[2].vcpu</c>. Made when it is asked for: in a large file it would be most of the memory.
+    /// </summary>
     public string Path => _place.ToString();
 
     public bool IsObject => _type == JsonTokenType.StartObject;
 
     public bool IsString => _type == JsonTokenType.String;
 
-    public IReadOnlyList<ScenarioValue> Items => _type == JsonTokenType.StartArray ? [.. _members.Select(m => m.Value)] : throw Error("an array is expected");
+    public IReadOnlyList<ScenarioValue> Items => _type == JsonTokenType.StartArray
+        ? [.. _members.Select(m => m.Value)] : throw Error("an array is expected");
 
     public IReadOnlyList<(string Name, ScenarioValue Value)> Members => IsObject ? _members : throw Error("an object is expected");
 
@@ -48,16 +53,24 @@ internal sealed class ScenarioValue
     /// <param name="maxValues">How many values it may have, the inner ones too.</param>
     public static ScenarioValue Parse(ReadOnlySpan<byte> json, int firstLine, int maxValues)
     {
-        Reading reading = new() { Json = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth }), Text = json, Line = firstLine, Left = maxValues };
+        Reading reading = new()
+        {
+            Json = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth }),
+            Text = json,
+            Line = firstLine,
+            Left = maxValues
+        };
         try
         {
             reading.Json.Read();
             ScenarioValue value = Read(ref reading, Place.Root);
-            return reading.Json.Read() ? throw new ScenarioException(reading.LineHere(), "", "nothing is expected behind the object") : value;
+            return reading.Json.Read() ? throw new ScenarioException(reading.LineHere(), "", "nothing is expected behind the object")
+                : value;
         }
         catch (JsonException error)
         {
-            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), "", "not JSON: " + Quotation.Cut(error.Message, Quotation.MaxProse));
+            throw new ScenarioException(firstLine + (int)(error.LineNumber ?? 0), "",
+                "not JSON: " + Quotation.Cut(error.Message, Quotation.MaxProse));
         }
     }
 
@@ -77,7 +90,8 @@ internal sealed class ScenarioValue
         return null;
     }
 
-    public ScenarioValue Require(string name) => Take(name) ?? throw new ScenarioException(Line, _place.Member(name).ToString(), "this field is missing");
+    public ScenarioValue Require(string name) => Take(name)
+        ?? throw new ScenarioException(Line, _place.Member(name).ToString(), "this field is missing");
 
     /// <summary>Throws at the first member that nobody took.</summary>
     public void End()
@@ -94,7 +108,8 @@ internal sealed class ScenarioValue
     public string Text() => IsString ? _text : throw Error("a string is expected");
 
     public int Integer(int min, int max) =>
-        _type == JsonTokenType.Number && int.TryParse(_text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max
+        _type == JsonTokenType.Number && int.TryParse(_text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+        && value >= min && value <= max
             ? value
             : throw Error($"a number from {min} to {max} is expected");
 
@@ -132,7 +147,8 @@ internal sealed class ScenarioValue
         ScenarioValue value = new(reading.Json.TokenType, reading.Json.TokenType switch
         {
             JsonTokenType.String => reading.TakeString(place),
-            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => Encoding.UTF8.GetString(reading.Json.ValueSpan),
+            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null =>
+                Encoding.UTF8.GetString(reading.Json.ValueSpan),
             _ => "",
         }, line, place);
         if (reading.Json.TokenType == JsonTokenType.StartObject)

@@ -20,7 +20,8 @@ internal sealed record StepAnswer(Errno Errno, Refusal? Why = null)
 
     public static StepAnswer Of(KvmReply reply) => new(reply.Errno, reply.Why);
 
-    public static StepAnswer Of(KvmReply reply, Action<Utf8JsonWriter> result) => reply.IsSuccess ? new(Errno.None, reply.Why) { Result = result } : Of(reply);
+    public static StepAnswer Of(KvmReply reply, Action<Utf8JsonWriter> result) => reply.IsSuccess
+        ? new(Errno.None, reply.Why) { Result = result } : Of(reply);
 
     public static StepAnswer NotHere(string why) => new(Errno.None) { Unsupported = why };
 

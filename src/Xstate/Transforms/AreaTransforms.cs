@@ -4,17 +4,19 @@ using Xstate.Architecture;
 namespace Xstate.Transforms;
 
 /// <summary>
-/// Conversions between formats and layouts over caller-owned memory: each byte moves once and nothing is allocated. None of them judges: what may be lost is decided by the caller.
+/// Conversions between formats and layouts over caller-owned memory: each byte moves once and nothing is allocated. None of them judges:
+/// what may be lost is decided by the caller.
 /// </summary>
 public static class AreaTransforms
 {
     /// <summary>
-    /// Writes an area in standard format at a layout's offsets. Supervisor components have no place there and are left out of XSTATE_BV, as is every component that the destination's layout
-    /// lacks; the result says which.
+    /// Writes an area in standard format at a layout's offsets. Supervisor components have no place there and are left out of XSTATE_BV, as
+    /// is every component that the destination's layout lacks; the result says which.
     /// </summary>
     /// <param name="source">The area, in either format.</param>
     /// <param name="from">The layout that it was written with.</param>
-    /// <param name="destination">At least the standard length of <paramref name="to"/> for the area's components; fully overwritten.</param>
+    /// <param name="destination">At least the standard length of <paramref name="to"/> for the area's components; fully
+    /// overwritten.</param>
     /// <param name="to">The layout to write.</param>
     /// <returns>Components of the source's XSTATE_BV that could not be carried over.</returns>
     /// <exception cref="ArgumentException">The destination is too short.</exception>
@@ -51,7 +53,8 @@ public static class AreaTransforms
     }
 
     /// <summary>
-    /// Writes an area in compacted format with the given XCOMP_BV. In this format MXCSR rides with SSE, so a value other than the initial one sets bit 1 of XSTATE_BV.
+    /// Writes an area in compacted format with the given XCOMP_BV. In this format MXCSR rides with SSE, so a value other than the initial
+    /// one sets bit 1 of XSTATE_BV.
     /// </summary>
     /// <param name="source">The area, in either format.</param>
     /// <param name="from">The layout that it was written with.</param>
@@ -96,7 +99,8 @@ public static class AreaTransforms
     }
 
     /// <summary>
-    /// Clears components in place: their bits in XSTATE_BV, and their bytes where the layout has a place for them, so that nothing stale stays behind. x87 becomes its initial configuration.
+    /// Clears components in place: their bits in XSTATE_BV, and their bytes where the layout has a place for them, so that nothing stale
+    /// stays behind. x87 becomes its initial configuration.
     /// </summary>
     public static void Clear(Span<byte> area, XsaveLayout layout, StateComponentSet components)
     {

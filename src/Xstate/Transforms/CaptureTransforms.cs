@@ -8,15 +8,20 @@ namespace Xstate.Transforms;
 /// <summary>Changes of form that leave every register what it is.</summary>
 public static class CaptureTransforms
 {
-    /// <summary>A state in standard format, at the offsets of a layout: compacted areas are expanded, those of another processor relocated. Nothing changes where nothing has to.</summary>
+    /// <summary>
+    /// A state in standard format, at the offsets of a layout: compacted areas are expanded, those of another processor relocated. Nothing
+    /// changes where nothing has to.
+    /// </summary>
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="to">The layout to write; null for the state's own.</param>
     /// <returns>The state, and as obstacles the components in use that have no place there.</returns>
-    /// <exception cref="ArgumentException">The layout of the state is not known, or something would have to move and it is only guessed.</exception>
+    /// <exception cref="ArgumentException">The layout of the state is not known, or something would have to move and it is only
+    /// guessed.</exception>
     public static Transformed<CapturedState> ToStandard(CapturedState state, XsaveLayout? to = null)
     {
         ArgumentNullException.ThrowIfNull(state);
-        XsaveLayout from = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known", nameof(state));
+        XsaveLayout from = state.Layout?.Value ?? throw new ArgumentException("the layout that the state was written with is not known",
+            nameof(state));
         XsaveArea area = state.ReadArea();
         to ??= from;
         if (!area.IsCompacted && to.Equals(from))
@@ -43,10 +48,18 @@ public static class CaptureTransforms
         }
 
         ImmutableArray<Finding> obstacles = left.IsEmpty ? [] : [Obstacle(state, left)];
-        return new Transformed<CapturedState>(state with { Area = written, Layout = new Fact<XsaveLayout>(to, FactSource.Given, "converted"), Lost = LostAt(state, to) }, steps.ToImmutable(), obstacles);
+        return new Transformed<CapturedState>(state with
+        {
+            Area = written,
+            Layout = new Fact<XsaveLayout>(to, FactSource.Given, "converted"),
+            Lost = LostAt(state, to)
+        }, steps.ToImmutable(), obstacles);
     }
 
-    /// <summary>Where the lost bytes of a state are when its components move to the offsets of another layout: they stay lost wherever their component goes.</summary>
+    /// <summary>
+    /// Where the lost bytes of a state are when its components move to the offsets of another layout: they stay lost wherever their
+    /// component goes.
+    /// </summary>
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="to">The other layout.</param>
     public static ImmutableArray<AreaRange> LostAt(CapturedState state, XsaveLayout to)
@@ -87,5 +100,10 @@ public static class CaptureTransforms
     }
 
     private static Finding Obstacle(CapturedState state, StateComponentSet left) =>
-        new(Rules.NoPlaceInFormat, Severity.Error, $"{left} has no place in the standard format of that processor and would be lost") { Where = new FindingLocation(state.Id), Found = left.ToString() };
+        new(Rules.NoPlaceInFormat, Severity.Error,
+            $"{left} has no place in the standard format of that processor and would be lost")
+        {
+            Where = new FindingLocation(state.Id),
+            Found = left.ToString()
+        };
 }

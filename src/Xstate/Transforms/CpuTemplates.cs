@@ -14,7 +14,8 @@ public sealed record TemplatedCpuid(CpuidTable Cpuid, ImmutableArray<Finding> Fi
 public static class CpuTemplates
 {
     /// <summary>
-    /// The table as the template makes it. Nothing follows from a changed bit: a mask in 0xD.0 that lost components keeps the size in ECX and the sub-leaves that it had, as the guest then sees them.
+    /// The table as the template makes it. Nothing follows from a changed bit: a mask in 0xD.0 that lost components keeps the size in ECX
+    /// and the sub-leaves that it had, as the guest then sees them.
     /// </summary>
     public static TemplatedCpuid Apply(CpuTemplate template, CpuidTable cpuid)
     {

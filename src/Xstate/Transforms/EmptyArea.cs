@@ -4,7 +4,9 @@ using Xstate.Findings;
 
 namespace Xstate.Transforms;
 
-/// <summary>An area of a virtual CPU that holds nothing at all, as a protected guest's reads or a failed read leaves one: no snapshot.</summary>
+/// <summary>
+/// An area of a virtual CPU that holds nothing at all, as a protected guest's reads or a failed read leaves one: no snapshot.
+/// </summary>
 public static class EmptyArea
 {
     /// <summary>Whether a state's area is one: a guest that runs has an MXCSR, and so has one that never ran, 0x1f80.</summary>

@@ -6,11 +6,13 @@ using Xstate.Findings;
 namespace Xstate.Transforms;
 
 /// <summary>
-/// A capture with what is known of the processor that wrote it, in this order of belief: what the artifact holds, what the user gave, what can be inferred because only one kind of processor fits. What is
-/// left open has a guess for showing, and <see cref="Families"/> for whoever must not guess.
+/// A capture with what is known of the processor that wrote it, in this order of belief: what the artifact holds, what the user gave, what
+/// can be inferred because only one kind of processor fits. What is left open has a guess for showing, and <see cref="Families"/> for
+/// whoever must not guess.
 /// </summary>
 /// <param name="Capture">The capture with a layout on every state; one that is open has its first possibility as a guess.</param>
-/// <param name="Families">The processors that could have written the states whose layout is open; empty when none is open, and when no known processor fits.</param>
+/// <param name="Families">The processors that could have written the states whose layout is open; empty when none is open, and when no
+/// known processor fits.</param>
 /// <param name="Findings">What has to be said about that.</param>
 public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> Families, ImmutableArray<Finding> Findings)
 {
@@ -57,14 +59,17 @@ public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> 
 
     private static Fact<XsaveLayout> Guess(ImmutableArray<LayoutFamily> families) => families switch
     {
-        [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess, $"one of {string.Join(", ", families.Select(family => family.Family))}"),
+        [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess,
+            $"one of {string.Join(", ", families.Select(family => family.Family))}"),
         _ => new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Guess, "legacy region only"),
     };
 
     private static void AddGuess(
-        ImmutableArray<Finding>.Builder findings, CapturedState state, Fact<XsaveLayout> guess, ImmutableArray<LayoutFamily> families, bool isProcess)
+        ImmutableArray<Finding>.Builder findings, CapturedState state, Fact<XsaveLayout> guess, ImmutableArray<LayoutFamily> families,
+        bool isProcess)
     {
-        string message = families.IsEmpty ? "no known processor places these components" : $"the layout is a guess: {guess.Provenance.Detail}";
+        string message = families.IsEmpty
+            ? "no known processor places these components" : $"the layout is a guess: {guess.Provenance.Detail}";
 
         // One processor wrote all threads of a process: once is enough.
         if (isProcess && findings.Any(finding => finding.Message == message))
@@ -86,7 +91,9 @@ public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> 
         {
             string unit = capture.Kind == CaptureKind.Process ? "threads" : "virtual CPUs";
             Rule rule = Rules.EqualIds;
-            findings.Add(new Finding(rule, rule.Severity, $"{group.Count()} {unit} have the id {group.Key}") { Where = new FindingLocation(group.Key), Mend = rule.Mend });
+            findings.Add(new Finding(rule, rule.Severity,
+                $"{group.Count()} {unit} have the id {group.Key}")
+            { Where = new FindingLocation(group.Key), Mend = rule.Mend });
         }
     }
 }

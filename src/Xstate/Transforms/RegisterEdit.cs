@@ -6,8 +6,8 @@ using Xstate.Captures;
 namespace Xstate.Transforms;
 
 /// <summary>
-/// One register given a value, as <c>REGISTER=VALUE</c> asks for it. Names are those that <see cref="RegisterDump"/> writes, at any width (<c>xmm3</c> leaves the upper parts of
-/// ZMM3 alone). <see cref="RegisterValueText"/> has the notations of values.
+/// One register given a value, as <c>REGISTER=VALUE</c> asks for it. Names are those that <see cref="RegisterDump"/> writes, at any width
+/// (<c>xmm3</c> leaves the upper parts of ZMM3 alone). <see cref="RegisterValueText"/> has the notations of values.
 /// </summary>
 public sealed class RegisterEdit
 {
@@ -54,19 +54,25 @@ public sealed class RegisterEdit
     public static bool IsRegister(string name) => RegisterCatalog.Find(name) is not null;
 
     /// <summary>A register of a state, in the notation of <see cref="Text"/>.</summary>
-    /// <exception cref="RegisterEditException">There is no such register, the layout is not known, or the state has no place for it.</exception>
+    /// <exception cref="RegisterEditException">There is no such register, the layout is not known, or the state has no place for
+    /// it.</exception>
     public static string Read(string register, CapturedState state)
     {
         ArgumentNullException.ThrowIfNull(state);
         RegisterPlace place = RegisterCatalog.Find(register) ?? throw new RegisterEditException($"there is no register '{register}'");
-        int length = place.Length != 0 ? place.Length : LayoutOf(state).TryGetSlot(place.Pieces[0].Component, out XsaveSlot slot) ? slot.Size : 0;
+        int length = place.Length != 0 ? place.Length : LayoutOf(state).TryGetSlot(place.Pieces[0].Component, out XsaveSlot slot)
+            ? slot.Size : 0;
         return new RegisterEdit(place, new byte[length]).ReadFrom(state);
     }
 
-    /// <summary>Gives registers of a state their values. Components that were initial become explicit, with everything else in them initial as before.</summary>
+    /// <summary>
+    /// Gives registers of a state their values. Components that were initial become explicit, with everything else in them initial as
+    /// before.
+    /// </summary>
     /// <param name="state">The state; its layout must be known.</param>
     /// <param name="edits">The registers, in order.</param>
-    /// <exception cref="RegisterEditException">The layout is not known or only guessed, or the state has no place for a register.</exception>
+    /// <exception cref="RegisterEditException">The layout is not known or only guessed, or the state has no place for a
+    /// register.</exception>
     public static Transformed<CapturedState> Apply(CapturedState state, IEnumerable<RegisterEdit> edits)
     {
         ArgumentNullException.ThrowIfNull(state);
@@ -75,9 +81,12 @@ public sealed class RegisterEdit
         ImmutableArray<RegisterEdit> all = [.. edits];
 
         // Where x87 and SSE are, every processor agrees; anything else written at a guessed place would destroy something.
-        if (state.Layout!.Provenance is { Source: FactSource.Guess } guess && all.Any(edit => !StateComponentSet.Legacy.ContainsAll(edit.Components)))
+        if (state.Layout!.Provenance is { Source: FactSource.Guess } guess
+            && all.Any(edit => !StateComponentSet.Legacy.ContainsAll(edit.Components)))
         {
-            throw new RegisterEditException($"the layout is a guess ({guess.Detail}) and nothing is written at a guessed place; give the CPUID of the processor that wrote it with --layout");
+            throw new RegisterEditException(
+                $"the layout is a guess ({guess.Detail}) and nothing is written at a guessed place; give the CPUID of the processor that "
+                + "wrote it with --layout");
         }
 
         byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
@@ -132,7 +141,8 @@ public sealed class RegisterEdit
 
     private ulong NumberFor(CapturedState state, uint msr) => state.Msrs.ContainsKey(msr)
         ? BinaryPrimitives.ReadUInt64LittleEndian(_value)
-        : throw new RegisterEditException($"{Register} is not recorded: the state has no shadow stack, or the artifact does not hold its pointer");
+        : throw new RegisterEditException(
+        $"{Register} is not recorded: the state has no shadow stack, or the artifact does not hold its pointer");
 
     // A number in a register that the tag word calls empty is not what the next instruction finds.
     private string Remark(ReadOnlySpan<byte> area)
@@ -186,7 +196,8 @@ public sealed class RegisterEdit
             done += length;
             first = first < 0 ? offset : first;
 
-            // The upper parts of a vector that are zero need not be explicit where they are initial: so a wide zero does not bring AVX-512 into use. What an edit leaves alone stays what it is.
+            // The upper parts of a vector that are zero need not be explicit where they are initial: so a wide zero does not bring AVX-512
+            // into use. What an edit leaves alone stays what it is.
             bool isUpperPart = done > length;
             bool isLeft = _mask is not null && mask.IndexOfAnyExcept((byte)0) < 0;
             if (isLeft || (isUpperPart && value.IndexOfAnyExcept((byte)0) < 0 && !new XsaveArea(area).XstateBv.Contains(piece.Component)))
@@ -258,7 +269,8 @@ public sealed class RegisterEdit
             BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), mxcsr);
         }
 
-        if (StateComponents.Find(component) is { InitialValue: not 0 and ulong initial } && layout.TryLocate(component, view.XcompBv, area.Length, out int offset, out int size) && size >= sizeof(ulong))
+        if (StateComponents.Find(component) is { InitialValue: not 0 and ulong initial }
+            && layout.TryLocate(component, view.XcompBv, area.Length, out int offset, out int size) && size >= sizeof(ulong))
         {
             BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(offset), initial);
         }
@@ -275,14 +287,16 @@ public sealed class RegisterEdit
 
         if (!layout.TryLocate(piece.Component, area.XcompBv, area.Bytes.Length, out int offset, out int size))
         {
-            string why = layout.TryGetSlot(piece.Component, out _) ? $"the area of {area.Bytes.Length} bytes has no place for it" : "the layout does not have it";
+            string why = layout.TryGetSlot(piece.Component, out _)
+                ? $"the area of {area.Bytes.Length} bytes has no place for it" : "the layout does not have it";
             throw new RegisterEditException($"{Register} belongs to the component {StateComponents.NameOf(piece.Component)}, and {why}");
         }
 
         int length = piece.Length == 0 ? _value.Length : piece.Length;
         return piece.Offset + length <= size && (piece.Length != 0 || length == size)
             ? (offset + piece.Offset, length)
-            : throw new RegisterEditException($"{Register} has {piece.Offset + length} bytes, the component {StateComponents.NameOf(piece.Component)} has {size}");
+            : throw new RegisterEditException(
+            $"{Register} has {piece.Offset + length} bytes, the component {StateComponents.NameOf(piece.Component)} has {size}");
     }
 
     // What is written is no longer lost.

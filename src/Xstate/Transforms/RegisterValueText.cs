@@ -6,8 +6,10 @@ using Xstate.Captures;
 namespace Xstate.Transforms;
 
 /// <summary>
-/// The notations of <c>REGISTER=VALUE</c>. <c>0x…</c> is a number; digits alone are the bytes in memory order, lowest byte first, or a decimal number where the register is a number. <c>st0=3.14</c> is a decimal
-/// number; <c>mxcsr=+ftz,-dm,rc:down</c> and <c>pkru=key1:ro</c> change fields and leave the others; <c>zmm5.f32=1,2,…</c> gives every element of a view, <c>zmm5.f32[3]=1.5</c> one and <c>zmm5.f32[*]=1.5</c> all the same.
+/// The notations of <c>REGISTER=VALUE</c>. <c>0x…</c> is a number; digits alone are the bytes in memory order, lowest byte first, or a
+/// decimal number where the register is a number. <c>st0=3.14</c> is a decimal number; <c>mxcsr=+ftz,-dm,rc:down</c> and
+/// <c>pkru=key1:ro</c> change fields and leave the others; <c>zmm5.f32=1,2,…</c> gives every element of a view, <c>zmm5.f32[3]=1.5</c> one
+/// and <c>zmm5.f32[*]=1.5</c> all the same.
 /// </summary>
 internal static class RegisterValueText
 {
@@ -66,7 +68,8 @@ internal static class RegisterValueText
 
         if (!RegisterFields.TryParse(place.Name, value, out ulong mask, out ulong set, out string wrong))
         {
-            string known = string.Join(", ", RegisterFields.Of(place.Name).Select(field => field.IsFlag ? $"+{field.Name}" : $"{field.Name}:{(field.Values.IsEmpty ? "N" : string.Join('|', field.Values.Distinct()))}"));
+            string known = string.Join(", ", RegisterFields.Of(place.Name).Select(field => field.IsFlag
+                ? $"+{field.Name}" : $"{field.Name}:{(field.Values.IsEmpty ? "N" : string.Join('|', field.Values.Distinct()))}"));
             throw new RegisterEditException($"{place.Name} takes a number or changes such as {known}, each once, not '{wrong}'");
         }
 
@@ -78,7 +81,8 @@ internal static class RegisterValueText
         int bracket = viewText.IndexOf('[', StringComparison.Ordinal);
         string viewName = bracket < 0 ? viewText : viewText[..bracket];
         ElementView view = ElementView.Find(viewName)
-            ?? throw new RegisterEditException($"there is no view '{viewName}'; there are {string.Join(", ", ElementView.All.Select(known => known.Name))}");
+            ?? throw new RegisterEditException(
+            $"there is no view '{viewName}'; there are {string.Join(", ", ElementView.All.Select(known => known.Name))}");
         if (place.Length == 0 || place.Length % view.Size != 0)
         {
             throw new RegisterEditException($"{place.Name} does not consist of elements of {view.Name}");
@@ -90,7 +94,8 @@ internal static class RegisterValueText
         if (index is null ? elements.Length != count : elements.Length != 1)
         {
             throw new RegisterEditException(index is null
-                ? $"{place.Name}.{view.Name} takes {count} values, lowest element first, not {elements.Length}; {place.Name}.{view.Name}[0]= sets one, {place.Name}.{view.Name}[{EveryElement}]= all"
+                ? $"{place.Name}.{view.Name} takes {count} values, lowest element first, not {elements.Length}; "
+                    + $"{place.Name}.{view.Name}[0]= sets one, {place.Name}.{view.Name}[{EveryElement}]= all"
                 : $"{place.Name}.{viewText} takes one value, not {elements.Length}");
         }
 
@@ -128,7 +133,8 @@ internal static class RegisterValueText
         bool ok = isHexadecimal
             ? ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
             : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
-        return ok && value <= most ? LittleEndian(value, place.Length) : throw new RegisterEditException($"{place.Name} takes a number from 0x0 to 0x{most:x}, not '{text}'");
+        return ok && value <= most ? LittleEndian(value,
+            place.Length) : throw new RegisterEditException($"{place.Name} takes a number from 0x0 to 0x{most:x}, not '{text}'");
     }
 
     private static byte[] LittleEndian(ulong value, int length)
@@ -141,12 +147,14 @@ internal static class RegisterValueText
     private static byte[] WideNumber(RegisterPlace place, string text)
     {
         string digits = text[2..];
-        byte[]? big = digits.Length > 0 && place.Length > 0 && digits.Length <= place.Length * 2 ? FromHex(digits.Length % 2 == 0 ? digits : "0" + digits) : null;
+        byte[]? big = digits.Length > 0 && place.Length > 0 && digits.Length <= place.Length * 2
+            ? FromHex(digits.Length % 2 == 0 ? digits : "0" + digits) : null;
         if (big is null)
         {
             // Without a length of its own: where would the highest digit be?
             throw new RegisterEditException(
-                place.Length == 0 ? $"{place.Name} takes its bytes in memory order, without 0x" : $"{place.Name} takes a number of at most {place.Length * 2} hexadecimal digits, not '{text}'");
+                place.Length == 0 ? $"{place.Name} takes its bytes in memory order, without 0x"
+                : $"{place.Name} takes a number of at most {place.Length * 2} hexadecimal digits, not '{text}'");
         }
 
         Array.Reverse(big);
@@ -158,10 +166,12 @@ internal static class RegisterValueText
     private static byte[] Bytes(RegisterPlace place, string text)
     {
         byte[]? bytes = FromHex(text);
-        if (bytes is null || bytes.Length == 0 || (place.Length != 0 && bytes.Length != place.Length) || bytes.Length > XsaveLayout.MaxAreaLength)
+        if (bytes is null || bytes.Length == 0 || (place.Length != 0 && bytes.Length != place.Length)
+            || bytes.Length > XsaveLayout.MaxAreaLength)
         {
             string wanted = place.Length == 0 ? "its bytes" : $"{place.Length} bytes";
-            throw new RegisterEditException($"{place.Name} takes {wanted} in memory order as hexadecimal digits, or a number behind 0x; '{text}' is neither");
+            throw new RegisterEditException(
+                $"{place.Name} takes {wanted} in memory order as hexadecimal digits, or a number behind 0x; '{text}' is neither");
         }
 
         return bytes;
@@ -170,6 +180,7 @@ internal static class RegisterValueText
     private static byte[]? FromHex(string digits)
     {
         byte[] bytes = new byte[digits.Length / 2];
-        return digits.Length % 2 == 0 && Convert.FromHexString(digits, bytes, out _, out _) == System.Buffers.OperationStatus.Done ? bytes : null;
+        return digits.Length % 2 == 0 && Convert.FromHexString(digits, bytes, out _, out _) == System.Buffers.OperationStatus.Done
+            ? bytes : null;
     }
 }

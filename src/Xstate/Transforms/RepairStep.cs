@@ -32,7 +32,9 @@ public enum RepairKind
     /// <summary>The image lengthened or shortened.</summary>
     Length,
 
-    /// <summary>The x87 registers of an artifact that stores them by number, turned from one accelerator's order into the other's.</summary>
+    /// <summary>
+    /// The x87 registers of an artifact that stores them by number, turned from one accelerator's order into the other's.
+    /// </summary>
     X87Order,
 
     /// <summary>A device left out that the destination does not have.</summary>

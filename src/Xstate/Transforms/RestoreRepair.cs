@@ -13,7 +13,8 @@ namespace Xstate.Transforms;
 public sealed record RepairTarget(XsaveLayout Layout, StateComponentSet Components, uint MxcsrMask, int Length);
 
 /// <summary>
-/// Makes one state loadable at a destination, in the order of the repair recipe: trim, format and layout, header, MXCSR, PKRU, XFD, length. State that the guest could see is dropped only with force.
+/// Makes one state loadable at a destination, in the order of the repair recipe: trim, format and layout, header, MXCSR, PKRU, XFD, length.
+/// State that the guest could see is dropped only with force.
 /// </summary>
 public static class RestoreRepair
 {
@@ -23,15 +24,22 @@ public static class RestoreRepair
     /// <param name="guestComponents">Components in the guest's CPUID.</param>
     /// <param name="force">Whether state that can be seen may be dropped.</param>
     /// <param name="kind">Whose state it is.</param>
-    /// <returns>The state. Where its layout is a guess, nothing is moved, and bytes are changed only where every processor has them.</returns>
-    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine) =>
+    /// <returns>The state. Where its layout is a guess, nothing is moved, and bytes are changed only where every processor has
+    /// them.</returns>
+    public static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force,
+        CaptureKind kind = CaptureKind.VirtualMachine) =>
         Apply(state, target, guestComponents, new RepairManner(force, kind, state is { Layout.Provenance.Source: FactSource.Guess }));
 
-    /// <summary>Repairs a state as if its layout were known, for a rehearsal that assumes it: what comes of it is not to be written before it holds for every layout that can be.</summary>
-    internal static Transformed<CapturedState> Assume(CapturedState state, RepairTarget target, StateComponentSet guestComponents, bool force, CaptureKind kind = CaptureKind.VirtualMachine) =>
+    /// <summary>
+    /// Repairs a state as if its layout were known, for a rehearsal that assumes it: what comes of it is not to be written before it holds
+    /// for every layout that can be.
+    /// </summary>
+    internal static Transformed<CapturedState> Assume(CapturedState state, RepairTarget target, StateComponentSet guestComponents,
+        bool force, CaptureKind kind = CaptureKind.VirtualMachine) =>
         Apply(state, target, guestComponents, new RepairManner(force, kind, IsGuess: false));
 
-    private static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents, RepairManner manner)
+    private static Transformed<CapturedState> Apply(CapturedState state, RepairTarget target, StateComponentSet guestComponents,
+        RepairManner manner)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(target);
@@ -72,9 +80,17 @@ public static class RestoreRepair
 
         public Transformed<CapturedState> Result()
         {
-            Provenance origin = _layout.Equals(state.Layout!.Value) ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
-            CapturedState repaired = state with { Area = _area, Layout = new Fact<XsaveLayout>(_layout, origin), Xcr0 = _xcr0, Lost = CaptureTransforms.LostAt(state, _layout) };
-            return new Transformed<CapturedState>(state.Fpu is { } fpu ? repaired with { Fpu = Followed(fpu) } : repaired, _steps, _obstacles);
+            Provenance origin = _layout.Equals(state.Layout!.Value)
+                ? state.Layout.Provenance : new Provenance(FactSource.Inferred, "relocated to the destination's layout");
+            CapturedState repaired = state with
+            {
+                Area = _area,
+                Layout = new Fact<XsaveLayout>(_layout, origin),
+                Xcr0 = _xcr0,
+                Lost = CaptureTransforms.LostAt(state, _layout)
+            };
+            return new Transformed<CapturedState>(state.Fpu is { } fpu ? repaired with { Fpu = Followed(fpu) } : repaired, _steps,
+                _obstacles);
         }
 
         private XsaveArea Area => new(_area);
@@ -89,7 +105,8 @@ public static class RestoreRepair
             return copy;
         }
 
-        // A guest reads its own XCR0 and acts on it, so a bit less is a loss like that of a register. Groups go together: their bits are set all or none.
+        // A guest reads its own XCR0 and acts on it, so a bit less is a loss like that of a register. Groups go together: their bits are
+        // set all or none.
         private void TrimXcr0()
         {
             StateComponentSet foreign = (state.Xcr0?.Value ?? StateComponentSet.Empty).Except(target.Components | StateComponentSet.Legacy);
@@ -100,7 +117,8 @@ public static class RestoreRepair
 
             if (!manner.Force)
             {
-                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error,
+                    $"XCR0 {state.Xcr0!.Value} has {foreign.Describe()}, which the destination lacks; nothing was dropped")
                 {
                     Where = new FindingLocation(state.Id, Register: "xcr0"),
                     Found = state.Xcr0.Value.ToString(),
@@ -117,7 +135,8 @@ public static class RestoreRepair
 
             StateComponentSet left = state.Xcr0!.Value.Except(foreign);
             _xcr0 = new Fact<StateComponentSet>(left, FactSource.Inferred, "trimmed to what the destination has");
-            _steps.Add(new RepairStep(RepairKind.Trim, state.Id, $"wrote XCR0 {left} over {state.Xcr0.Value}; LOST what the {_owner} had enabled", LosesState: true));
+            _steps.Add(new RepairStep(RepairKind.Trim, state.Id,
+                $"wrote XCR0 {left} over {state.Xcr0.Value}; LOST what the {_owner} had enabled", LosesState: true));
         }
 
         private void Trim()
@@ -133,7 +152,8 @@ public static class RestoreRepair
 
             if (!live.IsEmpty && !manner.Force)
             {
-                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error,
+                    $"the {_owner} has live state in {live.Describe()}, which the destination lacks; nothing was dropped")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
                     Found = present.ToString(),
@@ -161,7 +181,8 @@ public static class RestoreRepair
             state.Xcr0 is null || state.Xcr0.Value.Contains(component) || StateComponents.Find(component) is not { XsaveEnabled: true };
 
         private bool IsInitial(StateComponent component) =>
-            !manner.IsGuess && !state.LostComponents.Contains(component) && Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
+            !manner.IsGuess && !state.LostComponents.Contains(component)
+            && Area.TryGetComponent(component, _layout, out ReadOnlySpan<byte> bytes) && bytes.IndexOfAnyExcept((byte)0) < 0;
 
         private void DropDisabledByXfd()
         {
@@ -169,7 +190,8 @@ public static class RestoreRepair
             if (!disabled.IsEmpty)
             {
                 AreaTransforms.Clear(_area, Sure, disabled);
-                _steps.Add(new RepairStep(RepairKind.Xfd, state.Id, $"cleared {disabled.Describe()}, which IA32_XFD disables", XsaveFormat.XstateBvOffset));
+                _steps.Add(new RepairStep(RepairKind.Xfd, state.Id, $"cleared {disabled.Describe()}, which IA32_XFD disables",
+                    XsaveFormat.XstateBvOffset));
             }
         }
 
@@ -181,13 +203,15 @@ public static class RestoreRepair
             if (!compacted && moved.IsEmpty)
             {
                 // Nothing has to move, so the destination's layout describes the image as well.
-                _layout = !manner.IsGuess && extended.All(component => target.Layout.TryGetSlot(component, out _)) ? target.Layout : _layout;
+                _layout = !manner.IsGuess && extended.All(component => target.Layout.TryGetSlot(component, out _))
+                    ? target.Layout : _layout;
                 return;
             }
 
             if (manner.IsGuess)
             {
-                _obstacles.Add(new Finding(Rules.RepairAtGuess, Severity.Error, $"where {extended.Describe()} lies is not known ({state.Layout!.Provenance.Detail}): nothing is moved")
+                _obstacles.Add(new Finding(Rules.RepairAtGuess, Severity.Error,
+                    $"where {extended.Describe()} lies is not known ({state.Layout!.Provenance.Detail}): nothing is moved")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.ExtendedOffset),
                     Mend = Rules.RepairAtGuess.Mend,
@@ -199,7 +223,8 @@ public static class RestoreRepair
             StateComponentSet left = AreaTransforms.ToStandard(_area, _layout, standard, target.Layout);
             if (!left.IsEmpty)
             {
-                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error, $"{left.Describe()} has no place in the destination's standard format")
+                _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error,
+                    $"{left.Describe()} has no place in the destination's standard format")
                 {
                     Where = new FindingLocation(state.Id, XsaveFormat.XstateBvOffset),
                     Mend = "choose a destination that has the component",
@@ -209,8 +234,10 @@ public static class RestoreRepair
             _area = standard;
             _layout = target.Layout;
             _steps.Add(compacted
-                ? new RepairStep(RepairKind.Expand, state.Id, "expanded from the compacted to the standard format", XsaveFormat.XcompBvOffset)
-                : new RepairStep(RepairKind.Relocate, state.Id, $"moved {moved.Describe()} to the destination's offsets", XsaveFormat.ExtendedOffset));
+                ? new RepairStep(RepairKind.Expand, state.Id, "expanded from the compacted to the standard format",
+                    XsaveFormat.XcompBvOffset)
+                : new RepairStep(RepairKind.Relocate, state.Id, $"moved {moved.Describe()} to the destination's offsets",
+                    XsaveFormat.ExtendedOffset));
         }
 
         private bool Moves(StateComponent component) =>
@@ -238,7 +265,8 @@ public static class RestoreRepair
                 bool couldBeLive = (foreign & Mxcsr.MaskFromImage(Area.MxcsrMask)) != 0 && Area.MxcsrMask != 0;
                 if (couldBeLive && !manner.Force)
                 {
-                    _obstacles.Add(new Finding(Rules.ReservedMxcsrBits, Severity.Error, $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
+                    _obstacles.Add(new Finding(Rules.ReservedMxcsrBits, Severity.Error,
+                        $"MXCSR 0x{mxcsr:x} has bits 0x{foreign:x} that the destination lacks and the {_owner} may rely on")
                     {
                         Where = new FindingLocation(state.Id, XsaveFormat.MxcsrOffset, Register: "mxcsr"),
                         Found = $"0x{mxcsr:x}",
@@ -250,7 +278,8 @@ public static class RestoreRepair
 
                 mxcsr &= target.MxcsrMask;
                 WriteMxcsr(mxcsr);
-                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"masked MXCSR to 0x{mxcsr:x}", XsaveFormat.MxcsrOffset, LosesState: couldBeLive));
+                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"masked MXCSR to 0x{mxcsr:x}", XsaveFormat.MxcsrOffset,
+                    LosesState: couldBeLive));
             }
 
             if (mxcsr != Mxcsr.Initial && !Area.XstateBv.Contains(StateComponent.Sse))
@@ -258,14 +287,16 @@ public static class RestoreRepair
                 _area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Clear();
                 WriteMxcsr(mxcsr);
                 WriteXstateBv(Area.XstateBv.With(StateComponent.Sse));
-                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"made MXCSR 0x{mxcsr:x} explicit with bit 1 of XSTATE_BV", XsaveFormat.XstateBvOffset));
+                _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"made MXCSR 0x{mxcsr:x} explicit with bit 1 of XSTATE_BV",
+                    XsaveFormat.XstateBvOffset));
             }
         }
 
         private void MakePkruExplicit()
         {
             bool wanted = !manner.IsGuess && guest.Contains(StateComponent.Pkru) && target.Components.Contains(StateComponent.Pkru);
-            if (!wanted || Area.XstateBv.Contains(StateComponent.Pkru) || !target.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+            if (!wanted || Area.XstateBv.Contains(StateComponent.Pkru)
+                || !target.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
             {
                 return;
             }
@@ -294,7 +325,8 @@ public static class RestoreRepair
             Array.Resize(ref _area, length);
             if (before != length)
             {
-                _steps.Add(new RepairStep(RepairKind.Length, state.Id, $"changed the length from {before} to {length} bytes", Math.Min(before, length)));
+                _steps.Add(new RepairStep(RepairKind.Length, state.Id, $"changed the length from {before} to {length} bytes",
+                    Math.Min(before, length)));
             }
         }
 
@@ -320,7 +352,8 @@ public static class RestoreRepair
         {
             if (state.FpuDisagreement is { } offset)
             {
-                _steps.Add(new RepairStep(RepairKind.Register, state.Id, "made the x87 and XMM registers that the monitor sets last those of the area", offset));
+                _steps.Add(new RepairStep(RepairKind.Register, state.Id,
+                    "made the x87 and XMM registers that the monitor sets last those of the area", offset));
             }
         }
 
@@ -354,6 +387,7 @@ public static class RestoreRepair
 
         private void WriteMxcsr(uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrOffset), value);
 
-        private void WriteXstateBv(StateComponentSet value) => BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.XstateBvOffset), value.Bits);
+        private void WriteXstateBv(StateComponentSet value) =>
+            BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.XstateBvOffset), value.Bits);
     }
 }

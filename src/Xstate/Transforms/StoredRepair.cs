@@ -6,7 +6,9 @@ namespace Xstate.Transforms;
 /// <summary>Makes what an artifact says beside its registers agree with them, so that a load gives the guest what it had.</summary>
 public static class StoredRepair
 {
-    /// <summary>For QEMU on KVM: XSTATE_BV names what the registers hold, and ST(0) comes first. States with an area of their own stay as they are.</summary>
+    /// <summary>
+    /// For QEMU on KVM: XSTATE_BV names what the registers hold, and ST(0) comes first. States with an area of their own stay as they are.
+    /// </summary>
     public static CapturedState ForKvm(CapturedState state, ICollection<RepairStep> steps)
     {
         ArgumentNullException.ThrowIfNull(state);
@@ -19,11 +21,16 @@ public static class StoredRepair
         StateComponentSet held = new XsaveArea(state.Area.Span).XstateBv;
         if (stored.XstateBv.Value != held)
         {
-            steps.Add(new RepairStep(RepairKind.Header, state.Id, $"wrote XSTATE_BV {held} over {stored.XstateBv.Value}: what the registers hold", XsaveFormat.XstateBvOffset));
+            steps.Add(new RepairStep(RepairKind.Header, state.Id,
+                $"wrote XSTATE_BV {held} over {stored.XstateBv.Value}: what the registers hold", XsaveFormat.XstateBvOffset));
             stored = stored with { XstateBv = new Fact<StateComponentSet>(held, FactSource.Inferred, "what the registers hold") };
         }
 
-        return state with { Stored = Ordered(state, stored, X87Order.StackTop, "the x87 registers now begin with ST(0), as KVM takes them", steps) };
+        return state with
+        {
+            Stored = Ordered(state, stored, X87Order.StackTop, "the x87 registers now begin with ST(0), as KVM takes them",
+            steps)
+        };
     }
 
     /// <summary>For TCG: physical register R0 comes first, and the device that only KVM has goes, which the guest loses with it.</summary>
@@ -41,16 +48,23 @@ public static class StoredRepair
             // There is one for all virtual CPUs.
             if (!steps.Any(step => step.Kind == RepairKind.Device))
             {
-                steps.Add(new RepairStep(RepairKind.Device, state.Id, "left out the device kvmclock, which TCG does not have: a guest that keeps time by it loses its clock", LosesState: true));
+                steps.Add(new RepairStep(RepairKind.Device, state.Id,
+                    "left out the device kvmclock, which TCG does not have: a guest that keeps time by it loses its clock",
+                    LosesState: true));
             }
 
             stored = stored with { NeedsKvm = false };
         }
 
-        return state with { Stored = Ordered(state, stored, X87Order.Physical, "the x87 registers now begin with physical register R0, as TCG takes them", steps) };
+        return state with
+        {
+            Stored = Ordered(state, stored, X87Order.Physical,
+            "the x87 registers now begin with physical register R0, as TCG takes them", steps)
+        };
     }
 
-    private static StoredRegisters Ordered(CapturedState state, StoredRegisters stored, X87Order order, string message, ICollection<RepairStep> steps)
+    private static StoredRegisters Ordered(CapturedState state, StoredRegisters stored, X87Order order, string message,
+        ICollection<RepairStep> steps)
     {
         if (stored.X87Order.Value == order)
         {

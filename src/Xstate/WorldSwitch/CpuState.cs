@@ -1,8 +1,8 @@
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// One logical processor in 16 bits: the registers that neither VMCS nor VMCB switch (PKRU, XCR0, IA32_XSS, IA32_XFD, IA32_XFD_ERR), the masks that decide
-/// which events can happen now, and whose code runs.
+/// One logical processor in 16 bits: the registers that neither VMCS nor VMCB switch (PKRU, XCR0, IA32_XSS, IA32_XFD, IA32_XFD_ERR), the
+/// masks that decide which events can happen now, and whose code runs.
 /// </summary>
 public struct CpuState : IEquatable<CpuState>
 {

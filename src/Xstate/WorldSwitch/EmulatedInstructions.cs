@@ -27,7 +27,8 @@ internal sealed record EmulatedInstructions(bool HasPkru, bool HasXss, bool HasX
 
         if (InterceptsXsetbv)
         {
-            protocol.StepTo(next, "emulate XSETBV", "The hypervisor checks the value and keeps it; the register follows at the next entry.", static (ref c) =>
+            protocol.StepTo(next, "emulate XSETBV",
+                "The hypervisor checks the value and keeps it; the register follows at the next entry.", static (ref c) =>
             {
                 Xcr0Value value = c.Vcpu.Xcr0 == Xcr0Value.Host ? Xcr0Value.WithoutPkru : Xcr0Value.Host;
                 if (!c.Instructions.Xsetbv(c.Vcpu.Cr4Osxsave, value))
@@ -57,7 +58,8 @@ internal sealed record EmulatedInstructions(bool HasPkru, bool HasXss, bool HasX
 
         if (HasXfd)
         {
-            protocol.StepTo(next, "emulate WRMSR IA32_XFD_ERR, 0", "The guest's #NM handler is done; the register is 0 already, the copy follows.", static (ref c) =>
+            protocol.StepTo(next, "emulate WRMSR IA32_XFD_ERR, 0",
+                "The guest's #NM handler is done; the register is 0 already, the copy follows.", static (ref c) =>
             {
                 if (!c.Vcpu.SavedXfdErr)
                 {

@@ -13,8 +13,8 @@ public sealed record ExplorationOptions
     public HostEvents Events { get; init; } = HostEvents.Default;
 
     /// <summary>
-    /// Treat vCPUs, and processors, as interchangeable; forget dead values; let a processor with interrupts off finish before others move. Verdicts and the lengths of
-    /// shortest traces stay the same. Off only to compare numbers with a checker that does none of it.
+    /// Treat vCPUs, and processors, as interchangeable; forget dead values; let a processor with interrupts off finish before others move.
+    /// Verdicts and the lengths of shortest traces stay the same. Off only to compare numbers with a checker that does none of it.
     /// </summary>
     public bool Reduction { get; init; } = true;
 

@@ -1,9 +1,10 @@
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// Tries every interleaving of a protocol's steps and of the events between them, breadth first, so that the first way found to break an invariant is a shortest one.
-/// It goes on behind a violation: the number of states is that of the protocol, whatever is wrong with it. States, verdicts and traces do not depend on the number of threads:
-/// work is cut into pieces of fixed size, and their finds are stored in the order of the pieces.
+/// Tries every interleaving of a protocol's steps and of the events between them, breadth first, so that the first way found to break an
+/// invariant is a shortest one. It goes on behind a violation: the number of states is that of the protocol, whatever is wrong with it.
+/// States, verdicts and traces do not depend on the number of threads: work is cut into pieces of fixed size, and their finds are stored in
+/// the order of the pieces.
 /// </summary>
 public sealed class Explorer
 {
@@ -31,7 +32,8 @@ public sealed class Explorer
     /// <summary>Explores a protocol.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number of vCPUs, processors or threads, or a bound, is out of range.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public static ExplorationResult Explore(SwitchProtocol protocol, ExplorationOptions? options = null, CancellationToken cancellation = default)
+    public static ExplorationResult Explore(SwitchProtocol protocol, ExplorationOptions? options = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(protocol);
         options ??= new ExplorationOptions();
@@ -181,7 +183,9 @@ public sealed class Explorer
         return path;
     }
 
-    /// <summary>A run of states of one shard, the successors that were not known when they were found, and the violations met on the way.</summary>
+    /// <summary>
+    /// A run of states of one shard, the successors that were not known when they were found, and the violations met on the way.
+    /// </summary>
     private sealed class Piece
     {
         private readonly Machine _machine;
@@ -271,7 +275,8 @@ public sealed class Explorer
         /// <summary>Keeps those of the candidates that no shard has yet.</summary>
         private void KeepUnknown()
         {
-            // Three passes over the same list, so that the processor fetches the memory of many look-ups at once instead of waiting for each.
+            // Three passes over the same list, so that the processor fetches the memory of many look-ups at once instead of waiting for
+            // each.
             int count = _candidates.Count;
             for (int i = 0; i < count; i++)
             {
@@ -280,14 +285,16 @@ public sealed class Explorer
 
             for (int i = 0; i < count; i++)
             {
-                _firstSlots[i] = StateShard.Matches(_entries[i], _candidates.Tag(i)) ? _shards[_candidates.Shard(i)].FirstSlot(_entries[i]) : 0;
+                _firstSlots[i] = StateShard.Matches(_entries[i], _candidates.Tag(i)) ? _shards[_candidates.Shard(i)]
+                    .FirstSlot(_entries[i]) : 0;
             }
 
             for (int i = 0; i < count; i++)
             {
                 ReadOnlySpan<ulong> state = _candidates.State(i);
                 int shard = _candidates.Shard(i);
-                bool known = _entries[i] != 0 && (IsBehind(_entries[i], _firstSlots[i], i) || _shards[shard].Contains(_candidates.Tag(i), state));
+                bool known = _entries[i] != 0
+                    && (IsBehind(_entries[i], _firstSlots[i], i) || _shards[shard].Contains(_candidates.Tag(i), state));
                 if (!known)
                 {
                     Keep(shard, _candidates.Tag(i), _candidates.Parent(i), state);

@@ -60,7 +60,8 @@ internal sealed record GuestActions(bool HasPkru, bool HasXfd, bool WritesCr4, b
     private static void WritePkruAccess(ProtocolBuilder protocol)
     {
         protocol
-            .Loop("guest: RDPKRU", "With CR4.PKE the guest reads the register, and every access to its user pages is checked by it.", static (ref c) =>
+            .Loop("guest: RDPKRU", "With CR4.PKE the guest reads the register, and every access to its user pages is checked by it.",
+                static (ref c) =>
             {
                 if (!c.Instructions.Rdpkru(c.Vcpu.Cr4Pke, c.Cpu.Pkru, c.Cpu.PkruInUse, out PkruValue read))
                 {
@@ -72,7 +73,8 @@ internal sealed record GuestActions(bool HasPkru, bool HasXfd, bool WritesCr4, b
             })
             .Loop("guest: XSAVE", "With XCR0[9] the guest reads PKRU even if CR4.PKE is 0.", static (ref c) =>
             {
-                if (!c.Instructions.Xsave(c.Vcpu.Cr4Osxsave, c.Cpu.Xcr0, c.Cpu.Pkru, c.Cpu.PkruInUse, out bool xstateBv9, out PkruValue stored))
+                if (!c.Instructions.Xsave(c.Vcpu.Cr4Osxsave, c.Cpu.Xcr0, c.Cpu.Pkru, c.Cpu.PkruInUse, out bool xstateBv9,
+                    out PkruValue stored))
                 {
                     return false;
                 }
@@ -94,7 +96,8 @@ internal sealed record GuestActions(bool HasPkru, bool HasXfd, bool WritesCr4, b
                     bool inUse = c.Cpu.PkruInUse;
                     return c.Instructions.Wrpkru(c.Vcpu.Cr4Pke, value, ref pkru, ref inUse) && Write(ref c, pkru, inUse);
                 })
-                .Loop($"guest: XRSTOR {RegisterValues.Of(value)}", "Not intercepted; reaches PKRU even if CR4.PKE is 0. The initial value comes from XSTATE_BV[9] = 0.", (ref c) =>
+                .Loop($"guest: XRSTOR {RegisterValues.Of(value)}",
+                    "Not intercepted; reaches PKRU even if CR4.PKE is 0. The initial value comes from XSTATE_BV[9] = 0.", (ref c) =>
                 {
                     PkruValue pkru = c.Cpu.Pkru;
                     bool inUse = c.Cpu.PkruInUse;

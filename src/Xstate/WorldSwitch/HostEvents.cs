@@ -105,5 +105,6 @@ public static class HostEventCatalogue
 
     /// <summary>The ids of a set, comma-separated.</summary>
     public static string Format(HostEvents events) =>
-        events == HostEvents.None ? "none" : string.Join(',', All.Where(entry => (events & entry.Event) != HostEvents.None).Select(entry => entry.Id));
+        events == HostEvents.None ? "none" : string.Join(',', All.Where(entry => (events & entry.Event) != HostEvents.None)
+            .Select(entry => entry.Id));
 }

@@ -3,12 +3,14 @@ using System.Collections.Immutable;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// What the kernel around the hypervisor does to a processor: NMIs, interrupts, the scheduler. The words are Linux's; OpenBSD does the same where it matters here.
+/// What the kernel around the hypervisor does to a processor: NMIs, interrupts, the scheduler. The words are Linux's; OpenBSD does the same
+/// where it matters here.
 /// </summary>
 internal static class HostKernel
 {
     /// <summary>An interrupt whose handler or softirq uses the FPU; kernel_fpu_begin() first saves what is in the registers.</summary>
-    public static EventRule InterruptUsesFpu { get; } = new(HostEvents.Irq, "interrupt uses the FPU", "kernel_fpu_begin() saves the registers' owner with XSAVES.", static (ref c) =>
+    public static EventRule InterruptUsesFpu { get; } = new(HostEvents.Irq, "interrupt uses the FPU",
+        "kernel_fpu_begin() saves the registers' owner with XSAVES.", static (ref c) =>
     {
         if (!c.Cpu.Gif || !c.Cpu.InterruptsOn || c.Cpu.World == World.Guest)
         {
@@ -31,7 +33,8 @@ internal static class HostKernel
     });
 
     /// <summary>The scheduler takes the thread off its processor.</summary>
-    public static EventRule Preempt { get; } = new(HostEvents.Preempt, "preempted", "__switch_to(): FPU state is saved, thread.pkru = rdpkru(), and the next task's PKRU is loaded.", static (ref c) =>
+    public static EventRule Preempt { get; } = new(HostEvents.Preempt, "preempted",
+        "__switch_to(): FPU state is saved, thread.pkru = rdpkru(), and the next task's PKRU is loaded.", static (ref c) =>
     {
         if (!c.Cpu.Gif || !c.Cpu.InterruptsOn || c.Cpu.PreemptionOff || c.Cpu.World == World.Guest)
         {
@@ -84,7 +87,8 @@ internal static class HostKernel
     /// <param name="savesPkru">The proposal: the handler saves PKRU, loads the thread's, and puts back what it found.</param>
     public static EventRule NmiInHost(bool savesPkru) => new(
         HostEvents.Nmi,
-        savesPkru ? "NMI: handler saves PKRU, loads the thread's, reads the user stack, puts PKRU back" : "NMI: handler reads the user stack",
+        savesPkru ? "NMI: handler saves PKRU, loads the thread's, reads the user stack, puts PKRU back"
+        : "NMI: handler reads the user stack",
         "perf walks the user stack of the current thread. Interrupts and further NMIs are held until IRET, so nothing comes in between.",
         (ref c) =>
         {
@@ -114,7 +118,8 @@ internal static class HostKernel
         });
 
     /// <summary>An NMI while the guest runs, on VMX: the exit consumes it and blocks further ones.</summary>
-    public static EventRule ExitByNmiOnVmx(int nmiExit, LeaveGuest leave) => new(HostEvents.Nmi, "NMI: VM exit", "NMI exiting is set; the exit blocks NMIs as a delivery would (SDM Vol. 3C, 28.3).", (ref c) =>
+    public static EventRule ExitByNmiOnVmx(int nmiExit, LeaveGuest leave) =>
+        new(HostEvents.Nmi, "NMI: VM exit", "NMI exiting is set; the exit blocks NMIs as a delivery would (SDM Vol. 3C, 28.3).", (ref c) =>
     {
         if (c.Cpu.World != World.Guest)
         {
@@ -127,7 +132,8 @@ internal static class HostKernel
     });
 
     /// <summary>An NMI while the guest runs, on SVM: the exit leaves it pending until STGI.</summary>
-    public static EventRule ExitByNmiOnSvm(int exited, LeaveGuest leave) => new(HostEvents.Nmi, "NMI: #VMEXIT", "The intercepted NMI stays pending and is taken once GIF is 1 again.", (ref c) =>
+    public static EventRule ExitByNmiOnSvm(int exited, LeaveGuest leave) =>
+        new(HostEvents.Nmi, "NMI: #VMEXIT", "The intercepted NMI stays pending and is taken once GIF is 1 again.", (ref c) =>
     {
         if (c.Cpu.World != World.Guest)
         {
@@ -140,8 +146,9 @@ internal static class HostKernel
     });
 
     /// <summary>
-    /// Machine checks. In the guest they exit. In the host their handler neither reads user memory nor uses the FPU, so only the exit matters. Under GIF=0 a processor
-    /// holds them if it can and shuts down otherwise (APM Vol. 2, table 15-10): nothing runs under the guest's registers either way.
+    /// Machine checks. In the guest they exit. In the host their handler neither reads user memory nor uses the FPU, so only the exit
+    /// matters. Under GIF=0 a processor holds them if it can and shuts down otherwise (APM Vol. 2, table 15-10): nothing runs under the
+    /// guest's registers either way.
     /// </summary>
     public static ImmutableArray<EventRule> MachineCheck(int exited, LeaveGuest leave) =>
     [
@@ -159,8 +166,9 @@ internal static class HostKernel
     ];
 
     /// <summary>
-    /// SMIs. KVM on SVM intercepts them in the guest, and GIF=0 holds them. On VMX they go to SMM without an exit and return (the default treatment, SDM Vol. 3C,
-    /// "default treatment of SMIs and SMM"); neither save map holds XCR0 or PKRU, SMM code has its own page tables, and it reads no memory of host threads.
+    /// SMIs. KVM on SVM intercepts them in the guest, and GIF=0 holds them. On VMX they go to SMM without an exit and return (the default
+    /// treatment, SDM Vol. 3C, "default treatment of SMIs and SMM"); neither save map holds XCR0 or PKRU, SMM code has its own page tables,
+    /// and it reads no memory of host threads.
     /// </summary>
     public static ImmutableArray<EventRule> SmiOnSvm(int exited, LeaveGuest leave) =>
     [

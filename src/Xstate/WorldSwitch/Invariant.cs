@@ -73,7 +73,8 @@ public static class Invariants
         new(
             Invariant.XinuseInvalid,
             "xinuse-invalid",
-            "No XSAVE image says that PKRU is in its initial configuration while the guest's PKRU is not (the reverse is legal: SDM Vol. 1, 13.6).",
+            "No XSAVE image says that PKRU is in its initial configuration while the guest's PKRU is not (the reverse is legal: SDM Vol. "
+            + "1, 13.6).",
             "an image calls PKRU initial although the guest's PKRU is not"),
     ];
 

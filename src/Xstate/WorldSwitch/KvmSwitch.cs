@@ -83,8 +83,8 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
     }
 
     /// <summary>
-    /// From the entry on, the saved PKRU is dead if the exit will overwrite it, which the guest cannot prevent as long as CR4 and XCR0 are intercepted; the copy of
-    /// IA32_XFD is dead until it is read back.
+    /// From the entry on, the saved PKRU is dead if the exit will overwrite it, which the guest cannot prevent as long as CR4 and XCR0 are
+    /// intercepted; the copy of IA32_XFD is dead until it is read back.
     /// </summary>
     private ForgetDeadValues DeadValues(ProtocolBuilder protocol)
     {
@@ -124,12 +124,14 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             });
         KvmUserRequests.Write(protocol, ReportsPkruBit);
         protocol
-            .Then("load-vcpu", "vcpu->arch.host_pkru = read_pkru()", "kvm_arch_vcpu_load() remembers what the thread runs with.", static (ref c) =>
+            .Then("load-vcpu", "vcpu->arch.host_pkru = read_pkru()", "kvm_arch_vcpu_load() remembers what the thread runs with.",
+                static (ref c) =>
             {
                 c.Vcpu.HostPkru = c.Cpu.Pkru;
                 return true;
             })
-            .Then("load-fpu", "kvm_load_guest_fpu()", "The VMM's FPU state is saved and the guest's loaded, IA32_XFD with it, PKRU without.", static (ref c) =>
+            .Then("load-fpu", "kvm_load_guest_fpu()",
+                "The VMM's FPU state is saved and the guest's loaded, IA32_XFD with it, PKRU without.", static (ref c) =>
             {
                 c.HostSavesFpu();
                 LoadGuestImage(ref c);
@@ -148,13 +150,15 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
     {
         protocol.GuestOwnsFpu = true;
         protocol
-            .Then("enter", "preempt_disable(); local_irq_disable()", "vcpu_enter_guest() closes the processor to preemption and interrupts.", static (ref c) =>
+            .Then("enter", "preempt_disable(); local_irq_disable()",
+                "vcpu_enter_guest() closes the processor to preemption and interrupts.", static (ref c) =>
             {
                 c.Cpu.PreemptionOff = true;
                 c.Cpu.InterruptsOn = false;
                 return true;
             })
-            .Then("fpu-return", "if (TIF_NEED_FPU_LOAD) switch_fpu_return()", "Whoever used the FPU since, the guest's image is loaded again.", static (ref c) =>
+            .Then("fpu-return", "if (TIF_NEED_FPU_LOAD) switch_fpu_return()",
+                "Whoever used the FPU since, the guest's image is loaded again.", static (ref c) =>
             {
                 if (c.Vcpu.NeedsFpuLoad)
                 {
@@ -191,7 +195,8 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
     {
         if (!IsVmx)
         {
-            protocol.Then("clgi", "clgi()", "svm_vcpu_run(): interrupts, NMIs and SMIs are held from here to STGI (APM Vol. 2, 15.17).", static (ref c) =>
+            protocol.Then("clgi", "clgi()", "svm_vcpu_run(): interrupts, NMIs and SMIs are held from here to STGI (APM Vol. 2, 15.17).",
+                static (ref c) =>
             {
                 c.Cpu.Gif = false;
                 return true;
@@ -223,7 +228,8 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
                 c.Cpu.Gif = true;
                 return true;
             });
-        protocol.At("guest").StepTo("exited", "VM exit", "An external interrupt, or an intercepted instruction; the handler finds out which.", (ref c) =>
+        protocol.At("guest").StepTo("exited", "VM exit",
+            "An external interrupt, or an intercepted instruction; the handler finds out which.", (ref c) =>
         {
             LeaveGuest(ref c, ExitReason.Ordinary);
             return true;
@@ -231,7 +237,9 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
         new GuestActions(Test != PkruTest.Never, HasXfd, !InterceptsCr4, !InterceptsXsetbv).Write(protocol, "exited", LeaveGuest);
         if (IsVmx)
         {
-            protocol.Then("nmi-exit", "vmx_do_nmi_irqoff()", "The exit consumed the NMI, so KVM calls the handler; perf knows a guest was hit and walks no host user stack.", static (ref c) =>
+            protocol.Then("nmi-exit", "vmx_do_nmi_irqoff()",
+                "The exit consumed the NMI, so KVM calls the handler; perf knows a guest was hit and walks no host user stack.",
+                static (ref c) =>
             {
                 c.Vcpu.ExitReason = ExitReason.Ordinary;
                 c.Cpu.NmiBlocked = false;
@@ -240,7 +248,9 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
         }
     }
 
-    /// <summary>What the processor does at a VM exit: on SVM GIF becomes 0 (APM Vol. 2, 15.6); VMX masks nothing but a further NMI after one.</summary>
+    /// <summary>
+    /// What the processor does at a VM exit: on SVM GIF becomes 0 (APM Vol. 2, 15.6); VMX masks nothing but a further NMI after one.
+    /// </summary>
     private void LeaveGuest(ref StepContext context, ExitReason reason)
     {
         context.Cpu.World = World.HostKernel;
@@ -294,7 +304,8 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
             XfdExchange.WriteHost(protocol);
         }
 
-        protocol.Then("irq-on", "local_irq_enable(); preempt_enable()", "The processor is open again: everything of the guest must be saved by now.", static (ref c) =>
+        protocol.Then("irq-on", "local_irq_enable(); preempt_enable()",
+            "The processor is open again: everything of the guest must be saved by now.", static (ref c) =>
         {
             c.Cpu.InterruptsOn = true;
             c.Cpu.PreemptionOff = false;
@@ -313,7 +324,8 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
     {
         if (MachineCheckSchedules)
         {
-            protocol.Then("machine-check", "if (#MC) kvm_machine_check()", "do_machine_check() may sleep, and the scheduler saves and loads FPU state.", static (ref c) =>
+            protocol.Then("machine-check", "if (#MC) kvm_machine_check()",
+                "do_machine_check() may sleep, and the scheduler saves and loads FPU state.", static (ref c) =>
             {
                 if (c.Vcpu.ExitReason == ExitReason.MachineCheck)
                 {
@@ -333,10 +345,12 @@ internal sealed record KvmSwitch(Virtualization Virtualization)
                 c.HostReadsUserMemory();
                 return true;
             })
-            .StepTo("enter", "nothing to emulate", "The exit was an interrupt, or an instruction that changes nothing here.", static (ref c) => true);
+            .StepTo("enter", "nothing to emulate", "The exit was an interrupt, or an instruction that changes nothing here.",
+                static (ref c) => true);
         new EmulatedInstructions(Test != PkruTest.Never, HasXss, HasXfd, InterceptsCr4, InterceptsXsetbv).Write(protocol, "enter");
         protocol.Step("KVM_EXIT_*, or a signal is pending", "KVM_RUN returns to the VMM.", static (ref c) => true);
-        protocol.At("put-fpu").StepTo("user", "kvm_put_guest_fpu()", "The guest's FPU state is saved into its image and the VMM's loaded; the host's PKRU is in the register.", static (ref c) =>
+        protocol.At("put-fpu").StepTo("user", "kvm_put_guest_fpu()",
+            "The guest's FPU state is saved into its image and the VMM's loaded; the host's PKRU is in the register.", static (ref c) =>
         {
             if (!c.Vcpu.NeedsFpuLoad)
             {

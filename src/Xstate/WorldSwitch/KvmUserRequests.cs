@@ -7,7 +7,9 @@ internal static class KvmUserRequests
     /// <param name="protocol">The protocol being written.</param>
     /// <param name="reportsPkruBit">GET_XSAVE reports XSTATE_BV[9] as the image has it.</param>
     public static void Write(ProtocolBuilder protocol, bool reportsPkruBit) => protocol
-        .Loop("ioctl(KVM_GET_XSAVE)", "The image's XSTATE_BV[9] is the saved image's; PKRU itself comes from vcpu->arch.pkru, and only if that bit is set.", (ref c) =>
+        .Loop("ioctl(KVM_GET_XSAVE)",
+            "The image's XSTATE_BV[9] is the saved image's; PKRU itself comes from vcpu->arch.pkru, and only if that bit is set.",
+            (ref c) =>
         {
             bool bit = reportsPkruBit && c.Vcpu.ImageHasPkru;
             if (!bit && c.Vcpu.SavedPkru != PkruValue.Initial)
@@ -22,9 +24,12 @@ internal static class KvmUserRequests
 
             return true;
         }, HostEvents.GetXsave)
-        .Loop("ioctl(KVM_SET_XSAVE, PKRU = initial)", "An image with XSTATE_BV[9] set and PKRU 0.", static (ref c) => Set(ref c, PkruValue.Initial), HostEvents.SetXsave)
-        .Loop("ioctl(KVM_SET_XSAVE, PKRU = guest's)", "An image with XSTATE_BV[9] set and a PKRU of the guest's choice.", static (ref c) => Set(ref c, PkruValue.Guest), HostEvents.SetXsave)
-        .Loop("ioctl(KVM_SET_XSAVE, no PKRU)", "XSTATE_BV[9] clear leaves vcpu->arch.pkru as it is: KVM's rule, not XRSTOR's.", static (ref c) =>
+        .Loop("ioctl(KVM_SET_XSAVE, PKRU = initial)", "An image with XSTATE_BV[9] set and PKRU 0.",
+            static (ref c) => Set(ref c, PkruValue.Initial), HostEvents.SetXsave)
+        .Loop("ioctl(KVM_SET_XSAVE, PKRU = guest's)", "An image with XSTATE_BV[9] set and a PKRU of the guest's choice.",
+            static (ref c) => Set(ref c, PkruValue.Guest), HostEvents.SetXsave)
+        .Loop("ioctl(KVM_SET_XSAVE, no PKRU)", "XSTATE_BV[9] clear leaves vcpu->arch.pkru as it is: KVM's rule, not XRSTOR's.",
+            static (ref c) =>
         {
             c.Vcpu.ImageHasPkru = false;
             return true;

@@ -1,6 +1,9 @@
 namespace Xstate.WorldSwitch;
 
-/// <summary>One protocol on a machine with a number of vCPUs and processors: what can happen in a state, and which states are the same but for names.</summary>
+/// <summary>
+/// One protocol on a machine with a number of vCPUs and processors: what can happen in a state, and which states are the same but for
+/// names.
+/// </summary>
 internal sealed class Machine
 {
     private readonly ProtocolStep[][] _steps;
@@ -15,7 +18,8 @@ internal sealed class Machine
         Reduced = reduced;
         _explored = events;
         Slots = Math.Max(vcpus, cpus);
-        _steps = [.. protocol.Locations.Select(location => location.Steps.Where(step => (step.Requires & ~events) == HostEvents.None).ToArray())];
+        _steps = [.. protocol.Locations.Select(location => location.Steps.Where(step => (step.Requires & ~events) == HostEvents.None)
+            .ToArray())];
         _events = [.. protocol.Events.Where(rule => (rule.Event & ~events) == HostEvents.None)];
     }
 
@@ -116,9 +120,10 @@ internal sealed class Machine
     }
 
     /// <summary>
-    /// The first thread in a section that the scheduler cannot enter: interrupts or GIF off, or the guest runs. Until it leaves the section, what happens on its processor
-    /// neither depends on the other processors nor influences them, so the others wait for it, which saves the orders in which independent steps could be taken. A shortest trace
-    /// loses nothing: steps of a section that it does not finish can be left out, and those of one that it finishes can be moved together.
+    /// The first thread in a section that the scheduler cannot enter: interrupts or GIF off, or the guest runs. Until it leaves the
+    /// section, what happens on its processor neither depends on the other processors nor influences them, so the others wait for it, which
+    /// saves the orders in which independent steps could be taken. A shortest trace loses nothing: steps of a section that it does not
+    /// finish can be left out, and those of one that it finishes can be moved together.
     /// </summary>
     private int FindClosedSection(in MachineState state)
     {
@@ -166,8 +171,8 @@ internal sealed class Machine
     }
 
     /// <summary>
-    /// Renumbers vCPUs and processors so that states that differ in nothing but numbers become equal: threads that run come first, in the order of their bits, and
-    /// take their processors with them; then the others, and the free processors, each in the order of their bits.
+    /// Renumbers vCPUs and processors so that states that differ in nothing but numbers become equal: threads that run come first, in the
+    /// order of their bits, and take their processors with them; then the others, and the free processors, each in the order of their bits.
     /// </summary>
     private void Renumber(ref MachineState state)
     {

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// Every vCPU and every logical processor at one moment. Slot <c>i</c> holds vCPU <c>i</c> in its low 48 bits and CPU <c>i</c> in its high 16; a machine takes as many
-/// slots as the larger of its two numbers.
+/// Every vCPU and every logical processor at one moment. Slot <c>i</c> holds vCPU <c>i</c> in its low 48 bits and CPU <c>i</c> in its high
+/// 16; a machine takes as many slots as the larger of its two numbers.
 /// </summary>
 [InlineArray(MaxActors)]
 public struct MachineState

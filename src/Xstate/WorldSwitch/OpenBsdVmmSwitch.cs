@@ -20,7 +20,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
                 c.HostReadsUserMemory();
                 return true;
             })
-            .Loop("signal frame", "The kernel saves the thread's FPU state to its stack: XSAVE, and user memory is written.", static (ref c) =>
+            .Loop("signal frame", "The kernel saves the thread's FPU state to its stack: XSAVE, and user memory is written.",
+                static (ref c) =>
             {
                 c.HostSavesFpu();
                 c.HostReadsUserMemory();
@@ -87,7 +88,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
         }
         else
         {
-            protocol.Then("enter", "clgi()", "vcpu_run_svm(): interrupts, NMIs and SMIs are held from here to STGI (APM Vol. 2, 15.17).", static (ref c) =>
+            protocol.Then("enter", "clgi()", "vcpu_run_svm(): interrupts, NMIs and SMIs are held from here to STGI (APM Vol. 2, 15.17).",
+                static (ref c) =>
             {
                 c.Cpu.Gif = false;
                 return true;
@@ -95,7 +97,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
         }
 
         protocol
-            .Then("load-fpu", "vmm_fpurestore(): save vmd's FPU state, xrstor(guest)", "Under the host's XCR0, which contains the guest's.", static (ref c) =>
+            .Then("load-fpu", "vmm_fpurestore(): save vmd's FPU state, xrstor(guest)",
+                "Under the host's XCR0, which contains the guest's.", static (ref c) =>
             {
                 c.HostSavesFpu();
                 c.Vcpu.NeedsFpuLoad = false;
@@ -111,7 +114,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
                 c.HostWrpkru(c.Vcpu.SavedPkru);
                 return true;
             })
-            .Then("vm-entry", IsVmx ? "vmx_enter_guest()" : "svm_enter_guest()", "VM entry touches neither PKRU nor XCR0.", static (ref c) =>
+            .Then("vm-entry", IsVmx ? "vmx_enter_guest()" : "svm_enter_guest()", "VM entry touches neither PKRU nor XCR0.",
+                static (ref c) =>
             {
                 c.Cpu.World = World.Guest;
                 c.Cpu.Gif = true;
@@ -135,7 +139,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
                 c.HostWrpkru(PkruValue.HostThread);
                 return true;
             })
-            .Then("host-xcr0", "vmm_fpusave(): vg_xcr0 = xgetbv(); xsetbv(host)", "The guest's value is read back from the register.", static (ref c) =>
+            .Then("host-xcr0", "vmm_fpusave(): vg_xcr0 = xgetbv(); xsetbv(host)", "The guest's value is read back from the register.",
+                static (ref c) =>
             {
                 c.Vcpu.Xcr0 = c.Cpu.Xcr0;
                 c.Cpu.Xcr0 = Xcr0Value.Host;
@@ -146,7 +151,8 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
                 c.HostSavesFpu();
                 return true;
             })
-            .Then("irq-on", IsVmx ? "intr_restore()" : "stgi()", "The processor is open again: everything of the guest must be saved by now.", static (ref c) =>
+            .Then("irq-on", IsVmx ? "intr_restore()" : "stgi()",
+                "The processor is open again: everything of the guest must be saved by now.", static (ref c) =>
             {
                 c.Cpu.InterruptsOn = true;
                 c.Cpu.Gif = true;
@@ -157,8 +163,10 @@ internal sealed record OpenBsdVmmSwitch(Virtualization Virtualization)
 
                 return true;
             });
-        protocol.At("handle").StepTo("enter", "nothing to emulate", "The exit was an interrupt, or an instruction that changes nothing here.", static (ref c) => true);
-        new EmulatedInstructions(HasPkru: true, HasXss: false, HasXfd: false, InterceptsCr4: false, InterceptsXsetbv: true).Write(protocol, "enter");
+        protocol.At("handle").StepTo("enter", "nothing to emulate",
+            "The exit was an interrupt, or an instruction that changes nothing here.", static (ref c) => true);
+        new EmulatedInstructions(HasPkru: true, HasXss: false, HasXfd: false, InterceptsCr4: false, InterceptsXsetbv: true)
+            .Write(protocol, "enter");
         protocol.StepTo("user", "copyout(); VMM_IOC_RUN returns", "vmd helps; the exit record is copied to its memory.", static (ref c) =>
         {
             c.HostReadsUserMemory();

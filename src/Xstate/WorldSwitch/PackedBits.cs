@@ -1,6 +1,8 @@
 namespace Xstate.WorldSwitch;
 
-/// <summary>Up to 64 bits with names given by whoever holds them: single flags, and small fields by their lowest bit and their mask.</summary>
+/// <summary>
+/// Up to 64 bits with names given by whoever holds them: single flags, and small fields by their lowest bit and their mask.
+/// </summary>
 internal struct PackedBits(ulong value)
 {
     public ulong Value { get; private set; } = value;

@@ -42,7 +42,8 @@ internal sealed record PkruExchange(PkruTest Test, UserAccessFlag Flag, bool Res
         else if (Test != PkruTest.Never)
         {
             PkruTest test = Test;
-            protocol.Then("guest-pkru", $"if ({Conjunct} && pkru != host_pkru) wrpkru(guest)", "The guest's PKRU is live from here.", (ref c) =>
+            protocol.Then("guest-pkru", $"if ({Conjunct} && pkru != host_pkru) wrpkru(guest)", "The guest's PKRU is live from here.",
+                (ref c) =>
             {
                 // write_pkru() reads the register before it writes: an equal value costs no WRPKRU and leaves XINUSE alone.
                 if (IsNeeded(c.Vcpu, test) && c.Vcpu.SavedPkru != c.Vcpu.HostPkru && c.Cpu.Pkru != c.Vcpu.SavedPkru)

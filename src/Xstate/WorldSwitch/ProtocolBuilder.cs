@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 
 namespace Xstate.WorldSwitch;
 
-/// <summary>Writes a protocol down in the order in which it runs: a step leads to the location that is written next, unless it names another.</summary>
+/// <summary>
+/// Writes a protocol down in the order in which it runs: a step leads to the location that is written next, unless it names another.
+/// </summary>
 internal sealed class ProtocolBuilder
 {
     private readonly Dictionary<string, int> _labels = [];
@@ -19,10 +21,12 @@ internal sealed class ProtocolBuilder
     }
 
     /// <summary>A step to the location that is written next.</summary>
-    public ProtocolBuilder Step(string name, string thought, StepEffect effect) => Add(new Draft(name, thought, effect, null, HostEvents.None));
+    public ProtocolBuilder Step(string name, string thought, StepEffect effect) =>
+        Add(new Draft(name, thought, effect, null, HostEvents.None));
 
     /// <summary>A step to a named location.</summary>
-    public ProtocolBuilder StepTo(string target, string name, string thought, StepEffect effect) => Add(new Draft(name, thought, effect, target, HostEvents.None));
+    public ProtocolBuilder StepTo(string target, string name, string thought, StepEffect effect) =>
+        Add(new Draft(name, thought, effect, target, HostEvents.None));
 
     /// <summary>A step that stays where it is.</summary>
     public ProtocolBuilder Loop(string name, string thought, StepEffect effect, HostEvents requires = HostEvents.None) =>
@@ -32,10 +36,12 @@ internal sealed class ProtocolBuilder
     public void Label(string name) => _labels.Add(name, _locations.Count);
 
     /// <summary>A location with one step.</summary>
-    public ProtocolBuilder Then(string location, string name, string thought, StepEffect effect) => At(location).Step(name, thought, effect);
+    public ProtocolBuilder Then(string location, string name, string thought, StepEffect effect) => At(location)
+        .Step(name, thought, effect);
 
     /// <summary>The index of a location, or −1. Only for what is already written.</summary>
-    public int IndexOf(string location) => _labels.TryGetValue(location, out int index) ? index : _locations.FindIndex(entry => entry.Name == location);
+    public int IndexOf(string location) => _labels.TryGetValue(location, out int index)
+        ? index : _locations.FindIndex(entry => entry.Name == location);
 
     /// <summary>The finished locations.</summary>
     public ImmutableArray<ProtocolLocation> Build()

@@ -3,8 +3,9 @@ using Xstate.Architecture;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// The PKRU values that a protocol is explored with. Three are enough: the initial value (XINUSE may be 0), the one that the host thread runs with, and one that only
-/// a guest would choose. A guest may write each of them, so that "equal to the host's by chance" is explored as well.
+/// The PKRU values that a protocol is explored with. Three are enough: the initial value (XINUSE may be 0), the one that the host thread
+/// runs with, and one that only a guest would choose. A guest may write each of them, so that "equal to the host's by chance" is explored
+/// as well.
 /// </summary>
 public enum PkruValue : byte
 {
@@ -73,7 +74,9 @@ public enum ExitReason : byte
     MachineCheck,
 }
 
-/// <summary>The numbers that the values stand for, in one place. XCR0 depends on the processor: <see cref="SwitchInstructions.Of"/>.</summary>
+/// <summary>
+/// The numbers that the values stand for, in one place. XCR0 depends on the processor: <see cref="SwitchInstructions.Of"/>.
+/// </summary>
 public static class RegisterValues
 {
     /// <summary>The register value.</summary>
@@ -95,5 +98,6 @@ public static class RegisterValues
     };
 
     /// <summary>IA32_XFD with tile data disabled, the only bit that a processor offers so far, or 0.</summary>
-    public static StateComponentSet Xfd(bool tileDataDisabled) => tileDataDisabled ? StateComponentSet.Of(StateComponent.TileData) : default;
+    public static StateComponentSet Xfd(bool tileDataDisabled) => tileDataDisabled
+        ? StateComponentSet.Of(StateComponent.TileData) : default;
 }

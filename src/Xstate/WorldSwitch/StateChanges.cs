@@ -46,7 +46,8 @@ internal static class StateChanges
         {
             Invariant.GuestObservesHostPkru => $"it reads {Text(cpu.Pkru)}, it wrote {Text(vcpu.ExpectedPkru)}",
             Invariant.HostUserAccessUnderGuestPkru => $"PKRU is {Text(cpu.Pkru)}",
-            Invariant.GuestPkruLost => $"saved {Text(vcpu.SavedPkru)}, image bit {Text(vcpu.ImageHasPkru)}, the guest wrote {Text(vcpu.ExpectedPkru)}",
+            Invariant.GuestPkruLost =>
+                $"saved {Text(vcpu.SavedPkru)}, image bit {Text(vcpu.ImageHasPkru)}, the guest wrote {Text(vcpu.ExpectedPkru)}",
             Invariant.HostXsaveUnderGuestXcr0 => $"XCR0 is {Text(cpu.Xcr0)}",
             Invariant.HostXsavesUnderGuestXss => $"IA32_XSS is {Text(cpu.Xss)}",
             Invariant.XfdErrLeaks => $"IA32_XFD_ERR[18] is {Text(cpu.XfdErr)}, the guest expects {Text(vcpu.ExpectedXfdErr)}",

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// The visited states whose hash falls into one shard. States lie in chunks in the order in which they were found, so a breadth-first level is a range of indices; an
-/// open-addressing table of (hash, index) finds them. Reading is safe from many threads as long as nobody adds.
+/// The visited states whose hash falls into one shard. States lie in chunks in the order in which they were found, so a breadth-first level
+/// is a range of indices; an open-addressing table of (hash, index) finds them. Reading is safe from many threads as long as nobody adds.
 /// </summary>
 internal sealed class StateShard
 {
@@ -30,7 +30,8 @@ internal sealed class StateShard
     public int Count { get; private set; }
 
     /// <summary>Bytes held by the arrays.</summary>
-    public long MemoryBytes => (long)_table.Length * sizeof(ulong) + (long)_states.Count * ChunkStates * (_slots * sizeof(ulong) + sizeof(uint));
+    public long MemoryBytes => (long)_table.Length * sizeof(ulong)
+        + (long)_states.Count * ChunkStates * (_slots * sizeof(ulong) + sizeof(uint));
 
     public static ulong Hash(ReadOnlySpan<ulong> slots)
     {
@@ -51,7 +52,8 @@ internal sealed class StateShard
     public uint ParentOf(int index) => _parents[index >> ChunkBits][index & ChunkStates - 1];
 
     /// <summary>
-    /// The first table entry where a state with this tag would be. Asking for many of them before any is looked at lets the processor wait for all the memory at once.
+    /// The first table entry where a state with this tag would be. Asking for many of them before any is looked at lets the processor wait
+    /// for all the memory at once.
     /// </summary>
     public ulong Probe(uint tag) => _table[(int)tag & _table.Length - 1];
 

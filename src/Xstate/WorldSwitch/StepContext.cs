@@ -1,8 +1,9 @@
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// What one step sees and changes: the thread and the processor it is on. Steps of one thread touch no other thread and no other processor; that is the whole memory model,
-/// and it is enough, because every register concerned is private to a logical processor and every saved value is private to a vCPU.
+/// What one step sees and changes: the thread and the processor it is on. Steps of one thread touch no other thread and no other processor;
+/// that is the whole memory model, and it is enough, because every register concerned is private to a logical processor and every saved
+/// value is private to a vCPU.
 /// </summary>
 public struct StepContext
 {
@@ -79,7 +80,10 @@ public struct StepContext
         Cpu.PkruInUse = inUse;
     }
 
-    /// <summary>The host saves the registers into the guest's image; bit 9 of its XSTATE_BV is what the register says now, whoever the PKRU in it belongs to.</summary>
+    /// <summary>
+    /// The host saves the registers into the guest's image; bit 9 of its XSTATE_BV is what the register says now, whoever the PKRU in it
+    /// belongs to.
+    /// </summary>
     public void SaveGuestImage()
     {
         HostSavesFpu();

@@ -5,8 +5,9 @@ using Xstate.Processor;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// What the instructions of a guest and of its host do to PKRU and to what manages it. Every answer is what <see cref="Instructions"/> did once on a processor of the
-/// given profile; an exploration asks millions of times, so the answers are kept in tables over the few values that protocols know.
+/// What the instructions of a guest and of its host do to PKRU and to what manages it. Every answer is what <see cref="Instructions"/> did
+/// once on a processor of the given profile; an exploration asks millions of times, so the answers are kept in tables over the few values
+/// that protocols know.
 /// </summary>
 public sealed class SwitchInstructions
 {
@@ -26,7 +27,8 @@ public sealed class SwitchInstructions
     private readonly bool[] _tileTrap = new bool[2 * 2 * 2];
 
     /// <summary>Executes every instruction on every value.</summary>
-    /// <exception cref="ArgumentException">The processor has no protection keys, or a value of <see cref="RegisterValues"/> is not one it can hold.</exception>
+    /// <exception cref="ArgumentException">The processor has no protection keys, or a value of <see cref="RegisterValues"/> is not one it
+    /// can hold.</exception>
     public SwitchInstructions(ProcessorProfile profile)
     {
         ArgumentNullException.ThrowIfNull(profile);
@@ -87,7 +89,9 @@ public sealed class SwitchInstructions
         return outcome.Completes;
     }
 
-    /// <summary>XRSTOR with RFBM[9] from an image with the given XSTATE_BV[9] and PKRU; false when it faults or does not reach PKRU.</summary>
+    /// <summary>
+    /// XRSTOR with RFBM[9] from an image with the given XSTATE_BV[9] and PKRU; false when it faults or does not reach PKRU.
+    /// </summary>
     public bool Xrstor(bool cr4Osxsave, Xcr0Value xcr0, bool xstateBv9, PkruValue image, ref PkruValue pkru, ref bool inUse)
     {
         Outcome outcome = _xrstor[((Index(cr4Osxsave) * 2 + (int)xcr0) * 2 + Index(xstateBv9)) * Values + (int)image];
@@ -107,7 +111,8 @@ public sealed class SwitchInstructions
     public bool WrmsrXss(XssValue value) => _wrmsrXss[(int)value];
 
     /// <summary>Whether an instruction that touches tile data raises #NM and sets IA32_XFD_ERR.</summary>
-    public bool TileUseTrapsByXfd(bool cr4Osxsave, Xcr0Value xcr0, bool xfdArmed) => _tileTrap[(Index(cr4Osxsave) * 2 + (int)xcr0) * 2 + Index(xfdArmed)];
+    public bool TileUseTrapsByXfd(bool cr4Osxsave, Xcr0Value xcr0, bool xfdArmed) =>
+        _tileTrap[(Index(cr4Osxsave) * 2 + (int)xcr0) * 2 + Index(xfdArmed)];
 
     /// <summary>The number behind an XCR0 value on this processor.</summary>
     public StateComponentSet Of(Xcr0Value value)
@@ -127,7 +132,8 @@ public sealed class SwitchInstructions
                 ProcessorState cpu = With(value, inUse);
                 cpu.Cr4 = cr4;
                 bool completes = !Instructions.Rdpkru(cpu, 0, out ulong read).IsFault;
-                _rdpkru[Index(cr4Pke) * RegisterStates + StateIndex(value, inUse)] = completes ? new Outcome(true, ValueOf(read), false) : default;
+                _rdpkru[Index(cr4Pke) * RegisterStates + StateIndex(value, inUse)] = completes
+                    ? new Outcome(true, ValueOf(read), false) : default;
             }
 
             ProcessorState target = NewProcessor();
@@ -171,7 +177,8 @@ public sealed class SwitchInstructions
         BinaryPrimitives.WriteUInt32LittleEndian(slot, Untouched);
         Fault fault = Instructions.Xsave(cpu, area, 0, StateComponentSet.Of(StateComponent.Pkru).Bits);
         uint stored = BinaryPrimitives.ReadUInt32LittleEndian(slot);
-        return fault.IsFault || stored == Untouched ? default : new Outcome(true, ValueOf(stored), new XsaveArea(area).XstateBv.Contains(StateComponent.Pkru));
+        return fault.IsFault || stored == Untouched
+            ? default : new Outcome(true, ValueOf(stored), new XsaveArea(area).XstateBv.Contains(StateComponent.Pkru));
     }
 
     /// <summary>Restores PKRU over two different values: the instruction reached the register if both end up the same.</summary>
@@ -214,7 +221,9 @@ public sealed class SwitchInstructions
         return cpu;
     }
 
-    /// <summary>A processor with a PKRU and its XINUSE[9]. Where XINUSE follows the value there is only one of the two, whatever is asked for.</summary>
+    /// <summary>
+    /// A processor with a PKRU and its XINUSE[9]. Where XINUSE follows the value there is only one of the two, whatever is asked for.
+    /// </summary>
     private ProcessorState With(PkruValue value, bool inUse)
     {
         ProcessorState cpu = NewProcessor();
@@ -242,7 +251,8 @@ public sealed class SwitchInstructions
         return area;
     }
 
-    private static Outcome OutcomeOf(ProcessorState cpu) => new(true, ValueOf(cpu.Registers.Pkru.Value), cpu.Xinuse.Contains(StateComponent.Pkru));
+    private static Outcome OutcomeOf(ProcessorState cpu) =>
+        new(true, ValueOf(cpu.Registers.Pkru.Value), cpu.Xinuse.Contains(StateComponent.Pkru));
 
     private static PkruValue ValueOf(ulong pkru) => Array.Find(PkruValues, value => RegisterValues.Of(value).Value == pkru);
 

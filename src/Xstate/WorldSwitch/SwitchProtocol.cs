@@ -22,7 +22,9 @@ public sealed record ProtocolLocation(string Name, bool GuestOwnsFpu, ImmutableA
 /// <summary>Overwrites with a fixed value what nothing reads before it is written again.</summary>
 public delegate void ForgetDeadValues(ref VcpuState vcpu);
 
-/// <summary>An event that can strike between any two steps of a thread; the effect decides whether the masks of the processor allow it.</summary>
+/// <summary>
+/// An event that can strike between any two steps of a thread; the effect decides whether the masks of the processor allow it.
+/// </summary>
 /// <param name="Event">Which event must be explored.</param>
 /// <param name="Name">What happens, as a trace shows it.</param>
 /// <param name="Thought">Why it can, and what its handler does.</param>
@@ -46,8 +48,8 @@ public enum ProtocolKind
 }
 
 /// <summary>
-/// A way to switch between host and guest, as data: the places of one vCPU thread, the steps between them, and what events do. Verdicts are not part of it; they come out
-/// of <see cref="Explorer"/>.
+/// A way to switch between host and guest, as data: the places of one vCPU thread, the steps between them, and what events do. Verdicts are
+/// not part of it; they come out of <see cref="Explorer"/>.
 /// </summary>
 public sealed class SwitchProtocol
 {
@@ -98,8 +100,8 @@ public sealed class SwitchProtocol
     public StepEffect Resume { get; }
 
     /// <summary>
-    /// Makes states equal that differ only in dead values, such as a saved PKRU that the next exit overwrites whatever it is. Explorations with
-    /// reduction store states in this form; traces are replayed without it.
+    /// Makes states equal that differ only in dead values, such as a saved PKRU that the next exit overwrites whatever it is. Explorations
+    /// with reduction store states in this form; traces are replayed without it.
     /// </summary>
     public ForgetDeadValues Forget { get; }
 

@@ -4,8 +4,9 @@ using System.Text;
 namespace Xstate.WorldSwitch;
 
 /// <summary>
-/// Turns a path of stored states into a trace. Reduced states are renumbered from step to step and have forgotten dead values; the replay runs the protocol once
-/// more on vCPUs and processors that keep their names and values, and takes at every step the choice that leads to the next stored state.
+/// Turns a path of stored states into a trace. Reduced states are renumbered from step to step and have forgotten dead values; the replay
+/// runs the protocol once more on vCPUs and processors that keep their names and values, and takes at every step the choice that leads to
+/// the next stored state.
 /// </summary>
 internal sealed class TraceReplay
 {
@@ -76,10 +77,12 @@ internal sealed class TraceReplay
         int vcpu = choice.Vcpu;
         int cpu = choice.Cpu;
         StringBuilder note = new();
-        StateChanges.Append(note, before.Vcpu(vcpu), after.Vcpu(vcpu), before.Cpu(cpu), after.Cpu(cpu), _named.Protocol.Instructions.HasXfd);
+        StateChanges.Append(note, before.Vcpu(vcpu), after.Vcpu(vcpu), before.Cpu(cpu), after.Cpu(cpu),
+            _named.Protocol.Instructions.HasXfd);
         if (violated is { } invariant)
         {
-            note.Append(note.Length == 0 ? "" : "; ").Append(Invariants.Of(invariant).Id).Append(": ").Append(Invariants.Of(invariant).Violated);
+            note.Append(note.Length == 0 ? "" : "; ").Append(Invariants.Of(invariant).Id).Append(": ")
+                .Append(Invariants.Of(invariant).Violated);
             StateChanges.AppendEvidence(note, before.Vcpu(vcpu), before.Cpu(cpu), invariant);
         }
 

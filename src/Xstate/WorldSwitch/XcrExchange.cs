@@ -1,6 +1,8 @@
 namespace Xstate.WorldSwitch;
 
-/// <summary>The exchange of XCR0 and IA32_XSS around guest code: each only if the guest has CR4.OSXSAVE and another value than the host.</summary>
+/// <summary>
+/// The exchange of XCR0 and IA32_XSS around guest code: each only if the guest has CR4.OSXSAVE and another value than the host.
+/// </summary>
 /// <param name="HasXss">The guest may write IA32_XSS.</param>
 /// <param name="RestoresXcr0">The host's XCR0 is loaded after an exit.</param>
 /// <param name="RestoresXss">The host's IA32_XSS is loaded after an exit.</param>
@@ -9,7 +11,8 @@ internal sealed record XcrExchange(bool HasXss, bool RestoresXcr0, bool Restores
     /// <summary>The exchange before VM entry.</summary>
     public void WriteGuest(ProtocolBuilder protocol)
     {
-        protocol.Then("guest-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(guest)", "The guest's XCR0, unless it cannot execute XSAVE anyway.", static (ref c) =>
+        protocol.Then("guest-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(guest)",
+            "The guest's XCR0, unless it cannot execute XSAVE anyway.", static (ref c) =>
         {
             if (c.Vcpu.Cr4Osxsave)
             {
@@ -20,7 +23,8 @@ internal sealed record XcrExchange(bool HasXss, bool RestoresXcr0, bool Restores
         });
         if (HasXss)
         {
-            protocol.Then("guest-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, guest)", "The guest's IA32_XSS under the same condition.", static (ref c) =>
+            protocol.Then("guest-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, guest)",
+                "The guest's IA32_XSS under the same condition.", static (ref c) =>
             {
                 if (c.Vcpu.Cr4Osxsave)
                 {
@@ -37,7 +41,8 @@ internal sealed record XcrExchange(bool HasXss, bool RestoresXcr0, bool Restores
     {
         if (RestoresXcr0)
         {
-            protocol.Then("host-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(host)", "The same test as on entry, on KVM's copy of the guest's XCR0.", static (ref c) =>
+            protocol.Then("host-xcr0", "if (CR4.OSXSAVE && xcr0 != host_xcr0) xsetbv(host)",
+                "The same test as on entry, on KVM's copy of the guest's XCR0.", static (ref c) =>
             {
                 if (c.Vcpu.Cr4Osxsave && c.Vcpu.Xcr0 != Xcr0Value.Host)
                 {
@@ -50,7 +55,8 @@ internal sealed record XcrExchange(bool HasXss, bool RestoresXcr0, bool Restores
 
         if (HasXss && RestoresXss)
         {
-            protocol.Then("host-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, host)", "The same test as on entry.", static (ref c) =>
+            protocol.Then("host-xss", "if (CR4.OSXSAVE && xss != host_xss) wrmsrl(XSS, host)", "The same test as on entry.",
+                static (ref c) =>
             {
                 if (c.Vcpu.Cr4Osxsave)
                 {

@@ -33,7 +33,8 @@ public sealed class CompletionTests
     {
         ExternalTool.Require("bash");
         string[] words = line.Split(' ');
-        string script = $"{await Script("bash")}\nCOMP_WORDS=({line}); COMP_CWORD={words.Length - 1}; _xstate; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n";
+        string script = $"{await Script("bash")}\nCOMP_WORDS=({line}); COMP_CWORD={words.Length - 1}; _xstate; printf '%s\\n' "
+            + $"\"${{COMPREPLY[@]}}\"\n";
         Assert.Equal($"{last}\n", RunScript("bash", script, "--norc"));
     }
 
@@ -41,7 +42,8 @@ public sealed class CompletionTests
     public async Task Bash_completes_files_where_a_file_stands()
     {
         ExternalTool.Require("bash");
-        string script = $"compopt() {{ :; }}\n{await Script("bash")}\ncd {Repository.Root}; COMP_WORDS=(xstate check READ); COMP_CWORD=2; _xstate; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n";
+        string script = $"compopt() {{ :; }}\n{await Script("bash")}\ncd {Repository.Root}; COMP_WORDS=(xstate check READ); "
+            + $"COMP_CWORD=2; _xstate; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n";
         Assert.Equal("README.md\n", RunScript("bash", script, "--norc"));
     }
 

@@ -14,7 +14,8 @@ public sealed class HelpTests
     public async Task Every_verb_that_has_no_guide_is_about_xstate_itself()
     {
         XstateProcess listed = await XstateProcess.Run("man", "--list");
-        Assert.Equal(["help", "man", "completion"], listed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Except(VerbGuides.All.Select(guide => guide.Verb)));
+        Assert.Equal(["help", "man", "completion"], listed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Except(VerbGuides.All.Select(guide => guide.Verb)));
     }
 
     [Theory]
@@ -42,7 +43,8 @@ public sealed class HelpTests
         string[] needed = line.StartsWith("fix amd.json --undo", StringComparison.Ordinal)
             ? ["fix samples/captures/intel-for-amd.json --on samples/hosts/amd-genoa.json@linux-6.12 -o amd.json"] : [];
         XstateProcess run = await Shell.Run(string.Join("; ", [.. needed.Append(line).Select(each => $"xstate {each}")]), scratch.Folder);
-        int[] allowed = VerbGuides.Of(line.Split(' ')[0])!.ExitCodes.Select(own => own.Code).Append(ExitCode.Fine).Append(ExitCode.MachineRefused).ToArray();
+        int[] allowed = VerbGuides.Of(line.Split(' ')[0])!.ExitCodes.Select(own => own.Code).Append(ExitCode.Fine)
+            .Append(ExitCode.MachineRefused).ToArray();
         Assert.True(allowed.Contains(run.ExitCode), $"exit {run.ExitCode}: {run.Error}");
         Assert.NotEqual("", run.Output);
     }
@@ -72,6 +74,7 @@ public sealed class HelpTests
     public async Task The_version_tells_name_number_commit_runtime_and_the_newest_kernel()
     {
         XstateProcess run = await XstateProcess.Run("--version");
-        Assert.Matches(@"^xstate \d+\.\d+\.\d+( \([0-9a-f]{12}\))?, \.NET \S+( native)? on \S+, kernels known up to \d+\.\d+\.\d+\n$", run.Output);
+        Assert.Matches(@"^xstate \d+\.\d+\.\d+( \([0-9a-f]{12}\))?, \.NET \S+( native)? on \S+, kernels known up to \d+\.\d+\.\d+\n$",
+            run.Output);
     }
 }

@@ -24,9 +24,11 @@ public sealed class ManualPageTests
         Assert.Equal(sections, sections.Where(section => rendered.Contains($"\n{section}\n", StringComparison.Ordinal)));
 
         XstateProcess help = await XstateProcess.Run(verb.Length == 0 ? ["--help"] : [verb, "--help"]);
-        foreach (string option in help.Output.Split(' ', '\n', ',').Where(word => word.StartsWith("--", StringComparison.Ordinal) && word.Length > 2))
+        foreach (string option in help.Output.Split(' ', '\n', ',').Where(word => word.StartsWith("--", StringComparison.Ordinal)
+            && word.Length > 2))
         {
-            Assert.Contains(option.TrimEnd('.', ',', ':', ';', ')'), rendered.Replace('\u2010', '-').Replace("-\n", "-", StringComparison.Ordinal), StringComparison.Ordinal);
+            Assert.Contains(option.TrimEnd('.', ',', ':', ';', ')'),
+                rendered.Replace('\u2010', '-').Replace("-\n", "-", StringComparison.Ordinal), StringComparison.Ordinal);
         }
     }
 

@@ -8,14 +8,18 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Kvm;
 
-/// <summary>Random code in a guest of this machine's KVM and on the model of it: registers, faults, memory, and what KVM returns of the state afterwards.</summary>
+/// <summary>
+/// Random code in a guest of this machine's KVM and on the model of it: registers, faults, memory, and what KVM returns of the state
+/// afterwards.
+/// </summary>
 public sealed class GuestCodeDifferentialTests(ITestOutputHelper output)
 {
     private const ulong Seed = 20261121;
     private const int FullCount = 800;
     private const int MaxRepetitions = 3;
 
-    // Data, an area for the XSAVE family in the page with key 0 (QEMU reads the header before it writes, so that another key gives another error code), one for FXSAVE.
+    // Data, an area for the XSAVE family in the page with key 0 (QEMU reads the header before it writes, so that another key gives another
+    // error code), one for FXSAVE.
     private const string Dumps = "[[\"0x8000\",128],[\"0x9000\",64],[\"0x8400\",2752],[\"0xf000\",512]]";
     private const string Touch = "or byte ptr [0x7000], 0; or byte ptr [0x8000], 0; or byte ptr [0x9000], 0; or byte ptr [0xf000], 0; ";
     private static readonly string[] Registers32 = ["eax", "ebx", "ecx", "edx", "esi", "edi", "ebp"];
@@ -63,7 +67,8 @@ public sealed class GuestCodeDifferentialTests(ITestOutputHelper output)
 
             for (int i = 0; i < expected.Length; i++)
             {
-                Assert.True(expected[i] == real[i], $"{script}\nmodel  {Shorten(expected[i], real[i])}\nkernel {Shorten(real[i], expected[i])}");
+                Assert.True(expected[i] == real[i],
+                    $"{script}\nmodel  {Shorten(expected[i], real[i])}\nkernel {Shorten(real[i], expected[i])}");
                 compared++;
                 faults += expected[i].Contains("\"fault\"", StringComparison.Ordinal) ? 1 : 0;
             }
@@ -104,7 +109,9 @@ public sealed class GuestCodeDifferentialTests(ITestOutputHelper output)
             "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"}",
             $"{{\"op\":\"set_sregs\",\"cr4\":\"0x{cr4:x}\"}}",
             $"{{\"op\":\"set_xcrs\",\"xcr0\":\"0x{(keys && _random.OneIn(2) ? 0x207 : 7):x}\"}}",
-            $"{{\"op\":\"set_xsave\",\"xstateBv\":\"0x7\",\"fcw\":\"0x37f\",\"mxcsr\":\"0x1f80\",\"mxcsrMask\":\"0x{LocalKvm.Host.MxcsrMask:x}\",\"bytes\":{{\"32\":\"{_random.Next():x16}\",\"160\":\"{_random.Next():x16}\",\"576\":\"{_random.Next():x16}\"}}}}",
+            $"{{\"op\":\"set_xsave\",\"xstateBv\":\"0x7\",\"fcw\":\"0x37f\",\"mxcsr\":\"0x1f80\","
+            + $"\"mxcsrMask\":\"0x{LocalKvm.Host.MxcsrMask:x}\",\"bytes\":{{\"32\":\"{_random.Next():x16}\","
+            + $"\"160\":\"{_random.Next():x16}\",\"576\":\"{_random.Next():x16}\"}}}}",
         ];
         int runs = 1 + _random.Below(3);
         for (int run = 0; run < runs; run++)
@@ -112,9 +119,12 @@ public sealed class GuestCodeDifferentialTests(ITestOutputHelper output)
             bool real = pvm || _random.OneIn(5);
             bool user = !real && osxsave && _random.OneIn(2);
 
-            // The first access to a page is an exit to KVM, which puts back the XCR0 that it knows: all pages are touched before anything else.
+            // The first access to a page is an exit to KVM, which puts back the XCR0 that it knows: all pages are touched before anything
+            // else.
             string code = Touch + string.Join("; ", Enumerable.Range(0, 3 + _random.Below(16)).Select(_ => Instruction(real, pvm, user)));
-            steps.Add($"{{\"op\":\"guest\",\"mode\":\"{(real ? "real" : "long")}\",\"cpl\":{(user ? 3 : 0)},\"maxExits\":{1 + _random.Below(3)},\"code\":\"{code}\",\"dump\":{Dumps}}}");
+            steps.Add(
+                $"{{\"op\":\"guest\",\"mode\":\"{(real ? "real" : "long")}\",\"cpl\":{(user ? 3 : 0)},"
+                + $"\"maxExits\":{1 + _random.Below(3)},\"code\":\"{code}\",\"dump\":{Dumps}}}");
         }
 
         steps.Add("{\"op\":\"get_xsave\"}");

@@ -26,7 +26,8 @@ public class KernelKvmMachineTests
     [Fact]
     public void Guest_permission_is_answered_as_the_model_says()
     {
-        Assert.SkipWhen(LocalKvm.Host.UserFeatures.Contains(StateComponent.TileData), "this host has AMX: the permission would stay with the test process");
+        Assert.SkipWhen(LocalKvm.Host.UserFeatures.Contains(StateComponent.TileData),
+            "this host has AMX: the permission would stay with the test process");
         using KvmDevice device = LocalKvm.Open();
         using KernelKvmMachine machine = new(device);
         using KvmModelMachine model = new(LocalKvm.Host);

@@ -10,7 +10,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Kvm;
 
-/// <summary>The model and this machine's /dev/kvm answer the same to seeded random sequences of calls: every error number, every byte.</summary>
+/// <summary>
+/// The model and this machine's /dev/kvm answer the same to seeded random sequences of calls: every error number, every byte.
+/// </summary>
 public class KvmDifferentialTests
 {
     private const ulong FirstSeed = 0x5EED_0000;
@@ -32,7 +34,8 @@ public class KvmDifferentialTests
             Assert.True(disagreement is null, $"model and kernel ({record.Provenance.Detail}) after {i} sequences, {disagreement}");
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{record.Provenance.Detail}, {record.Flavour}: {differential}, {differential.Undecided} undecided");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{record.Provenance.Detail}, {record.Flavour}: {differential}, {differential.Undecided} undecided");
     }
 
     /// <summary>The comparison sees every rule that such sequences can see: a model of another kernel does not pass for this one.</summary>
@@ -77,6 +80,7 @@ public class KvmDifferentialTests
     {
         StateComponentSet drifting = InUseDrift.Components;
         return new KvmDifferential(
-            () => new KvmModelMachine(host), () => new KernelKvmMachine(device), drifting.IsEmpty ? null : number => new KvmModelMachine(host.Drifting(drifting, number)));
+            () => new KvmModelMachine(host), () => new KernelKvmMachine(device), drifting.IsEmpty
+            ? null : number => new KvmModelMachine(host.Drifting(drifting, number)));
     }
 }

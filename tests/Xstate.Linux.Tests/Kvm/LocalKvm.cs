@@ -8,7 +8,9 @@ using Xstate.Linux.Kvm;
 
 namespace Xstate.Linux.Tests.Kvm;
 
-/// <summary>This machine's KVM, probed once, and the model of it. A test that asks for it is skipped, with the reason, where there is none.</summary>
+/// <summary>
+/// This machine's KVM, probed once, and the model of it. A test that asks for it is skipped, with the reason, where there is none.
+/// </summary>
 internal static class LocalKvm
 {
     private static readonly Lazy<HostRecord> Recorded = new(() => HostProbe.Record(probeBehaviors: true));
@@ -37,7 +39,8 @@ internal static class LocalKvm
         MxcsrMask = Host.MxcsrMask,
         ImageLength = Math.Max(KvmModelMachine.XsaveLength, Record.Xsave2Size ?? 0),
 
-        // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled there.
+        // kvm_pvm rewrites other leaves by what its host has (measured); only leaf 0xD takes part in the state's calls and is modelled
+        // there.
         ComparedLeaf = Record.Flavour == KvmFlavour.Pvm ? CpuidTable.XsaveLeaf : null,
     };
 }

@@ -5,7 +5,9 @@ using Xstate.Linux.Kvm;
 
 namespace Xstate.Linux.Tests.Kvm;
 
-/// <summary>What the kernel does with lists of MSRs beyond those of extended state, which the sequences of <see cref="KvmDifferentialTests"/> have.</summary>
+/// <summary>
+/// What the kernel does with lists of MSRs beyond those of extended state, which the sequences of <see cref="KvmDifferentialTests"/> have.
+/// </summary>
 public class MsrListTests
 {
     [Fact]
@@ -19,7 +21,8 @@ public class MsrListTests
         kernel.CreateVcpu(0, out IKvmVcpu? vcpu);
         using (vcpu)
         {
-            KvmReply reply = vcpu!.SetMsrs([new MsrEntry(Pat, Uncached), new MsrEntry(0x1234_5678, 1), new MsrEntry(Pat, WriteBack)], out int count);
+            KvmReply reply = vcpu!.SetMsrs([new MsrEntry(Pat, Uncached), new MsrEntry(0x1234_5678, 1), new MsrEntry(Pat, WriteBack)],
+                out int count);
             vcpu.GetMsrs([Pat, 0x1234_5678, Pat], out ImmutableArray<ulong> values);
 
             Assert.Equal((Errno.None, 1), (reply.Errno, count));
@@ -29,7 +32,8 @@ public class MsrListTests
         }
     }
 
-    // Sequences set IA32_XFD to 0 only. Without the permission for tiles, for which nobody asks here, nothing else is taken, so nothing can come of it.
+    // Sequences set IA32_XFD to 0 only. Without the permission for tiles, for which nobody asks here, nothing else is taken, so nothing can
+    // come of it.
     [Fact]
     public void Without_the_permission_for_tiles_IA32_XFD_takes_zero_only_as_the_model_says()
     {

@@ -9,7 +9,8 @@ namespace Xstate.Linux.Tests.Kvm;
 public class ScenarioTests
 {
     public static TheoryData<string> Files =>
-        [.. Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "scenarios"), "*.json").Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "scenarios"), "*.json")
+            .Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -40,7 +41,8 @@ public class ScenarioTests
                     break;
                 }
 
-                Assert.True(WithoutMxcsrMask(WithoutWhy(modelled[i])) == WithoutMxcsrMask(real[i]), $"{scenario.Name}\nmodel  {modelled[i]}\nkernel {real[i]}");
+                Assert.True(WithoutMxcsrMask(WithoutWhy(modelled[i])) == WithoutMxcsrMask(real[i]),
+                    $"{scenario.Name}\nmodel  {modelled[i]}\nkernel {real[i]}");
                 compared++;
             }
         }
@@ -54,7 +56,8 @@ public class ScenarioTests
         using MemoryStream output = new();
         ScenarioRunner.Run(scenario, backend, output);
         using System.Text.Json.JsonDocument json = System.Text.Json.JsonDocument.Parse(output.ToArray());
-        return json.RootElement.TryGetProperty("steps", out System.Text.Json.JsonElement steps) ? [.. steps.EnumerateArray().Select(step => step.GetRawText())] : [];
+        return json.RootElement.TryGetProperty("steps", out System.Text.Json.JsonElement steps)
+            ? [.. steps.EnumerateArray().Select(step => step.GetRawText())] : [];
     }
 
     private static string WithoutWhy(string step)
@@ -63,14 +66,16 @@ public class ScenarioTests
         return why < 0 ? step : step[..why] + "}";
     }
 
-    // Whether a save after a load writes MXCSR_MASK is up to the processor: XSAVES may leave out what was not modified in between (SDM Vol. 1, 13.11), and Intel's do.
+    // Whether a save after a load writes MXCSR_MASK is up to the processor: XSAVES may leave out what was not modified in between (SDM Vol.
+    // 1, 13.11), and Intel's do.
     private static string WithoutMxcsrMask(string step)
     {
         const string Area = "\"hex\":\"";
         const int MaskDigit = 2 * XsaveFormat.MxcsrMaskOffset;
         const int MaskDigits = 2 * sizeof(uint);
         int area = step.IndexOf(Area, StringComparison.Ordinal) + Area.Length;
-        return step.Contains("\"op\":\"get_xsave", StringComparison.Ordinal) && area >= Area.Length && step.Length > area + MaskDigit + MaskDigits
+        return step.Contains("\"op\":\"get_xsave", StringComparison.Ordinal) && area >= Area.Length
+            && step.Length > area + MaskDigit + MaskDigits
             ? step.Remove(area + MaskDigit, MaskDigits)
             : step;
     }

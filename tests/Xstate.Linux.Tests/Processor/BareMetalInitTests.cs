@@ -6,8 +6,8 @@ using Xstate.Processor;
 namespace Xstate.Linux.Tests.Processor;
 
 /// <summary>
-/// RESET and INIT with MPX and PKRU enabled. KVM offers MPX on processors that nobody has here, so a processor of QEMU's own (<c>-accel tcg -cpu max</c>) is asked, without an
-/// operating system and without KVM: INIT comes from the local APIC of the boot processor.
+/// RESET and INIT with MPX and PKRU enabled. KVM offers MPX on processors that nobody has here, so a processor of QEMU's own (<c>-accel tcg
+/// -cpu max</c>) is asked, without an operating system and without KVM: INIT comes from the local APIC of the boot processor.
 /// </summary>
 public sealed class BareMetalInitTests(ITestOutputHelper output)
 {
@@ -30,7 +30,8 @@ public sealed class BareMetalInitTests(ITestOutputHelper output)
         cpu.Xcr0 = Everything;
         Assert.Equal(Fault.None, Instructions.Xrstor(cpu, area, 0, ulong.MaxValue, XsaveOperand.Legacy));
         byte[] before = Save(cpu);
-        Assert.Equal(Convert.ToHexString(before), Convert.ToHexString(memory.AsSpan(InitImage.SavedBeforeInit - InitImage.Record, before.Length)));
+        Assert.Equal(Convert.ToHexString(before),
+            Convert.ToHexString(memory.AsSpan(InitImage.SavedBeforeInit - InitImage.Record, before.Length)));
         cpu.Cr0 &= ~(Cr0.CacheDisable | Cr0.NotWriteThrough);
 
         cpu.Init();
@@ -75,7 +76,8 @@ public sealed class BareMetalInitTests(ITestOutputHelper output)
         {
             (int offset, int length) = Place(saving, component);
             bool same = expected.AsSpan(offset, length).SequenceEqual(real.Slice(offset, length))
-                && (component != StateComponent.X87 || expected.AsSpan(0, XsaveFormat.MxcsrOffset).SequenceEqual(real[..XsaveFormat.MxcsrOffset]));
+                && (component != StateComponent.X87 || expected.AsSpan(0, XsaveFormat.MxcsrOffset)
+                    .SequenceEqual(real[..XsaveFormat.MxcsrOffset]));
             if (!same && !differences.Contains(StateComponents.NameOf(component)))
             {
                 output.WriteLine($"{component}: {Convert.ToHexString(real.Slice(offset, length))}");
@@ -141,7 +143,8 @@ public sealed class BareMetalInitTests(ITestOutputHelper output)
             string dump = Path.Combine(folder, "memory");
             File.WriteAllBytes(kernel, image);
             using Process qemu = Start(
-                "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "64", "-display", "none", "-monitor", "none", "-serial", "none", "-nodefaults",
+                "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "64", "-display", "none", "-monitor", "none", "-serial",
+                "none", "-nodefaults",
                 "-no-reboot", "-kernel", kernel, "-debugcon", $"file:{dump}", "-device", "isa-debug-exit,iobase=0xf4,iosize=1");
             if (!qemu.WaitForExit(Limit))
             {
@@ -177,5 +180,10 @@ public sealed class BareMetalInitTests(ITestOutputHelper output)
     }
 
     private static Process Start(params string[] arguments) =>
-        Process.Start(new ProcessStartInfo(Qemu, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        Process.Start(new ProcessStartInfo(Qemu, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        })!;
 }

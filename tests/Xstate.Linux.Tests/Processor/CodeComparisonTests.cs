@@ -14,9 +14,12 @@ public class CodeComparisonTests(ITestOutputHelper output)
     [Fact]
     public void The_interpreter_and_this_processor_agree_on_ordinary_instructions()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported, "there is no x86 Linux to execute on");
-        Assert.SkipWhen(NativeProcessor.Profile.Has(ProcessorQuirks.XinuseAlwaysOne), "QEMU's code generator keeps other flags and pointers than silicon");
-        ComparisonReport report = new CodeComparison(Seed, new IcedAssembler(), new IcedDecoder()).Run(Math.Max(1000, (int)(FullCount * Repository.Scale)));
+        Assert.SkipUnless(OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported,
+            "there is no x86 Linux to execute on");
+        Assert.SkipWhen(NativeProcessor.Profile.Has(ProcessorQuirks.XinuseAlwaysOne),
+            "QEMU's code generator keeps other flags and pointers than silicon");
+        ComparisonReport report = new CodeComparison(Seed, new IcedAssembler(), new IcedDecoder())
+            .Run(Math.Max(1000, (int)(FullCount * Repository.Scale)));
         foreach ((string instruction, int cases) in report.ByInstruction)
         {
             output.WriteLine($"  {cases,8} {instruction}");

@@ -12,8 +12,9 @@ using Xstate.Tests.Support;
 namespace Xstate.Linux.Tests.Processor;
 
 /// <summary>
-/// What a process cannot execute: XSETBV at CPL 0, and XCR0 changing between the other instructions. A real-mode guest executes one instruction after another while the
-/// model follows; registers, memory, XCR0 and faults are compared after each. INIT is delivered as KVM_SET_VCPU_EVENTS can.
+/// What a process cannot execute: XSETBV at CPL 0, and XCR0 changing between the other instructions. A real-mode guest executes one
+/// instruction after another while the model follows; registers, memory, XCR0 and faults are compared after each. INIT is delivered as
+/// KVM_SET_VCPU_EVENTS can.
 /// </summary>
 public sealed class GuestInstructionTests(ITestOutputHelper output)
 {
@@ -104,8 +105,10 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
             ulong result = (ulong)edx << 32 | eax;
             Fault model = Execute(cpu, instruction, expected.AsSpan(misalignment), (ulong)(Area + misalignment), ecx, ref result);
 
-            // An interrupt of the host between XSETBV and XGETBV brings back the XCR0 that KVM knows (see below); then both are executed again.
-            for (int attempt = 0; attempt < 3 && instruction == StateInstruction.Xsetbv && after.Rax == before.Bits && after.Rax != result; attempt++)
+            // An interrupt of the host between XSETBV and XGETBV brings back the XCR0 that KVM knows (see below); then both are executed
+            // again.
+            for (int attempt = 0; attempt < 3 && instruction == StateInstruction.Xsetbv && after.Rax == before.Bits
+                && after.Rax != result; attempt++)
             {
                 vcpu.SetRegisters(start);
                 Assert.True(vcpu.Run().Reason == KvmExitReason.Halt, what);
@@ -115,7 +118,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
 
             ulong stop = model.IsFault ? (ulong)(Handlers + (HandlerLength * (int)model.Vector) + 1) : (ulong)(Code + code.Length + 1);
             Assert.True(after.Rip == stop, $"{what}: stopped at {after.Rip:x}, model {model}");
-            Assert.True((after.Rdx << 32 | after.Rax) == result, $"{what}: {after.Rdx:x}:{after.Rax:x}, model {result:x}, XCR0 {vcpu.GetXcr0()}");
+            Assert.True((after.Rdx << 32 | after.Rax) == result,
+                $"{what}: {after.Rdx:x}:{after.Rax:x}, model {result:x}, XCR0 {vcpu.GetXcr0()}");
             ReadOnlySpan<byte> real = memory.Bytes.Slice(Area, AreaLength);
             int at = real.CommonPrefixLength(expected);
             Assert.True(at == AreaLength, $"{what}: byte {at}");
@@ -123,7 +127,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
             changes += cpu.Xcr0 != before ? 1 : 0;
             perInstruction[index]++;
 
-            // QEMU 7.2 does not intercept XSETBV: the guest's own XCR0, with MPX too, is gone when KVM comes back. What KVM can keep is told to it.
+            // QEMU 7.2 does not intercept XSETBV: the guest's own XCR0, with MPX too, is gone when KVM comes back. What KVM can keep is
+            // told to it.
             if (cpu.Xcr0 != before)
             {
                 cpu.Xcr0 &= offered;
@@ -214,7 +219,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
             int at = KvmInit.OffsetIn(host.Layout, component);
             image[at] = 1;
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.With(component).Bits);
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset),
+                StateComponentSet.Legacy.With(component).Bits);
             vcpu.SetXsave(image);
             vcpu.SetEvents(new KvmVcpuEvents { HasSystemManagementState = true, IsInitPending = true });
             Assert.Equal(KvmMpState.Runnable, vcpu.GetMpState());
@@ -227,7 +233,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
         output.WriteLine($"{compared} components compared with the table: {host.KvmXcr0}");
     }
 
-    // The host's processor with what KVM offers of it: the hypervisor leaf that guests see is KVM's and hides whose code executes the instructions.
+    // The host's processor with what KVM offers of it: the hypervisor leaf that guests see is KVM's and hides whose code executes the
+    // instructions.
     private static ProcessorProfile GuestProfile()
     {
         bool translated = OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported
@@ -238,7 +245,8 @@ public sealed class GuestInstructionTests(ITestOutputHelper output)
         return ProcessorProfile.FromCpuid(cpuid, "guest");
     }
 
-    private static Fault Execute(ProcessorState cpu, StateInstruction instruction, Span<byte> memory, ulong address, uint ecx, ref ulong edxEax)
+    private static Fault Execute(ProcessorState cpu, StateInstruction instruction, Span<byte> memory, ulong address, uint ecx,
+        ref ulong edxEax)
     {
         Fault fault;
         ulong value;

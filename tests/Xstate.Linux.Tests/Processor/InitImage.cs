@@ -6,9 +6,10 @@ using Xstate.Processor;
 namespace Xstate.Linux.Tests.Processor;
 
 /// <summary>
-/// A multiboot image for two processors without an operating system. The boot processor sends INIT and a start-up interrupt to the other one twice, and writes the memory
-/// from <see cref="Record"/> to <see cref="DumpEnd"/> to port E9h. The other processor notes its control registers and saves all components, the first time as RESET left them,
-/// the second time as INIT did; in between it restores the image and clears CR0.CD and NW. It stays in real mode, where all of this can be executed.
+/// A multiboot image for two processors without an operating system. The boot processor sends INIT and a start-up interrupt to the other
+/// one twice, and writes the memory from <see cref="Record"/> to <see cref="DumpEnd"/> to port E9h. The other processor notes its control
+/// registers and saves all components, the first time as RESET left them, the second time as INIT did; in between it restores the image and
+/// clears CR0.CD and NW. It stays in real mode, where all of this can be executed.
 /// </summary>
 internal static class InitImage
 {
@@ -42,7 +43,8 @@ internal static class InitImage
         CodeWriter application = ApplicationProcessor(xcr0);
         CodeWriter boot = BootProcessor(application.Length, area.Length);
         byte[] image = new byte[HeaderLength + boot.Length + application.Length + area.Length];
-        uint[] header = [HeaderMagic, HeaderHasAddresses, unchecked(0 - HeaderMagic - HeaderHasAddresses), LoadAddress, LoadAddress, 0, 0, LoadAddress + HeaderLength];
+        uint[] header = [HeaderMagic, HeaderHasAddresses, unchecked(0 - HeaderMagic - HeaderHasAddresses), LoadAddress, LoadAddress, 0, 0,
+            LoadAddress + HeaderLength];
         for (int i = 0; i < header.Length; i++)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(i * sizeof(uint)), header[i]);
@@ -71,7 +73,8 @@ internal static class InitImage
         code.Label("start");
         Send(code, 0x4500);                                                     // INIT
 
-        // A start-up interrupt that comes before INIT is done is lost, and one that comes to a running processor does nothing: so it is sent until it worked.
+        // A start-up interrupt that comes before INIT is done is lost, and one that comes to a running processor does nothing: so it is
+        // sent until it worked.
         code.Label("again");
         code.Emit(0xB9, 0xA0, 0x86, 1, 0);                                      // mov ecx, 100000
         code.Label("pause").Emit(0xF3, 0x90, 0x49, 0x0F, 0x85).Relative("pause"); // pause; dec ecx; jnz pause

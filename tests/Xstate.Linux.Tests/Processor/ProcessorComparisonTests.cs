@@ -17,7 +17,8 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
     [Fact]
     public void The_model_and_this_processor_agree_on_every_byte_register_and_fault()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported, "there is no x86 Linux to execute on");
+        Assert.SkipUnless(OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.X86Base.IsSupported,
+            "there is no x86 Linux to execute on");
         bool translated = NativeProcessor.Profile.Has(ProcessorQuirks.XinuseAlwaysOne);
         int count = (int)((translated ? TranslatedCount : FullCount) * Repository.Scale);
         List<ComparisonReport> reports = [];
@@ -69,11 +70,14 @@ public class ProcessorComparisonTests(ITestOutputHelper output)
     {
         int threads = Math.Min(Environment.ProcessorCount, 4);
         ComparisonReport[] reports =
-            [.. Enumerable.Range(0, threads).Select(thread => OnItsOwnThread(() => Run(Seed + (ulong)thread, count / threads, withTiles))).ToArray().Select(task => task.GetAwaiter().GetResult())];
+            [.. Enumerable.Range(0, threads).Select(thread => OnItsOwnThread(() => Run(Seed + (ulong)thread, count / threads, withTiles)))
+                .ToArray().Select(task => task.GetAwaiter().GetResult())];
         all.AddRange(reports);
         foreach (ComparisonReport report in reports)
         {
-            output.WriteLine($"{report.Cases} cases compared{(withTiles ? " with tiles" : "")}, {report.Faults} of them faults, {report.Repeated} repeated:");
+            output.WriteLine(
+                $"{report.Cases} cases compared{(withTiles ? " with tiles" : "")}, {report.Faults} of them faults, {report.Repeated} "
+                + $"repeated:");
             foreach ((string instruction, int cases) in report.ByInstruction)
             {
                 output.WriteLine($"  {cases,8} {instruction}");

@@ -42,9 +42,11 @@ public class ProcessorMeasurementTests
     [InlineData(64)]
     public void The_width_of_a_pointer_is_that_of_its_sign_extension(int width)
     {
-        Assert.Equal(width, ProcessorMeasurement.PointerWidth(position => SignExtend(1UL << position) == 1UL << position || (width == 64 && position < 63)));
+        Assert.Equal(width, ProcessorMeasurement.PointerWidth(position => SignExtend(1UL << position) == 1UL << position
+            || (width == 64 && position < 63)));
 
-        ulong SignExtend(ulong pointer) => width == 64 && pointer >> 63 != 0 ? ~pointer : (ulong)((long)(pointer << (64 - width)) >> (64 - width));
+        ulong SignExtend(ulong pointer) => width == 64 && pointer >> 63 != 0
+            ? ~pointer : (ulong)((long)(pointer << (64 - width)) >> (64 - width));
     }
 
     [Fact]
@@ -99,7 +101,8 @@ public class ProcessorMeasurementTests
     private static ProcessorProfile Hidden()
     {
         SkipWithoutXsave();
-        Assert.SkipUnless(NativeProcessor.Profile is { HasXsavec: true, HasXsaves: true }, "this processor has no XSAVES to hide; Intel's since Skylake and AMD's since Zen have it");
+        Assert.SkipUnless(NativeProcessor.Profile is { HasXsavec: true, HasXsaves: true },
+            "this processor has no XSAVES to hide; Intel's since Skylake and AMD's since Zen have it");
         CpuidTable cpuid = NativeProcessor.Enumerated.Cpuid;
         CpuidRegisters extensions = cpuid.Read(CpuidTable.XsaveLeaf, 1);
         CpuidRegisters widths = cpuid.Read(0x8000_0008);

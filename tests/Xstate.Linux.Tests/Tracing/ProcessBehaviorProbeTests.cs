@@ -26,7 +26,8 @@ public class ProcessBehaviorProbeTests
         foreach (ProbedBehavior probe in probes.Where(probe => probe.Id != KernelDifference.UserShadowStack.Id))
         {
             Knowledge known = release.Knows(KernelDifference.Find(probe.Id)!);
-            Assert.True(known == Knowledge.Unknown || (known == Knowledge.Present) == probe.Present, $"{release} should {(probe.Present ? "lack" : "have")} {probe.Id}: {probe.Evidence}");
+            Assert.True(known == Knowledge.Unknown || (known == Knowledge.Present) == probe.Present,
+                $"{release} should {(probe.Present ? "lack" : "have")} {probe.Id}: {probe.Evidence}");
         }
     }
 }

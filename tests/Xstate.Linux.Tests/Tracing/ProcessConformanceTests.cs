@@ -10,7 +10,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Tracing;
 
-/// <summary>The modelled thread and a real child answer the same to seeded random sequences of ptrace, signals and their own instructions.</summary>
+/// <summary>
+/// The modelled thread and a real child answer the same to seeded random sequences of ptrace, signals and their own instructions.
+/// </summary>
 public class ProcessConformanceTests
 {
     private const ulong FirstSeed = 0x0C0F_0000;
@@ -30,7 +32,10 @@ public class ProcessConformanceTests
             Assert.True(found is null, $"after {i} scenarios: {found}");
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Host.Behavior}: {differential.Sequences} scenarios, {differential.Undecided} undecided, {string.Join(", ", differential.Calls.Select(c => $"{c.Value} {c.Key}"))}, {differential.Refusals} refused, {differential.Bytes} characters");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{Host.Behavior}: {differential.Sequences} scenarios, {differential.Undecided} undecided, "
+            + $"{string.Join(", ", differential.Calls.Select(c => $"{c.Value} {c.Key}"))}, {differential.Refusals} refused, "
+            + $"{differential.Bytes} characters");
     }
 
     /// <summary>The comparison sees the rules that such scenarios can see.</summary>
@@ -41,7 +46,8 @@ public class ProcessConformanceTests
     public void A_model_with_one_difference_turned_round_disagrees_with_this_kernel(string name)
     {
         KernelDifference difference = KernelDifference.Find(name)!;
-        Assert.SkipUnless(difference == KernelDifference.PtraceLenient || Host.UserFeatures.Contains(StateComponent.Pkru), "this processor has no protection keys");
+        Assert.SkipUnless(difference == KernelDifference.PtraceLenient || Host.UserFeatures.Contains(StateComponent.Pkru),
+            "this processor has no protection keys");
         LinuxHost other = new(Host.Record, Host.Behavior.Set(difference, !Host.Behavior.Has(difference)));
         ScenarioDifferential differential = Differential(other);
         ProcessScenarioGenerator generator = Generator();
@@ -56,7 +62,8 @@ public class ProcessConformanceTests
     }
 
     private static ScenarioDifferential Differential(LinuxHost host) => new(
-        new ModelBackend(host), new KernelScenarioBackend(null), InUseDrift.Components.IsEmpty ? null : number => new ModelBackend(host.Drifting(InUseDrift.Components, number)));
+        new ModelBackend(host), new KernelScenarioBackend(null), InUseDrift.Components.IsEmpty
+        ? null : number => new ModelBackend(host.Drifting(InUseDrift.Components, number)));
 
     private static ProcessScenarioGenerator Generator() => new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
 

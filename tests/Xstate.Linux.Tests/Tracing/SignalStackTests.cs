@@ -45,7 +45,9 @@ public class SignalStackTests
             bool holds = stack.Holds(Area(), is32Bit: false);
             died += holds ? 0 : 1;
 
-            Assert.True(holds == child.SurvivesSignal(stack), $"stack of {stack.Size} bytes at 0x{stack.Address:x}, frame needs {stack.Needed(Area(), is32Bit: false)}: the rule says {(holds ? "it fits" : "it does not")}");
+            Assert.True(holds == child.SurvivesSignal(stack),
+                $"stack of {stack.Size} bytes at 0x{stack.Address:x}, frame needs {stack.Needed(Area(), is32Bit: false)}: the rule says "
+                + $"{(holds ? "it fits" : "it does not")}");
         }
 
         Assert.True(died is > 0 and < Count || Area() < 2048 - 600, $"{died} of {Count} died");
@@ -58,7 +60,8 @@ public class SignalStackTests
         Assert.SkipUnless(told is not null, "no AT_MINSIGSTKSZ: Linux 5.14 or later would run this");
         Assert.SkipUnless(Host.Xcr0 is not null, "the kernel does not tell its components: Linux 5.16 or later would run this");
 
-        Assert.Equal((ulong)SignalStack.Announced(XsaveLayout.FromCpuid(Host.Cpuid).StandardLengthFor(Host.Xcr0!.Value & StateComponents.UserComponents)), told);
+        Assert.Equal((ulong)SignalStack.Announced(XsaveLayout.FromCpuid(Host.Cpuid)
+            .StandardLengthFor(Host.Xcr0!.Value & StateComponents.UserComponents)), told);
     }
 
     // For a thread that never asked for tile data.

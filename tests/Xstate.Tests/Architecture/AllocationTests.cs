@@ -13,12 +13,15 @@ public class AllocationTests
     public static TheoryData<string, Action> HotPaths => new()
     {
         { "view", () => { XsaveArea area = new(Bytes); _sink += area.XstateBv.Bits + area.XcompBv + area.Mxcsr + area.SoftwareMask; } },
-        { "component", () => _sink += new XsaveArea(Bytes).TryGetComponent(StateComponent.TileData, Layout, out ReadOnlySpan<byte> tile) ? tile[0] : 1ul },
+        { "component", () => _sink += new XsaveArea(Bytes).TryGetComponent(StateComponent.TileData, Layout, out ReadOnlySpan<byte> tile)
+            ? tile[0] : 1ul },
         { "standard length", () => _sink += (ulong)Layout.StandardLengthFor(new StateComponentSet(0x602E7)) },
         { "compacted offset", () => _sink += (ulong)Layout.CompactedOffset(StateComponent.TileData, new StateComponentSet(0x686E7)) },
-        { "locate", () => _sink += Layout.TryLocate(StateComponent.Lbr, 0x8000_0000_0006_86E7, Bytes.Length, out int offset, out _) ? (ulong)offset : 1 },
+        { "locate", () => _sink += Layout.TryLocate(StateComponent.Lbr, 0x8000_0000_0006_86E7, Bytes.Length, out int offset, out _)
+            ? (ulong)offset : 1 },
         { "cpuid", () => _sink += Cpuid.Read(0xD, 18).Eax + Cpuid.UserComponents.Bits },
-        { "rules", () => _sink += Xcr0Rules.FirstViolation(new StateComponentSet(0x602E7), new StateComponentSet(0x602FF)) is null ? 1ul : 0 },
+        { "rules", () => _sink += Xcr0Rules.FirstViolation(new StateComponentSet(0x602E7), new StateComponentSet(0x602FF)) is null
+            ? 1ul : 0 },
         { "model", () => _sink += (ulong)ProcessorModel.From(Cpuid).Family },
         { "pkru", () => _sink += new Pkru(4).WriteDisabled(1) ? 1ul : 0 },
         {

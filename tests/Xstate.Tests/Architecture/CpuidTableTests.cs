@@ -38,7 +38,8 @@ public class CpuidTableTests
     [Fact]
     public void Masks_are_read_from_both_halves()
     {
-        CpuidTable table = CpuidTable.Empty.With(0xD, 0, new CpuidRegisters(7, 0x11, 0x22, 0x4000_0000)).With(0xD, 1, new CpuidRegisters(0xF, 0x33, 0x1800, 1));
+        CpuidTable table = CpuidTable.Empty.With(0xD, 0, new CpuidRegisters(7, 0x11, 0x22, 0x4000_0000))
+            .With(0xD, 1, new CpuidRegisters(0xF, 0x33, 0x1800, 1));
         Assert.Equal(0x4000_0000_0000_0007UL, table.UserComponents.Bits);
         Assert.Equal(0x1_0000_1800UL, table.SupervisorComponents.Bits);
     }

@@ -22,7 +22,8 @@ public class PkruTests
     public void Linux_opens_key_0_only()
     {
         Assert.Equal("rw", Pkru.LinuxDefault.Rights(0));
-        Assert.All(Enumerable.Range(1, 15), key => Assert.True(Pkru.LinuxDefault.AccessDisabled(key) && !Pkru.LinuxDefault.WriteDisabled(key)));
+        Assert.All(Enumerable.Range(1, 15), key => Assert.True(Pkru.LinuxDefault.AccessDisabled(key)
+            && !Pkru.LinuxDefault.WriteDisabled(key)));
         Assert.Equal("0x55555554", Pkru.LinuxDefault.ToString());
     }
 

@@ -12,7 +12,8 @@ public class ProcessorIdentityTests
     private const uint HypervisorLeaf = 0x4000_0000;
     private static readonly CpuidRegisters Tcg = new(0x4000_0001, 0x5447_4354, 0x4354_4743, 0x4743_5447);
 
-    public static TheoryData<string> Samples => ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-haswell", "intel-skylake-sp", "intel-sapphire-rapids", "qemu-tcg-max"];
+    public static TheoryData<string> Samples => ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-haswell", "intel-skylake-sp",
+        "intel-sapphire-rapids", "qemu-tcg-max"];
 
     /// <summary>QEMU's code generator claims any vendor and family; its MXCSR has no bit 17 all the same.</summary>
     [Theory]

@@ -8,7 +8,8 @@ namespace Xstate.Tests.Architecture;
 internal static class SampleHosts
 {
     public static string[] Names { get; } =
-        [.. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
+        [.. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Select(file => Path.GetFileNameWithoutExtension(file)!)
+            .Order(StringComparer.Ordinal)];
 
     public static CpuidTable Cpuid(string name)
     {

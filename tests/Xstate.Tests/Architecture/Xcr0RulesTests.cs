@@ -44,11 +44,13 @@ public class Xcr0RulesTests(ITestOutputHelper output)
     [InlineData(0x5UL, StateComponent.Avx, "avx needs 0x2 (sse)")]
     [InlineData(0x27UL, StateComponent.Opmask, "0xe0 (opmask, zmm_hi256, hi16_zmm) are set together or not at all")]
     [InlineData(0xE3UL, StateComponent.Opmask, "opmask needs 0x4 (avx)")]
-    [InlineData(0x800E7UL, StateComponent.Apx, "bit 19 is not in CPUID.D.0 (0x602ff (x87, sse, avx, bndregs, bndcsr, opmask, zmm_hi256, hi16_zmm, pkru, tilecfg, tiledata))")]
+    [InlineData(0x800E7UL, StateComponent.Apx,
+        "bit 19 is not in CPUID.D.0 (0x602ff (x87, sse, avx, bndregs, bndcsr, opmask, zmm_hi256, hi16_zmm, pkru, tilecfg, tiledata))")]
     [InlineData(0x20007UL, StateComponent.TileCfg, "0x60000 (tilecfg, tiledata) are set together or not at all")]
     public void The_rule_that_is_broken_is_named(ulong value, StateComponent component, string reason)
     {
-        Assert.Equal(new Xcr0Violation(component, reason), Xcr0Rules.FirstViolation(new StateComponentSet(value), new StateComponentSet(0x602FF)));
+        Assert.Equal(new Xcr0Violation(component, reason),
+            Xcr0Rules.FirstViolation(new StateComponentSet(value), new StateComponentSet(0x602FF)));
     }
 
     // SDM Vol. 1, 13.3 and APM Vol. 2, 11.5.2, bit by bit; nothing here reads the catalogue.

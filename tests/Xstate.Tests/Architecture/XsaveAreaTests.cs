@@ -20,7 +20,8 @@ public class XsaveAreaTests
         bytes[575] = 2;
         XsaveArea area = new(bytes);
         Assert.Equal((0x37F, 0x3800, 0x1F80u, 0x2FFFFu), (area.Fcw, area.Fsw, area.Mxcsr, area.MxcsrMask));
-        Assert.Equal((0x2E7UL, 0x207UL, 0x8000_0000_0000_0207UL, true), (area.SoftwareMask, area.XstateBv.Bits, area.XcompBv, area.IsCompacted));
+        Assert.Equal((0x2E7UL, 0x207UL, 0x8000_0000_0000_0207UL, true),
+            (area.SoftwareMask, area.XstateBv.Bits, area.XcompBv, area.IsCompacted));
         Assert.Equal((48, 1, 2), (area.ReservedHeader.Length, area.ReservedHeader[0], area.ReservedHeader[^1]));
         Assert.Equal(832, area.Bytes.Length);
     }
@@ -44,8 +45,10 @@ public class XsaveAreaTests
         Assert.Equal((0xA, 0xB, 64), (amd[0], intel[0], intel.Length));
 
         bytes[576] = 0xC;
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(520), XsaveFormat.CompactedFlag | StateComponentSet.Of(StateComponent.Opmask).Bits);
-        Assert.True(new XsaveArea(bytes).TryGetComponent(StateComponent.Opmask, SampleHosts.Layout("intel-icelake"), out ReadOnlySpan<byte> compacted));
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(520),
+            XsaveFormat.CompactedFlag | StateComponentSet.Of(StateComponent.Opmask).Bits);
+        Assert.True(new XsaveArea(bytes).TryGetComponent(StateComponent.Opmask, SampleHosts.Layout("intel-icelake"),
+            out ReadOnlySpan<byte> compacted));
         Assert.Equal(0xC, compacted[0]);
         Assert.False(new XsaveArea(bytes).TryGetComponent(StateComponent.Pkru, SampleHosts.Layout("intel-icelake"), out _));
     }
@@ -53,7 +56,8 @@ public class XsaveAreaTests
     [Fact]
     public void A_component_beyond_the_end_is_not_there()
     {
-        Assert.False(new XsaveArea(new byte[2432]).TryGetComponent(StateComponent.Pkru, SampleHosts.Layout("amd-genoa"), out ReadOnlySpan<byte> bytes));
+        Assert.False(new XsaveArea(new byte[2432]).TryGetComponent(StateComponent.Pkru, SampleHosts.Layout("amd-genoa"),
+            out ReadOnlySpan<byte> bytes));
         Assert.True(bytes.IsEmpty);
     }
 

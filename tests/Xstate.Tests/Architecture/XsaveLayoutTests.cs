@@ -68,7 +68,8 @@ public class XsaveLayoutTests(ITestOutputHelper output)
     {
         CpuidTable cpuid = SampleHosts.Cpuid("intel-sapphire-rapids");
         CpuidRegisters mask = cpuid.Read(CpuidTable.XsaveLeaf, 0);
-        cpuid = cpuid.With(CpuidTable.XsaveLeaf, 0, mask with { Eax = mask.Eax | 1u << 19 }).With(CpuidTable.XsaveLeaf, 19, new CpuidRegisters(128, 960, 0, 0));
+        cpuid = cpuid.With(CpuidTable.XsaveLeaf, 0, mask with { Eax = mask.Eax | 1u << 19 })
+            .With(CpuidTable.XsaveLeaf, 19, new CpuidRegisters(128, 960, 0, 0));
         XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);
         Assert.True(layout.TryLocate(StateComponent.Apx, 0, layout.StandardLength, out int standard, out int size));
         Assert.Equal((960, 128, 11008), (standard, size, layout.StandardLength));
@@ -204,7 +205,8 @@ public class XsaveLayoutTests(ITestOutputHelper output)
             cpuid = cpuid.With(
                 CpuidTable.XsaveLeaf,
                 (uint)component,
-                new CpuidRegisters((uint)(1 + random.Below(9_000)), isSupervisor ? 0 : (uint)(576 + random.Below(20_000)), (isSupervisor ? 1u : 0) | (uint)random.Below(2) << 1, 0));
+                new CpuidRegisters((uint)(1 + random.Below(9_000)), isSupervisor ? 0 : (uint)(576 + random.Below(20_000)),
+                    (isSupervisor ? 1u : 0) | (uint)random.Below(2) << 1, 0));
         }
 
         return cpuid;

@@ -44,7 +44,8 @@ public class ArtifactContentTests
         byte[] packed = Gzip(Image);
         for (int length = 3; length < packed.Length; length++)
         {
-            MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(packed[..length])));
+            MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+                Artifact.Open(new MemoryStream(packed[..length])));
             Assert.Contains("damaged Gzip data (it ends early", error.Found, StringComparison.Ordinal);
         }
     }
@@ -94,7 +95,8 @@ public class ArtifactContentTests
         using Stream spool = ArtifactContent.Open(new MemoryStream(Gzip(Image)), options);
         FileStream file = Assert.IsType<FileStream>(spool);
         Assert.False(File.Exists(file.Name));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(file.SafeFileHandle));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, OperatingSystem.IsWindows()
+            ? default : File.GetUnixFileMode(file.SafeFileHandle));
         Assert.StartsWith(Path.GetTempPath(), file.Name, StringComparison.Ordinal);
         byte[] back = new byte[Image.Length];
         spool.ReadExactly(back);
@@ -125,7 +127,8 @@ public class ArtifactContentTests
     {
         ArtifactLimits limits = new() { MaxWholeFile = 1 << 16, MaxSpooled = 1 << 20 };
         byte[] bomb = Gzip(new byte[8 << 20]);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => ArtifactContent.Open(new MemoryStream(bomb), new ArtifactOptions { Limits = limits }));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => ArtifactContent.Open(new MemoryStream(bomb),
+            new ArtifactOptions { Limits = limits }));
         Assert.Equal(1 << 20, error.Offset);
     }
 

@@ -104,7 +104,8 @@ public class ArtifactPatchTests
 
             using CountingStream source = new(new MemoryStream(original));
             using SkippingStream copy = new();
-            PatchedCopy.Write(source, patches, copy, from => ranges.Where(range => range.End > from).Select(range => (StoredRange?)(range with { Offset = Math.Max(from, range.Offset) })).FirstOrDefault());
+            PatchedCopy.Write(source, patches, copy, from => ranges.Where(range => range.End > from)
+                .Select(range => (StoredRange?)(range with { Offset = Math.Max(from, range.Offset) })).FirstOrDefault());
             Assert.True(expected.AsSpan().SequenceEqual(copy.ToArray()), $"round {round}");
             Assert.InRange(source.BytesRead, 0, ranges.Sum(range => range.End - range.Offset) + 1);
             Assert.InRange(copy.Written, 0, ranges.Sum(range => range.End - range.Offset + (2 * 4096)) + inserted.Length + (2 * 4096));
@@ -121,7 +122,8 @@ public class ArtifactPatchTests
             PatchedCopy.Write(new MemoryStream(original), [], gate, _ => null);
         }
 
-        using System.IO.Compression.DeflateStream back = new(new MemoryStream(inner.ToArray()), System.IO.Compression.CompressionMode.Decompress);
+        using System.IO.Compression.DeflateStream back = new(new MemoryStream(inner.ToArray()),
+            System.IO.Compression.CompressionMode.Decompress);
         using MemoryStream read = new();
         back.CopyTo(read);
         Assert.Equal(original, read.ToArray());

@@ -26,7 +26,8 @@ public class ArtifactTests
     public void Random_bytes_and_text_of_4096_bytes_are_no_image_and_an_image_with_most_of_its_header_destroyed_is_one()
     {
         SplitMix64 random = new(0x4096);
-        byte[] text = [.. Enumerable.Repeat("0 lines of a log that has nothing to do with registers\n"u8.ToArray(), 100).SelectMany(line => line).Take(4096)];
+        byte[] text = [.. Enumerable.Repeat("0 lines of a log that has nothing to do with registers\n"u8.ToArray(), 100)
+            .SelectMany(line => line).Take(4096)];
         for (int i = 0; i < 500; i++)
         {
             byte[] bytes = new byte[4096];
@@ -39,7 +40,8 @@ public class ArtifactTests
 
             // One of the four fields as it may be: what is left is for a check to report.
             (int Offset, int Length)[] fields =
-                [(XsaveFormat.XstateBvOffset, 8), (XsaveFormat.XcompBvOffset, 8), (XsaveFormat.ReservedHeaderOffset, 48), (XsaveFormat.MxcsrOffset, 4)];
+                [(XsaveFormat.XstateBvOffset, 8), (XsaveFormat.XcompBvOffset, 8), (XsaveFormat.ReservedHeaderOffset, 48),
+                    (XsaveFormat.MxcsrOffset, 4)];
             (int offset, int length) = fields[i % fields.Length];
             bytes.AsSpan(offset, length).Clear();
             Assert.Equal(bytes, Artifact.Open(new MemoryStream(bytes)).Capture!.States[0].Area.ToArray());
@@ -63,7 +65,8 @@ public class ArtifactTests
     [Fact]
     public void What_no_format_fits_is_told_with_its_length_its_first_bytes_and_the_formats()
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes("QK\u0003\u0004 zip"))));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            Artifact.Open(new MemoryStream(Encoding.ASCII.GetBytes("QK\u0003\u0004 zip"))));
         Assert.Equal(0, error.Offset);
         Assert.Equal("8 bytes that begin \"QK?? zip\"", error.Found);
         Assert.All(Artifact.Formats, format => Assert.Contains(format.Name, error.Expected, StringComparison.Ordinal));

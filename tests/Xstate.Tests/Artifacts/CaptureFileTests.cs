@@ -81,44 +81,63 @@ public class CaptureFileTests
         {
             byte[] area = new byte[4096];
             BitConverter.TryWriteBytes(area.AsSpan(2688), pkru);
-            return Encoding.UTF8.GetString(CaptureFileWriter.Write(SampleCaptures.Small with { States = [new CapturedState { Id = 0, Area = area }] })).Split('\n');
+            return Encoding.UTF8.GetString(
+                CaptureFileWriter.Write(SampleCaptures.Small with { States = [new CapturedState { Id = 0, Area = area }] })).Split('\n');
         }
 
         string[] four = Lines(4);
         string[] five = Lines(5);
         Assert.True(four.Length < 25);
         Assert.Equal(four.Length, five.Length);
-        Assert.Equal("          {\"offset\":2688,\"hex\":\"0400000000000000000000000000000000000000000000000000000000000000\"}", Assert.Single(four.Except(five)));
+        Assert.Equal("          {\"offset\":2688,\"hex\":\"0400000000000000000000000000000000000000000000000000000000000000\"}",
+            Assert.Single(four.Except(five)));
     }
 
     [Theory]
-    [InlineData("\"kind\": \"virtual-machine\"", "\"kind\": \"virtual-machine\", \"colour\": 1", "the member \"colour\" at $", "one of format, version, origin, kind, note, source, states")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"xstateBv\": \"0x1\"", "the member \"xstateBv\" at $.states[0]", "one of id, area, layout, xcr0, xss, xfd, guestCpuid, msrs, bits, lost, fpu, stored, recorded")]
+    [InlineData("\"kind\": \"virtual-machine\"", "\"kind\": \"virtual-machine\", \"colour\": 1", "the member \"colour\" at $",
+        "one of format, version, origin, kind, note, source, states")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"xstateBv\": \"0x1\"", "the member \"xstateBv\" at $.states[0]",
+        "one of id, area, layout, xcr0, xss, xfd, guestCpuid, msrs, bits, lost, fpu, stored, recorded")]
     [InlineData("\"id\": 0", "\"id\": 0, \"id\": 0", "the member id again at $.states[0]", "each member once")]
     [InlineData("\"id\": 0", "\"id\": -1", "-1 at $.states[0].id", "a number from 0 to 2147483647")]
     [InlineData("\"id\": 0", "\"id\": \"0\"", "\"0\" at $.states[0].id", "a number from 0 to 2147483647")]
     [InlineData("\"id\": 0,", "", "no member id at $.states[0]", "the member id")]
     [InlineData("\"length\": 576", "\"length\": 575", "575 at $.states[0].area.length", "a number from 576 to 1048576")]
-    [InlineData("\"length\": 576", "\"length\": 99999999999999999999", "99999999999999999999 at $.states[0].area.length", "a number from 576 to 1048576")]
-    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":570,\"hex\":\"01020304050607\"}]", "7 bytes at 570 at $.states[0].area.rows[0]", "rows within 576 bytes")]
-    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"0102\"},{\"offset\":9,\"hex\":\"01\"}]", "9 at $.states[0].area.rows[1].offset", "a number from 10 to 576")]
-    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"012\"}]", "\"012\" at $.states[0].area.rows[0].hex", "1 to 4096 bytes of two hexadecimal digits each")]
-    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"\"}]", "\"\" at $.states[0].area.rows[0].hex", "1 to 4096 bytes of two hexadecimal digits each")]
+    [InlineData("\"length\": 576", "\"length\": 99999999999999999999", "99999999999999999999 at $.states[0].area.length",
+        "a number from 576 to 1048576")]
+    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":570,\"hex\":\"01020304050607\"}]", "7 bytes at 570 at $.states[0].area.rows[0]",
+        "rows within 576 bytes")]
+    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"0102\"},{\"offset\":9,\"hex\":\"01\"}]",
+        "9 at $.states[0].area.rows[1].offset", "a number from 10 to 576")]
+    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"012\"}]", "\"012\" at $.states[0].area.rows[0].hex",
+        "1 to 4096 bytes of two hexadecimal digits each")]
+    [InlineData("\"rows\": []", "\"rows\": [{\"offset\":8,\"hex\":\"\"}]", "\"\" at $.states[0].area.rows[0].hex",
+        "1 to 4096 bytes of two hexadecimal digits each")]
     [InlineData("\"rows\": []", "\"rows\": [}", "what is no JSON at $.states[0].area.rows[0]", "JSON")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"231\",\"source\":\"given\",\"detail\":\"\"}", "\"231\" at $.states[0].xcr0.value", "a string from \"0x0\" to \"0xffffffffffffffff\"")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"0x7\",\"source\":\"heard\",\"detail\":\"\"}", "\"heard\" at $.states[0].xcr0.source", "one of artifact, cpuid, note, measured, given, inferred, guess")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"0x7\",\"source\":\"given\"}", "no member detail at $.states[0].xcr0", "the member detail")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"layout\": {\"slots\":[{\"component\":\"pkru\",\"offset\":100,\"size\":8}],\"source\":\"given\",\"detail\":\"\"}", "component pkru cannot lie at offset 100 with 8 bytes at $.states[0].layout.slots", "slots that a processor could enumerate")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"layout\": {\"slots\":[{\"component\":\"mmx\",\"offset\":600,\"size\":8}],\"source\":\"given\",\"detail\":\"\"}", "\"mmx\" at $.states[0].layout.slots[0].component", "the name of a state component, or bit2 to bit62")]
-    [InlineData("\"id\": 0", "\"id\": 0, \"msrs\": [{\"index\":\"0x1\",\"value\":\"0x0\"},{\"index\":\"0x01\",\"value\":\"0x0\"}]", "MSR 0x1 again at $.states[0].msrs[1]", "each MSR once")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"231\",\"source\":\"given\",\"detail\":\"\"}",
+        "\"231\" at $.states[0].xcr0.value", "a string from \"0x0\" to \"0xffffffffffffffff\"")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"0x7\",\"source\":\"heard\",\"detail\":\"\"}",
+        "\"heard\" at $.states[0].xcr0.source", "one of artifact, cpuid, note, measured, given, inferred, guess")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"xcr0\": {\"value\":\"0x7\",\"source\":\"given\"}", "no member detail at $.states[0].xcr0",
+        "the member detail")]
+    [InlineData("\"id\": 0",
+        "\"id\": 0, \"layout\": {\"slots\":[{\"component\":\"pkru\",\"offset\":100,\"size\":8}],\"source\":\"given\",\"detail\":\"\"}",
+        "component pkru cannot lie at offset 100 with 8 bytes at $.states[0].layout.slots", "slots that a processor could enumerate")]
+    [InlineData("\"id\": 0",
+        "\"id\": 0, \"layout\": {\"slots\":[{\"component\":\"mmx\",\"offset\":600,\"size\":8}],\"source\":\"given\",\"detail\":\"\"}",
+        "\"mmx\" at $.states[0].layout.slots[0].component", "the name of a state component, or bit2 to bit62")]
+    [InlineData("\"id\": 0", "\"id\": 0, \"msrs\": [{\"index\":\"0x1\",\"value\":\"0x0\"},{\"index\":\"0x01\",\"value\":\"0x0\"}]",
+        "MSR 0x1 again at $.states[0].msrs[1]", "each MSR once")]
     [InlineData("\"version\": 1", "\"version\": 2, \"new\": 1", "version 2", "version 1")]
     [InlineData("\"version\": 1,", "", "no member version at $", "the member version")]
-    public void What_is_wrong_is_told_with_its_path_what_is_there_and_what_was_expected(string right, string wrong, string found, string expected)
+    public void What_is_wrong_is_told_with_its_path_what_is_there_and_what_was_expected(string right, string wrong, string found,
+        string expected)
     {
         string good = Encoding.UTF8.GetString(CaptureFileWriter.Write(SampleCaptures.Small));
         Assert.Contains(right, good, StringComparison.Ordinal);
         MalformedArtifactException error = Read(good.Replace(right, wrong, StringComparison.Ordinal));
-        Assert.True(error.Found == found || (found.Contains("JSON", StringComparison.Ordinal) && error.Found.StartsWith(found, StringComparison.Ordinal)), error.Found);
+        Assert.True(error.Found == found || (found.Contains("JSON", StringComparison.Ordinal)
+            && error.Found.StartsWith(found, StringComparison.Ordinal)), error.Found);
         Assert.Equal(expected, error.Expected);
     }
 
@@ -143,7 +162,8 @@ public class CaptureFileTests
         string state = "{\"id\":0,\"area\":{\"length\":1000,\"rows\":[]}}";
         string text = $"{{\"format\":\"xstate-capture\",\"version\":1,\"kind\":\"process\",\"states\":[{state},{state},{state}]}}";
         ArtifactLimits limits = new() { MaxWholeFile = 2_600 };
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CaptureFileReader.Read(Encoding.UTF8.GetBytes(text), limits));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            CaptureFileReader.Read(Encoding.UTF8.GetBytes(text), limits));
         Assert.Equal("1000 at $.states[2].area.length", error.Found);
         Assert.Equal("a number from 576 to 600", error.Expected);
         Assert.Equal(3, CaptureFileReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default).States.Length);
@@ -154,16 +174,19 @@ public class CaptureFileTests
     {
         ArtifactLimits limits = new() { MaxStates = 1 };
         string two = Encoding.UTF8.GetString(CaptureFileWriter.Write(SampleCaptures.Full));
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CaptureFileReader.Read(Encoding.UTF8.GetBytes(two), limits));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            CaptureFileReader.Read(Encoding.UTF8.GetBytes(two), limits));
         Assert.Equal(("one more item at $.states[1]", "at most 1"), (error.Found, error.Expected));
-        Assert.Equal("an array at $.states[0]", Read("{\"format\":\"xstate-capture\",\"version\":1,\"states\":" + new string('[', 60)).Found);
+        Assert.Equal("an array at $.states[0]",
+            Read("{\"format\":\"xstate-capture\",\"version\":1,\"states\":" + new string('[', 60)).Found);
     }
 
     [Fact]
     public void A_capture_without_a_state_is_not_written()
     {
         Assert.Throws<ArgumentException>(() => CaptureFileWriter.Write(SampleCaptures.Small with { States = [] }));
-        Assert.Equal("no state at $.states", Read("{\"format\":\"xstate-capture\",\"version\":1,\"kind\":\"process\",\"states\":[]}").Found);
+        Assert.Equal("no state at $.states",
+            Read("{\"format\":\"xstate-capture\",\"version\":1,\"kind\":\"process\",\"states\":[]}").Found);
     }
 
     [Theory]
@@ -172,7 +195,8 @@ public class CaptureFileTests
     [InlineData(0, (1 << 20) + 1)]
     public void A_state_that_no_reader_takes_is_not_written(int id, int length)
     {
-        Assert.Throws<ArgumentException>(() => CaptureFileWriter.Write(SampleCaptures.Small with { States = [new CapturedState { Id = id, Area = new byte[length] }] }));
+        Assert.Throws<ArgumentException>(() =>
+            CaptureFileWriter.Write(SampleCaptures.Small with { States = [new CapturedState { Id = id, Area = new byte[length] }] }));
     }
 
     [Fact]

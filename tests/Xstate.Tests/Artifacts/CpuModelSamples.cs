@@ -147,14 +147,18 @@ internal static class CpuModelSamples
     public static string Fingerprint(params (uint Leaf, uint Subleaf, uint[] Registers)[] answers)
     {
         string[] names = ["eax", "ebx", "ecx", "edx"];
-        StringBuilder text = new("{\"firecracker_version\": \"1.16.0-dev\", \"kernel_version\": \"6.1.172-216.329.amzn2023.x86_64\", \"microcode_version\": \"0x1\", \"guest_cpu_config\": {\"cpuid_modifiers\": [");
+        StringBuilder text = new(
+            "{\"firecracker_version\": \"1.16.0-dev\", \"kernel_version\": \"6.1.172-216.329.amzn2023.x86_64\", \"microcode_version\": "
+            + "\"0x1\", \"guest_cpu_config\": {\"cpuid_modifiers\": [");
         text.AppendJoin(", ", answers.Select(answer =>
             $"{{\"leaf\": \"0x{answer.Leaf:x}\", \"subleaf\": \"0x{answer.Subleaf:x}\", \"flags\": 0, \"modifiers\": ["
-            + string.Join(", ", answer.Registers.Select((value, i) => $"{{\"register\": \"{names[i]}\", \"bitmap\": \"0b{value:b32}\"}}")) + "]}"));
+            + string.Join(", ", answer.Registers.Select((value, i) => $"{{\"register\": \"{names[i]}\", \"bitmap\": \"0b{value:b32}\"}}"))
+            + "]}"));
         return text.Append("], \"msr_modifiers\": []}}\n").ToString();
     }
 
     /// <summary>A fingerprint of a small processor.</summary>
     public static string SmallFingerprint => Fingerprint(
-        (0, 0, [0xD, 0x756E6547, 0x6C65746E, 0x49656E69]), (1, 0, [0x50654, 0, 0x1C00_0000, 0x0200_0001]), (0xD, 0, [7, 0x340, 0x340, 0]), (0xD, 1, [0xF, 0x340, 0, 0]), (0xD, 2, [0x100, 0x240, 0, 0]));
+        (0, 0, [0xD, 0x756E6547, 0x6C65746E, 0x49656E69]), (1, 0, [0x50654, 0, 0x1C00_0000, 0x0200_0001]), (0xD, 0, [7, 0x340, 0x340, 0]),
+        (0xD, 1, [0xF, 0x340, 0, 0]), (0xD, 2, [0x100, 0x240, 0, 0]));
 }

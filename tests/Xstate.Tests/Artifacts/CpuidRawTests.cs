@@ -23,7 +23,8 @@ public class CpuidRawTests
     [Fact]
     public void A_processor_that_is_named_otherwise_elsewhere_is_written_under_a_name_that_can_be_read()
     {
-        CpuidDump dump = CpuidDump.Create("test", [new CpuidProcessor("vCPU:\n x", SampleCaptures.Cpuid), new CpuidProcessor("CPU 7", SampleCaptures.Cpuid)], []);
+        CpuidDump dump = CpuidDump.Create("test",
+            [new CpuidProcessor("vCPU:\n x", SampleCaptures.Cpuid), new CpuidProcessor("CPU 7", SampleCaptures.Cpuid)], []);
         CpuidDump read = CpuidRawReader.Read(CpuidRawWriter.Write(dump), ArtifactLimits.Default);
         Assert.Equal(["CPU 0", "CPU 7"], read.Processors.Select(processor => processor.Label));
     }
@@ -72,14 +73,16 @@ public class CpuidRawTests
     public void A_text_cut_after_a_head_is_malformed_at_that_head()
     {
         byte[] bytes = Encoding.ASCII.GetBytes(Sample[..(Sample.IndexOf("CPU 1:", StringComparison.Ordinal) + 6)]);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read(bytes, ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read(bytes,
+            ArtifactLimits.Default));
         Assert.Equal((bytes.Length - 6, "CPU 1 without an answer"), (error.Offset, error.Found));
     }
 
     [Fact]
     public void A_text_without_an_answer_is_malformed()
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read("\n \n"u8, ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuidRawReader.Read("\n \n"u8,
+            ArtifactLimits.Default));
         Assert.Equal("no CPUID answer", error.Found);
     }
 
@@ -92,7 +95,8 @@ public class CpuidRawTests
             one.Append($"0x{leaf:x} 0x0: eax=0x00000001 ebx=0x00000000 ecx=0x00000000 edx=0x00000000\n");
         }
 
-        CpuidDump dump = CpuidRawReader.Read(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(one.ToString(), 20))), ArtifactLimits.Default);
+        CpuidDump dump = CpuidRawReader.Read(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(one.ToString(), 20))),
+            ArtifactLimits.Default);
         Assert.All(dump.Processors, processor => Assert.Equal((1, 3_999), (processor.Cpuid.Entries.Length, processor.Unplaced.Length)));
     }
 }

@@ -77,11 +77,13 @@ public sealed class DecodedCpuidTests : IDisposable
         int refused = 0;
         for (int i = 0; i < lines.Length; i++)
         {
-            if (lines[i].Contains(" = 0x0000", StringComparison.Ordinal) && !lines[i].Contains("SAVE area size", StringComparison.Ordinal) && !lines[i].Contains("IA32_XSS valid", StringComparison.Ordinal))
+            if (lines[i].Contains(" = 0x0000", StringComparison.Ordinal) && !lines[i].Contains("SAVE area size", StringComparison.Ordinal)
+                && !lines[i].Contains("IA32_XSS valid", StringComparison.Ordinal))
             {
                 Assert.Throws<MalformedArtifactException>(() => Open(string.Join('\n', lines.Where((_, index) => index != i))));
                 string cut = lines[i][..(lines[i].IndexOf("0x", StringComparison.Ordinal) + 6)];
-                MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Open(string.Join('\n', lines.Select((line, index) => index == i ? cut : line))));
+                MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+                    Open(string.Join('\n', lines.Select((line, index) => index == i ? cut : line))));
                 Assert.Equal(lines.Take(i).Sum(line => line.Length + 1), error.Offset);
                 refused++;
             }
@@ -93,7 +95,8 @@ public sealed class DecodedCpuidTests : IDisposable
     [Fact]
     public void Text_built_to_ask_for_many_remarks_is_cut_short()
     {
-        string text = "feature information (1/edx):\nfeature information (1/ecx):\n" + string.Concat(Enumerable.Range(0, 200_000).Select(i => $"what {i} = true\n"));
+        string text = "feature information (1/edx):\nfeature information (1/ecx):\n"
+            + string.Concat(Enumerable.Range(0, 200_000).Select(i => $"what {i} = true\n"));
         Assert.InRange(Open(text).Cpuid!.Remarks.Length, 1, 200);
         string sections = string.Concat(Enumerable.Range(0, 200_000).Select(i => $"s (0x{i:x}/1):\n"));
         Assert.Throws<MalformedArtifactException>(() => Open("feature information (1/ecx):\n" + sections));
@@ -107,7 +110,11 @@ public sealed class DecodedCpuidTests : IDisposable
         File.WriteAllBytes(_file, CpuidRawWriter.Write(dump));
         try
         {
-            using Process program = Process.Start(new ProcessStartInfo("cpuid", ["-1", "-f", _file]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+            using Process program = Process.Start(new ProcessStartInfo("cpuid", ["-1", "-f", _file])
+            {
+                RedirectStandardOutput = true,
+                UseShellExecute = false
+            })!;
             string text = program.StandardOutput.ReadToEnd();
             program.WaitForExit();
             return text;
@@ -133,7 +140,8 @@ public sealed class DecodedCpuidTests : IDisposable
     }
 
     private static bool HasLabel(CpuidFeature feature) =>
-        DecodedText.Labels.Any(label => (label.Leaf, label.Subleaf, label.Register, label.Bit) == (feature.Leaf, feature.Subleaf, feature.Register, feature.Bit));
+        DecodedText.Labels.Any(label => (label.Leaf, label.Subleaf, label.Register, label.Bit) == (feature.Leaf, feature.Subleaf,
+            feature.Register, feature.Bit));
 
     private static Artifact Open(string text) => Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(text)));
 }

@@ -10,7 +10,8 @@ internal sealed record DecodedLabel(string Section, uint Leaf, uint Subleaf, Cpu
     {
         string[] fields = line.Split('|');
         return new DecodedLabel(
-            fields[0], uint.Parse(fields[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture), uint.Parse(fields[2], CultureInfo.InvariantCulture),
+            fields[0], uint.Parse(fields[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
+            uint.Parse(fields[2], CultureInfo.InvariantCulture),
             Enum.Parse<CpuidRegister>(fields[3], ignoreCase: true), int.Parse(fields[4], CultureInfo.InvariantCulture), fields[5]);
     }
 }

@@ -23,7 +23,8 @@ public class ForeignFormatTests
 
     [Theory]
     [MemberData(nameof(Known))]
-    public void A_known_file_is_named_with_what_to_do_instead_and_without_the_list_of_formats(string head, string what, string instead) => AssertNamed(Encoding.Latin1.GetBytes(head), what, instead);
+    public void A_known_file_is_named_with_what_to_do_instead_and_without_the_list_of_formats(string head, string what, string instead) =>
+        AssertNamed(Encoding.Latin1.GetBytes(head), what, instead);
 
     [Fact]
     public void Binaries_and_archives_are_named_by_their_structure()
@@ -49,7 +50,8 @@ public class ForeignFormatTests
     public void Images_of_zeros_and_texts_of_digits_are_not_taken_for_hexdumps()
     {
         Assert.Equal("kvm_xsave", Artifact.Open(new MemoryStream(new byte[4096])).Format);
-        string message = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream("00000000 hello"u8.ToArray()))).Message;
+        string message = Assert.Throws<MalformedArtifactException>(() =>
+            Artifact.Open(new MemoryStream("00000000 hello"u8.ToArray()))).Message;
         Assert.Contains("expected one of", message, StringComparison.Ordinal);
     }
 

@@ -60,20 +60,25 @@ public class HostFileTests
     [Theory]
     [InlineData("\"kernel\": \"6.1.40\"", "\"kernel\": \"mainline\"", "\"mainline\" at $.kernel",
         "a Linux release such as \"6.1.40\", or what uname -r prints")]
-    [InlineData("\"flavour\": \"kvm_intel\"", "\"flavour\": \"xen\"", "\"xen\" at $.flavour", "one of unknown, kvm_intel, kvm_amd, kvm_pvm")]
-    [InlineData("\"mxcsrMask\": \"0xffff\"", "\"mxcsrMask\": \"0x1ffffffff\"", "\"0x1ffffffff\" at $.mxcsrMask", "a string from \"0x0\" to \"0xffffffff\"")]
-    [InlineData("\"leaf\":\"0x4\",", "\"leaf\":\"0x4\",\"subleaf\":\"0x3\",", "both subleaf and index at $.cpuid[1]", "one of them or none")]
+    [InlineData("\"flavour\": \"kvm_intel\"", "\"flavour\": \"xen\"", "\"xen\" at $.flavour",
+        "one of unknown, kvm_intel, kvm_amd, kvm_pvm")]
+    [InlineData("\"mxcsrMask\": \"0xffff\"", "\"mxcsrMask\": \"0x1ffffffff\"", "\"0x1ffffffff\" at $.mxcsrMask",
+        "a string from \"0x0\" to \"0xffffffff\"")]
+    [InlineData("\"leaf\":\"0x4\",", "\"leaf\":\"0x4\",\"subleaf\":\"0x3\",", "both subleaf and index at $.cpuid[1]",
+        "one of them or none")]
     [InlineData("\"leaf\":\"0x4\",", "", "no member leaf at $.cpuid[1]", "the member leaf")]
     [InlineData("\"present\":true", "\"present\":1", "1 at $.probes[0].present", "true or false")]
     [InlineData("\"version\": 1", "\"version\": 1.0", "version 1.0", "version 1")]
     [InlineData("\"name\": \"", "\"name\": \"\\ud800", "\"\\ud800h??st \\\"one\\\" <&>\" at $.name", "a string of valid Unicode")]
-    public void What_is_wrong_is_told_with_its_path_what_is_there_and_what_was_expected(string right, string wrong, string found, string expected)
+    public void What_is_wrong_is_told_with_its_path_what_is_there_and_what_was_expected(string right, string wrong, string found,
+        string expected)
     {
         string good = Encoding.UTF8.GetString(HostFileWriter.Write(SampleCaptures.Host));
         Assert.Contains(right, good, StringComparison.Ordinal);
         int at = good.IndexOf(right, StringComparison.Ordinal);
         string bad = good[..at] + wrong + good[(at + right.Length)..];
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(bad), ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(bad),
+            ArtifactLimits.Default));
         Assert.Equal((found, expected), (error.Found, error.Expected));
     }
 
@@ -86,9 +91,12 @@ public class HostFileTests
         int place = good.IndexOf(right, StringComparison.Ordinal);
         string record = good[..place] + wrong + good[(place + right.Length)..];
         string answer = "{\n\"schemaVersion\": 1, \"verb\": \"host\", \"note\": \"before the record\", \"record\": " + record + "}";
-        MalformedArtifactException alone = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(record), ArtifactLimits.Default));
-        MalformedArtifactException inside = Assert.Throws<MalformedArtifactException>(() => HostFileReader.Read(Encoding.UTF8.GetBytes(answer), ArtifactLimits.Default));
-        Assert.Equal((alone.Found, alone.Expected, alone.Offset + answer.IndexOf(record, StringComparison.Ordinal)), (inside.Found, inside.Expected, inside.Offset));
+        MalformedArtifactException alone = Assert.Throws<MalformedArtifactException>(() =>
+            HostFileReader.Read(Encoding.UTF8.GetBytes(record), ArtifactLimits.Default));
+        MalformedArtifactException inside = Assert.Throws<MalformedArtifactException>(() =>
+            HostFileReader.Read(Encoding.UTF8.GetBytes(answer), ArtifactLimits.Default));
+        Assert.Equal((alone.Found, alone.Expected, alone.Offset + answer.IndexOf(record, StringComparison.Ordinal)),
+            (inside.Found, inside.Expected, inside.Offset));
 
         // Offsets count bytes: the host's name has letters of two.
         Assert.StartsWith(at, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(answer).AsSpan((int)inside.Offset)), StringComparison.Ordinal);
@@ -99,7 +107,8 @@ public class HostFileTests
     {
         string good = Encoding.UTF8.GetString(Xstate.Artifacts.CaptureFile.CaptureFileWriter.Write(SampleCaptures.Full));
         string bad = good.Replace("\"host\": {", "\"host\": { \"format\": \"xstate-host\",", StringComparison.Ordinal);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(bad))));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(bad))));
         Assert.Equal("the member \"format\" at $.source.host", error.Found);
     }
 }

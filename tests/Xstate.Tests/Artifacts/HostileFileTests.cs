@@ -13,7 +13,8 @@ public class HostileFileTests(ITestOutputHelper output)
     [MemberData(nameof(Formats))]
     public void An_empty_file_is_malformed_in_every_format(string? format)
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(), new ArtifactOptions { Format = format }));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(),
+            new ArtifactOptions { Format = format }));
         Assert.Equal(0, error.Offset);
     }
 

@@ -57,19 +57,24 @@ public class InstLatx64ReaderTests
     public void Components_without_a_number_are_told_by_their_place_on_a_processor_of_the_family()
     {
         const string Signature = "CPUID 00000001: 00050654-00000000-04000000-00000000\n";
-        const string Answers = "CPUID 0000000D: 000002E7-00000A88-00000A88-00000000\nCPUID 0000000D: 00000100-00000240-00000000-00000000\nCPUID 0000000D: 00000040-00000440-00000000-00000000\n"
-            + "CPUID 0000000D: 00000200-00000480-00000000-00000000\nCPUID 0000000D: 00000400-00000680-00000000-00000000\nCPUID 0000000D: 00000008-00000A80-00000000-00000000\n";
+        const string Answers =
+            "CPUID 0000000D: 000002E7-00000A88-00000A88-00000000\nCPUID 0000000D: 00000100-00000240-00000000-00000000\nCPUID 0000000D: "
+            + "00000040-00000440-00000000-00000000\n"
+            + "CPUID 0000000D: 00000200-00000480-00000000-00000000\nCPUID 0000000D: 00000400-00000680-00000000-00000000\nCPUID 0000000D: "
+            + "00000008-00000A80-00000000-00000000\n";
         Assert.True(Read(Leaf0 + Signature + Answers).Processors[0].HasCompleteXsaveLeaf);
 
         // The same bytes on a processor whose family has another layout name no component.
-        string amd = Leaf0.Replace("756E6547-6C65746E-49656E69", "68747541-444D4163-69746E65", StringComparison.Ordinal) + "CPUID 00000001: 00A10F11-00000000-04000000-00000000\n";
+        string amd = Leaf0.Replace("756E6547-6C65746E-49656E69", "68747541-444D4163-69746E65", StringComparison.Ordinal)
+            + "CPUID 00000001: 00A10F11-00000000-04000000-00000000\n";
         Assert.False(Read(amd + Answers).Processors[0].HasCompleteXsaveLeaf);
     }
 
     [Fact]
     public void Heads_and_lines_of_MSR_sections_are_none_of_its_business()
     {
-        CpuidDump dump = Read($"{Leaf0}------[ MSR Registers / Logical CPU #0 ]------\nMSR 0000001B: 0000-0000-FEE0-0900\nCPUID Revision    : 000506E3h\n");
+        CpuidDump dump = Read(
+            $"{Leaf0}------[ MSR Registers / Logical CPU #0 ]------\nMSR 0000001B: 0000-0000-FEE0-0900\nCPUID Revision    : 000506E3h\n");
         Assert.Single(dump.Processors);
         Assert.Single(dump.Cpuid.Entries);
     }
@@ -100,7 +105,8 @@ public class InstLatx64ReaderTests
         CpuidEntry left = Assert.Single(processor.Unplaced);
         Assert.Equal(new CpuidEntry(0xD, 2, false, new CpuidRegisters(0x40, 0x340, 0, 0)), left);
         Assert.Contains(dump.Remarks, remark => remark.Message.Contains("left out", StringComparison.Ordinal));
-        Assert.Contains(dump.Remarks, remark => remark is { Leaf: 0xD, Subleaf: 5 } && remark.Message.Contains("not recorded", StringComparison.Ordinal));
+        Assert.Contains(dump.Remarks, remark => remark is { Leaf: 0xD, Subleaf: 5 }
+            && remark.Message.Contains("not recorded", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -158,7 +164,8 @@ public class InstLatx64ReaderTests
             () => InstLatx64Reader.Read(Encoding.ASCII.GetBytes(Leaf0 + Leaf0 + Leaf0), limits));
         Assert.Equal(2 * Leaf0.Length, processors.Offset);
         MalformedArtifactException answers = Assert.Throws<MalformedArtifactException>(
-            () => InstLatx64Reader.Read(Encoding.ASCII.GetBytes(Leaf0 + Leaf0.Replace("CPUID 00000000", "CPUID 00000001", StringComparison.Ordinal)), limits));
+            () => InstLatx64Reader.Read(Encoding.ASCII.GetBytes(Leaf0 + Leaf0.Replace("CPUID 00000000", "CPUID 00000001",
+                StringComparison.Ordinal)), limits));
         Assert.Equal("at most 1 for one processor", answers.Expected);
     }
 

@@ -18,12 +18,14 @@ public class JsonSchemaTests(ITestOutputHelper output)
         string scenarios = Repository.PathOf("samples", "scenarios");
 
         // Scenarios are JSON Lines and have a strict reader of their own.
-        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples"), "*.json", SearchOption.AllDirectories).Where(file => !file.StartsWith(scenarios, StringComparison.Ordinal))];
+        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples"), "*.json", SearchOption.AllDirectories)
+            .Where(file => !file.StartsWith(scenarios, StringComparison.Ordinal))];
         int checkedFiles = 0;
         foreach (string file in files)
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
-            JsonSchema? schema = document.RootElement.TryGetProperty("format", out JsonElement format) && format.ValueKind == JsonValueKind.String
+            JsonSchema? schema = document.RootElement.TryGetProperty("format", out JsonElement format)
+                && format.ValueKind == JsonValueKind.String
                 ? format.GetString() switch { HostFileReader.Format => host, CaptureFileReader.Format => capture, _ => null }
                 : null;
             if (schema is not null)
@@ -90,7 +92,8 @@ public class JsonSchemaTests(ITestOutputHelper output)
             bool isRead = IsRead(bytes);
 
             // Names of components and where a slot may lie are the reader's to know; a schema has no words for them.
-            bool readerKnowsMore = what.EndsWith("component = \"?\"", StringComparison.Ordinal) || what.EndsWith("supervisor", StringComparison.Ordinal);
+            bool readerKnowsMore = what.EndsWith("component = \"?\"", StringComparison.Ordinal)
+                || what.EndsWith("supervisor", StringComparison.Ordinal);
             Assert.True(fits == isRead || (fits && readerKnowsMore), $"{what}: schema {fits}, reader {isRead}");
             compared++;
         }

@@ -53,7 +53,8 @@ public class KvmBlobTests(ITestOutputHelper output)
         bytes[0] = 2;
         MalformedArtifactException shorter = Assert.Throws<MalformedArtifactException>(() => Open(bytes, KvmCpuid2Reader.Format));
         Assert.Equal((48, "48 bytes", "88 for 2 entries"), (shorter.Offset, shorter.Found, shorter.Expected));
-        MalformedArtifactException longer = Assert.Throws<MalformedArtifactException>(() => Open([1, .. new byte[48]], KvmCpuid2Reader.Format));
+        MalformedArtifactException longer = Assert.Throws<MalformedArtifactException>(() => Open([1, .. new byte[48]],
+            KvmCpuid2Reader.Format));
         Assert.Equal((48, "49 bytes", "48 for 1 entries"), (longer.Offset, longer.Found, longer.Expected));
         bytes.AsSpan(0, 4).Fill(0xFF);
         MalformedArtifactException inflated = Assert.Throws<MalformedArtifactException>(() => Open(bytes, KvmCpuid2Reader.Format));
@@ -70,5 +71,6 @@ public class KvmBlobTests(ITestOutputHelper output)
         Assert.Null((blob with { Entries = [new KvmXcrsEntry(1, 0, 7), .. blob.Entries[1..]] }).Xcr0);
     }
 
-    private static Artifact Open(byte[] bytes, string format) => Artifact.Open(new MemoryStream(bytes), new ArtifactOptions { Format = format });
+    private static Artifact Open(byte[] bytes, string format) =>
+        Artifact.Open(new MemoryStream(bytes), new ArtifactOptions { Format = format });
 }

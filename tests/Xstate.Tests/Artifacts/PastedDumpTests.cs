@@ -9,12 +9,14 @@ namespace Xstate.Tests.Artifacts;
 
 public class PastedDumpTests
 {
-    private static readonly string[] Around = ["root@host:~# cpuid", "```", "", "Hello, this is my machine:", "bye", "-- ", "Call Trace:", "x: 12", "= = ="];
+    private static readonly string[] Around = ["root@host:~# cpuid", "```", "", "Hello, this is my machine:", "bye", "-- ", "Call Trace:",
+        "x: 12", "= = ="];
 
     // Lines of whole logs are not counted: nearly all of a log is something else.
     private static readonly string[] Logs = ["kernel-log", "vbox-log", "vmware-log"];
 
-    public static TheoryData<string, string> Cases => [.. PastedSamples.Formats.SelectMany(format => SampleHosts.Names.Select(host => (format, host)))];
+    public static TheoryData<string, string> Cases =>
+        [.. PastedSamples.Formats.SelectMany(format => SampleHosts.Names.Select(host => (format, host)))];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -44,14 +46,16 @@ public class PastedDumpTests
             {
                 CpuidTable table = Numbered(SampleHosts.Cpuid(random.Pick<string>(SampleHosts.Names)));
                 string[] lines = PastedSamples.Of(format, table, table).TrimEnd('\n').Split('\n');
-                string mark = random.Pick("", "> ", "> > ", "[    1.234567] ", "<4>[    1.234567] ", "Nov 30 12:00:00 host kernel: ", "2026-11-30T12:00:00.123456+00:00 ");
+                string mark = random.Pick("", "> ", "> > ", "[    1.234567] ", "<4>[    1.234567] ", "Nov 30 12:00:00 host kernel: ",
+                    "2026-11-30T12:00:00.123456+00:00 ");
                 List<string> text = [.. Enumerable.Range(0, random.Below(4)).Select(_ => random.Pick<string>(Around))];
                 int before = text.Count;
                 text.AddRange(lines.Select(line => mark + line));
                 text.AddRange(Enumerable.Range(0, random.Below(4)).Select(_ => random.Pick<string>(Around)));
                 Artifact artifact = Open(string.Join(random.Pick("\n", "\r\n"), text));
                 AssertSame(format, table, artifact.Cpuid!.Cpuid);
-                int foreign = text.Where((line, index) => (index < before || index >= before + lines.Length) && line is not ("" or "```")).Count();
+                int foreign = text.Where((line, index) => (index < before || index >= before + lines.Length) && line is not ("" or "```"))
+                    .Count();
                 Finding? passed = artifact.Findings.FirstOrDefault(finding => finding.Rule == Rules.TextPassedOver);
                 Assert.Equal(Logs.Contains(format) ? 0 : foreign, artifact.Cpuid.Skipped?.Lines ?? 0);
                 Assert.Equal(artifact.Cpuid.Skipped is null, passed is null);
@@ -115,13 +119,15 @@ public class PastedDumpTests
         foreach (string format in (string[])["vbox-log", "vmware-log"])
         {
             CpuidDump dump = Open(PastedSamples.Of(format, host, guest)).Cpuid!;
-            Assert.Equal([("host", host.UserComponents), ("guest", guest.UserComponents)], dump.Processors.Select(table => (table.Label, table.Cpuid.UserComponents)));
+            Assert.Equal([("host", host.UserComponents), ("guest", guest.UserComponents)],
+                dump.Processors.Select(table => (table.Label, table.Cpuid.UserComponents)));
         }
     }
 
     // The forms that have no flag for it tell sub-leaves where a leaf has some; a record may hold more.
     private static CpuidTable Numbered(CpuidTable table) =>
-        new([.. table.Entries.Where(e => CpuidLeaves.HasSubleaves(e.Leaf) || e.Subleaf == 0).Select(e => e with { SubleafSignificant = CpuidLeaves.HasSubleaves(e.Leaf) })]);
+        new([.. table.Entries.Where(e => CpuidLeaves.HasSubleaves(e.Leaf) || e.Subleaf == 0)
+            .Select(e => e with { SubleafSignificant = CpuidLeaves.HasSubleaves(e.Leaf) })]);
 
     private static void AssertSame(string format, CpuidTable expected, CpuidTable read)
     {

@@ -35,7 +35,11 @@ internal static class SampleCaptures
 
     public static Capture Full { get; } = Build();
 
-    public static Capture Small { get; } = new() { Format = "xstate-capture", States = [new CapturedState { Id = 0, Area = new byte[576] }] };
+    public static Capture Small { get; } = new()
+    {
+        Format = "xstate-capture",
+        States = [new CapturedState { Id = 0, Area = new byte[576] }]
+    };
 
     private static Capture Build()
     {
@@ -66,12 +70,15 @@ internal static class SampleCaptures
                     Msrs = ImmutableSortedDictionary<uint, ulong>.Empty.Add(0xDA0, 0x1800).Add(0x1C4, ulong.MaxValue),
                     Fpu = (ReadOnlyMemory<byte>)area.AsMemory(0, XsaveFormat.LegacyLength),
                 },
-                new CapturedState { Id = 7, Area = odd, Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Note, ""), Is32Bit = true, Lost = [new AreaRange(32, 10), new AreaRange(832, 256)] },
+                new CapturedState { Id = 7, Area = odd, Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Note, ""),
+                    Is32Bit = true, Lost = [new AreaRange(32, 10), new AreaRange(832, 256)] },
                 new CapturedState
                 {
                     Id = 8,
                     Area = odd,
-                    Stored = new StoredRegisters(new Fact<StateComponentSet>(default, FactSource.Artifact, "env.xstate_bv"), new Fact<X87Order>(X87Order.Physical, FactSource.Inferred, "TCG"), new Fact<Accelerator>(Accelerator.Tcg, FactSource.Guess, "a guess")) { NeedsKvm = true },
+                    Stored = new StoredRegisters(new Fact<StateComponentSet>(default, FactSource.Artifact, "env.xstate_bv"),
+                        new Fact<X87Order>(X87Order.Physical, FactSource.Inferred, "TCG"),
+                        new Fact<Accelerator>(Accelerator.Tcg, FactSource.Guess, "a guess")) { NeedsKvm = true },
                 },
             ],
         };

@@ -17,16 +17,21 @@ public class SharedCpuModelTests(ITestOutputHelper output)
     // Leaf 0xD of the 17 processors: mask, size of all components, IA32_XSS components.
     private static readonly (string Name, ulong User, int Size, ulong Supervisor)[] Cpudata =
     [
-        ("Atom-P5362", 0x3, 0x240, 0x100), ("Cooperlake", 0x2FF, 0xA88, 0x100), ("Core-i5-6600", 0x1F, 0x440, 0x100), ("Core-i7-2600-xsaveopt", 0x7, 0x340, 0), ("Core-i7-5600U-ibrs", 0x7, 0x340, 0),
-        ("Core-i7-8700", 0x1F, 0x440, 0x100), ("Core2-Q9500", 0x3, 0x240, 0), ("EPYC-7502-32-Core", 0x207, 0x380, 0), ("EPYC-7601-32-Core-ibpb", 0x7, 0x340, 0),
-        ("Hygon-C86-7185-32-core", 0x7, 0x340, 0), ("Ice-Lake-Server", 0x2E7, 0xA88, 0x100), ("Opteron-6234", 0x4000_0000_0000_0007, 0x3C0, 0), ("Ryzen-7-1800X-Eight-Core", 0x7, 0x340, 0),
-        ("Xeon-E5-2650-v4", 0x7, 0x340, 0), ("Xeon-E7540", 0, 0x240, 0), ("Xeon-Gold-6148", 0x2FF, 0xA88, 0x100), ("Xeon-Platinum-8268", 0x2FF, 0xA88, 0x100),
+        ("Atom-P5362", 0x3, 0x240, 0x100), ("Cooperlake", 0x2FF, 0xA88, 0x100), ("Core-i5-6600", 0x1F, 0x440, 0x100),
+            ("Core-i7-2600-xsaveopt", 0x7, 0x340, 0), ("Core-i7-5600U-ibrs", 0x7, 0x340, 0),
+        ("Core-i7-8700", 0x1F, 0x440, 0x100), ("Core2-Q9500", 0x3, 0x240, 0), ("EPYC-7502-32-Core", 0x207, 0x380, 0),
+            ("EPYC-7601-32-Core-ibpb", 0x7, 0x340, 0),
+        ("Hygon-C86-7185-32-core", 0x7, 0x340, 0), ("Ice-Lake-Server", 0x2E7, 0xA88, 0x100),
+            ("Opteron-6234", 0x4000_0000_0000_0007, 0x3C0, 0), ("Ryzen-7-1800X-Eight-Core", 0x7, 0x340, 0),
+        ("Xeon-E5-2650-v4", 0x7, 0x340, 0), ("Xeon-E7540", 0, 0x240, 0), ("Xeon-Gold-6148", 0x2FF, 0xA88, 0x100),
+            ("Xeon-Platinum-8268", 0x2FF, 0xA88, 0x100),
     ];
 
     [Fact]
     public void Every_dump_of_libvirts_tests_has_the_leaf_0xD_of_its_processor()
     {
-        Assert.Equal(Cpudata.Select(row => $"x86_64-cpuid-{row.Name}.xml").Order(), Names("libvirt-cputestdata", "*.xml").Where(name => !IsDecoding(name)).Order());
+        Assert.Equal(Cpudata.Select(row => $"x86_64-cpuid-{row.Name}.xml").Order(),
+            Names("libvirt-cputestdata", "*.xml").Where(name => !IsDecoding(name)).Order());
         foreach ((string name, ulong user, int size, ulong supervisor) in Cpudata)
         {
             Artifact artifact = OpenCpuid("libvirt-cputestdata", $"x86_64-cpuid-{name}.xml");
@@ -46,7 +51,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
     [InlineData("Cooperlake", "")]
     [InlineData("EPYC-7502-32-Core", "")]
     public void A_dump_of_libvirts_tests_is_said_to_lack_what_it_lacks(string name, string rules) =>
-        Assert.Equal(rules, string.Join(' ', OpenCpuid("libvirt-cputestdata", $"x86_64-cpuid-{name}.xml").Findings.Select(finding => finding.Rule.Id)));
+        Assert.Equal(rules,
+            string.Join(' ', OpenCpuid("libvirt-cputestdata", $"x86_64-cpuid-{name}.xml").Findings.Select(finding => finding.Rule.Id)));
 
     [Fact]
     public void Every_reply_of_libvirts_tests_brings_the_components_that_its_properties_name()
@@ -65,7 +71,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
             StateComponentSet processor = OpenCpuid("libvirt-cputestdata", Path.ChangeExtension(name, ".xml")).Cpuid!.Cpuid.UserComponents;
             StateComponentSet brought = host.Components.Value;
             // The exception is the data's: its Ice Lake reply has mpx, the dump beside it comes from a processor without.
-            StateComponentSet other = name.Contains("Ice-Lake", StringComparison.Ordinal) ? StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr) : StateComponentSet.Empty;
+            StateComponentSet other = name.Contains("Ice-Lake", StringComparison.Ordinal)
+                ? StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr) : StateComponentSet.Empty;
             Assert.Equal((name, other), (name, brought.Except(processor)));
             Assert.Equal(StateComponentSet.Empty, host.Undecided);
             Assert.Equal(processor.IsEmpty, brought.IsEmpty);
@@ -97,7 +104,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
             Assert.NotNull(model.Base);
             Assert.True(model.Features.Count > 0, name);
             Assert.Equal(StateComponentSet.Empty, model.Components.Value & model.Undecided);
-            Assert.True(model.LacksXsave || model.Undecided.Contains(StateComponent.Avx) || model.Components.Value.Contains(StateComponent.Avx) || model.Absent.Contains("avx"), name);
+            Assert.True(model.LacksXsave || model.Undecided.Contains(StateComponent.Avx)
+                || model.Components.Value.Contains(StateComponent.Avx) || model.Absent.Contains("avx"), name);
             files++;
         }
 
@@ -132,7 +140,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         using FileStream stream = File.OpenRead(Repository.Shared("data", "qemu", $"q72-kvm-{name}-expansion.json.gz"));
         Artifact artifact = Artifact.Open(stream);
         Assert.Null(artifact.Models!.Main);
-        Assert.All(artifact.Models.Models, model => Assert.Equal((name, $"CPU model '{name}' not found", 0UL, false), (model.Name, model.Error, model.Components.Value.Bits, model.ListsFeatures)));
+        Assert.All(artifact.Models.Models, model => Assert.Equal((name, $"CPU model '{name}' not found", 0UL, false),
+            (model.Name, model.Error, model.Components.Value.Bits, model.ListsFeatures)));
         Assert.Equal(["XS1215", "XS1215"], artifact.Findings.Select(finding => finding.Rule.Id));
     }
 
@@ -168,7 +177,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         }
 
         Assert.Equal(153, files.Count);
-        Assert.Equal(files.Where(file => file != "index.xml").Order(), included.Where(file => file.StartsWith("x86", StringComparison.Ordinal)).Order());
+        Assert.Equal(files.Where(file => file != "index.xml").Order(),
+            included.Where(file => file.StartsWith("x86", StringComparison.Ordinal)).Order());
         output.WriteLine($"{models.Count} models in {files.Count} files");
         Assert.Equal(150, models.Count);
         foreach (CpuModel model in models.Values)
@@ -211,7 +221,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
             {
                 foreach (StateComponentInfo info in StateComponents.All)
                 {
-                    if (info.Features.Any(feature => (feature.Leaf, feature.Subleaf) == (bits.Leaf, bits.Subleaf) && feature.Register.ToString().Equals(bits.Register, StringComparison.OrdinalIgnoreCase)
+                    if (info.Features.Any(feature => (feature.Leaf, feature.Subleaf) == (bits.Leaf, bits.Subleaf)
+                        && feature.Register.ToString().Equals(bits.Register, StringComparison.OrdinalIgnoreCase)
                         && bits.Bits == 1UL << feature.Bit))
                     {
                         byBit |= info.Bit;
@@ -241,7 +252,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         CpuModel broadwell = list.Models.Single(model => model.Name == "Broadwell");
         Assert.Equal((false, "Intel", false), (broadwell.IsUsable, broadwell.Vendor, broadwell.ListsFeatures));
         Assert.Contains("avx", broadwell.Blockers);
-        Assert.Equal((true, null), (list.Models.Single(model => model.Name == "486").IsUsable, list.Models.Single(model => model.Name == "486").Vendor));
+        Assert.Equal((true, null), (list.Models.Single(model => model.Name == "486").IsUsable,
+            list.Models.Single(model => model.Name == "486").Vendor));
     }
 
     [Fact]
@@ -282,7 +294,8 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         HostRecord host = artifact.Host!;
         XsaveLayout layout = XsaveLayout.FromCpuid(host.Cpuid);
         Assert.Equal(FingerprintReader.Format, artifact.Format);
-        Assert.Equal((user, supervisor, size), (host.Cpuid.UserComponents.Bits, host.Cpuid.SupervisorComponents.Bits, layout.StandardLength));
+        Assert.Equal((user, supervisor, size), (host.Cpuid.UserComponents.Bits, host.Cpuid.SupervisorComponents.Bits,
+            layout.StandardLength));
         Assert.StartsWith(name[(name.LastIndexOf('_') + 1)..] + ".", host.Kernel!.Value.ToString(), StringComparison.Ordinal);
         Assert.Equal(name.StartsWith("AMD", StringComparison.Ordinal) ? "AuthenticAMD" : "GenuineIntel", host.Cpuid.Vendor);
         Assert.Equal("XS1211", artifact.Findings[0].Rule.Id);
@@ -304,10 +317,12 @@ public class SharedCpuModelTests(ITestOutputHelper output)
         }
     }
 
-    private static bool IsDecoding(string name) => name.EndsWith("-guest.xml", StringComparison.Ordinal) || name.EndsWith("-host.xml", StringComparison.Ordinal);
+    private static bool IsDecoding(string name) => name.EndsWith("-guest.xml", StringComparison.Ordinal)
+        || name.EndsWith("-host.xml", StringComparison.Ordinal);
 
     private static IEnumerable<string> Names(string folder, string pattern) =>
-        Directory.GetFiles(Repository.Shared("data", "cpuid", folder), pattern).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal);
+        Directory.GetFiles(Repository.Shared("data", "cpuid", folder), pattern).Select(file => Path.GetFileName(file))
+        .Order(StringComparer.Ordinal);
 
     private static Artifact OpenCpuid(string folder, string name)
     {

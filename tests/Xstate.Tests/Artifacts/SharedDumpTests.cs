@@ -18,7 +18,9 @@ public class SharedDumpTests(ITestOutputHelper output)
         ["zen4-pvm-guest.cpuid-decoded.txt.gz"] = "prose, compressed",
     };
 
-    /// <summary>Dumps whose leaf 0xD announces components that it does not describe: the dump program left the sub-leaf out or printed zeros.</summary>
+    /// <summary>
+    /// Dumps whose leaf 0xD announces components that it does not describe: the dump program left the sub-leaf out or printed zeros.
+    /// </summary>
     private static readonly Dictionary<string, StateComponent[]> Holes = new()
     {
         ["AuthenticAMD0600F12_Interlagos_CPUID.txt"] = [StateComponent.Lwp],
@@ -37,7 +39,8 @@ public class SharedDumpTests(ITestOutputHelper output)
         int layouts = 0;
         foreach ((string name, CpuidDump dump) in Dumps())
         {
-            StateComponentSet holes = Holes.TryGetValue(name, out StateComponent[]? missing) ? StateComponentSet.Of(missing) : StateComponentSet.Empty;
+            StateComponentSet holes = Holes.TryGetValue(name, out StateComponent[]? missing)
+                ? StateComponentSet.Of(missing) : StateComponentSet.Empty;
             Assert.Contains(dump.Format, (string[])[CpuidRawReader.Format, InstLatx64Reader.Format, LibcpuidReader.Format]);
             foreach (CpuidProcessor processor in dump.Processors)
             {
@@ -70,9 +73,11 @@ public class SharedDumpTests(ITestOutputHelper output)
         foreach ((string name, CpuidDump dump) in Dumps())
         {
             IEnumerable<uint?> remarked = dump.Remarks
-                .Where(remark => remark.Processor == 0 && remark.Leaf == CpuidTable.XsaveLeaf && remark.Message.Contains("announces it", StringComparison.Ordinal))
+                .Where(remark => remark.Processor == 0 && remark.Leaf == CpuidTable.XsaveLeaf
+                    && remark.Message.Contains("announces it", StringComparison.Ordinal))
                 .Select(remark => remark.Subleaf);
-            uint?[] expected = Holes.TryGetValue(name, out StateComponent[]? missing) ? [.. missing.Select(component => (uint?)component)] : [];
+            uint?[] expected = Holes.TryGetValue(name, out StateComponent[]? missing)
+                ? [.. missing.Select(component => (uint?)component)] : [];
             Assert.Equal(expected, remarked);
         }
     }
@@ -81,13 +86,16 @@ public class SharedDumpTests(ITestOutputHelper output)
     public void Every_hole_is_a_finding_with_the_rule_of_its_kind()
     {
         int processors = 0;
-        foreach (string file in Directory.GetFiles(Repository.Shared("data", "cpuid", "instlatx64")).Concat(Directory.GetFiles(Repository.Shared("data", "cpuid", "libcpuid"))))
+        foreach (string file in Directory.GetFiles(Repository.Shared("data", "cpuid", "instlatx64"))
+            .Concat(Directory.GetFiles(Repository.Shared("data", "cpuid", "libcpuid"))))
         {
             string name = Path.GetFileName(file);
             using FileStream stream = File.OpenRead(file);
             Artifact artifact = Artifact.Open(stream);
             CpuidTable cpuid = artifact.Cpuid!.Cpuid;
-            StateComponentSet zero = StateComponentSet.Of([.. XsaveLayout.FromCpuid(cpuid).MissingComponents.Where(component => cpuid.TryRead(CpuidTable.XsaveLeaf, (uint)component, out _))]);
+            StateComponentSet zero = StateComponentSet.Of(
+                [.. XsaveLayout.FromCpuid(cpuid).MissingComponents.Where(component => cpuid.TryRead(CpuidTable.XsaveLeaf, (uint)component,
+                    out _))]);
             StateComponentSet absent = XsaveLayout.FromCpuid(cpuid).MissingComponents.Except(zero);
             Assert.Equal((name, Leaves(zero)), (name, LeavesOf(artifact, "XS1201")));
             Assert.Equal((name, Leaves(absent)), (name, LeavesOf(artifact, "XS1202")));
@@ -99,8 +107,10 @@ public class SharedDumpTests(ITestOutputHelper output)
         output.WriteLine($"{processors} dumps");
         Assert.Equal(94, processors);
 
-        static string Leaves(StateComponentSet components) => string.Join(' ', components.Select(component => CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)));
-        static string LeavesOf(Artifact artifact, string rule) => string.Join(' ', artifact.Findings.Where(finding => finding.Rule.Id == rule).Select(finding => finding.Where.Leaf));
+        static string Leaves(StateComponentSet components) =>
+            string.Join(' ', components.Select(component => CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)));
+        static string LeavesOf(Artifact artifact, string rule) =>
+            string.Join(' ', artifact.Findings.Where(finding => finding.Rule.Id == rule).Select(finding => finding.Where.Leaf));
     }
 
     [Theory]

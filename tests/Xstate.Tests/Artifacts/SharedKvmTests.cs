@@ -13,7 +13,8 @@ public class SharedKvmTests(ITestOutputHelper output)
     [Fact]
     public void Every_blob_is_recognised_by_its_bytes_and_written_back_identical()
     {
-        string[] files = [.. Directory.GetFiles(Repository.Shared("data", "kvm"), "*.bin", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+        string[] files = [.. Directory.GetFiles(Repository.Shared("data", "kvm"), "*.bin", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)];
         foreach (string file in files)
         {
             byte[] bytes = File.ReadAllBytes(file);
@@ -58,7 +59,8 @@ public class SharedKvmTests(ITestOutputHelper output)
     [Fact]
     public void Leaf_0xD_of_every_supported_table_adds_up()
     {
-        foreach (string file in Directory.GetFiles(Repository.Shared("data", "kvm"), "kvm_cpuid2_supported.bin", SearchOption.AllDirectories))
+        foreach (string file in Directory.GetFiles(Repository.Shared("data", "kvm"), "kvm_cpuid2_supported.bin",
+            SearchOption.AllDirectories))
         {
             CpuidTable cpuid = Artifact.Open(new MemoryStream(File.ReadAllBytes(file))).Cpuid!.Cpuid;
             XsaveLayout layout = XsaveLayout.FromCpuid(cpuid);

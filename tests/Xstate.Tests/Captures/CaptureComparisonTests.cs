@@ -28,7 +28,8 @@ public class CaptureComparisonTests
         changed[Offset(Intel, StateComponent.Pkru)] ^= 4;
         changed[Offset(Intel, StateComponent.Hi16Zmm) + (3 * 64) + 63] ^= 0x80;
         changed[XsaveFormat.MxcsrOffset + 1] ^= 0x60;
-        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, Fill(Intel))), Of(State(0, Intel, changed))).States);
+        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, Fill(Intel))),
+            Of(State(0, Intel, changed))).States);
         Assert.Equal(["mxcsr", "pkru", "zmm19"], difference.Registers.Select(register => register.Register).Order(StringComparer.Ordinal));
         Assert.Empty(difference.Noise);
         Assert.Equal(64 * 2, difference.Registers.Single(register => register.Register == "zmm19").Left.Length);
@@ -51,7 +52,9 @@ public class CaptureComparisonTests
     {
         byte[] avx = Fill(Intel);
         BinaryPrimitives.WriteUInt64LittleEndian(avx.AsSpan(XsaveFormat.XstateBvOffset), 7);
-        CapturedState narrow = State(0, Intel, avx[..832]) with { Layout = new Fact<XsaveLayout>(Intel.Layout.Restrict(new StateComponentSet(7)), FactSource.Given, "test") };
+        CapturedState narrow = State(0, Intel,
+            avx[..832]) with
+        { Layout = new Fact<XsaveLayout>(Intel.Layout.Restrict(new StateComponentSet(7)), FactSource.Given, "test") };
         StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, Fill(Intel))), Of(narrow)).States);
         RegisterContrast k3 = difference.Registers.Single(register => register.Register == "k3");
         Assert.Equal("0x0", k3.Right);
@@ -65,7 +68,8 @@ public class CaptureComparisonTests
         used.AsSpan(Offset(Intel, StateComponent.Opmask), 64).Clear();
         byte[] unused = [.. used];
         unused[XsaveFormat.XstateBvOffset] &= 0xDF;
-        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, used)), Of(State(0, Intel, unused))).States);
+        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, used)),
+            Of(State(0, Intel, unused))).States);
         Assert.Empty(difference.Registers);
         NoiseContrast noise = Assert.Single(difference.Noise);
         Assert.StartsWith("XSTATE_BV bit 5 (opmask)", noise.What, StringComparison.Ordinal);
@@ -82,7 +86,8 @@ public class CaptureComparisonTests
     {
         byte[] changed = Fill(Intel);
         changed[offset] ^= 0x11;
-        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, Fill(Intel))), Of(State(0, Intel, changed))).States);
+        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, Fill(Intel))),
+            Of(State(0, Intel, changed))).States);
         Assert.Empty(difference.Registers);
         Assert.Equal(what, Assert.Single(difference.Noise).What);
     }
@@ -94,7 +99,8 @@ public class CaptureComparisonTests
         stale[XsaveFormat.XstateBvOffset] &= 0xDF;
         byte[] clean = [.. stale];
         clean.AsSpan(Offset(Intel, StateComponent.Opmask), 64).Clear();
-        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, stale)), Of(State(0, Intel, clean))).States);
+        StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(State(0, Intel, stale)),
+            Of(State(0, Intel, clean))).States);
         Assert.Empty(difference.Registers);
         Assert.Equal(("stale bytes of opmask", "none"), (Assert.Single(difference.Noise).What, difference.Noise[0].Right));
     }
@@ -116,7 +122,8 @@ public class CaptureComparisonTests
     [Fact]
     public void Control_registers_MSRs_and_CPUID_are_compared_where_both_sides_know_them()
     {
-        CpuidTable cpuid = CpuidTable.Empty.With(0xD, 0, new CpuidRegisters(0x2E7, 0x340, 0xA88, 0)).With(7, 0, new CpuidRegisters(0, 1, 8, 0));
+        CpuidTable cpuid = CpuidTable.Empty.With(0xD, 0, new CpuidRegisters(0x2E7, 0x340, 0xA88, 0))
+            .With(7, 0, new CpuidRegisters(0, 1, 8, 0));
         CapturedState left = State(0, Intel, Fill(Intel)) with
         {
             Xcr0 = new Fact<StateComponentSet>(Avx512Pkru, FactSource.Given, "test"),
@@ -128,12 +135,14 @@ public class CaptureComparisonTests
         {
             Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(7), FactSource.Given, "test"),
             Xss = null,
-            GuestCpuid = new Fact<CpuidTable>(cpuid.With(0xD, 0, new CpuidRegisters(0x2E7, 0xA88, 0xA88, 0)).With(7, 0, new CpuidRegisters(0, 1, 0, 0)), FactSource.Given, "test"),
+            GuestCpuid = new Fact<CpuidTable>(cpuid.With(0xD, 0, new CpuidRegisters(0x2E7, 0xA88, 0xA88, 0))
+                .With(7, 0, new CpuidRegisters(0, 1, 0, 0)), FactSource.Given, "test"),
             Msrs = ImmutableSortedDictionary<uint, ulong>.Empty.Add(0x6A0, 3),
         };
         StateDifference difference = Assert.Single(CaptureComparison.Compare(Of(left), Of(right)).States);
         Assert.Equal(
-            [new RegisterContrast("xcr0", "0x2e7", "0x7"), new RegisterContrast("msr 0x6a0", "0x1", "0x3"), new RegisterContrast("cpuid 0x7.0.ecx", "0x8", "0x0")],
+            [new RegisterContrast("xcr0", "0x2e7", "0x7"), new RegisterContrast("msr 0x6a0", "0x1", "0x3"),
+                new RegisterContrast("cpuid 0x7.0.ecx", "0x8", "0x0")],
             difference.Registers);
         Assert.Equal(["ia32_xss"], difference.OnlyLeft);
     }
@@ -143,7 +152,8 @@ public class CaptureComparisonTests
     private static CapturedState State(int id, LayoutFamily family, byte[] area) =>
         new() { Id = id, Area = area, Layout = new Fact<XsaveLayout>(family.Layout.Restrict(Avx512Pkru), FactSource.Given, "test") };
 
-    private static int Offset(LayoutFamily family, StateComponent component) => family.Layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Offset : throw new ArgumentOutOfRangeException(nameof(component));
+    private static int Offset(LayoutFamily family, StateComponent component) => family.Layout.TryGetSlot(component, out XsaveSlot slot)
+        ? slot.Offset : throw new ArgumentOutOfRangeException(nameof(component));
 
     // The same register contents on every layout: each component is filled from a generator of its own.
     private static byte[] Fill(LayoutFamily family)
@@ -156,7 +166,8 @@ public class CaptureComparisonTests
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), Avx512Pkru.Bits);
         foreach (XsaveSlot slot in layout.Slots)
         {
-            new SplitMix64((ulong)slot.Component).Fill(area.AsSpan(slot.Offset, Math.Min(slot.Size, StateComponents.Get(slot.Component).Size)));
+            new SplitMix64((ulong)slot.Component)
+                .Fill(area.AsSpan(slot.Offset, Math.Min(slot.Size, StateComponents.Get(slot.Component).Size)));
         }
 
         // The upper half of PKRU's eight bytes is reserved.

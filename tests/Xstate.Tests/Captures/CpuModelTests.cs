@@ -24,14 +24,16 @@ public class CpuModelTests
     [InlineData("pks", 0)]
     [InlineData("ospke", 0)]
     [InlineData("xsave", 0)]
-    public void A_feature_brings_these_components(string name, ulong components) => Assert.Equal(components, FeatureNames.ComponentsOf(name).Bits);
+    public void A_feature_brings_these_components(string name, ulong components) =>
+        Assert.Equal(components, FeatureNames.ComponentsOf(name).Bits);
 
     [Fact]
     public void Every_component_of_the_catalogue_has_a_name_that_brings_it()
     {
         foreach (StateComponentInfo info in StateComponents.All)
         {
-            Assert.All(info.Features, feature => Assert.True(FeatureNames.ComponentsOf(feature.Name).Contains(info.Component), feature.Name));
+            Assert.All(info.Features, feature => Assert.True(FeatureNames.ComponentsOf(feature.Name).Contains(info.Component),
+                feature.Name));
         }
     }
 
@@ -39,7 +41,8 @@ public class CpuModelTests
     public void Components_say_which_names_they_follow_from()
     {
         Fact<StateComponentSet> components = Model("xsave avx avx2 pku").Components;
-        Assert.Equal((0x207UL, FactSource.Inferred, "features avx, pku, xsave of X"), (components.Value.Bits, components.Provenance.Source, components.Provenance.Detail));
+        Assert.Equal((0x207UL, FactSource.Inferred, "features avx, pku, xsave of X"),
+            (components.Value.Bits, components.Provenance.Source, components.Provenance.Detail));
     }
 
     [Fact]
@@ -105,7 +108,8 @@ public class CpuModelTests
     [InlineData("xsave avx", "Y", "X is Y with differences, which leaves 0x2e0 (opmask, zmm_hi256, hi16_zmm, pkru) undecided")]
     public void A_model_that_the_processor_does_not_fit_is_no_host(string features, string? baseModel, string expected)
     {
-        Assert.False(CpuModelHost.TryCreate(Model(features) with { Base = baseModel }, SampleHosts.Cpuid("amd-genoa"), "genoa", out HostRecord? host, out string obstacle));
+        Assert.False(CpuModelHost.TryCreate(Model(features) with { Base = baseModel }, SampleHosts.Cpuid("amd-genoa"), "genoa",
+            out HostRecord? host, out string obstacle));
         Assert.Null(host);
         Assert.Equal(expected, obstacle);
     }

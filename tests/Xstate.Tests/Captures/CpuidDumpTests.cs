@@ -23,7 +23,8 @@ public class CpuidDumpTests
     {
         CpuidTable cpuid = SampleHosts.Cpuid("amd-genoa").With(CpuidTable.XsaveLeaf, 9, new CpuidRegisters(8, 2433, 0, 0));
         CpuidRemark remark = Assert.Single(Of(cpuid).Remarks);
-        Assert.Equal((0xDu, 9u, "pkru ends at byte 2441, beyond the 2440 bytes of leaf 0xd.0 ecx"), (remark.Leaf, remark.Subleaf, remark.Message));
+        Assert.Equal((0xDu, 9u, "pkru ends at byte 2441, beyond the 2440 bytes of leaf 0xd.0 ecx"),
+            (remark.Leaf, remark.Subleaf, remark.Message));
     }
 
     [Fact]
@@ -32,7 +33,8 @@ public class CpuidDumpTests
         CpuidTable genoa = SampleHosts.Cpuid("amd-genoa");
         CpuidTable without = new([.. genoa.Entries.Where(entry => entry is not { Leaf: 0xD, Subleaf: 9 })]);
         Assert.Equal("leaf 0xd.9 (pkru) is not recorded although leaf 0xd announces it", Assert.Single(Of(without).Remarks).Message);
-        Assert.Equal("leaf 0xd.9 (pkru) is all zero although leaf 0xd announces it", Assert.Single(Of(genoa.With(0xD, 9, default)).Remarks).Message);
+        Assert.Equal("leaf 0xd.9 (pkru) is all zero although leaf 0xd announces it",
+            Assert.Single(Of(genoa.With(0xD, 9, default)).Remarks).Message);
         Assert.Equal(
             "leaf 0xd.9 (pkru) is no place for a component (8 bytes at 8) although leaf 0xd announces it",
             Assert.Single(Of(genoa.With(0xD, 9, new CpuidRegisters(8, 8, 0, 0))).Remarks).Message);

@@ -9,26 +9,38 @@ namespace Xstate.Tests.Captures;
 
 public class ElementViewTests(ITestOutputHelper output)
 {
-    // Normal numbers, the limits, denormals, zeros of both signs, infinities, NaNs quiet and signalling with payloads; ties of decimal rounding.
+    // Normal numbers, the limits, denormals, zeros of both signs, infinities, NaNs quiet and signalling with payloads; ties of decimal
+    // rounding.
     private static readonly uint[] Singles =
     [
-        0x3FC0_0000, 0xBF80_0000, 0x3DCC_CCCD, 0x4049_0FDB, 0x0000_0001, 0x8000_0001, 0x007F_FFFF, 0x0080_0000, 0x7F7F_FFFF, 0xFF7F_FFFF, 0x0000_0000, 0x8000_0000, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0xFFC0_0000,
-        0x7F80_0001, 0xFF80_0001, 0x7FC1_2345, 0x7FFF_FFFF, 0x4B80_0000, 0x4B7F_FFFF, 0x501502F9, 0x3727_C5AC, 0x38D1_B717, 0x4E6E_6B28, 0x4CBE_BC20, 0x3EAA_AAAB, 0x4974_2400, 0x358637BD, 0x7149_F2CA, 0x0DA2_4260,
+        0x3FC0_0000, 0xBF80_0000, 0x3DCC_CCCD, 0x4049_0FDB, 0x0000_0001, 0x8000_0001, 0x007F_FFFF, 0x0080_0000, 0x7F7F_FFFF, 0xFF7F_FFFF,
+            0x0000_0000, 0x8000_0000, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0xFFC0_0000,
+        0x7F80_0001, 0xFF80_0001, 0x7FC1_2345, 0x7FFF_FFFF, 0x4B80_0000, 0x4B7F_FFFF, 0x501502F9, 0x3727_C5AC, 0x38D1_B717, 0x4E6E_6B28,
+            0x4CBE_BC20, 0x3EAA_AAAB, 0x4974_2400, 0x358637BD, 0x7149_F2CA, 0x0DA2_4260,
     ];
 
     private static readonly ulong[] Doubles =
     [
-        0x3FF8_0000_0000_0000, 0xBFF0_0000_0000_0000, 0x3FB9_9999_9999_999A, 0x4009_21FB_5444_2D18, 0x0000_0000_0000_0001, 0x8000_0000_0000_0001, 0x000F_FFFF_FFFF_FFFF, 0x0010_0000_0000_0000, 0x7FEF_FFFF_FFFF_FFFF,
-        0xFFEF_FFFF_FFFF_FFFF, 0, 0x8000_0000_0000_0000, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000, 0xFFF8_0000_0000_0000, 0x7FF0_0000_0000_0001, 0xFFF0_0000_0000_0001, 0x7FF8_0001_2345_6789,
-        0x7FFF_FFFF_FFFF_FFFF, 0x4340_0000_0000_0000, 0x433F_FFFF_FFFF_FFFF, 0x4376_3457_85D8_A000, 0x3EE4_F8B5_88E3_68F1, 0x3F1A_36E2_EB1C_432D, 0x4341_C379_37E0_8000, 0x3FD5_5555_5555_5555, 0x412E_8480_0000_0000,
+        0x3FF8_0000_0000_0000, 0xBFF0_0000_0000_0000, 0x3FB9_9999_9999_999A, 0x4009_21FB_5444_2D18, 0x0000_0000_0000_0001,
+            0x8000_0000_0000_0001, 0x000F_FFFF_FFFF_FFFF, 0x0010_0000_0000_0000, 0x7FEF_FFFF_FFFF_FFFF,
+        0xFFEF_FFFF_FFFF_FFFF, 0, 0x8000_0000_0000_0000, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000,
+            0xFFF8_0000_0000_0000, 0x7FF0_0000_0000_0001, 0xFFF0_0000_0000_0001, 0x7FF8_0001_2345_6789,
+        0x7FFF_FFFF_FFFF_FFFF, 0x4340_0000_0000_0000, 0x433F_FFFF_FFFF_FFFF, 0x4376_3457_85D8_A000, 0x3EE4_F8B5_88E3_68F1,
+            0x3F1A_36E2_EB1C_432D, 0x4341_C379_37E0_8000, 0x3FD5_5555_5555_5555, 0x412E_8480_0000_0000,
     ];
 
-    // Zeros, pi, limits, denormals, infinities, NaNs; then what no processor since the 80387 makes: pseudo-denormal, pseudo-infinity, pseudo-NaN.
+    // Zeros, pi, limits, denormals, infinities, NaNs; then what no processor since the 80387 makes: pseudo-denormal, pseudo-infinity,
+    // pseudo-NaN.
     private static readonly (ushort SignExponent, ulong Significand)[] Extended =
     [
-        (0x3FFF, 0xC000_0000_0000_0000), (0x4000, 0xC90F_DAA2_2168_C235), (0xBFFB, 0xCCCC_CCCC_CCCC_CCCD), (0x7FFE, ulong.MaxValue), (0x0001, 0x8000_0000_0000_0000), (0x0000, 1), (0x8000, 0x7FFF_FFFF_FFFF_FFFF), (0x0000, 0),
-        (0x8000, 0), (0x7FFF, 0x8000_0000_0000_0000), (0xFFFF, 0x8000_0000_0000_0000), (0x7FFF, 0xC000_0000_0000_0000), (0xFFFF, 0xC000_0000_0000_0000), (0x7FFF, 0x8000_0000_0000_0001), (0x7FFF, 0xC000_1234_5678_9ABC), (0x0000, 0x8000_0000_0000_0000),
-        (0x7FFF, 0), (0x7FFF, 0x4000_0000_0000_0000), (0x403E, 0x8000_0000_0000_0001), (0x4042, 0xA188_9BBE_35D1_2345), (0x3FF1, 0xA7C5_AC47_1B47_8423), (0x4005, 0xC800_0000_0000_0000), (0x3FFD, 0xAAAA_AAAA_AAAA_AAAB), (0x4034, 0xFFFF_FFFF_FFFF_FFFF),
+        (0x3FFF, 0xC000_0000_0000_0000), (0x4000, 0xC90F_DAA2_2168_C235), (0xBFFB, 0xCCCC_CCCC_CCCC_CCCD), (0x7FFE, ulong.MaxValue),
+            (0x0001, 0x8000_0000_0000_0000), (0x0000, 1), (0x8000, 0x7FFF_FFFF_FFFF_FFFF), (0x0000, 0),
+        (0x8000, 0), (0x7FFF, 0x8000_0000_0000_0000), (0xFFFF, 0x8000_0000_0000_0000), (0x7FFF, 0xC000_0000_0000_0000),
+            (0xFFFF, 0xC000_0000_0000_0000), (0x7FFF, 0x8000_0000_0000_0001), (0x7FFF, 0xC000_1234_5678_9ABC),
+                (0x0000, 0x8000_0000_0000_0000),
+        (0x7FFF, 0), (0x7FFF, 0x4000_0000_0000_0000), (0x403E, 0x8000_0000_0000_0001), (0x4042, 0xA188_9BBE_35D1_2345),
+            (0x3FF1, 0xA7C5_AC47_1B47_8423), (0x4005, 0xC800_0000_0000_0000), (0x3FFD, 0xAAAA_AAAA_AAAA_AAAB),
+                (0x4034, 0xFFFF_FFFF_FFFF_FFFF),
     ];
 
     [Fact]
@@ -40,13 +52,15 @@ public class ElementViewTests(ITestOutputHelper output)
         int compared = 0;
         for (int first = 0; first < singles.Length; first += 64)
         {
-            byte[] core = CoreWith(area => Place(singles, first, 64, (value, at) => BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(160 + (4 * at)), value)));
+            byte[] core = CoreWith(area => Place(singles, first, 64,
+                (value, at) => BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(160 + (4 * at)), value)));
             compared += Compare(core, 4, "v4_float", ElementView.Find("f32")!);
         }
 
         for (int first = 0; first < doubles.Length; first += 32)
         {
-            byte[] core = CoreWith(area => Place(doubles, first, 32, (value, at) => BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(160 + (8 * at)), value)));
+            byte[] core = CoreWith(area => Place(doubles, first, 32,
+                (value, at) => BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(160 + (8 * at)), value)));
             compared += Compare(core, 8, "v2_double", ElementView.Find("f64")!);
         }
 
@@ -58,7 +72,8 @@ public class ElementViewTests(ITestOutputHelper output)
     {
         ExternalTool.Require("gdb");
         SplitMix64 random = new(5);
-        (ushort, ulong)[] values = [.. Extended, .. Enumerable.Range(0, 48).Select(_ => ((ushort)random.Next(), random.Next() | 1UL << 63))];
+        (ushort, ulong)[] values = [.. Extended,
+            .. Enumerable.Range(0, 48).Select(_ => ((ushort)random.Next(), random.Next() | 1UL << 63))];
         int compared = 0;
         for (int first = 0; first < values.Length; first += 8)
         {
@@ -74,9 +89,11 @@ public class ElementViewTests(ITestOutputHelper output)
                 Float80 value = new(values[first + i].Item1, values[first + i].Item2);
                 if (expected == "<invalid float value>")
                 {
-                    // What gdb does not print has an integer bit that does not go with its exponent. A pseudo-denormal is a number to the processor all the same.
+                    // What gdb does not print has an integer bit that does not go with its exponent. A pseudo-denormal is a number to the
+                    // processor all the same.
                     bool isPseudoDenormal = (value.SignExponent & 0x7FFF) == 0 && value.Significand >> 63 == 1;
-                    Assert.Equal(isPseudoDenormal ? new Float80((ushort)(value.SignExponent | 1), value.Significand).ToString() : $"unsupported(0x{value.SignExponent:x4}{value.Significand:x16})", value.ToString());
+                    Assert.Equal(isPseudoDenormal ? new Float80((ushort)(value.SignExponent | 1), value.Significand)
+                        .ToString() : $"unsupported(0x{value.SignExponent:x4}{value.Significand:x16})", value.ToString());
                     continue;
                 }
 
@@ -167,7 +184,8 @@ public class ElementViewTests(ITestOutputHelper output)
     private int Compare(byte[] core, int size, string member, ElementView view)
     {
         CapturedState state = CoreSamples.Open(core).Capture!.States[0];
-        string[] answers = Gdb.Run(core, ["set print repeats unlimited", .. Enumerable.Range(0, 16).Select(i => $"p $xmm{i}.{member}")]).Split("==\n");
+        string[] answers = Gdb.Run(core, ["set print repeats unlimited", .. Enumerable.Range(0, 16).Select(i => $"p $xmm{i}.{member}")])
+            .Split("==\n");
         byte[] register = new byte[16];
         int compared = 0;
         for (int i = 0; i < 16; i++)

@@ -52,7 +52,12 @@ public class EqualIdsTests
             byte[] area = new byte[576];
             area[XsaveFormat.XstateBvOffset] = 3;
             BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial | (uint)time);
-            return new CapturedState { Id = id, Area = area, Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Given, "the test") };
+            return new CapturedState
+            {
+                Id = id,
+                Area = area,
+                Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Given, "the test")
+            };
         }
     }
 }

@@ -36,6 +36,7 @@ public class KernelReleaseTests
         Assert.True(series.IsStableAtLeast(6, 1, 50) && !new KernelRelease(6, 1, 49).IsStableAtLeast(6, 1, 50));
         Assert.False(new KernelRelease(6, 2, 60).IsStableAtLeast(6, 1, 50));
         Assert.True(series.IsAtLeast(5, 17) && series.IsAtLeast(6, 1) && !series.IsAtLeast(6, 2));
-        Assert.True(new KernelRelease(5, 15, 9) <= new KernelRelease(5, 15, 10) && new KernelRelease(5, 15, 10) >= new KernelRelease(5, 15, 10));
+        Assert.True(new KernelRelease(5, 15, 9) <= new KernelRelease(5, 15, 10)
+            && new KernelRelease(5, 15, 10) >= new KernelRelease(5, 15, 10));
     }
 }

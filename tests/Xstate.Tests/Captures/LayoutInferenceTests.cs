@@ -27,7 +27,8 @@ public class LayoutInferenceTests
     public void Without_a_length_several_families_remain_and_MXCSR_MASK_decides()
     {
         Assert.Equal(2, LayoutInference.Candidates(new StateComponentSet(0xe7), null, 0).Length);
-        Assert.Equal("AMD Zen 3 and later", Assert.Single(LayoutInference.Candidates(new StateComponentSet(0xe7), null, Mxcsr.AmdMask)).Family);
+        Assert.Equal("AMD Zen 3 and later",
+            Assert.Single(LayoutInference.Candidates(new StateComponentSet(0xe7), null, Mxcsr.AmdMask)).Family);
         Assert.Equal("Intel", Assert.Single(LayoutInference.Candidates(new StateComponentSet(0xe7), null, Mxcsr.IntelMask)).Family);
     }
 

@@ -30,7 +30,8 @@ public class RegisterDumpTests
     public void Code_outside_64_bit_mode_has_eight_vector_registers()
     {
         ImmutableArray<RegisterValue> registers = RegisterDump.Of(State() with { Is32Bit = true }, Avx512);
-        Assert.Equal(Enumerable.Range(0, 8).Select(i => $"zmm{i}"), registers.Select(r => r.Name).Where(name => name.Contains("mm", StringComparison.Ordinal)));
+        Assert.Equal(Enumerable.Range(0, 8).Select(i => $"zmm{i}"),
+            registers.Select(r => r.Name).Where(name => name.Contains("mm", StringComparison.Ordinal)));
         Assert.Equal(8, registers.Count(r => r.Component == StateComponent.Opmask));
         Assert.Equal(8, registers.Count(r => r.Name.StartsWith("st", StringComparison.Ordinal)));
     }

@@ -23,7 +23,9 @@ public class StateRegistersTests
                 {
                     byte[] bytes = new byte[state.LengthOfRegister(register.Name)];
                     Assert.True(state.TryReadRegister(register.Name, bytes, out RegisterKnowledge knowledge));
-                    string text = register.Text.StartsWith("0x", StringComparison.Ordinal) ? $"0x{Convert.ToHexStringLower([.. bytes.Reverse()]).TrimStart('0').PadLeft(1, '0')}" : Convert.ToHexStringLower(bytes);
+                    string text = register.Text.StartsWith("0x", StringComparison.Ordinal)
+                        ? $"0x{Convert.ToHexStringLower([.. bytes.Reverse()]).TrimStart('0').PadLeft(1, '0')}"
+                        : Convert.ToHexStringLower(bytes);
                     Assert.Equal(register.Text, text);
                     bool live = register.Name == "mxcsr" || new XsaveArea(state.Area.Span).XstateBv.Contains(register.Component);
                     Assert.True(!live || knowledge == RegisterKnowledge.Stored, register.Name);
@@ -57,7 +59,9 @@ public class StateRegistersTests
     public void Lost_initial_and_unrecorded_registers_are_told_apart()
     {
         byte[] area = ProcessFiles.WideArea(4);
-        CapturedState state = CoreSamples.Open(ProcessFiles.WithShadowStack(area, 8)).Capture!.States[0] with { Lost = [new AreaRange(160, 1)] };
+        CapturedState state = CoreSamples.Open(ProcessFiles.WithShadowStack(area,
+            8)).Capture!.States[0] with
+        { Lost = [new AreaRange(160, 1)] };
         byte[] bytes = new byte[64];
         Assert.False(state.TryReadRegister("zmm0", bytes, out RegisterKnowledge lost));
         Assert.Equal((RegisterKnowledge.Lost, (byte)0, area[161]), (lost, bytes[0], bytes[1]));
@@ -70,7 +74,8 @@ public class StateRegistersTests
         CapturedState shortened = state with { Area = cut, Lost = [] };
         Assert.False(shortened.TryReadRegister("k3", out ulong _, out RegisterKnowledge missing));
         Assert.Equal(RegisterKnowledge.NotRecorded, missing);
-        Assert.Equal("ymm3", RegisterDump.Of(shortened, shortened.Components).Single(register => register.Name.EndsWith("mm3", StringComparison.Ordinal)).Name);
+        Assert.Equal("ymm3", RegisterDump.Of(shortened, shortened.Components)
+            .Single(register => register.Name.EndsWith("mm3", StringComparison.Ordinal)).Name);
     }
 
     [Theory]
@@ -89,7 +94,8 @@ public class StateRegistersTests
     [InlineData("zmm5-zmm40", "'zmm5-zmm40' is no range of registers, such as zmm5-zmm9")]
     [InlineData("st5-st9", "there is no register 'st8' of the range 'st5-st9'")]
     [InlineData("zmm9-zmm5", "'zmm9-zmm5' is no range of registers, such as zmm5-zmm9")]
-    public void What_is_no_register_is_said(string text, string message) => Assert.Equal(message, Assert.Throws<FormatException>(() => RegisterSelection.Parse(text)).Message);
+    public void What_is_no_register_is_said(string text, string message) =>
+        Assert.Equal(message, Assert.Throws<FormatException>(() => RegisterSelection.Parse(text)).Message);
 
     [Fact]
     public void The_components_of_vectors_list_the_names_that_end_with_them()

@@ -31,7 +31,8 @@ public class XsaveLeafCompletionTests
     [Fact]
     public void A_processor_with_another_layout_is_refused()
     {
-        Assert.False(XsaveLeafCompletion.TryComplete(Without(9), SampleHosts.Cpuid("intel-icelake"), out CpuidTable? completed, out string account));
+        Assert.False(XsaveLeafCompletion.TryComplete(Without(9), SampleHosts.Cpuid("intel-icelake"), out CpuidTable? completed,
+            out string account));
         Assert.Null(completed);
         Assert.Equal("it has another layout: opmask is 64 bytes at 1088 there and 64 bytes at 832 here", account);
     }
@@ -60,5 +61,6 @@ public class XsaveLeafCompletionTests
     public void A_processor_without_XSAVE_lacks_nothing() =>
         Assert.False(XsaveLeafCompletion.LacksMask(CpuidTable.Empty.With(1, 0, new CpuidRegisters(0, 0, 0, 1))));
 
-    private static CpuidTable Without(uint subleaf) => new([.. Whole.Entries.Where(entry => entry is not { Leaf: 0xD } || entry.Subleaf != subleaf)]);
+    private static CpuidTable Without(uint subleaf) =>
+        new([.. Whole.Entries.Where(entry => entry is not { Leaf: 0xD } || entry.Subleaf != subleaf)]);
 }

@@ -9,7 +9,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Fleet;
 
-/// <summary>A pool answers for classes what a rehearsal of every pair answers. Fleets are seeded; XSTATE_TEST_SCALE=125 is 500 of them.</summary>
+/// <summary>
+/// A pool answers for classes what a rehearsal of every pair answers. Fleets are seeded; XSTATE_TEST_SCALE=125 is 500 of them.
+/// </summary>
 public class PoolTests
 {
     private static readonly int Fleets = Math.Max(1, (int)(4 * Repository.Scale));
@@ -38,7 +40,9 @@ public class PoolTests
                 {
                     TargetOutcome outcome = RestoreRehearsal.Perform(capture, host.Host, options);
                     MoveOutcome move = pool.Outcome(pool.Captures.Single(known => known.Name == name).Guest, one);
-                    Assert.True(outcome.Verdict == move.Verdict && Why(outcome).SequenceEqual(move.Rules), $"fleet {i}, {name} on {host.Argument}: {outcome.Verdict} and {move.Verdict}, {string.Join(',', Why(outcome))} and {string.Join(',', move.Rules)}");
+                    Assert.True(outcome.Verdict == move.Verdict && Why(outcome).SequenceEqual(move.Rules),
+                        $"fleet {i}, {name} on {host.Argument}: {outcome.Verdict} and {move.Verdict}, {string.Join(',', Why(outcome))} "
+                        + $"and {string.Join(',', move.Rules)}");
                     seen.Add(outcome.Verdict);
                     pairs++;
                 }
@@ -46,7 +50,8 @@ public class PoolTests
         }
 
         TestContext.Current.SendDiagnosticMessage($"{pairs} pairs of {Fleets} fleets with {classes} classes of hosts");
-        Assert.Superset(vmm.Length > 0 ? [Verdict.Same, Verdict.Refused] : new HashSet<Verdict> { Verdict.Same, Verdict.Refused, Verdict.Repairable, Verdict.Differs, Verdict.Unknown }, seen);
+        Assert.Superset(vmm.Length > 0 ? [Verdict.Same, Verdict.Refused] : new HashSet<Verdict> { Verdict.Same, Verdict.Refused,
+            Verdict.Repairable, Verdict.Differs, Verdict.Unknown }, seen);
     }
 
     [Fact]
@@ -55,14 +60,17 @@ public class PoolTests
         HostRecord record = SampleHosts.Open("intel-sapphire-rapids");
         foreach ((uint leaf, uint subleaf, CpuidRegister register) in (ReadOnlySpan<(uint, uint, CpuidRegister)>)
             [
-                (1, 0, CpuidRegister.Edx), (7, 0, CpuidRegister.Eax), (7, 1, CpuidRegister.Ecx), (7, 1, CpuidRegister.Edx), (7, 2, CpuidRegister.Edx),
-                (0x1D, 0, CpuidRegister.Eax), (0x1E, 0, CpuidRegister.Eax), (0x1E, 1, CpuidRegister.Eax), (0x8000_0001, 0, CpuidRegister.Ecx),
+                (1, 0, CpuidRegister.Edx), (7, 0, CpuidRegister.Eax), (7, 1, CpuidRegister.Ecx), (7, 1, CpuidRegister.Edx),
+                    (7, 2, CpuidRegister.Edx),
+                (0x1D, 0, CpuidRegister.Eax), (0x1E, 0, CpuidRegister.Eax), (0x1E, 1, CpuidRegister.Eax),
+                    (0x8000_0001, 0, CpuidRegister.Ecx),
             ])
         {
             CpuidRegisters found = record.Cpuid.Read(leaf, subleaf);
             HostRecord other = record with { Cpuid = record.Cpuid.With(leaf, subleaf, found.With(register, found[register] ^ 1)) };
             KernelBehavior kernel = RandomFleet.Kernel("linux-6.12");
-            Pool pool = new PoolBuilder([new PoolHost("a", new LinuxHost(record, kernel)), new PoolHost("b", new LinuxHost(other, kernel))]).Build();
+            Pool pool = new PoolBuilder([new PoolHost("a", new LinuxHost(record, kernel)), new PoolHost("b", new LinuxHost(other, kernel))])
+                .Build();
             Assert.True(pool.Classes.Length == 2, $"{leaf:x}.{subleaf:x} {register}");
         }
     }
@@ -100,9 +108,11 @@ public class PoolTests
             foreach ((string name, Capture capture) in fleet.Captures)
             {
                 PoolHost? home = fleet.Hosts.FirstOrDefault(host => host.Host.Record.Name == capture.Source?.Value.Name);
-                Verdict[] others = [.. fleet.Hosts.Where(host => host != home).Select(host => RestoreRehearsal.Perform(capture, host.Host).Verdict)];
+                Verdict[] others = [.. fleet.Hosts.Where(host => host != home)
+                    .Select(host => RestoreRehearsal.Perform(capture, host.Host).Verdict)];
                 PoolCapture known = pool.Captures.Single(known => known.Name == name);
-                PinnedGuests? told = pool.Pinned.FirstOrDefault(pinned => pinned.Group.Guest == known.Guest && pinned.Group.Home == known.Home);
+                PinnedGuests? told = pool.Pinned.FirstOrDefault(pinned => pinned.Group.Guest == known.Guest
+                    && pinned.Group.Home == known.Home);
                 bool isPinned = !others.Any(verdict => verdict is Verdict.Same or Verdict.Repairable);
                 Assert.Equal(isPinned, told is not null);
                 Assert.Equal(isPinned && !others.Contains(Verdict.Unknown), told?.IsCertain ?? false);
@@ -121,7 +131,8 @@ public class PoolTests
             Pool pool = new RandomFleet((ulong)(3_000 + i), maxHosts: 10, maxCaptures: 0).Build();
             foreach (HostClass one in pool.Classes.Where(_ => pool.Classes.Length > 1))
             {
-                GuestOffer without = pool.Classes.Where(other => other != one).Select(other => other.Offer.Lower).Aggregate((a, b) => a.And(b));
+                GuestOffer without = pool.Classes.Where(other => other != one).Select(other => other.Offer.Lower)
+                    .Aggregate((a, b) => a.And(b));
                 GuestOffer gained = without.Except(one.Offer.Upper);
                 PoolCost? cost = pool.Costs.FirstOrDefault(cost => cost.Class == one && cost.IsCertain);
                 Assert.Equal(gained.Xcr0, cost?.Offer.Xcr0 ?? default);
@@ -144,7 +155,8 @@ public class PoolTests
             Assert.Equal(hasOrder, plan.Answer == UpgradeAnswer.Order);
             if (!hasOrder)
             {
-                Assert.Equal(AnyOrder(fleet, pool, plan, kernel, verdict => verdict is Verdict.Same or Verdict.Repairable or Verdict.Unknown), plan.Answer == UpgradeAnswer.Unknown);
+                Assert.Equal(AnyOrder(fleet, pool, plan, kernel, verdict => verdict is Verdict.Same or Verdict.Repairable
+                    or Verdict.Unknown), plan.Answer == UpgradeAnswer.Unknown);
                 Assert.NotEmpty(plan.Obstacles);
             }
 
@@ -196,7 +208,9 @@ public class PoolTests
     {
         // Every behaviour that can be set apart makes a class of its own.
         KernelBehavior kernel = RandomFleet.Kernel("linux-6.1.40");
-        PoolHost[] hosts = [.. KernelDifference.All.Take(24).Select(difference => new PoolHost(difference.Id, new LinuxHost(SampleHosts.Open("intel-icelake"), kernel.Set(difference, kernel.Knows(difference) != Knowledge.Present))))];
+        PoolHost[] hosts = [.. KernelDifference.All.Take(24)
+            .Select(difference => new PoolHost(difference.Id,
+                new LinuxHost(SampleHosts.Open("intel-icelake"), kernel.Set(difference, kernel.Knows(difference) != Knowledge.Present))))];
         UpgradePlan plan = new PoolBuilder(hosts).Build().PlanUpgrade(RandomFleet.Kernel("linux-6.12"));
         Assert.False(plan.IsExact);
         Assert.Equal(UpgradeAnswer.Order, plan.Answer);
@@ -204,7 +218,8 @@ public class PoolTests
     }
 
     private static Pool PoolOf(string kernel, params string[] names) =>
-        new PoolBuilder(names.Select(name => new PoolHost(name, new LinuxHost(SampleHosts.Open(name), RandomFleet.Kernel(kernel))))).Build();
+        new PoolBuilder(names.Select(name => new PoolHost(name, new LinuxHost(SampleHosts.Open(name), RandomFleet.Kernel(kernel)))))
+        .Build();
 
     private static IEnumerable<string> Why(TargetOutcome outcome) => (outcome.Verdict switch
     {
@@ -213,18 +228,22 @@ public class PoolTests
         _ => outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id),
     }).Distinct().Order(StringComparer.Ordinal);
 
-    // Whether the classes can be upgraded in some order: after each step every guest has a host beside its own that takes it, unless it had none to begin with.
+    // Whether the classes can be upgraded in some order: after each step every guest has a host beside its own that takes it, unless it had
+    // none to begin with.
     private static bool AnyOrder(RandomFleet fleet, Pool pool, UpgradePlan plan, KernelBehavior kernel, Func<Verdict, bool> fits)
     {
         if (fleet.Captures.IsEmpty)
         {
-            return plan.Answer == UpgradeAnswer.Order || AllOrders(pool.Classes.Except(plan.Unchanged)).Any(order => StrandsNobody(pool, kernel, order, fits));
+            return plan.Answer == UpgradeAnswer.Order || AllOrders(pool.Classes.Except(plan.Unchanged))
+                .Any(order => StrandsNobody(pool, kernel, order, fits));
         }
 
         HostClass[] changed = [.. pool.Classes.Except(plan.Unchanged)];
-        (Capture Capture, PoolHost? Home)[] guests = [.. fleet.Captures.Select(vm => (vm.Capture, fleet.Hosts.FirstOrDefault(host => host.Host.Record.Name == vm.Capture.Source?.Value.Name)))];
+        (Capture Capture, PoolHost? Home)[] guests = [.. fleet.Captures.Select(vm => (vm.Capture,
+            fleet.Hosts.FirstOrDefault(host => host.Host.Record.Name == vm.Capture.Source?.Value.Name)))];
         bool Takes((Capture Capture, PoolHost? Home) guest, HashSet<HostClass> upgraded) => fleet.Hosts.Any(host => host != guest.Home
-            && fits(RestoreRehearsal.Perform(guest.Capture, upgraded.Any(one => one.Hosts.Contains(host)) ? Upgraded(host.Host, kernel) : host.Host).Verdict));
+            && fits(RestoreRehearsal.Perform(guest.Capture, upgraded.Any(one => one.Hosts.Contains(host))
+                ? Upgraded(host.Host, kernel) : host.Host).Verdict));
         (Capture Capture, PoolHost? Home)[] free = [.. guests.Where(guest => Takes(guest, []))];
         Dictionary<string, bool> known = [];
         return AllOrders(changed).Any(order => Enumerable.Range(1, order.Length).All(count =>
@@ -238,22 +257,27 @@ public class PoolTests
     // Without captures the guests are the pool's own.
     private static bool StrandsNobody(Pool pool, KernelBehavior kernel, HostClass[] order, Func<Verdict, bool> fits)
     {
-        GuestGroup[] free = [.. pool.Groups.Where(group => pool.Classes.Any(one => group.CanGoTo(one) && fits(pool.Outcome(group.Guest, one).Verdict)))];
+        GuestGroup[] free = [.. pool.Groups.Where(group => pool.Classes.Any(one => group.CanGoTo(one)
+            && fits(pool.Outcome(group.Guest, one).Verdict)))];
         return Enumerable.Range(1, order.Length).All(count => free.All(group => pool.Classes.Any(one => group.CanGoTo(one)
             && (order.Take(count).Contains(one)
-                ? group.Guest.Captures.Select(capture => RestoreRehearsal.Perform(capture, Upgraded(one.Host, kernel)).Verdict) is var verdicts && Fits([.. verdicts], fits)
+                ? group.Guest.Captures.Select(capture => RestoreRehearsal.Perform(capture,
+                    Upgraded(one.Host, kernel)).Verdict) is var verdicts && Fits([.. verdicts], fits)
                 : fits(pool.Outcome(group.Guest, one).Verdict)))));
     }
 
     private static bool Fits(Verdict[] verdicts, Func<Verdict, bool> fits) =>
-        verdicts.Distinct().Count() == 1 ? fits(verdicts[0]) : verdicts.Any(verdict => verdict is Verdict.Same or Verdict.Repairable or Verdict.Unknown) && fits(Verdict.Unknown);
+        verdicts.Distinct().Count() == 1 ? fits(verdicts[0]) : verdicts.Any(verdict => verdict is Verdict.Same or Verdict.Repairable
+            or Verdict.Unknown) && fits(Verdict.Unknown);
 
     private static LinuxHost Upgraded(LinuxHost host, KernelBehavior kernel) => new(
-        host.Record with { Probes = [], SupportedCpuid = null, Xcr0 = null, Xsave2Size = null }, kernel.Set(KernelDifference.KvmPvmHostCpuid, host.Record.Flavour == KvmFlavour.Pvm));
+        host.Record with { Probes = [], SupportedCpuid = null, Xcr0 = null, Xsave2Size = null },
+        kernel.Set(KernelDifference.KvmPvmHostCpuid, host.Record.Flavour == KvmFlavour.Pvm));
 
     private static IEnumerable<HostClass[]> AllOrders(IEnumerable<HostClass> classes)
     {
         HostClass[] all = [.. classes];
-        return all.Length == 0 ? [[]] : all.SelectMany(first => AllOrders(all.Where(other => other != first)).Select(rest => (HostClass[])[first, .. rest]));
+        return all.Length == 0 ? [[]] : all.SelectMany(first => AllOrders(all.Where(other => other != first))
+            .Select(rest => (HostClass[])[first, .. rest]));
     }
 }

@@ -65,18 +65,23 @@ public class VmRecordTests
     [Fact]
     public void Records_are_answered_as_the_guests_that_they_stand_for()
     {
-        PoolHost[] hosts = [.. Processors.Select(name => new PoolHost(name, new LinuxHost(SampleHosts.Open(name), RandomFleet.Kernel("linux-6.12"))))];
+        PoolHost[] hosts = [.. Processors.Select(name => new PoolHost(name,
+            new LinuxHost(SampleHosts.Open(name), RandomFleet.Kernel("linux-6.12"))))];
         StringBuilder text = new();
         foreach (PoolHost host in hosts)
         {
-            string entries = string.Join(',', SupportedCpuid.Of(host.Host, host.Host.UserFeatures).Entries.Select(entry => JsonSerializer.Serialize(
-                new[] { entry.Leaf, entry.Subleaf, entry.Registers.Eax, entry.Registers.Ebx, entry.Registers.Ecx, entry.Registers.Edx }.Select(word => string.Create(CultureInfo.InvariantCulture, $"0x{word:x}")))));
+            string entries = string.Join(',',
+                SupportedCpuid.Of(host.Host, host.Host.UserFeatures).Entries.Select(entry => JsonSerializer.Serialize(
+                new[] { entry.Leaf, entry.Subleaf, entry.Registers.Eax, entry.Registers.Ebx, entry.Registers.Ecx,
+                    entry.Registers.Edx }.Select(word => string.Create(CultureInfo.InvariantCulture, $"0x{word:x}")))));
             text.Append(CultureInfo.InvariantCulture, $"{{\"guestCpuid\":\"{host.Argument}\",\"cpuid\":[{entries}]}}\n");
         }
 
         for (int i = 0; i < 3_000; i++)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{{\"vm\":\"vm-{i}\",\"host\":\"{Processors[i % 3]}\",\"guestCpuid\":\"{Processors[i % 3]}\"{(i % 2 == 0 ? ",\"inUse\":[\"x87\",\"sse\"]" : "")}}}\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"{{\"vm\":\"vm-{i}\",\"host\":\"{Processors[i % 3]}\","
+                + $"\"guestCpuid\":\"{Processors[i % 3]}\"{(i % 2 == 0 ? ",\"inUse\":[\"x87\",\"sse\"]" : "")}}}\n");
         }
 
         PoolBuilder builder = new(hosts);
@@ -94,16 +99,19 @@ public class VmRecordTests
         {
             foreach (HostClass target in pool.Classes)
             {
-                Assert.Equal(RestoreRehearsal.Perform(group.Guest.Captures.Single(), target.Host).Verdict, pool.Outcome(group.Guest, target).Verdict);
+                Assert.Equal(RestoreRehearsal.Perform(group.Guest.Captures.Single(), target.Host).Verdict,
+                    pool.Outcome(group.Guest, target).Verdict);
             }
 
             Assert.Equal(Verdict.Same, pool.Outcome(group.Guest, group.Home!).Verdict);
         }
 
         // Tiles that are not in use still are in the CPUID, whose next XSETBV would fail elsewhere.
-        Assert.All(pool.Groups.Where(group => group.Home!.Hosts[0].Argument == "intel-sapphire-rapids"), group => Assert.Contains(pool.Pinned, pinned => pinned.Group == group));
+        Assert.All(pool.Groups.Where(group => group.Home!.Hosts[0].Argument == "intel-sapphire-rapids"),
+            group => Assert.Contains(pool.Pinned, pinned => pinned.Group == group));
         Assert.Throws<ArgumentException>(() => builder.Add(new VmRecord("x") { Host = "nowhere" }, reader.Cpuids));
     }
 
-    private static VmRecordReader ReaderOf(params string[] lines) => new(new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
+    private static VmRecordReader ReaderOf(params string[] lines) =>
+        new(new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
 }

@@ -20,14 +20,19 @@ public class GuestCodeOnModelTests
     [InlineData("mov eax, 3; sub eax, 5; setb bl; setl cl; setg dl", 0xfffffffe, 1, 1, 0)]
     [InlineData("mov rax, -1; mov eax, eax; inc rax; mov ebx, 8; dec bl", 0x100000000, 7, 0, 0)]
     [InlineData("mov ah, 0x12; mov al, 0x34; xchg ah, al; movzx ebx, ax; movsx ecx, ah", 0x3412, 0x3412, 0x34, 0)]
-    [InlineData("mov eax, 0x80000001; shr eax, 1; setc bl; mov ecx, 0x80000000; sar ecx, 4; mov edx, 3; shl edx, 31", 0x40000000, 1, 0xf8000000, 0x80000000)]
-    [InlineData("stc; mov eax, 5; adc eax, 6; mov ebx, 4; cmp ebx, 5; sbb ebx, 1; mov ecx, 1; neg ecx; not edx", 12, 2, 0xffffffff, 0xffffffff)]
+    [InlineData("mov eax, 0x80000001; shr eax, 1; setc bl; mov ecx, 0x80000000; sar ecx, 4; mov edx, 3; shl edx, 31", 0x40000000, 1,
+        0xf8000000, 0x80000000)]
+    [InlineData("stc; mov eax, 5; adc eax, 6; mov ebx, 4; cmp ebx, 5; sbb ebx, 1; mov ecx, 1; neg ecx; not edx", 12, 2, 0xffffffff,
+        0xffffffff)]
     [InlineData("mov ecx, 5; next: add eax, ecx; loop next; call sub; jmp end; sub: push 7; pop rbx; ret; nop; end:", 15, 7, 0, 0)]
-    [InlineData("mov ecx, 3; mov edi, 0x8000; mov eax, 0x41; rep stosb; mov ebx, [0x8000]; mov esi, 0x8000; lodsw; mov edx, esi", 0x4141, 0x414141, 0, 0x8002)]
+    [InlineData("mov ecx, 3; mov edi, 0x8000; mov eax, 0x41; rep stosb; mov ebx, [0x8000]; mov esi, 0x8000; lodsw; mov edx, esi", 0x4141,
+        0x414141, 0, 0x8002)]
     [InlineData("mov eax, 2; cmp eax, 2; mov ebx, 9; cmove ecx, ebx; cmovne edx, ebx; lea rax, [rbx+rbx*2-1]", 26, 9, 9, 0)]
-    [InlineData("mov r8, 0; mov r12, 0; mov r8b, 0x11; mov r12b, 0x22; mov rax, r8; mov rbx, r12; mov sil, 3; movzx ecx, sil; mov r15b, cl; movzx edx, r15b", 0x11, 0x22, 3, 3)]
+    [InlineData("mov r8, 0; mov r12, 0; mov r8b, 0x11; mov r12b, 0x22; mov rax, r8; mov rbx, r12; mov sil, 3; movzx ecx, sil; mov r15b, "
+        + "cl; movzx edx, r15b", 0x11, 0x22, 3, 3)]
     [InlineData("mov rax, cr4; mov rbx, cr0; and ebx, 0x11; mov rcx, cr3", 0x440220, 0x11, 0x12000, 0)]
-    [InlineData("mov ecx, 300; call next; next: pop rdi; again: mov bl, 1; cmp ecx, 100; jne skip; mov byte ptr [rdi+2], 2; skip: loop again", 0, 2, 0, 0)]
+    [InlineData("mov ecx, 300; call next; next: pop rdi; again: mov bl, 1; cmp ecx, 100; jne skip; mov byte ptr [rdi+2], 2; skip: loop "
+        + "again", 0, 2, 0, 0)]
     public void Ordinary_instructions_compute_what_the_manual_says(string code, ulong rax, ulong rbx, ulong rcx, ulong rdx)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"{code}\"}}")[2];
@@ -83,7 +88,8 @@ public class GuestCodeOnModelTests
     [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; ldmxcsr [0x8000]", 0, "#UD")]
     [InlineData("mov rax, cr0; or eax, 8; mov cr0, rax; stmxcsr [0x8000]", 0, "#NM")]
     [InlineData("mov rax, cr0; or eax, 4; mov cr0, rax; fxsave64 [0x8000]", 0, "#NM")]
-    [InlineData("mov rax, cr0; or eax, 0x20; mov cr0, rax; mov word ptr [0x8000], 0x300; fldcw [0x8000]; fstp qword ptr [0x8000]; fld1", 0, "#MF")]
+    [InlineData("mov rax, cr0; or eax, 0x20; mov cr0, rax; mov word ptr [0x8000], 0x300; fldcw [0x8000]; fstp qword ptr [0x8000]; fld1", 0,
+        "#MF")]
     [InlineData("tilerelease", 0, "#UD")]
     [InlineData("mov rbx, 0x1000000000000; mov eax, [rbx]", 0, "#GP(0)")]
     [InlineData("mov rbp, 0x1000000000000; mov eax, [rbp]", 0, "#SS(0)")]
@@ -91,14 +97,18 @@ public class GuestCodeOnModelTests
     public void A_fault_is_named_as_the_handler_finds_it(string code, int cpl, string? fault)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"cpl\":{cpl},\"code\":\"xor ecx, ecx; {code}\"}}")[2];
-        Assert.Equal(fault, step.TryGetProperty("unsupported", out _) ? "unsupported" : step.TryGetProperty("fault", out JsonElement found) ? found.GetString() : null);
+        Assert.Equal(fault, step.TryGetProperty("unsupported", out _) ? "unsupported" : step.TryGetProperty("fault", out JsonElement found)
+            ? found.GetString() : null);
     }
 
     [Fact]
     public void State_goes_into_the_guest_and_comes_back_to_KVM()
     {
-        const string Steps = Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x7\"},{\"op\":\"set_xsave\",\"xstateBv\":\"0x7\",\"fcw\":\"0x37f\",\"mxcsr\":\"0x1f80\",\"components\":{\"avx\":\"a1a2\"}},"
-            + "{\"op\":\"guest\",\"code\":\"vmovdqu [0x8000], ymm0; mov eax, 0x77; vmovd xmm2, eax\",\"dump\":[[\"0x8010\",2]]},{\"op\":\"get_xsave\"}";
+        const string Steps = Everything
+            + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x7\"},{\"op\":\"set_xsave\",\"xstateBv\":\"0x7\",\"fcw\":\"0x37f\",\"mxcsr\":\"0x1f80\","
+            + "\"components\":{\"avx\":\"a1a2\"}},"
+            + "{\"op\":\"guest\",\"code\":\"vmovdqu [0x8000], ymm0; mov eax, 0x77; vmovd xmm2, eax\",\"dump\":[[\"0x8010\",2]]},"
+            + "{\"op\":\"get_xsave\"}";
         JsonElement[] steps = Run(Steps);
         Assert.Equal("a1a2", steps[4].GetProperty("result").GetProperty("memory").GetProperty("0x8010").GetString());
         byte[] area = Convert.FromHexString(steps[5].GetProperty("result").GetProperty("hex").GetString()!);
@@ -109,7 +119,9 @@ public class GuestCodeOnModelTests
     public void A_port_ends_the_run_only_when_no_exits_are_left()
     {
         const string Code = "\"code\":\"mov ebx, 1; out 0x10, al; mov ebx, 2; in eax, dx; mov ebx, 3\"";
-        JsonElement[] steps = Run($"{Everything},{{\"op\":\"guest\",{Code}}},{{\"op\":\"guest\",{Code},\"maxExits\":2}},{{\"op\":\"guest\",{Code},\"maxExits\":3}}");
+        JsonElement[] steps =
+            Run($"{Everything},{{\"op\":\"guest\",{Code}}},{{\"op\":\"guest\",{Code},\"maxExits\":2}},{{\"op\":\"guest\",{Code},"
+                + $"\"maxExits\":3}}");
         Assert.Equal(["io", "io", "hlt"], steps[2..].Select(step => step.GetProperty("result").GetProperty("exit").GetString()));
         Assert.Equal([1UL, 2UL, 3UL], steps[2..].Select(step => Registers(step).Rbx));
         Assert.Equal(0xffffffff, Registers(steps[3]).Rax);
@@ -118,18 +130,24 @@ public class GuestCodeOnModelTests
     [Fact]
     public void Code_without_an_end_is_interrupted_and_a_lost_interrupt_table_is_a_shutdown()
     {
-        JsonElement[] steps = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"again: jmp again\"}},{{\"op\":\"guest\",\"code\":\"lidt [0x8800]; ud2\"}},{{\"op\":\"get_sregs\"}}");
+        JsonElement[] steps =
+            Run($"{Everything},{{\"op\":\"guest\",\"code\":\"again: jmp again\"}},{{\"op\":\"guest\",\"code\":\"lidt [0x8800]; ud2\"}},"
+                + $"{{\"op\":\"get_sregs\"}}");
         Assert.Equal("EINTR", steps[2].GetProperty("errno").GetString());
         Assert.Equal("{\"exit\":\"shutdown\"}", steps[3].GetProperty("result").GetRawText());
         Assert.Equal("0x12000", steps[4].GetProperty("result").GetProperty("cr3").GetString());
-        Assert.Equal("0x0", Run($"{Everything},{{\"op\":\"guest\",\"code\":\"lidt [0x8800]; ud2\"}},{{\"op\":\"get_sregs\"}}", "amd-genoa")[3].GetProperty("result").GetProperty("cr3").GetString());
+        Assert.Equal("0x0", Run($"{Everything},{{\"op\":\"guest\",\"code\":\"lidt [0x8800]; ud2\"}},{{\"op\":\"get_sregs\"}}",
+            "amd-genoa")[3].GetProperty("result").GetProperty("cr3").GetString());
     }
 
     [Fact]
     public void Real_mode_has_its_own_registers_and_no_error_codes()
     {
-        JsonElement[] steps = Run($"{Everything},{{\"op\":\"guest\",\"mode\":\"real\",\"code\":\"mov ax, 0x1234; mov cx, 2; mov di, 0x8000; rep stosw; xor ecx, ecx; mov eax, 5; xsetbv\",\"dump\":[[\"0x8000\",6]]}},{{\"op\":\"get_sregs\"}}");
-        Assert.Equal(("#GP(0)", "341234120000"), (steps[2].GetProperty("fault").GetString(), steps[2].GetProperty("result").GetProperty("memory").GetProperty("0x8000").GetString()));
+        JsonElement[] steps =
+            Run($"{Everything},{{\"op\":\"guest\",\"mode\":\"real\",\"code\":\"mov ax, 0x1234; mov cx, 2; mov di, 0x8000; rep stosw; xor "
+                + $"ecx, ecx; mov eax, 5; xsetbv\",\"dump\":[[\"0x8000\",6]]}},{{\"op\":\"get_sregs\"}}");
+        Assert.Equal(("#GP(0)", "341234120000"), (steps[2].GetProperty("fault").GetString(),
+            steps[2].GetProperty("result").GetProperty("memory").GetProperty("0x8000").GetString()));
         Assert.Equal("0x10", steps[3].GetProperty("result").GetProperty("cr0").GetString());
     }
 
@@ -137,11 +155,15 @@ public class GuestCodeOnModelTests
     public void The_component_that_IA32_XFD_disables_is_written_down_and_kept()
     {
         // XRSTOR of tile data with IA32_XFD[18] raises #NM; KVM hands XFD_ERR to user space.
-        const string Steps = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"},{\"op\":\"set_msr\",\"index\":\"0x1c4\",\"value\":\"0x40000\"},"
-            + "{\"op\":\"guest\",\"code\":\"mov dword ptr [0xa200], 0x40000; mov eax, 0x40000; xor edx, edx; xrstor [0xa000]\"},{\"op\":\"get_msr\",\"index\":\"0x1c5\"},"
-            + "{\"op\":\"guest\",\"code\":\"mov ecx, 0x1c5; rdmsr; mov ebx, eax; xor eax, eax; xor edx, edx; wrmsr\"},{\"op\":\"get_msr\",\"index\":\"0x1c5\"}";
+        const string Steps = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything
+            + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"},{\"op\":\"set_msr\",\"index\":\"0x1c4\",\"value\":\"0x40000\"},"
+            + "{\"op\":\"guest\",\"code\":\"mov dword ptr [0xa200], 0x40000; mov eax, 0x40000; xor edx, edx; xrstor [0xa000]\"},"
+            + "{\"op\":\"get_msr\",\"index\":\"0x1c5\"},"
+            + "{\"op\":\"guest\",\"code\":\"mov ecx, 0x1c5; rdmsr; mov ebx, eax; xor eax, eax; xor edx, edx; wrmsr\"},"
+            + "{\"op\":\"get_msr\",\"index\":\"0x1c5\"}";
         JsonElement[] steps = Run(Steps, "intel-sapphire-rapids");
-        Assert.Equal(("#NM", "0x40000"), (steps[5].GetProperty("fault").GetString(), steps[6].GetProperty("result").GetProperty("value").GetString()));
+        Assert.Equal(("#NM", "0x40000"), (steps[5].GetProperty("fault").GetString(),
+            steps[6].GetProperty("result").GetProperty("value").GetString()));
         Assert.Equal((0x40000UL, "0x0"), (Registers(steps[7]).Rbx, steps[8].GetProperty("result").GetProperty("value").GetString()));
     }
 
@@ -149,7 +171,9 @@ public class GuestCodeOnModelTests
     public void CPUID_inside_follows_XCR0_and_XSS_as_the_guest_sets_them()
     {
         JsonElement[] steps = Run(
-            Everything + ",{\"op\":\"guest\",\"code\":\"xor ecx, ecx; mov eax, 0x207; xor edx, edx; xsetbv; mov eax, 0xd; cpuid; mov r8d, ebx; mov ecx, 0xda0; mov eax, 0x1800; xor edx, edx; wrmsr; mov eax, 0xd; mov ecx, 1; cpuid; mov eax, r8d\"}",
+            Everything
+            + ",{\"op\":\"guest\",\"code\":\"xor ecx, ecx; mov eax, 0x207; xor edx, edx; xsetbv; mov eax, 0xd; cpuid; mov r8d, ebx; mov "
+            + "ecx, 0xda0; mov eax, 0x1800; xor edx, edx; wrmsr; mov eax, 0xd; mov ecx, 1; cpuid; mov eax, r8d\"}",
             "intel-sapphire-rapids",
             "6.18");
         Assert.Equal((2696UL, 576UL + 256 + 8 + 16 + 24), Registers(steps[2]) is var (rax, rbx, _, _) ? (rax, rbx) : default);
@@ -160,14 +184,17 @@ public class GuestCodeOnModelTests
     [InlineData("fninit; fld1; fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f03f0000")]
     [InlineData("fninit; fldpi; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
     [InlineData("fninit; fldpi; fstp dword ptr [0x8000]; fnstsw [0x8008]", "db0f4940000000002002")]
-    [InlineData("fninit; mov word ptr [0x8000], 0xc7f; fldcw [0x8000]; fldpi; fstp dword ptr [0x8000]; fnstsw [0x8008]", "da0f4940000000002000")]
-    [InlineData("fninit; mov rax, 0x7ff0000000000001; mov [0x8000], rax; fld qword ptr [0x8000]; fstp qword ptr [0x8000]; fnstsw [0x8008]", "010000000000f87f0100")]
+    [InlineData("fninit; mov word ptr [0x8000], 0xc7f; fldcw [0x8000]; fldpi; fstp dword ptr [0x8000]; fnstsw [0x8008]",
+        "da0f4940000000002000")]
+    [InlineData("fninit; mov rax, 0x7ff0000000000001; mov [0x8000], rax; fld qword ptr [0x8000]; fstp qword ptr [0x8000]; fnstsw [0x8008]",
+        "010000000000f87f0100")]
     [InlineData("fninit; fld1; fchs; fld1; fxch st(0), st(1); fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f0bf0038")]
     [InlineData("fninit; mov qword ptr [0x8000], -3; fild qword ptr [0x8000]; fstp tbyte ptr [0x8000]", "00000000000000c000c0")]
     [InlineData("fninit; fstp qword ptr [0x8000]; fnstsw [0x8008]", "000000000000f8ff4108")]
     [InlineData("fninit; fldpi; fnsave [0x8100]; fld1; frstor [0x8100]; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
     [InlineData("fninit; fldpi; fxsave [0x8100]; fninit; fxrstor [0x8100]; fstp tbyte ptr [0x8000]", "35c26821a2da0fc90040")]
-    [InlineData("fninit; fld1; emms; fnstenv [0x8100]; mov eax, [0x8108]; mov [0x8000], eax; mov dword ptr [0x8004], 0; mov word ptr [0x8008], 0", "ffffffff000000000000")]
+    [InlineData("fninit; fld1; emms; fnstenv [0x8100]; mov eax, [0x8108]; mov [0x8000], eax; mov dword ptr [0x8004], 0; mov word ptr "
+        + "[0x8008], 0", "ffffffff000000000000")]
     public void X87_values_go_in_and_come_out(string code, string expected)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"{code}\",\"dump\":[[\"0x8000\",10]]}}")[2];
@@ -179,7 +206,8 @@ public class GuestCodeOnModelTests
     {
         JsonElement[] steps = Run($"{Everything},{{\"op\":\"guest\",\"code\":\"fninit; fld1; fldpi\"}},{{\"op\":\"get_xsave\"}}");
         byte[] area = Convert.FromHexString(steps[3].GetProperty("result").GetProperty("hex").GetString()!);
-        Assert.Equal(("7f030030c0", "35c26821a2da0fc90040", "0000000000000080ff3f"), (Convert.ToHexStringLower(area[..5]), Convert.ToHexStringLower(area[32..42]), Convert.ToHexStringLower(area[48..58])));
+        Assert.Equal(("7f030030c0", "35c26821a2da0fc90040", "0000000000000080ff3f"),
+            (Convert.ToHexStringLower(area[..5]), Convert.ToHexStringLower(area[32..42]), Convert.ToHexStringLower(area[48..58])));
         Assert.Equal(1, area[512] & 1);
     }
 
@@ -194,9 +222,12 @@ public class GuestCodeOnModelTests
     [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 4; wrpkru; ", "user", "#PF(0x21)")]
     [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; ", "user", null)]
     [InlineData("xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "user", null)]
-    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "user", "#PF(0x23)")]
-    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ", "supervisor", null)]
-    [InlineData("mov rax, cr4; bts eax, 20; mov cr4, rax; mov byte ptr [0x9000], 0xf4; mov ebx, 0x9000; jmp rbx; nop; ", "user", "#PF(0x11)")]
+    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ",
+        "user", "#PF(0x23)")]
+    [InlineData("mov rax, cr0; bts eax, 16; mov cr0, rax; xor ecx, ecx; xor edx, edx; mov eax, 8; wrpkru; mov dword ptr [0x9000], 1; ",
+        "supervisor", null)]
+    [InlineData("mov rax, cr4; bts eax, 20; mov cr4, rax; mov byte ptr [0x9000], 0xf4; mov ebx, 0x9000; jmp rbx; nop; ", "user",
+        "#PF(0x11)")]
     public void User_pages_from_CPL_0_have_their_own_rules(string before, string pages, string? fault)
     {
         JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"dataPages\":\"{pages}\",\"code\":\"{before}mov ebx, [0x9000]\"}}")[2];
@@ -206,7 +237,8 @@ public class GuestCodeOnModelTests
     [Fact]
     public void Four_level_tables_read_as_five_are_a_shutdown()
     {
-        const string Steps = "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x1220\"},{\"op\":\"guest\",\"code\":\"nop\"}";
+        const string Steps = "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x1220\"},"
+            + "{\"op\":\"guest\",\"code\":\"nop\"}";
         JsonElement[] steps = Run(Steps);
         Assert.Equal("0", steps[1].GetProperty("errno").GetRawText());
         Assert.Equal("{\"exit\":\"shutdown\"}", steps[2].GetProperty("result").GetRawText());
@@ -218,13 +250,18 @@ public class GuestCodeOnModelTests
         // Palette 1; tile 3 has two rows of four bytes, which lie 16 bytes apart.
         const string Setup = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"}";
         const string Configure = "mov byte ptr [0x9000], 1; mov word ptr [0x9016], 4; mov byte ptr [0x9033], 2; ldtilecfg [0x9000]; ";
-        const string Load = "mov dword ptr [0x8000], 0x11223344; mov dword ptr [0x8010], 0x55667788; mov ebx, 0x8000; mov ecx, 16; tileloadd tmm3, [rbx+rcx]; ";
+        const string Load = "mov dword ptr [0x8000], 0x11223344; mov dword ptr [0x8010], 0x55667788; mov ebx, 0x8000; mov ecx, 16; "
+            + "tileloadd tmm3, [rbx+rcx]; ";
         JsonElement[] steps = Run(
-            Setup + $",{{\"op\":\"guest\",\"code\":\"{Configure}{Load}mov edx, 0x8100; mov ecx, 8; tilestored [rdx+rcx], tmm3; sttilecfg [0x8200]\",\"dump\":[[\"0x8100\",12],[\"0x8216\",2]]}},{{\"op\":\"get_xsave2\"}},"
-            + $"{{\"op\":\"guest\",\"code\":\"tilerelease; sttilecfg [0x8200]\",\"dump\":[[\"0x8216\",2]]}},{{\"op\":\"guest\",\"code\":\"tilezero tmm3\"}},{{\"op\":\"guest\",\"code\":\"{Configure}tilezero tmm2\"}}",
+            Setup
+            + $",{{\"op\":\"guest\",\"code\":\"{Configure}{Load}mov edx, 0x8100; mov ecx, 8; tilestored [rdx+rcx], tmm3; sttilecfg "
+            + $"[0x8200]\",\"dump\":[[\"0x8100\",12],[\"0x8216\",2]]}},{{\"op\":\"get_xsave2\"}},"
+            + $"{{\"op\":\"guest\",\"code\":\"tilerelease; sttilecfg [0x8200]\",\"dump\":[[\"0x8216\",2]]}},{{\"op\":\"guest\","
+            + $"\"code\":\"tilezero tmm3\"}},{{\"op\":\"guest\",\"code\":\"{Configure}tilezero tmm2\"}}",
             "intel-sapphire-rapids");
         JsonElement memory = steps[4].GetProperty("result").GetProperty("memory");
-        Assert.Equal(("443322110000000088776655", "0400"), (memory.GetProperty("0x8100").GetString(), memory.GetProperty("0x8216").GetString()));
+        Assert.Equal(("443322110000000088776655", "0400"),
+            (memory.GetProperty("0x8100").GetString(), memory.GetProperty("0x8216").GetString()));
         byte[] area = Convert.FromHexString(steps[5].GetProperty("result").GetProperty("hex").GetString()!);
         Assert.Equal("44332211", Convert.ToHexStringLower(area.AsSpan(2816 + (3 * 1024), 4)));
         Assert.Equal("0000", steps[6].GetProperty("result").GetProperty("memory").GetProperty("0x8216").GetString());
@@ -234,18 +271,25 @@ public class GuestCodeOnModelTests
     [Fact]
     public void A_tile_instruction_under_XFD_raises_NM_and_says_why()
     {
-        const string Steps = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"},{\"op\":\"set_msr\",\"index\":\"0x1c4\",\"value\":\"0x40000\"},"
-            + "{\"op\":\"guest\",\"code\":\"mov byte ptr [0x9000], 1; mov word ptr [0x9010], 4; mov byte ptr [0x9030], 2; ldtilecfg [0x9000]; mov ebx, 0x8000; xor ecx, ecx; tileloadd tmm0, [rbx+rcx]\"},{\"op\":\"get_msr\",\"index\":\"0x1c5\"}";
+        const string Steps = "{\"op\":\"req_guest_perm\",\"component\":18}," + Everything
+            + ",{\"op\":\"set_xcrs\",\"xcr0\":\"0x60007\"},{\"op\":\"set_msr\",\"index\":\"0x1c4\",\"value\":\"0x40000\"},"
+            + "{\"op\":\"guest\",\"code\":\"mov byte ptr [0x9000], 1; mov word ptr [0x9010], 4; mov byte ptr [0x9030], 2; ldtilecfg "
+            + "[0x9000]; mov ebx, 0x8000; xor ecx, ecx; tileloadd tmm0, [rbx+rcx]\"},{\"op\":\"get_msr\",\"index\":\"0x1c5\"}";
         JsonElement[] steps = Run(Steps, "intel-sapphire-rapids");
-        Assert.Equal(("#NM", "0x40000"), (steps[5].GetProperty("fault").GetString(), steps[6].GetProperty("result").GetProperty("value").GetString()));
+        Assert.Equal(("#NM", "0x40000"), (steps[5].GetProperty("fault").GetString(),
+            steps[6].GetProperty("result").GetProperty("value").GetString()));
     }
 
     [Fact]
     public void TCG_looks_at_privilege_before_OSXSAVE_and_not_at_TS()
     {
-        const string Xsetbv = "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x220\"},{\"op\":\"guest\",\"cpl\":3,\"code\":\"xor ecx, ecx; xsetbv\"}";
-        const string Xrstor = Everything + ",{\"op\":\"guest\",\"code\":\"mov rax, cr0; or eax, 8; mov cr0, rax; xor eax, eax; xor edx, edx; xrstor [0x8000]\"}";
-        Assert.Equal(("#GP(0)", "#UD"), (Run(Xsetbv, "qemu-tcg")[2].GetProperty("fault").GetString(), Run(Xsetbv)[2].GetProperty("fault").GetString()));
+        const string Xsetbv =
+            "{\"op\":\"set_cpuid2\",\"cpuid\":\"supported\"},{\"op\":\"set_sregs\",\"cr4\":\"0x220\"},{\"op\":\"guest\",\"cpl\":3,"
+            + "\"code\":\"xor ecx, ecx; xsetbv\"}";
+        const string Xrstor = Everything
+            + ",{\"op\":\"guest\",\"code\":\"mov rax, cr0; or eax, 8; mov cr0, rax; xor eax, eax; xor edx, edx; xrstor [0x8000]\"}";
+        Assert.Equal(("#GP(0)", "#UD"), (Run(Xsetbv, "qemu-tcg")[2].GetProperty("fault").GetString(),
+            Run(Xsetbv)[2].GetProperty("fault").GetString()));
         Assert.False(Run(Xrstor, "qemu-tcg")[2].TryGetProperty("fault", out _));
         Assert.Equal("#NM", Run(Xrstor)[2].GetProperty("fault").GetString());
     }
@@ -254,9 +298,13 @@ public class GuestCodeOnModelTests
     public void A_guest_step_has_one_budget_of_instructions_over_all_its_exits()
     {
         // Three hundred thousand exits of a loop each would be 90 billion instructions.
-        JsonElement step = Run($"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 300000; b: dec ecx; jnz b; out 0x10, al; jmp a\"}}")[2];
+        JsonElement step = Run(
+            $"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 300000; b: dec ecx; jnz b; out 0x10, al; jmp "
+            + $"a\"}}")[2];
         Assert.Equal("EINTR", step.GetProperty("errno").GetString());
-        JsonElement repeated = Run($"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 600000; mov edi, 0x8000; xor eax, eax; b: mov ecx, 0x1000; mov edi, 0x8000; rep stosb; out 0x10, al; jmp a\"}}")[2];
+        JsonElement repeated =
+            Run($"{Everything},{{\"op\":\"guest\",\"maxExits\":1000000,\"code\":\"a: mov ecx, 600000; mov edi, 0x8000; xor eax, eax; b: "
+                + $"mov ecx, 0x1000; mov edi, 0x8000; rep stosb; out 0x10, al; jmp a\"}}")[2];
         Assert.Equal("EINTR", repeated.GetProperty("errno").GetString());
     }
 
@@ -284,7 +332,12 @@ public class GuestCodeOnModelTests
         using StringReader input = new($"{{\"name\":\"a\",\"steps\":[{steps}]}}");
         Scenario scenario = Assert.Single(ScenarioReader.Read(input, new IcedAssembler()));
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        HostRecord record = new() { Name = host, Cpuid = host == "qemu-tcg" ? ProcessorProfiles.QemuTcg.Cpuid : SampleHosts.Cpuid(host), Provenance = new Provenance(FactSource.Given, "test") };
+        HostRecord record = new()
+        {
+            Name = host,
+            Cpuid = host == "qemu-tcg" ? ProcessorProfiles.QemuTcg.Cpuid : SampleHosts.Cpuid(host),
+            Provenance = new Provenance(FactSource.Given, "test")
+        };
         using MemoryStream output = new();
         ScenarioRunner.Run(scenario, new ModelBackend(new LinuxHost(record, KernelBehavior.Of(release)), new IcedDecoder()), output);
         return [.. JsonDocument.Parse(output.ToArray()).RootElement.GetProperty("steps").EnumerateArray()];

@@ -14,8 +14,8 @@ using Xstate.WorldSwitch;
 namespace Xstate.Tests.Hypervisors;
 
 /// <summary>
-/// Every named difference steers the model on its own: turned round in a kernel that is otherwise left alone, it changes an answer that a caller sees. So a host whose probe of one differs from its
-/// neighbours' is followed.
+/// Every named difference steers the model on its own: turned round in a kernel that is otherwise left alone, it changes an answer that a
+/// caller sees. So a host whose probe of one differs from its neighbours' is followed.
 /// </summary>
 public class DifferenceSteeringTests
 {
@@ -60,7 +60,8 @@ public class DifferenceSteeringTests
         KernelDifference difference = KernelDifference.Find(id)!;
         string? seen = Seen(difference);
 
-        Assert.True(seen is not null, $"{id} can be turned round on {Hosts.Length} hosts under {Kernels.Length} kernels, and no answer changes");
+        Assert.True(seen is not null,
+            $"{id} can be turned round on {Hosts.Length} hosts under {Kernels.Length} kernels, and no answer changes");
         TestContext.Current.TestOutputHelper?.WriteLine(seen);
     }
 
@@ -75,17 +76,21 @@ public class DifferenceSteeringTests
         [KernelDifference.X86Erratum1386Microcode.Id] = difference => Turned(difference, "6.6", kernel =>
             XsavesOfRome(kernel, 0x0830_1052)),
         [KernelDifference.SignalPkuWithoutXcr0.Id] = difference => Turned(difference, "6.12", KeysWithoutXcr0),
-        [KernelDifference.KvmProtectedZero.Id] = difference => Turned(difference, "6.6", kernel => Protected(kernel, GuestProtection.SevEs)),
-        [KernelDifference.KvmProtectedEinval.Id] = difference => Turned(difference, "6.12", kernel => Protected(kernel, GuestProtection.ProtectedState)),
+        [KernelDifference.KvmProtectedZero.Id] = difference => Turned(difference, "6.6",
+            kernel => Protected(kernel, GuestProtection.SevEs)),
+        [KernelDifference.KvmProtectedEinval.Id] = difference => Turned(difference, "6.12",
+            kernel => Protected(kernel, GuestProtection.ProtectedState)),
         [KernelDifference.X86FpuNoPku.Id] = difference => Turned(difference, "6.1.0", WithoutKeys),
         [KernelDifference.SignalStackChecked.Id] = difference => Turned(difference, "6.1.0", SmallSignalStack),
         [KernelDifference.UserShadowStack.Id] = difference => Turned(difference, "6.1.0", ShadowStack),
-        [KernelDifference.X86FpuXsavec.Id] = difference => Turned(difference, "5.18", kernel => Answers(new LinuxHost(WithoutXsaves(), kernel))),
+        [KernelDifference.X86FpuXsavec.Id] = difference => Turned(difference, "5.18",
+            kernel => Answers(new LinuxHost(WithoutXsaves(), kernel))),
     };
 
     private static string? Seen(KernelDifference difference) => Apart.TryGetValue(difference.Id, out Func<KernelDifference, string?>? apart)
         ? apart(difference)
-        : Hosts.SelectMany(_ => Kernels, (host, kernel) => Turned(difference, kernel, behavior => Answers(new LinuxHost(Record(host), behavior)), host))
+        : Hosts.SelectMany(_ => Kernels, (host, kernel) => Turned(difference, kernel,
+            behavior => Answers(new LinuxHost(Record(host), behavior)), host))
             .FirstOrDefault(found => found is not null);
 
     private static string? Turned(KernelDifference difference, string kernel, Func<KernelBehavior, string> answers, string host = "")
@@ -117,7 +122,8 @@ public class DifferenceSteeringTests
             using JsonDocument json = JsonDocument.Parse(output.ToArray());
             foreach (JsonElement step in json.RootElement.GetProperty("steps").EnumerateArray())
             {
-                IEnumerable<string> fields = step.EnumerateObject().Where(field => !field.NameEquals("why")).Select(field => $"{field.Name}={field.Value.GetRawText()}");
+                IEnumerable<string> fields = step.EnumerateObject().Where(field => !field.NameEquals("why"))
+                    .Select(field => $"{field.Name}={field.Value.GetRawText()}");
                 answers.Append(scenario.Name).Append(' ').AppendJoin(' ', fields).Append('\n');
             }
         }
@@ -141,15 +147,27 @@ public class DifferenceSteeringTests
         return $"{set.Errno} {get.Errno} {area.AsSpan().IndexOfAnyExcept((byte)0)}";
     }
 
-    private static string SmallSignalStack(KernelBehavior kernel) => Restored(kernel, thread => thread with { SignalStack = new SignalStack(0x1000, 2048, 0) });
+    private static string SmallSignalStack(KernelBehavior kernel) =>
+        Restored(kernel, thread => thread with { SignalStack = new SignalStack(0x1000, 2048, 0) });
 
-    private static string ShadowStack(KernelBehavior kernel) => Restored(kernel, thread => thread with { Msrs = thread.Msrs.SetItem(0x6A7, 0x7FFF_0000) });
+    private static string ShadowStack(KernelBehavior kernel) =>
+        Restored(kernel, thread => thread with { Msrs = thread.Msrs.SetItem(0x6A7, 0x7FFF_0000) });
 
     private static string Restored(KernelBehavior kernel, Func<CapturedState, CapturedState> change)
     {
         LinuxHost host = new(Record("intel-sapphire-rapids"), kernel);
-        CapturedState thread = new() { Id = 1, Area = new byte[XsaveFormat.ExtendedOffset], Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Given, "test") };
-        TargetOutcome outcome = ProcessRehearsal.Perform(new Capture { Format = "test", Kind = CaptureKind.Process, States = [change(thread)] }, host);
+        CapturedState thread = new()
+        {
+            Id = 1,
+            Area = new byte[XsaveFormat.ExtendedOffset],
+            Layout = new Fact<XsaveLayout>(host.Layout, FactSource.Given, "test")
+        };
+        TargetOutcome outcome = ProcessRehearsal.Perform(new Capture
+        {
+            Format = "test",
+            Kind = CaptureKind.Process,
+            States = [change(thread)]
+        }, host);
         return $"{outcome.Verdict} {string.Join(' ', outcome.Findings.Select(finding => finding.Message))}";
     }
 
@@ -165,7 +183,11 @@ public class DifferenceSteeringTests
     {
         CpuidTable cpuid = Record("amd-genoa").Cpuid;
         CpuidRegisters leaf = cpuid.Read(7);
-        HostRecord record = Record("amd-genoa") with { Cpuid = cpuid.With(7, 0, leaf with { Ecx = leaf.Ecx & ~(1u << 4) }), Xcr0 = new StateComponentSet(0x2E7) };
+        HostRecord record = Record("amd-genoa") with
+        {
+            Cpuid = cpuid.With(7, 0, leaf with { Ecx = leaf.Ecx & ~(1u << 4) }),
+            Xcr0 = new StateComponentSet(0x2E7)
+        };
         return new LinuxHost(record, kernel).UserFeatures.ToString();
     }
 
@@ -197,6 +219,7 @@ public class DifferenceSteeringTests
     private sealed class HaltDecoder : IGuestDecoder
     {
         public GuestInstruction Decode(ReadOnlyMemory<byte> code, ulong address, GuestMode mode) =>
-            code.Span[0] == 0xF4 ? new GuestInstruction("hlt", 1, [], static () => "hlt") : new GuestInstruction("", 1, [], static () => "(bad)");
+            code.Span[0] == 0xF4 ? new GuestInstruction("hlt", 1, [], static () => "hlt") : new GuestInstruction("", 1, [],
+                static () => "(bad)");
     }
 }

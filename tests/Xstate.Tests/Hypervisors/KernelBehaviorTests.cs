@@ -11,7 +11,8 @@ public class KernelBehaviorTests
     public void What_is_not_known_is_never_guessed()
     {
         KernelBehavior kernel = KernelBehavior.Of(new KernelRelease(5, 10)).Set(KernelDifference.KvmSetStrictCpuid, NotKnown);
-        UnknownDifferenceException refused = Assert.Throws<UnknownDifferenceException>(() => kernel.Has(KernelDifference.KvmSetStrictCpuid));
+        UnknownDifferenceException refused = Assert.Throws<UnknownDifferenceException>(() =>
+            kernel.Has(KernelDifference.KvmSetStrictCpuid));
         Assert.Same(KernelDifference.KvmSetStrictCpuid, refused.Difference);
         Assert.Contains("linux-5.10", refused.Message, StringComparison.Ordinal);
         Assert.Contains(NotKnown.Why, refused.Message, StringComparison.Ordinal);
@@ -25,7 +26,8 @@ public class KernelBehaviorTests
     public void Whoever_decides_is_asked_for_unknown_differences_only(bool present)
     {
         Decider decider = new(present);
-        KernelBehavior kernel = KernelBehavior.Of(new KernelRelease(5, 10)).Set(KernelDifference.KvmSetStrictCpuid, NotKnown).Asking(decider);
+        KernelBehavior kernel = KernelBehavior.Of(new KernelRelease(5, 10)).Set(KernelDifference.KvmSetStrictCpuid, NotKnown)
+            .Asking(decider);
         Assert.True(kernel.Has(KernelDifference.KvmGetRaw));
         Assert.False(kernel.Has(KernelDifference.KvmXsaveDynamic));
         Assert.Empty(decider.Asked);
@@ -38,7 +40,8 @@ public class KernelBehaviorTests
     public void What_is_set_by_hand_is_not_asked_for()
     {
         Decider decider = new(true);
-        KernelBehavior kernel = KernelBehavior.Of(new KernelRelease(5, 10)).Set(KernelDifference.KvmSetStrictCpuid, NotKnown).Asking(decider);
+        KernelBehavior kernel = KernelBehavior.Of(new KernelRelease(5, 10)).Set(KernelDifference.KvmSetStrictCpuid, NotKnown)
+            .Asking(decider);
         Assert.False(kernel.Set(KernelDifference.KvmSetStrictCpuid, present: false).Has(KernelDifference.KvmSetStrictCpuid));
         Assert.Empty(decider.Asked);
     }

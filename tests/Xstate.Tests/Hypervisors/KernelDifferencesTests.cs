@@ -9,8 +9,10 @@ public class KernelDifferencesTests
     [Fact]
     public void Every_difference_that_is_declared_stands_in_the_table_once()
     {
-        IEnumerable<KernelDifference> declared = typeof(KernelDifference).GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => (KernelDifference)field.GetValue(null)!);
-        Assert.Equal(declared.Select(difference => difference.Id).Order(StringComparer.Ordinal), KernelDifference.All.Select(difference => difference.Id).Order(StringComparer.Ordinal));
+        IEnumerable<KernelDifference> declared = typeof(KernelDifference).GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Select(field => (KernelDifference)field.GetValue(null)!);
+        Assert.Equal(declared.Select(difference => difference.Id).Order(StringComparer.Ordinal),
+            KernelDifference.All.Select(difference => difference.Id).Order(StringComparer.Ordinal));
         Assert.Equal(KernelDifference.All.Length, KernelDifference.All.Select(info => info.Id).Distinct().Count());
     }
 

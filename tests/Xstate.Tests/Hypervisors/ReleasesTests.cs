@@ -18,8 +18,10 @@ public class ReleasesTests
         Assert.Equal("5.16", Releases.From(5, 16).Until(5, 17).ToString());
         Assert.Equal("5.17 to 5.19, but not from 5.19.12 on", Releases.From(5, 17).Until(6, 0).Except(5, 19, 12).ToString());
         Assert.Equal("5.17 to 6.5, but not from 6.1.60 and 6.5.9 on", Strict.ToString());
-        Assert.Equal("up to 5.13; 6.2 and later, also from 5.15.88 and 6.1.6 on", Releases.Before(5, 14).Or(Releases.From(6, 2).Also(5, 15, 88).Also(6, 1, 6)).ToString());
-        Assert.Equal("7.3 and later; not known of 7.2.0 to 7.2.12", Releases.From(7, 3).Unsettled(new KernelRelease(7, 2, 0), new KernelRelease(7, 2, 12)).ToString());
+        Assert.Equal("up to 5.13; 6.2 and later, also from 5.15.88 and 6.1.6 on",
+            Releases.Before(5, 14).Or(Releases.From(6, 2).Also(5, 15, 88).Also(6, 1, 6)).ToString());
+        Assert.Equal("7.3 and later; not known of 7.2.0 to 7.2.12",
+            Releases.From(7, 3).Unsettled(new KernelRelease(7, 2, 0), new KernelRelease(7, 2, 12)).ToString());
     }
 
     [Fact]

@@ -6,7 +6,10 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Lint;
 
-/// <summary>Seeded consistent tables of all kinds of processors and component sets: none is found wrong, and one changed bit is found or is free by a reason that is listed.</summary>
+/// <summary>
+/// Seeded consistent tables of all kinds of processors and component sets: none is found wrong, and one changed bit is found or is free by
+/// a reason that is listed.
+/// </summary>
 public sealed class ConsistentCpuidTests
 {
     // 100,000 with XSTATE_TEST_SCALE=5.
@@ -21,7 +24,8 @@ public sealed class ConsistentCpuidTests
         (0, 0, CpuidRegister.Edx, uint.MaxValue, "the vendor's name"),
         (1, 0, CpuidRegister.Eax, uint.MaxValue, "family, model and stepping"),
         (1, 0, CpuidRegister.Ebx, uint.MaxValue, "brand, CLFLUSH size, APIC id"),
-        (1, 0, CpuidRegister.Ecx, ~(1u << 26 | 1u << 28), "features that nothing else in the table depends on in this direction; XSAVE and AVX have components"),
+        (1, 0, CpuidRegister.Ecx, ~(1u << 26 | 1u << 28),
+            "features that nothing else in the table depends on in this direction; XSAVE and AVX have components"),
         (1, 0, CpuidRegister.Edx, ~(1u << 24 | 1u << 25 | 1u << 26), "features without state; on AMD their copies in 8000_0001h hold them"),
         (6, 0, CpuidRegister.Eax, uint.MaxValue, "thermal and power features; HDC and HWP may stand without their components"),
         (6, 0, CpuidRegister.Ebx, uint.MaxValue, "thermal thresholds"),
@@ -40,7 +44,8 @@ public sealed class ConsistentCpuidTests
         (7, 2, CpuidRegister.Ecx, uint.MaxValue, "no rule reads it"),
         (7, 2, CpuidRegister.Edx, uint.MaxValue, "speculation controls"),
         (0xD, 0, CpuidRegister.Ebx, uint.MaxValue, "the size for another XCR0 that is as legal"),
-        (0xD, 1, CpuidRegister.Eax, 0xD, "XSAVEOPT stands alone; XGETBV1 may be hidden where there is no XFD, XSAVES be shown or hidden where nothing needs it"),
+        (0xD, 1, CpuidRegister.Eax, 0xD,
+            "XSAVEOPT stands alone; XGETBV1 may be hidden where there is no XFD, XSAVES be shown or hidden where nothing needs it"),
         (0xD, 1, CpuidRegister.Ebx, uint.MaxValue, "the compacted size for another IA32_XSS"),
         (0x14, 0, CpuidRegister.Eax, uint.MaxValue, "capabilities of processor trace"),
         (0x14, 0, CpuidRegister.Ebx, uint.MaxValue, "capabilities of processor trace"),
@@ -138,7 +143,8 @@ public sealed class ConsistentCpuidTests
 
             MendedCpuid mended = CpuidMend.Mend(table, context);
 
-            string[] left = [.. mended.Remaining.Where(IsContradiction).Where(f => f.Rule.Id is not "XS1448").Select(f => $"{f.Rule.Id} {f.Place} {f.Message}")];
+            string[] left = [.. mended.Remaining.Where(IsContradiction).Where(f => f.Rule.Id is not "XS1448")
+                .Select(f => $"{f.Rule.Id} {f.Place} {f.Message}")];
             Assert.True(left.Length == 0, $"case {i}: {string.Join("; ", left)}");
             Assert.Empty(CpuidMend.Mend(mended.Cpuid, context).Changes);
         }
@@ -154,7 +160,8 @@ public sealed class ConsistentCpuidTests
         (entry.Leaf is 0x1D or 0x1E && !table.Has(CpuidFeatures.AmxTile))
         || (entry.Leaf == 0x29 && !table.Has(CpuidFeatures.ApxF))
         || (entry.Leaf == 1 && register == CpuidRegister.Edx && !table.Has(CpuidFeatures.Xsave))
-        || Free.Any(field => field.Leaf == entry.Leaf && field.Subleaf == entry.Subleaf && field.Register == register && (field.Mask >> bit & 1) != 0);
+        || Free.Any(field => field.Leaf == entry.Leaf && field.Subleaf == entry.Subleaf && field.Register == register
+            && (field.Mask >> bit & 1) != 0);
 
     // A random part of what a kind of processor can have, made consistent by taking away what lost its ground.
     private static CpuidTable Make(SplitMix64 random)

@@ -27,7 +27,8 @@ public sealed class LintRuleTests
         ("L05", Zen5, Zen5.With(true, CpuidFeatures.Ospke), Guest with { Cr4 = 1 << 18 | 1 << 22 }),
         ("L06", Zen2().With(false, CpuidFeatures.Fxsr).With(0x8000_0001, 0, CpuidRegister.Edx, v => v & ~(1u << 24)), Zen2(), Guest),
         ("L07", Server.With(0xD, 1, CpuidRegister.Ecx, v => v | 1), Server, Dump),
-        ("L08", Server.WithUser(Server.UserComponents.Bits | 1UL << 43 >> 20).With(0xD, 23, new CpuidRegisters(64, 12288, 0, 0)).WithSizes(), Server, Dump),
+        ("L08", Server.WithUser(Server.UserComponents.Bits | 1UL << 43 >> 20).With(0xD, 23, new CpuidRegisters(64, 12288, 0, 0))
+            .WithSizes(), Server, Dump),
         ("L09", Server.WithUser(Server.UserComponents.Bits | 1UL << 63), Server, Dump),
         ("L10", Without(Zen5, 9), Without(Zen5, 9).With(false, CpuidFeatures.Pku), Guest),
         ("L11", Server.With(false, CpuidFeatures.Pku), Server, Dump),
@@ -37,12 +38,16 @@ public sealed class LintRuleTests
         ("L15", Without(Server.With(false, CpuidFeatures.Xfd), 18).With(0xD, 18, default(CpuidRegisters)), Server, Dump),
         ("L16", Without(LintTables.IntelApx, 19), LintTables.IntelApx, Dump),
         ("L17", LintTables.IntelApx.With(true, CpuidFeatures.Mpx).WithUser(LintTables.IntelApx.UserComponents.Bits | 0x18)
-            .With(0xD, 3, new CpuidRegisters(64, 960, 0, 0)).With(0xD, 4, new CpuidRegisters(64, 1024, 0, 0)).WithSizes(), LintTables.IntelApx, Dump),
+            .With(0xD, 3, new CpuidRegisters(64, 960, 0, 0)).With(0xD, 4, new CpuidRegisters(64, 1024, 0, 0)).WithSizes(),
+            LintTables.IntelApx, Dump),
         ("L18", NoAvx(), NoAvx().With(false, NeedXsave), Dump),
-        ("L19", Zen5.With(0xD, 1, CpuidRegister.Ecx, _ => 0).With(0xD, 11, default(CpuidRegisters)).With(0xD, 12, default(CpuidRegisters)), Zen5, Guest),
+        ("L19", Zen5.With(0xD, 1, CpuidRegister.Ecx, _ => 0).With(0xD, 11, default(CpuidRegisters)).With(0xD, 12, default(CpuidRegisters)),
+            Zen5, Guest),
         ("L20", Server.With(false, CpuidFeatures.IntelPt), Server, Dump),
-        ("L21", Server.With(0xD, 0, CpuidRegister.Ecx, v => v - 8).With(0xD, 0, CpuidRegister.Ebx, _ => 2696).With(0xD, 1, CpuidRegister.Ebx, _ => 2440), Server, Dump),
-        ("L22", Server.With(0xD, 0, CpuidRegister.Ebx, _ => 900), Server.With(0xD, 0, CpuidRegister.Ebx, _ => 2752).With(0xD, 0, CpuidRegister.Ebx, _ => 2696).With(0xD, 1, CpuidRegister.Ebx, _ => 2440), Dump),
+        ("L21", Server.With(0xD, 0, CpuidRegister.Ecx, v => v - 8).With(0xD, 0, CpuidRegister.Ebx, _ => 2696)
+            .With(0xD, 1, CpuidRegister.Ebx, _ => 2440), Server, Dump),
+        ("L22", Server.With(0xD, 0, CpuidRegister.Ebx, _ => 900), Server.With(0xD, 0, CpuidRegister.Ebx, _ => 2752)
+            .With(0xD, 0, CpuidRegister.Ebx, _ => 2696).With(0xD, 1, CpuidRegister.Ebx, _ => 2440), Dump),
         ("L23", Zen2().With(0xD, 1, CpuidRegister.Ebx, _ => 840), Zen2(), Guest with { Xcr0 = new(7), Xss = new(0) }),
         ("L24", Server.With(0xD, 5, new CpuidRegisters(0, 1088, 0, 0)), Server, Guest),
         ("L25", Zen2().With(0xD, 2, new CpuidRegisters(256, 512, 0, 0)), Zen2(), Dump),
@@ -70,18 +75,22 @@ public sealed class LintRuleTests
         ("L48", Zen2().With(true, CpuidFeatures.Xsaves), Zen2(), Guest),
         ("N01", Server.With(0xD, 1, CpuidRegister.Ebx, v => v + 4), Server, Dump),
         ("N02", Zen2().With(0xD, 1, CpuidRegister.Ebx, _ => 0), Zen2(), Dump),
-        ("N03", LintTables.AmdBulldozer.With(false, CpuidFeatures.Xsavec, CpuidFeatures.Xgetbv1), LintTables.AmdBulldozer.With(false, CpuidFeatures.Xsavec, CpuidFeatures.Xgetbv1).With(0xD, 1, CpuidRegister.Ebx, _ => 0), Dump),
-        ("N04", Zen2().With(false, CpuidFeatures.Osxsave), Zen2().With(false, CpuidFeatures.Osxsave).With(0xD, 0, CpuidRegister.Ebx, _ => 576).With(0xD, 1, CpuidRegister.Ebx, _ => 576), Guest),
+        ("N03", LintTables.AmdBulldozer.With(false, CpuidFeatures.Xsavec, CpuidFeatures.Xgetbv1),
+            LintTables.AmdBulldozer.With(false, CpuidFeatures.Xsavec, CpuidFeatures.Xgetbv1).With(0xD, 1, CpuidRegister.Ebx, _ => 0), Dump),
+        ("N04", Zen2().With(false, CpuidFeatures.Osxsave), Zen2().With(false, CpuidFeatures.Osxsave).With(0xD, 0, CpuidRegister.Ebx,
+            _ => 576).With(0xD, 1, CpuidRegister.Ebx, _ => 576), Guest),
         ("N05", Server.With(0xD, 9, CpuidRegister.Ecx, _ => 2), Server, Dump),
         ("N07", WithoutEntry(Server, 7), Server, Guest),
-        ("N08", new CpuidTable([.. Zen2().Entries.Select(e => e.Leaf == 7 ? e with { SubleafSignificant = false } : e)]), Zen2(), Kvm with { HasIndexFlags = true }),
+        ("N08", new CpuidTable([.. Zen2().Entries.Select(e => e.Leaf == 7 ? e with { SubleafSignificant = false } : e)]), Zen2(),
+            Kvm with { HasIndexFlags = true }),
         ("N09", new CpuidTable([.. Zen2().Entries, Zen2().Entries[1]]), Zen2(), Dump),
         ("N10", Server.With(0, 0, CpuidRegister.Eax, _ => 0x23), Server, Dump),
         ("N11", Server.With(7, 0, CpuidRegister.Eax, _ => 1), Server, Dump),
         ("N12", LintTables.IntelMpx.With(true, CpuidFeatures.AmxInt8), LintTables.IntelMpx, Dump),
         ("N13", Server.With(0x1E, 1, CpuidRegister.Eax, v => v ^ 2), Server, Dump),
         ("N14", Server.With(0x1D, 1, CpuidRegister.Ecx, _ => 8).With(0x1E, 0, CpuidRegister.Ebx, _ => 0x4008), Server, Dump),
-        ("N15", Zen5.With(false, CpuidFeatures.Lm), Zen5.With(false, CpuidFeatures.Lm, CpuidFeatures.Pku).WithUser(Zen5.UserComponents.Bits & ~0x200UL).With(0xD, 9, default(CpuidRegisters)).WithSizes(), Dump),
+        ("N15", Zen5.With(false, CpuidFeatures.Lm), Zen5.With(false, CpuidFeatures.Lm, CpuidFeatures.Pku)
+            .WithUser(Zen5.UserComponents.Bits & ~0x200UL).With(0xD, 9, default(CpuidRegisters)).WithSizes(), Dump),
         ("N16", Server.With(0x24, 0, CpuidRegister.Ebx, _ => 1), Server, Dump),
         ("N17", Zen5.With(false, CpuidFeatures.Avx512vl), Zen5, Dump),
         ("N18", Zen5.With(false, CpuidFeatures.Aes), Zen5.With(false, CpuidFeatures.Aes, CpuidFeatures.Vaes), Dump),
@@ -94,14 +103,17 @@ public sealed class LintRuleTests
         ("N28", Zen5.With(0xD, 5, CpuidRegister.Ebx, _ => 2500).WithSizes(), Zen5, Dump),
         ("N29", LintTables.IntelApx.With(0xD, 19, CpuidRegister.Ebx, _ => 11008).WithSizes(), LintTables.IntelApx, Dump),
         ("N30", Server.With(0xD, 9, CpuidRegister.Ecx, _ => 4), Server, Dump),
-        ("N31", Zen5.With(0xD, 5, CpuidRegister.Ebx, _ => 1088).With(0xD, 6, CpuidRegister.Ebx, _ => 1152).With(0xD, 7, CpuidRegister.Ebx, _ => 1664).With(0xD, 9, CpuidRegister.Ebx, _ => 2688).WithSizes(), Zen5, Dump),
+        ("N31", Zen5.With(0xD, 5, CpuidRegister.Ebx, _ => 1088).With(0xD, 6, CpuidRegister.Ebx, _ => 1152).With(0xD, 7, CpuidRegister.Ebx,
+            _ => 1664).With(0xD, 9, CpuidRegister.Ebx, _ => 2688).WithSizes(), Zen5, Dump),
         ("N32", Zen5.With(true, CpuidFeatures.Pks), Zen5, Dump),
         ("N33", Zen2().With(0x8000_0001, 0, CpuidRegister.Edx, v => v ^ 1), Zen2(), Dump),
         ("N34", Zen5, Zen5, LintContext.GuestView with { View = LintView.Tdx, Xfam = new(0xE7) }),
         ("N35", LintTables.IntelServer, Zen5, LintContext.GuestView with { View = LintView.Snp }),
         ("N36", Server.WithUser(Server.UserComponents.Bits | 1UL << 40), Server, Dump),
         ("N37", Server, LintTables.IntelMpx, Kvm),
-        ("N38", new CpuidTable([new CpuidEntry(0, 0, false, new CpuidRegisters(1, 0, 0, 0)), new CpuidEntry(1, 0, false, new CpuidRegisters(0x580, 0, 0x04EF_FF38, 1))]), new CpuidTable([new CpuidEntry(1, 0, false, new CpuidRegisters(0x580, 0, 0, 1))]), Dump),
+        ("N38", new CpuidTable([new CpuidEntry(0, 0, false, new CpuidRegisters(1, 0, 0, 0)),
+            new CpuidEntry(1, 0, false, new CpuidRegisters(0x580, 0, 0x04EF_FF38, 1))]),
+                new CpuidTable([new CpuidEntry(1, 0, false, new CpuidRegisters(0x580, 0, 0, 1))]), Dump),
     ];
 
     // Rules that another one covers in its table: a field that is wrong in two ways, named with the reason.
@@ -129,10 +141,12 @@ public sealed class LintRuleTests
         Assert.Contains(found, finding => finding.Rule == expected);
         if (!AlsoFires.ContainsKey(rule))
         {
-            Assert.All(found, finding => Assert.True(finding.Rule == expected || finding.Severity == Severity.Info, $"{finding.Rule.Id} {finding.Place} {finding.Message}"));
+            Assert.All(found, finding => Assert.True(finding.Rule == expected || finding.Severity == Severity.Info,
+                $"{finding.Rule.Id} {finding.Place} {finding.Message}"));
         }
 
-        LintContext edgeContext = ReferenceEquals(broken, edge) ? Guest with { View = context.View == LintView.Tdx ? LintView.Guest : context.View } : context;
+        LintContext edgeContext = ReferenceEquals(broken, edge)
+            ? Guest with { View = context.View == LintView.Tdx ? LintView.Guest : context.View } : context;
         Assert.DoesNotContain(CpuidLint.Check(edge, edgeContext), finding => finding.Rule == expected);
     }
 
@@ -171,8 +185,10 @@ public sealed class LintRuleTests
         CpuidTable consistency = Server.With(0xD, 1, CpuidRegister.Ebx, v => v + 4);
 
         Assert.Contains(CpuidLint.Check(half, Guest with { Guest = LintGuest.Windows }), finding => finding.Severity == Severity.Error);
-        Assert.Contains(CpuidLint.Check(consistency, Guest with { Guest = LintGuest.Linux }), finding => finding.Rule.Id == "XS1451" && finding.Severity == Severity.Error);
-        Assert.Contains(CpuidLint.Check(consistency, Guest with { Guest = LintGuest.FreeBsd }), finding => finding.Rule.Id == "XS1451" && finding.Severity == Severity.Warning);
+        Assert.Contains(CpuidLint.Check(consistency, Guest with { Guest = LintGuest.Linux }), finding => finding.Rule.Id == "XS1451"
+            && finding.Severity == Severity.Error);
+        Assert.Contains(CpuidLint.Check(consistency, Guest with { Guest = LintGuest.FreeBsd }), finding => finding.Rule.Id == "XS1451"
+            && finding.Severity == Severity.Warning);
     }
 
     [Fact]
@@ -192,15 +208,18 @@ public sealed class LintRuleTests
     private static CpuidTable Zen2() => LintTables.AmdZen2;
 
     private static CpuidTable NoXsave() =>
-        Zen2().With(false, CpuidFeatures.Xsave, CpuidFeatures.Osxsave).With(false, NeedXsave).With(0xD, 0, default(CpuidRegisters)).With(0xD, 1, default(CpuidRegisters)).With(0xD, 2, default(CpuidRegisters));
+        Zen2().With(false, CpuidFeatures.Xsave, CpuidFeatures.Osxsave).With(false, NeedXsave).With(0xD, 0, default(CpuidRegisters))
+        .With(0xD, 1, default(CpuidRegisters)).With(0xD, 2, default(CpuidRegisters));
 
     private static CpuidTable NoAvx() => Legacy(3).With(true, NeedXsave.AsSpan(1));
 
     // XSAVE without AVX, with a mask.
-    private static CpuidTable Legacy(ulong mask) => Zen2().With(false, NeedXsave).With(0xD, 2, default(CpuidRegisters)).WithUser(3).WithSizes().WithUser(mask);
+    private static CpuidTable Legacy(ulong mask) => Zen2().With(false, NeedXsave).With(0xD, 2, default(CpuidRegisters)).WithUser(3)
+        .WithSizes().WithUser(mask);
 
     private static CpuidTable Without(CpuidTable table, int component) =>
         table.WithUser(table.UserComponents.Bits & ~(1UL << component)).With(0xD, (uint)component, default(CpuidRegisters)).WithSizes();
 
-    private static CpuidTable WithoutEntry(CpuidTable table, uint component) => new([.. table.Entries.Where(entry => entry.Leaf != 0xD || entry.Subleaf != component)]);
+    private static CpuidTable WithoutEntry(CpuidTable table, uint component) =>
+        new([.. table.Entries.Where(entry => entry.Leaf != 0xD || entry.Subleaf != component)]);
 }

@@ -37,7 +37,8 @@ public sealed class SharedDumpLintTests
             foreach (LintTarget target in LintTarget.Of(artifact, new LintContext { View = LintView.None }))
             {
                 string name = Path.GetFileName(path);
-                string[] found = [.. CpuidLint.Check(target.Dump, target.Context).Where(f => f.Severity != Severity.Info).Select(f => f.Rule.Id).Distinct().Order(StringComparer.Ordinal)];
+                string[] found = [.. CpuidLint.Check(target.Dump, target.Context).Where(f => f.Severity != Severity.Info)
+                    .Select(f => f.Rule.Id).Distinct().Order(StringComparer.Ordinal)];
                 Assert.Equal(Oddities.GetValueOrDefault(name, []), found);
                 Assert.True(found.Length == 0 || page.Contains(name, StringComparison.Ordinal), $"docs/lint.md does not name {name}");
                 files++;

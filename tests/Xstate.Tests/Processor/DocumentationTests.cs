@@ -11,7 +11,8 @@ public class DocumentationTests
     {
         string[] rows = Rows("quirks.md");
 
-        Assert.Equal(ProcessorQuirks.All.Select(quirk => $"| `{quirk.Name}` | {quirk.Summary} | {quirk.Source} |"), rows.Select(row => Columns(row, 3)));
+        Assert.Equal(ProcessorQuirks.All.Select(quirk => $"| `{quirk.Name}` | {quirk.Summary} | {quirk.Source} |"),
+            rows.Select(row => Columns(row, 3)));
     }
 
     [Fact]
@@ -21,11 +22,13 @@ public class DocumentationTests
 
         Assert.Equal(
             ResetTable.Components.Select(row =>
-                $"| `{StateComponents.NameOf(row.Component)}` | {(row.Reset == ResetEffect.X87PowerUp ? "FCW 0040h, all tags zero, contents zero" : "initial")} "
+                $"| `{StateComponents.NameOf(row.Component)}` | "
+                + $"{(row.Reset == ResetEffect.X87PowerUp ? "FCW 0040h, all tags zero, contents zero" : "initial")} "
                 + $"| {(row.Init == InitEffect.Unchanged ? "unchanged" : "initial")} | {row.Source} |"),
             rows.Select(row => Columns(row, 4)));
         Assert.All(
-            ResetTable.Registers, row => Assert.Contains($"| {row.Register} | ", File.ReadAllText(Repository.PathOf("docs", "processor", "reset-and-init.md"))));
+            ResetTable.Registers, row => Assert.Contains($"| {row.Register} | ",
+                File.ReadAllText(Repository.PathOf("docs", "processor", "reset-and-init.md"))));
     }
 
     private static string[] Rows(string page) =>

@@ -12,7 +12,8 @@ public class FaultTests
         Assert.Equal("#NM", Fault.DeviceNotAvailable.ToString());
         Assert.Equal("#GP(0)", Fault.GeneralProtection.ToString());
         Assert.Equal("#AC(0)", Fault.AlignmentCheck.ToString());
-        Assert.Equal("#PF(0x25)", Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 1).ToString());
+        Assert.Equal("#PF(0x25)", Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 1)
+            .ToString());
         Assert.Equal("vector 1", new Fault((FaultVector)1, 0, 0).ToString());
     }
 

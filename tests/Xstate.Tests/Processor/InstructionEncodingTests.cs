@@ -22,9 +22,12 @@ public class InstructionEncodingTests
         byte[] bytes = Convert.FromHexString(code);
 
         Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Legacy, 2), InstructionEncoding.Decode(bytes, is64BitMode: true));
-        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Rex64, 3), InstructionEncoding.Decode([0x48, .. bytes], is64BitMode: true));
-        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Legacy, 3), InstructionEncoding.Decode([0x41, .. bytes], is64BitMode: true));
-        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Legacy, 3), InstructionEncoding.Decode([0x65, .. bytes], is64BitMode: false));
+        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Rex64, 3),
+            InstructionEncoding.Decode([0x48, .. bytes], is64BitMode: true));
+        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Legacy, 3),
+            InstructionEncoding.Decode([0x41, .. bytes], is64BitMode: true));
+        Assert.Equal(new InstructionEncoding(expected, XsaveOperand.Legacy, 3),
+            InstructionEncoding.Decode([0x65, .. bytes], is64BitMode: false));
     }
 
     [Theory]

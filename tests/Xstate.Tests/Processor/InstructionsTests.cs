@@ -457,7 +457,8 @@ public class InstructionsTests
             _area[at] = 1;
             BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), 0UL);
             Assert.Equal(
-                at < XsaveFormat.XstateBvOffset + 24 ? Fault.GeneralProtection : Fault.None, Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
+                at < XsaveFormat.XstateBvOffset + 24 ? Fault.GeneralProtection : Fault.None,
+                Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
             BitConverter.TryWriteBytes(_area.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag);
             Assert.Equal(Fault.GeneralProtection, Instructions.Xrstor(_intel, _area, 0, ulong.MaxValue));
             _area[at] = 0;
@@ -543,7 +544,8 @@ public class InstructionsTests
     [Fact]
     public void Quirks_leave_unused_bytes_alone()
     {
-        ProcessorProfile profile = ProcessorProfiles.IntelSkylakeServer.With(ProcessorQuirks.PkruPaddingLeft).With(ProcessorQuirks.BndCsrPaddingLeft)
+        ProcessorProfile profile = ProcessorProfiles.IntelSkylakeServer.With(ProcessorQuirks.PkruPaddingLeft)
+            .With(ProcessorQuirks.BndCsrPaddingLeft)
             .With(ProcessorQuirks.X87PaddingLeft);
         ProcessorState cpu = ProcessorState.ForUserProcess(profile);
         byte[] saved = new byte[4096];

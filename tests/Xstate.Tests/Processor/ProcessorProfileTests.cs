@@ -7,19 +7,22 @@ public class ProcessorProfileTests
 {
     private static readonly string[] Amd =
     [
-        "xinuse-by-value", "pkru-xinuse-by-value", "x87-xinuse-ignores-pointers", "hidden-registers-in-use", "x87-pointers-zero-without-error",
+        "xinuse-by-value", "pkru-xinuse-by-value", "x87-xinuse-ignores-pointers", "hidden-registers-in-use",
+            "x87-pointers-zero-without-error",
         "x87-pointers-sign-extended", "fxsave-alignment-check",
     ];
 
     private static readonly string[] Intel =
     [
-        "hidden-halves-in-use", "x87-instruction-pointer-sign-extended", "pkru-padding-left", "compacted-mxcsr-checked-late", "area-probed-at-its-end",
+        "hidden-halves-in-use", "x87-instruction-pointer-sign-extended", "pkru-padding-left", "compacted-mxcsr-checked-late",
+            "area-probed-at-its-end",
         "fxsave-alignment-check", "xsave-alignment-check",
     ];
 
     private static readonly string[] Tcg =
     [
-        "xinuse-always-one", "bndregs-xinuse-sticky", "x87-pointers-not-kept", "x87-control-loaded-raw", "x87-padding-left", "bndcsr-padding-left",
+        "xinuse-always-one", "bndregs-xinuse-sticky", "x87-pointers-not-kept", "x87-control-loaded-raw", "x87-padding-left",
+            "bndcsr-padding-left",
         "mxcsr-ignores-avx", "mxcsr-unchecked", "xgetbv-ignores-mxcsr", "area-accessed-piecewise", "xsetbv-not-intercepted",
         "xsetbv-privilege-first", "xrstor-ignores-task-switched",
     ];
@@ -91,13 +94,25 @@ public class ProcessorProfileTests
         Assert.Equal(0x1DD00UL, spr.SupervisorComponents.Bits);
         Assert.Equal(1UL << 18, spr.XfdComponents.Bits);
         Assert.Equal(57, spr.LinearAddressBits);
-        Assert.True(spr is { HasFxsave: true, HasXsave: true, HasXsaveopt: true, HasXsavec: true, HasXgetbv1: true, HasXsaves: true, HasXfd: true });
-        Assert.True(spr is { HasProtectionKeys: true, HasSupervisorKeys: true, HasShadowStack: true, HasBranchTracking: true, HasUserInterrupts: true });
+        Assert.True(spr is
+        {
+            HasFxsave: true, HasXsave: true, HasXsaveopt: true, HasXsavec: true, HasXgetbv1: true, HasXsaves: true,
+            HasXfd: true
+        });
+        Assert.True(spr is
+        {
+            HasProtectionKeys: true, HasSupervisorKeys: true, HasShadowStack: true, HasBranchTracking: true,
+            HasUserInterrupts: true
+        });
         Assert.True(spr is { HasFastFxsave: false, DeprecatesSelectors: true });
 
         ProcessorProfile tcg = ProcessorProfiles.QemuTcg;
         Assert.Equal(0x21FUL, tcg.UserComponents.Bits);
-        Assert.True(tcg is { HasXsaveopt: true, HasXsavec: false, HasXgetbv1: true, HasXsaves: false, HasXfd: false, HasSupervisorKeys: false });
+        Assert.True(tcg is
+        {
+            HasXsaveopt: true, HasXsavec: false, HasXgetbv1: true, HasXsaves: false, HasXfd: false,
+            HasSupervisorKeys: false
+        });
         Assert.True(tcg is { HasShadowStack: false, HasBranchTracking: false, HasUserInterrupts: false, DeprecatesSelectors: false });
         Assert.True(ProcessorProfiles.AmdZen4.HasFastFxsave);
         Assert.Equal(StateComponentSet.Empty, tcg.SupervisorComponents);

@@ -5,7 +5,8 @@ namespace Xstate.Tests.Processor;
 
 public class ProcessorStateTests
 {
-    private static readonly StateComponentSet Halves = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx, StateComponent.ZmmHi256);
+    private static readonly StateComponentSet Halves = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx,
+        StateComponent.ZmmHi256);
 
     private readonly ProcessorState _cpu = ProcessorState.ForUserProcess(ProcessorProfiles.IntelSapphireRapids);
 
@@ -90,11 +91,13 @@ public class ProcessorStateTests
     {
         Action<ProcessorState>[] changes =
         [
-            cpu => cpu.Cr0 ^= Cr0.TaskSwitched, cpu => cpu.Cr4 ^= Cr4.OsXsave, cpu => cpu.Efer = 1, cpu => cpu.Cpl = 0, cpu => cpu.Is64BitMode = false,
+            cpu => cpu.Cr0 ^= Cr0.TaskSwitched, cpu => cpu.Cr4 ^= Cr4.OsXsave, cpu => cpu.Efer = 1, cpu => cpu.Cpl = 0,
+                cpu => cpu.Is64BitMode = false,
             cpu => cpu.VmxNonRoot = true, cpu => cpu.AlignmentCheck = true, cpu => cpu.Xcr0 = new StateComponentSet(1),
             cpu => cpu.Xss = StateComponentSet.Of(StateComponent.CetU), cpu => cpu.Xfd = StateComponentSet.Of(StateComponent.TileData),
             cpu => cpu.XfdErr = StateComponentSet.Of(StateComponent.TileData), cpu => cpu.Pkrs = new Pkru(1),
-            cpu => cpu.LastRestore = new XrstorInfo(true, 0, false, 0, 0), cpu => cpu.Registers.Mxcsr = 0, cpu => cpu.Registers.Write(StateComponent.Hwp)[0] = 0,
+            cpu => cpu.LastRestore = new XrstorInfo(true, 0, false, 0, 0), cpu => cpu.Registers.Mxcsr = 0,
+                cpu => cpu.Registers.Write(StateComponent.Hwp)[0] = 0,
             cpu => cpu.Registers.Write(StateComponent.Avx), cpu => cpu.Registers.X87.Fip = 3,
         ];
         Assert.All(changes, change =>
@@ -129,7 +132,8 @@ public class ProcessorStateTests
     [Fact]
     public void A_partial_initialization_leaves_hidden_registers_in_use()
     {
-        ProcessorState cpu = ProcessorState.ForUserProcess(ProcessorProfiles.IntelSapphireRapids.Without(ProcessorQuirks.HiddenHalvesInUse));
+        ProcessorState cpu = ProcessorState.ForUserProcess(
+            ProcessorProfiles.IntelSapphireRapids.Without(ProcessorQuirks.HiddenHalvesInUse));
         cpu.Registers.Write(StateComponent.Avx).Fill(1);
         cpu.Is64BitMode = false;
 

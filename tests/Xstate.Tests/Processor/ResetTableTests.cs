@@ -23,7 +23,8 @@ public class ResetTableTests
         StateComponentSet all = StateComponents.UserComponents | StateComponents.SupervisorComponents;
 
         Assert.Equal(
-            StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr, StateComponent.CetU, StateComponent.CetS, StateComponent.Uintr),
+            StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr, StateComponent.CetU, StateComponent.CetS,
+                StateComponent.Uintr),
             ResetTable.InitializedByInit(all));
     }
 

@@ -123,7 +123,8 @@ public class X87RegistersTests
     {
         Action<X87Registers>[] writes =
         [
-            x87 => x87.Fcw = 0x37F, x87 => x87.Fsw = 0, x87 => x87.AbridgedFtw = 0, x87 => x87.Fop = 0, x87 => x87.Fip = 0, x87 => x87.Fdp = 0,
+            x87 => x87.Fcw = 0x37F, x87 => x87.Fsw = 0, x87 => x87.AbridgedFtw = 0, x87 => x87.Fop = 0, x87 => x87.Fip = 0,
+                x87 => x87.Fdp = 0,
             x87 => x87.SetSt(0, new byte[10]), x87 => x87.Fninit(),
         ];
         Assert.All(writes, write =>

@@ -12,22 +12,29 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Rehearsal;
 
-/// <summary>What a VMM refuses of the guest's CPUID before it asks KVM for anything is a step of its restore, told in its own words.</summary>
+/// <summary>
+/// What a VMM refuses of the guest's CPUID before it asks KVM for anything is a step of its restore, told in its own words.
+/// </summary>
 public class CpuidGateTests
 {
     private static readonly string[] Hosts =
-        ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-cascadelake", "intel-haswell", "intel-icelake", "intel-sapphire-rapids", "intel-skylake-sp"];
+        ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-cascadelake", "intel-haswell", "intel-icelake", "intel-sapphire-rapids",
+            "intel-skylake-sp"];
 
     private static readonly string[] Kernels = ["5.10", "5.15", "6.1", "6.6", "6.8", "6.12", "6.18", "7.2"];
 
     [Theory]
-    [InlineData("cloud-hypervisor", "leaf=0x07 (subleaf=0x00), register='EBX'", "Error checking cpu feature compatibility: Error checking CPUID compatibility")]
-    [InlineData("cloud-hypervisor-50", "leaf=0x7 (subleaf=0x0), register='EBX'", "Error checking cpu feature compatibility': CpuidCheckCompatibility")]
-    [InlineData("cloud-hypervisor-29", "leaf=0x7 (subleaf=0x0), register='EBX'", "Error checking cpu feature compatibility': CpuidCheckCompatibility")]
+    [InlineData("cloud-hypervisor", "leaf=0x07 (subleaf=0x00), register='EBX'",
+        "Error checking cpu feature compatibility: Error checking CPUID compatibility")]
+    [InlineData("cloud-hypervisor-50", "leaf=0x7 (subleaf=0x0), register='EBX'",
+        "Error checking cpu feature compatibility': CpuidCheckCompatibility")]
+    [InlineData("cloud-hypervisor-29", "leaf=0x7 (subleaf=0x0), register='EBX'",
+        "Error checking cpu feature compatibility': CpuidCheckCompatibility")]
     public void Cloud_Hypervisor_refuses_a_guest_of_Sapphire_Rapids_on_Cascade_Lake(string vmm, string entry, string end)
     {
         TargetOutcome outcome = Rehearse(Guest("intel-sapphire-rapids", "6.8"), Host("intel-cascadelake", "6.8"), vmm);
-        Assert.Equal((Verdict.Refused, "Cloud Hypervisor's CPUID comparison", Errno.None), (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
+        Assert.Equal((Verdict.Refused, "Cloud Hypervisor's CPUID comparison", Errno.None),
+            (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
         Finding finding = Assert.Single(outcome.Findings, finding => finding.Rule == Rules.GateRefuses);
         Assert.Contains(entry, finding.Message, StringComparison.Ordinal);
         Assert.EndsWith(end, finding.Message, StringComparison.Ordinal);
@@ -55,7 +62,8 @@ public class CpuidGateTests
         TargetOutcome outcome = Rehearse(Guest("amd-genoa", "6.8"), Host("amd-milan", "6.8"), "qemu", GuestCpuPolicy.Full);
         Assert.Equal((Verdict.Refused, "libvirt's check='full'"), (outcome.Verdict, outcome.RefusedCall));
         Finding finding = Assert.Single(outcome.Findings, finding => finding.Rule == Rules.GateRefuses);
-        Assert.Contains("operation failed: guest CPU doesn't match specification: missing features: ", finding.Message, StringComparison.Ordinal);
+        Assert.Contains("operation failed: guest CPU doesn't match specification: missing features: ", finding.Message,
+            StringComparison.Ordinal);
         Assert.Contains("avx512vbmi", finding.Message, StringComparison.Ordinal);
     }
 
@@ -67,18 +75,26 @@ public class CpuidGateTests
         Assert.Equal(new SavedCpu("custom", "full"), capture.SavedCpu);
         LinuxHost host = Host("amd-milan", "6.8");
         RehearsalOptions options = new() { GuestCpuid = Guest("amd-genoa", "6.8") };
-        capture = capture with { States = [.. capture.States.Select(state => state with { GuestCpuid = new Fact<CpuidTable>(options.GuestCpuid, FactSource.Given, "the test") })] };
+        capture = capture with
+        {
+            States = [.. capture.States.Select(state =>
+            state with { GuestCpuid = new Fact<CpuidTable>(options.GuestCpuid, FactSource.Given, "the test") })]
+        };
         options = options with { Vmm = Restorers.Default };
         Assert.Equal("libvirt's check='full'", RestoreRehearsal.Perform(capture, host, options).RefusedCall);
-        Assert.NotEqual("libvirt's check='full'", RestoreRehearsal.Perform(capture with { SavedCpu = new SavedCpu("custom", "none") }, host, options).RefusedCall);
-        Assert.NotEqual("libvirt's check='full'", RestoreRehearsal.Perform(capture, host, options with { GuestCpu = GuestCpuPolicy.AsSaved }).RefusedCall);
+        Assert.NotEqual("libvirt's check='full'", RestoreRehearsal.Perform(capture with { SavedCpu = new SavedCpu("custom", "none") },
+            host, options).RefusedCall);
+        Assert.NotEqual("libvirt's check='full'",
+            RestoreRehearsal.Perform(capture, host, options with { GuestCpu = GuestCpuPolicy.AsSaved }).RefusedCall);
     }
 
     // Cloud Hypervisor's rows, written again: leaf, sub-leaf, register, and what it sets on both sides or KVM by the guest's state.
     private static readonly (uint Leaf, uint Subleaf, CpuidRegister Register, uint Without)[] Compared =
     [
-        (1, 0, CpuidRegister.Ecx, 0x8900_0000), (1, 0, CpuidRegister.Edx, 0x1000_1200), (7, 0, CpuidRegister.Ebx, 0), (7, 0, CpuidRegister.Ecx, 0x10),
-        (7, 0, CpuidRegister.Edx, 0), (7, 1, CpuidRegister.Eax, 0), (0x8000_0001, 0, CpuidRegister.Ecx, 0), (0x8000_0001, 0, CpuidRegister.Edx, 0x200),
+        (1, 0, CpuidRegister.Ecx, 0x8900_0000), (1, 0, CpuidRegister.Edx, 0x1000_1200), (7, 0, CpuidRegister.Ebx, 0),
+            (7, 0, CpuidRegister.Ecx, 0x10),
+        (7, 0, CpuidRegister.Edx, 0), (7, 1, CpuidRegister.Eax, 0), (0x8000_0001, 0, CpuidRegister.Ecx, 0),
+            (0x8000_0001, 0, CpuidRegister.Edx, 0x200),
     ];
 
     [Fact]
@@ -94,11 +110,13 @@ public class CpuidGateTests
             string target = random.OneIn(2) ? made : random.Pick(Hosts);
             LinuxHost host = Host(target, random.Pick(Kernels));
             CpuidTable guest = Guest(made, madeOn);
-            CpuidTable offered = SupportedCpuid.Of(host, guest.UserComponents.Contains(StateComponent.TileData) ? host.UserFeatures : host.DefaultUserFeatures);
+            CpuidTable offered = SupportedCpuid.Of(host, guest.UserComponents.Contains(StateComponent.TileData)
+                ? host.UserFeatures : host.DefaultUserFeatures);
             bool lacks = guest.Read(7).Eax > offered.Read(7).Eax || Compared.Any(row =>
                 (guest.Read(row.Leaf, row.Subleaf)[row.Register] & ~offered.Read(row.Leaf, row.Subleaf)[row.Register] & ~row.Without) != 0);
             TargetOutcome outcome = Rehearse(guest, host, random.Pick<string>("cloud-hypervisor-50", "cloud-hypervisor-29"));
-            Assert.True(lacks == outcome.Findings.Any(finding => finding.Rule == Rules.GateRefuses), $"{made}@{madeOn} on {target}@{host.Behavior}: {lacks}");
+            Assert.True(lacks == outcome.Findings.Any(finding => finding.Rule == Rules.GateRefuses),
+                $"{made}@{madeOn} on {target}@{host.Behavior}: {lacks}");
             refused += lacks ? 1 : 0;
             passed += lacks ? 0 : 1;
         }
@@ -115,10 +133,12 @@ public class CpuidGateTests
             {
                 CpuidTable guest = Guest(name, kernel);
                 LinuxHost host = Host(name, kernel);
-                foreach ((string vmm, GuestCpuPolicy? policy) in ((string, GuestCpuPolicy?)[])[("cloud-hypervisor", null), ("qemu", GuestCpuPolicy.Enforce), ("qemu", GuestCpuPolicy.Full), ("qemu", GuestCpuPolicy.Host)])
+                foreach ((string vmm, GuestCpuPolicy? policy) in ((string, GuestCpuPolicy?)[])[("cloud-hypervisor", null),
+                    ("qemu", GuestCpuPolicy.Enforce), ("qemu", GuestCpuPolicy.Full), ("qemu", GuestCpuPolicy.Host)])
                 {
                     TargetOutcome outcome = Rehearse(guest, host, vmm, policy);
-                    Assert.True(outcome.Verdict == Verdict.Same, $"{name}@{kernel} by {vmm} {policy}: {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
+                    Assert.True(outcome.Verdict == Verdict.Same,
+                        $"{name}@{kernel} by {vmm} {policy}: {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
                 }
             }
         }
@@ -157,7 +177,8 @@ public class CpuidGateTests
         if (verdict == Verdict.Unknown)
         {
             Dependency dependency = Assert.Single(outcome.DependsOn);
-            Assert.Equal([("old", Verdict.Refused), ("fixed", Verdict.Same)], dependency.Outcomes.Select(under => (under.Value, under.Verdict)));
+            Assert.Equal([("old", Verdict.Refused), ("fixed", Verdict.Same)],
+                dependency.Outcomes.Select(under => (under.Value, under.Verdict)));
         }
     }
 
@@ -175,7 +196,8 @@ public class CpuidGateTests
         HostRecord record = SampleHosts.Open("intel-sapphire-rapids");
         record = record with { Cpuid = record.Cpuid.With(7, 1, CpuidFeatures.AvxIfma.SetIn(record.Cpuid.Read(7, 1), present: true)) };
         LinuxHost made = new(record, KernelBehavior.Of(new KernelRelease(6, 2)));
-        Assert.True(Xstate.Hypervisors.Kernels.KernelNames.TryRead(kernel, Xstate.Hypervisors.Kernels.KernelEvidence.None, out KernelBehavior? behavior, out string error), error);
+        Assert.True(Xstate.Hypervisors.Kernels.KernelNames.TryRead(kernel, Xstate.Hypervisors.Kernels.KernelEvidence.None,
+            out KernelBehavior? behavior, out string error), error);
         CpuidTable guest = SupportedCpuid.Of(new LinuxHost(record, KernelBehavior.Of(new KernelRelease(5, 10))), made.DefaultUserFeatures);
         guest = guest.With(7, 1, CpuidFeatures.AvxIfma.SetIn(guest.Read(7, 1), present: true));
         TargetOutcome outcome = Rehearse(guest, new LinuxHost(record, behavior), "qemu", GuestCpuPolicy.Enforce);
@@ -197,8 +219,10 @@ public class CpuidGateTests
         Assert.True(!changes || outcome.Verdict >= Verdict.Differs, outcome.Verdict.ToString());
 
         // A CPU that was saved is the guest's own wherever it runs.
-        Assert.DoesNotContain(Rehearse(guest, Host(target, "6.8"), "qemu").Findings, finding => finding.Rule == Rules.ProcessorBecomesTargets);
-        Assert.DoesNotContain(Rehearse(guest, Host(target, "6.8"), "firecracker").Findings, finding => finding.Rule == Rules.ProcessorBecomesTargets);
+        Assert.DoesNotContain(Rehearse(guest, Host(target, "6.8"), "qemu").Findings,
+            finding => finding.Rule == Rules.ProcessorBecomesTargets);
+        Assert.DoesNotContain(Rehearse(guest, Host(target, "6.8"), "firecracker").Findings,
+            finding => finding.Rule == Rules.ProcessorBecomesTargets);
     }
 
     [Fact]
@@ -219,7 +243,8 @@ public class CpuidGateTests
             Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(7), FactSource.Artifact, "the test"),
             Xss = new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Given, "the test"),
         };
-        return RestoreRehearsal.Perform(capture with { States = [state] }, host, new RehearsalOptions { Vmm = Restorers.Find(vmm)!, GuestCpu = policy });
+        return RestoreRehearsal.Perform(capture with { States = [state] }, host,
+            new RehearsalOptions { Vmm = Restorers.Find(vmm)!, GuestCpu = policy });
     }
 
     private static CpuidTable Guest(string made, string kernel)

@@ -11,7 +11,10 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Rehearsal;
 
-/// <summary>What becomes of a dumped process by the release of CRIU that restores it, and by what the target's kernel makes of CRIU's frames, shadow stacks and signal stacks.</summary>
+/// <summary>
+/// What becomes of a dumped process by the release of CRIU that restores it, and by what the target's kernel makes of CRIU's frames, shadow
+/// stacks and signal stacks.
+/// </summary>
 public class CriuRestoreTests
 {
     private const uint UserShadowStackPointer = 0x6A7;
@@ -39,7 +42,8 @@ public class CriuRestoreTests
             TargetOutcome outcome = Perform(Open(builder), Host(host, kernel));
 
             Assert.Equal(kept ? Verdict.Same : Verdict.Differs, outcome.Verdict);
-            Assert.Equal(kept ? 0 : 16, outcome.Differences.Count(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)));
+            Assert.Equal(kept ? 0 : 16,
+                outcome.Differences.Count(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)));
             Assert.Equal(kept, !outcome.Findings.Any(finding => finding.Rule.Id == "XS1512"));
             if (!kept)
             {
@@ -158,7 +162,8 @@ public class CriuRestoreTests
     [InlineData("4.2", true, "6.6", Verdict.Unknown, null, Errno.None)]
     [InlineData("3.19", true, "6.6", Verdict.Differs, null, Errno.None)]
     [InlineData("3.17", true, "6.5", Verdict.Differs, null, Errno.None)]
-    public void A_shadow_stack_is_kept_lost_or_ends_the_restore(string criu, bool hasCet, string kernel, Verdict expected, string? call, Errno errno)
+    public void A_shadow_stack_is_kept_lost_or_ends_the_restore(string criu, bool hasCet, string kernel, Verdict expected, string? call,
+        Errno errno)
     {
         foreach (ulong seed in Seeds)
         {
@@ -167,7 +172,8 @@ public class CriuRestoreTests
             CapturedState state = image.Capture!.States[0];
             ulong pointer = (random.Next() & 0x7fff_ffff_fff8) | 8;
             Capture capture = image.Capture with { States = [state with { Msrs = state.Msrs.SetItem(UserShadowStackPointer, pointer) }] };
-            TargetOutcome outcome = RestoreRehearsal.Perform(capture, WithCet(Host("intel-sapphire-rapids", kernel), hasCet), new RehearsalOptions { Criu = CriuRelease.Find(criu) });
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture, WithCet(Host("intel-sapphire-rapids", kernel), hasCet),
+                new RehearsalOptions { Criu = CriuRelease.Find(criu) });
 
             Assert.Equal((expected, call, errno), (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
             Assert.Equal(expected != Verdict.Unknown,
@@ -212,18 +218,25 @@ public class CriuRestoreTests
     public void CRIUs_own_check_is_a_step_before_all_others(string source, string target, CriuCpuCheck check, string? expected)
     {
         Artifact image = Open(new CoreImageBuilder { XstateBv = 3 });
-        CapturedState thread = image.Capture!.States[0] with { GuestCpuid = new Fact<CpuidTable>(SampleHosts.Open(source).Cpuid, FactSource.Artifact, "cpuinfo.img") };
-        TargetOutcome outcome = RestoreRehearsal.Perform(image.Capture with { States = [thread] }, Host(target, "6.12"), new RehearsalOptions { CpuCheck = check });
+        CapturedState thread = image.Capture!.States[0] with
+        {
+            GuestCpuid = new Fact<CpuidTable>(SampleHosts.Open(source).Cpuid,
+            FactSource.Artifact, "cpuinfo.img")
+        };
+        TargetOutcome outcome = RestoreRehearsal.Perform(image.Capture with { States = [thread] }, Host(target, "6.12"),
+            new RehearsalOptions { CpuCheck = check });
 
         Assert.Equal(expected is null ? null : "cpu_validate_cpuinfo", outcome.RefusedCall);
         Assert.Equal(expected is null ? Verdict.Same : Verdict.Refused, outcome.Verdict);
-        Assert.Equal(expected is not null, outcome.Findings.Any(finding => finding.Rule.Id == "XS1016" && finding.Message.Contains(expected ?? "", StringComparison.Ordinal)));
+        Assert.Equal(expected is not null, outcome.Findings.Any(finding => finding.Rule.Id == "XS1016"
+            && finding.Message.Contains(expected ?? "", StringComparison.Ordinal)));
     }
 
     [Fact]
     public void CRIUs_own_check_needs_the_image_that_it_reads()
     {
-        TargetOutcome outcome = RestoreRehearsal.Perform(Open(new CoreImageBuilder()).Capture!, Host("intel-haswell", "6.12"), new RehearsalOptions { CpuCheck = CriuCpuCheck.Fpu });
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(new CoreImageBuilder()).Capture!, Host("intel-haswell", "6.12"),
+            new RehearsalOptions { CpuCheck = CriuCpuCheck.Fpu });
         Assert.Equal((Verdict.Refused, "cpu_validate_cpuinfo"), (outcome.Verdict, outcome.RefusedCall));
     }
 
@@ -243,7 +256,8 @@ public class CriuRestoreTests
         Assert.Equal(Verdict.Same, outcome.Verdict);
         Finding? finding = outcome.Findings.SingleOrDefault(finding => finding.Rule.Id == "XS1011");
         Assert.Equal(needed is null ? (null, null) : ("2048 bytes", $"more than {needed} bytes"), (finding?.Found, finding?.Expected));
-        Assert.Equal(needed is null, finding is null || !finding.Message.Contains($"has 2048 bytes, and the frame of a signal on {host} needs {needed}", StringComparison.Ordinal));
+        Assert.Equal(needed is null, finding is null
+            || !finding.Message.Contains($"has 2048 bytes, and the frame of a signal on {host} needs {needed}", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -285,20 +299,31 @@ public class CriuRestoreTests
     [InlineData(2432, 3376)]
     [InlineData(2696, 3632)]
     [InlineData(11008, 11952)]
-    public void AT_MINSIGSTKSZ_is_what_kernels_were_seen_to_say(int area, int expected) => Assert.Equal(expected, SignalStack.Announced(area));
+    public void AT_MINSIGSTKSZ_is_what_kernels_were_seen_to_say(int area, int expected) =>
+        Assert.Equal(expected, SignalStack.Announced(area));
 
     [Theory]
     [InlineData("intel-skylake-sp", true)]
     [InlineData("intel-haswell", false)]
     public void A_process_that_was_told_of_smaller_frames_is_warned(string host, bool warned)
     {
-        Capture capture = Open(new CoreImageBuilder()).Capture! with { MinSignalStack = new Fact<ulong>(1776, FactSource.Artifact, "AT_MINSIGSTKSZ") };
-        Finding? finding = RestoreRehearsal.Perform(capture, Host(host, "6.12")).Findings.SingleOrDefault(finding => finding.Rule.Id == "XS1012");
+        Capture capture = Open(new CoreImageBuilder()).Capture! with
+        {
+            MinSignalStack = new Fact<ulong>(1776, FactSource.Artifact,
+            "AT_MINSIGSTKSZ")
+        };
+        Finding? finding = RestoreRehearsal.Perform(capture,
+            Host(host, "6.12")).Findings.SingleOrDefault(finding => finding.Rule.Id == "XS1012");
         Assert.Equal(warned ? ("1776 bytes", "3632 bytes") : (null, null), (finding?.Found, finding?.Expected));
 
         // A process that runs there already, where it was restored, still has what it was told elsewhere.
         using StringWriter shown = new();
-        ShowReport.WriteText(shown, capture with { Source = new Fact<HostRecord>(Host(host, "6.12").Record with { Kernel = new KernelRelease(6, 12, 0) }, FactSource.Given, "test") }, ShowOptions.Default);
+        ShowReport.WriteText(shown,
+            capture with
+            {
+                Source = new Fact<HostRecord>(Host(host, "6.12").Record with { Kernel = new KernelRelease(6, 12, 0) },
+                FactSource.Given, "test")
+            }, ShowOptions.Default);
         Assert.Equal(warned, shown.ToString().Contains("XS1012 ", StringComparison.Ordinal));
         using StringWriter elsewhere = new();
         ShowReport.WriteText(elsewhere, capture with { Source = null }, ShowOptions.Default);
@@ -323,13 +348,18 @@ public class CriuRestoreTests
     private static LinuxHost WithCet(LinuxHost host, bool hasCet)
     {
         CpuidRegisters leaf = host.Record.Cpuid.Read(7);
-        return new LinuxHost(host.Record with { Cpuid = host.Record.Cpuid.With(7, 0, leaf with { Ecx = hasCet ? leaf.Ecx | 1u << 7 : leaf.Ecx & ~(1u << 7) }) }, host.Behavior);
+        return new LinuxHost(host.Record with
+        {
+            Cpuid = host.Record.Cpuid.With(7, 0,
+            leaf with { Ecx = hasCet ? leaf.Ecx | 1u << 7 : leaf.Ecx & ~(1u << 7) })
+        }, host.Behavior);
     }
 
     private static LinuxHost WithoutXsave()
     {
         HostRecord record = SampleHosts.Open("intel-haswell") with { Xcr0 = null };
         CpuidRegisters leaf = record.Cpuid.Read(1);
-        return new LinuxHost(record with { Cpuid = record.Cpuid.With(1, 0, leaf with { Ecx = leaf.Ecx & ~(3u << 26) }) }, KernelBehavior.Of(new KernelRelease(6, 12)));
+        return new LinuxHost(record with { Cpuid = record.Cpuid.With(1, 0, leaf with { Ecx = leaf.Ecx & ~(3u << 26) }) },
+            KernelBehavior.Of(new KernelRelease(6, 12)));
     }
 }

@@ -39,7 +39,11 @@ public class DefaultKeyTests
         Assert.Empty(DefaultKey.Check(Closed with { Lost = [new AreaRange(PkruOffset, 4)] }));
         Assert.Empty(DefaultKey.Check(Closed with { Layout = new Fact<XsaveLayout>(Closed.Layout!.Value, FactSource.Guess, "a test's") }));
         Assert.Empty(DefaultKey.Check(Closed with { Layout = null }));
-        Assert.Empty(DefaultKey.Check(Closed with { Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Cpuid, "a test's") }));
+        Assert.Empty(DefaultKey.Check(Closed with
+        {
+            Layout = new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Cpuid,
+            "a test's")
+        }));
         Assert.Single(DefaultKey.Check(Closed with { Lost = [new AreaRange(XsaveFormat.XmmOffset, 16)] }));
     }
 

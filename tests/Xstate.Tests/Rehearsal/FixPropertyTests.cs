@@ -10,8 +10,8 @@ using Xstate.Tests.Support;
 namespace Xstate.Tests.Rehearsal;
 
 /// <summary>
-/// Whenever a repair without force was written to a file, repairing that file with the same options finds nothing, and what becomes of it is
-/// what was announced. A seeded share of all samples, hosts, kernels and VMMs; with XSTATE_TEST_SCALE of 100 or more every one.
+/// Whenever a repair without force was written to a file, repairing that file with the same options finds nothing, and what becomes of it
+/// is what was announced. A seeded share of all samples, hosts, kernels and VMMs; with XSTATE_TEST_SCALE of 100 or more every one.
 /// </summary>
 public class FixPropertyTests(ITestOutputHelper output)
 {
@@ -21,13 +21,16 @@ public class FixPropertyTests(ITestOutputHelper output)
         "intel-sapphire-rapids", "intel-skylake-sp", "qemu-tcg-max",
     ];
 
-    private static readonly string[] Kernels = ["linux-5.10", "linux-5.16", "linux-6.1.40", "linux-6.8", "linux-6.12", "linux-6.18", "linux-7.2", "6.1.0-13-amd64"];
+    private static readonly string[] Kernels = ["linux-5.10", "linux-5.16", "linux-6.1.40", "linux-6.8", "linux-6.12", "linux-6.18",
+        "linux-7.2", "6.1.0-13-amd64"];
 
-    private static readonly string[] Captures = ["compacted", "hidden-avx512", "intel-for-amd", "leaked-pkru", "live-avx512", "stale-pkru", "xfd-tiles"];
+    private static readonly string[] Captures = ["compacted", "hidden-avx512", "intel-for-amd", "leaked-pkru", "live-avx512", "stale-pkru",
+        "xfd-tiles"];
 
     [Fact]
     public void A_repaired_sample_is_repaired_and_becomes_what_was_announced() =>
-        Explore([.. Captures.Select(name => new Sample(name, File.ReadAllBytes(Repository.PathOf("samples", "captures", $"{name}.json"))))], 250);
+        Explore([.. Captures.Select(name => new Sample(name,
+            File.ReadAllBytes(Repository.PathOf("samples", "captures", $"{name}.json"))))], 250);
 
     [Fact]
     public void A_repaired_snapshot_of_a_VMM_is_repaired_and_becomes_what_was_announced()
@@ -89,25 +92,31 @@ public class FixPropertyTests(ITestOutputHelper output)
             return false;
         }
 
-        Assert.True(outcome.Repairs.Length > 0 && outcome.Repairs.All(step => !step.LosesState), $"{chosen}: a repair that loses state, without force");
+        Assert.True(outcome.Repairs.Length > 0 && outcome.Repairs.All(step => !step.LosesState),
+            $"{chosen}: a repair that loses state, without force");
         TargetOutcome announced = RestoreRehearsal.Perform(repaired, host, options);
         MemoryStream file = new();
         PatchedCopy.Write(content, artifact.Encode(repaired, content), file);
         file.Position = 0;
         TargetOutcome again = RestoreRehearsal.Perform(Artifact.Open(file).Capture!, host, options);
-        Assert.True(again.Repaired is null && again.Verdict != Verdict.Repairable, $"{chosen}: fix of what fix wrote finds {string.Join("; ", again.Repairs.Select(step => step.Message))}");
-        Assert.True(Summary(announced) == Summary(again), $"{chosen}: announced {Summary(announced)}, and check of the file says {Summary(again)}");
+        Assert.True(again.Repaired is null && again.Verdict != Verdict.Repairable,
+            $"{chosen}: fix of what fix wrote finds {string.Join("; ", again.Repairs.Select(step => step.Message))}");
+        Assert.True(Summary(announced) == Summary(again),
+            $"{chosen}: announced {Summary(announced)}, and check of the file says {Summary(again)}");
 
         // What fix writes loads, or lacks what no repair of the state can give.
-        Assert.True(again.Verdict == Verdict.Same || Errors(again).All(rule => rule == Rules.PromisedInstructionsLacking.Id), $"{chosen}: {Summary(again)}");
+        Assert.True(again.Verdict == Verdict.Same || Errors(again).All(rule => rule == Rules.PromisedInstructionsLacking.Id),
+            $"{chosen}: {Summary(again)}");
         return true;
     }
 
     private static string Summary(TargetOutcome outcome) =>
-        $"{outcome.Verdict} {outcome.RefusedCall} {outcome.Errno} [{string.Join(',', Errors(outcome))}] {outcome.Differences.Length} registers";
+        $"{outcome.Verdict} {outcome.RefusedCall} {outcome.Errno} [{string.Join(',', Errors(outcome))}] {outcome.Differences.Length} "
+        + "registers";
 
     private static IEnumerable<string> Errors(TargetOutcome outcome) =>
-        outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct().Order(StringComparer.Ordinal);
+        outcome.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id).Distinct()
+        .Order(StringComparer.Ordinal);
 
     private static byte[] Unpacked(string file)
     {
@@ -120,7 +129,8 @@ public class FixPropertyTests(ITestOutputHelper output)
 
     private static KernelBehavior Read(string name)
     {
-        Assert.True(Xstate.Hypervisors.Kernels.KernelNames.TryRead(name, Xstate.Hypervisors.Kernels.KernelEvidence.None, out KernelBehavior? kernel, out string error), error);
+        Assert.True(Xstate.Hypervisors.Kernels.KernelNames.TryRead(name, Xstate.Hypervisors.Kernels.KernelEvidence.None,
+            out KernelBehavior? kernel, out string error), error);
         return kernel;
     }
 
@@ -128,6 +138,7 @@ public class FixPropertyTests(ITestOutputHelper output)
 
     private sealed record Case(Sample Sample, string Host, string Kernel, Restorer Vmm, uint? Key)
     {
-        public override string ToString() => $"{Sample.Name} on {Host}@{Kernel} by {Vmm.Id}{(Key is null ? "" : $" with PKRU 0x{Key:x} before")}";
+        public override string ToString() =>
+            $"{Sample.Name} on {Host}@{Kernel} by {Vmm.Id}{(Key is null ? "" : $" with PKRU 0x{Key:x} before")}";
     }
 }

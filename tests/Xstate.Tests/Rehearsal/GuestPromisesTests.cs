@@ -14,7 +14,8 @@ namespace Xstate.Tests.Rehearsal;
 /// <summary>"The same" covers the instructions that the guest's CPUID promises.</summary>
 public class GuestPromisesTests(ITestOutputHelper output)
 {
-    private static readonly string[] Hosts = ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-cascadelake", "intel-haswell", "intel-icelake", "intel-sapphire-rapids", "intel-skylake-sp"];
+    private static readonly string[] Hosts = ["amd-genoa", "amd-milan", "amd-rome", "amd-turin", "intel-cascadelake", "intel-haswell",
+        "intel-icelake", "intel-sapphire-rapids", "intel-skylake-sp"];
 
     [Theory]
     [InlineData("intel-sapphire-rapids", "intel-cascadelake", "SHA")]
@@ -26,7 +27,8 @@ public class GuestPromisesTests(ITestOutputHelper output)
         // D2: it loaded "the same", and the guest died of SIGILL.
         TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0508" && finding.Message.Contains(missing, StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0508"
+            && finding.Message.Contains(missing, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -41,7 +43,8 @@ public class GuestPromisesTests(ITestOutputHelper output)
                 TargetOutcome outcome = Move(made, target, "6.8", new StateComponentSet(7));
                 CpuidTable promised = GuestOf(made, "6.8");
                 CpuidTable there = SampleHosts.Open(target).Cpuid;
-                bool[] lost = [.. CpuidFeatures.All.Where(feature => feature.Effect == FeatureEffect.Instructions && promised.Has(feature) && !there.Has(feature)).Select(_ => true)];
+                bool[] lost = [.. CpuidFeatures.All.Where(feature => feature.Effect == FeatureEffect.Instructions && promised.Has(feature)
+                    && !there.Has(feature)).Select(_ => true)];
                 if (outcome.Verdict == Verdict.Same)
                 {
                     same++;
@@ -82,11 +85,13 @@ public class GuestPromisesTests(ITestOutputHelper output)
             bool known = random.OneIn(2);
             Capture capture = Capture(GuestOf(random.Pick(Hosts), "6.8"), new StateComponentSet(7));
             capture = known ? capture : capture with { States = [capture.States[0] with { GuestCpuid = null }] };
-            TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host(random.Pick(Hosts), random.Pick<string>(kernels)), new RehearsalOptions { Vmm = vmms[random.Below(vmms.Length)] });
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host(random.Pick(Hosts), random.Pick<string>(kernels)),
+                new RehearsalOptions { Vmm = vmms[random.Below(vmms.Length)] });
             Assert.Equal(known, outcome.Scope.Contains(TargetOutcome.CpuidFeatures));
             Assert.Contains(TargetOutcome.ExtendedState, outcome.Scope);
             Assert.Contains(TargetOutcome.StateMsrs, outcome.Scope);
-            Assert.True(known || !outcome.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking || finding.Rule == Rules.GateRefuses));
+            Assert.True(known || !outcome.Findings.Any(finding => finding.Rule == Rules.PromisedInstructionsLacking
+                || finding.Rule == Rules.GateRefuses));
         }
     }
 
@@ -105,8 +110,10 @@ public class GuestPromisesTests(ITestOutputHelper output)
             CpuidTable guest = Artifact.Open(stream).Host!.Cpuid;
             string kernel = Path.GetFileName(file).Split('_')[^1].Replace("host.json", "", StringComparison.Ordinal);
             LinuxHost host = target.EndsWith(".txt", StringComparison.Ordinal) ? OfDump(target, kernel) : Host(target, kernel);
-            TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), host, new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
-            Assert.True(outcome.Verdict == Verdict.Same, $"{Path.GetFileName(file)}: {outcome.Verdict} {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
+            TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), host,
+                new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
+            Assert.True(outcome.Verdict == Verdict.Same,
+                $"{Path.GetFileName(file)}: {outcome.Verdict} {string.Join("; ", outcome.Findings.Select(finding => finding.Message))}");
             Assert.DoesNotContain(outcome.Findings, finding => finding.Rule.Id is "XS0508" or "XS0511" or "XS0320");
         }
     }
@@ -126,7 +133,8 @@ public class GuestPromisesTests(ITestOutputHelper output)
 
         // That a guest of kvm_pvm keeps the host's CPUID is said of every one, and of the image that it has no PKRU.
         Assert.Empty(outcome.Findings
-            .Where(finding => finding.Severity != Severity.Info && finding.Rule != Rules.FlavourNotModelled && finding.Rule != Rules.OldPkruKept)
+            .Where(finding => finding.Severity != Severity.Info && finding.Rule != Rules.FlavourNotModelled
+                && finding.Rule != Rules.OldPkruKept)
             .Select(finding => finding.Message));
     }
 
@@ -173,7 +181,8 @@ public class GuestPromisesTests(ITestOutputHelper output)
     public void A_Linux_guest_drops_components_whose_feature_bit_is_missing()
     {
         CpuidTable cpuid = Offering(0x602E7);
-        CpuidTable hidden = cpuid.With(7, 0, CpuidFeatures.AmxTile.SetIn(CpuidFeatures.Pku.SetIn(cpuid.Read(7), present: false), present: false));
+        CpuidTable hidden = cpuid.With(7, 0, CpuidFeatures.AmxTile.SetIn(CpuidFeatures.Pku.SetIn(cpuid.Read(7), present: false),
+            present: false));
         Assert.Equal(0xE7UL, LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 12)), hidden.Read).Xcr0.Bits);
         Assert.Equal(0x7UL, LinuxGuest.DeliverSignal(KernelBehavior.Of(new KernelRelease(6, 12)), Offering(0x80007).Read).Xcr0.Bits);
     }
@@ -218,9 +227,11 @@ public class GuestPromisesTests(ITestOutputHelper output)
             .With(0x24, 0, new CpuidRegisters(0, 0x7_0000 | version, 0, 0));
         LinuxHost host = Host("intel-sapphire-rapids", "6.18");
         host = new LinuxHost(host.Record with { Cpuid = WithAvx10(host.Record.Cpuid, there) }, host.Behavior);
-        TargetOutcome outcome = RestoreRehearsal.Perform(Capture(WithAvx10(GuestOf("intel-sapphire-rapids", "6.18"), promised), new StateComponentSet(7)), host);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Capture(WithAvx10(GuestOf("intel-sapphire-rapids", "6.18"), promised),
+            new StateComponentSet(7)), host);
         Assert.Equal(verdict, outcome.Verdict);
-        Assert.Equal(verdict == Verdict.Differs, outcome.Findings.Any(finding => finding.Message.Contains("AVX10.2, and", StringComparison.Ordinal)));
+        Assert.Equal(verdict == Verdict.Differs,
+            outcome.Findings.Any(finding => finding.Message.Contains("AVX10.2, and", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -230,25 +241,32 @@ public class GuestPromisesTests(ITestOutputHelper output)
     [InlineData("6.12", 0x0830_1051u, true)]
     [InlineData("6.12", 0x0830_1052u, false)]
     [InlineData("5.10", 0x0830_1052u, false)]
-    public void A_guest_with_XSAVES_on_Zen_2_is_warned_of_erratum_1386_unless_microcode_mends_it(string kernel, uint? microcode, bool warned)
+    public void A_guest_with_XSAVES_on_Zen_2_is_warned_of_erratum_1386_unless_microcode_mends_it(string kernel, uint? microcode,
+        bool warned)
     {
         Capture capture = Capture(GuestOf("amd-milan", "6.8"), new StateComponentSet(7));
         LinuxHost rome = Host("amd-rome", kernel);
         rome = new LinuxHost(rome.Record with { Microcode = microcode }, rome.Behavior);
-        Finding? finding = RestoreRehearsal.Perform(capture, rome).Findings.SingleOrDefault(finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
-        Assert.Equal((warned, warned && microcode is null), (finding is not null, finding?.Message.Contains("not recorded", StringComparison.Ordinal) ?? false));
-        Assert.DoesNotContain(RestoreRehearsal.Perform(capture, Host("amd-milan", kernel)).Findings, finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+        Finding? finding = RestoreRehearsal.Perform(capture,
+            rome).Findings.SingleOrDefault(finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+        Assert.Equal((warned, warned && microcode is null),
+            (finding is not null, finding?.Message.Contains("not recorded", StringComparison.Ordinal) ?? false));
+        Assert.DoesNotContain(RestoreRehearsal.Perform(capture, Host("amd-milan", kernel)).Findings,
+            finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
 
         // Made on that kernel the guest has no XSAVES, and nothing is to be said.
-        Capture without = Capture(GuestOf("amd-milan", "6.8").With(0xD, 1, CpuidFeatures.Xsaves.SetIn(GuestOf("amd-milan", "6.8").Read(0xD, 1), present: false)), new StateComponentSet(7));
-        Assert.DoesNotContain(RestoreRehearsal.Perform(without, rome).Findings, finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
+        Capture without = Capture(GuestOf("amd-milan", "6.8")
+            .With(0xD, 1, CpuidFeatures.Xsaves.SetIn(GuestOf("amd-milan", "6.8").Read(0xD, 1), present: false)), new StateComponentSet(7));
+        Assert.DoesNotContain(RestoreRehearsal.Perform(without, rome).Findings,
+            finding => finding.Rule == Rules.GuestUsesXsavesOfErratum1386);
     }
 
     // Sapphire Rapids with other components in 0xD.0, and the features of all of them.
     private static CpuidTable Offering(ulong components)
     {
         CpuidTable cpuid = SampleHosts.Open("intel-sapphire-rapids").Cpuid;
-        XsaveLayout layout = XsaveLayout.FromSlots(LayoutFamily.All[0].Layout.Slots.Append(LayoutFamily.All[1].Layout.Slots.Single(slot => slot.Component == StateComponent.Apx)));
+        XsaveLayout layout = XsaveLayout.FromSlots(
+            LayoutFamily.All[0].Layout.Slots.Append(LayoutFamily.All[1].Layout.Slots.Single(slot => slot.Component == StateComponent.Apx)));
         cpuid = cpuid.WithComponents(new StateComponentSet(components), StateComponentSet.Empty, layout);
         cpuid = cpuid.With(7, 0, CpuidFeatures.Pku.SetIn(cpuid.Read(7), present: false));
         foreach (StateComponent component in new StateComponentSet(components))
@@ -286,7 +304,12 @@ public class GuestPromisesTests(ITestOutputHelper output)
     {
         using FileStream stream = File.OpenRead(Repository.Shared("data", "cpuid", "instlatx64", file));
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        return new LinuxHost(new HostRecord { Name = file, Cpuid = Artifact.Open(stream).Cpuid!.Cpuid, Provenance = new Provenance(FactSource.Artifact, file) }, KernelBehavior.Of(release));
+        return new LinuxHost(new HostRecord
+        {
+            Name = file,
+            Cpuid = Artifact.Open(stream).Cpuid!.Cpuid,
+            Provenance = new Provenance(FactSource.Artifact, file)
+        }, KernelBehavior.Of(release));
     }
 
     private static LinuxHost Host(string name, string kernel)

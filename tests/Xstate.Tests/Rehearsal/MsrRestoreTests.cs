@@ -11,7 +11,8 @@ namespace Xstate.Tests.Rehearsal;
 /// <summary>KVM_SET_MSRS as VMMs call it: one list in an order of its own, zeros included, ended by the first refusal.</summary>
 public class MsrRestoreTests
 {
-    private static readonly string[] Hosts = ["intel-sapphire-rapids", "intel-icelake", "intel-haswell", "amd-turin", "amd-genoa", "amd-rome"];
+    private static readonly string[] Hosts = ["intel-sapphire-rapids", "intel-icelake", "intel-haswell", "amd-turin", "amd-genoa",
+        "amd-rome"];
 
     private static readonly string[] Kernels = ["5.10", "5.15", "6.1", "6.8", "6.12", "6.17", "6.18", "7.0"];
 
@@ -51,7 +52,8 @@ public class MsrRestoreTests
     {
         Capture capture = CetGuest.Of(CetGuest.Host("amd-turin", "6.12"), 0, [.. CetGuest.CetMsrs.Select(index => (index, 0UL))]);
         TargetOutcome outcome = Rehearse(capture, "amd-turin", "6.12", "cloud-hypervisor");
-        Assert.Equal((Verdict.Same, 7), (outcome.Verdict, outcome.Performed.Calls.Single(call => call.Call == "KVM_SET_MSRS").UnsetMsrs.Length));
+        Assert.Equal((Verdict.Same, 7),
+            (outcome.Verdict, outcome.Performed.Calls.Single(call => call.Call == "KVM_SET_MSRS").UnsetMsrs.Length));
         Assert.Empty(outcome.Findings.Where(finding => finding.Severity == Severity.Error));
     }
 
@@ -63,7 +65,8 @@ public class MsrRestoreTests
     [InlineData("amd-turin", "6.12", 0x1800UL, "firecracker", "KVM_SET_MSRS processes 0 of 3: IA32_XSS 0x1800")]
     public void The_first_of_several_refused_MSRs_is_named_and_counted(string host, string kernel, ulong xss, string vmm, string message)
     {
-        Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), xss, (CetGuest.UserCet, 3), (CetGuest.Pl3Ssp, 0x7FFF_0000_1000));
+        Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), xss, (CetGuest.UserCet, 3),
+            (CetGuest.Pl3Ssp, 0x7FFF_0000_1000));
         TargetOutcome outcome = Rehearse(capture, host, kernel, vmm);
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (outcome.Verdict, outcome.RefusedCall));
         Finding refusal = Assert.Single(outcome.Findings, finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal));
@@ -74,9 +77,15 @@ public class MsrRestoreTests
     [Fact]
     public void MSRs_that_the_model_does_not_know_count_where_the_snapshot_has_them()
     {
-        Capture capture = CetGuest.Of(CetGuest.Host("amd-turin", "6.12"), 0x1800, (0x174, 1), (0x10, 2), (0xC000_0081, 3), (CetGuest.UserCet, 1));
-        capture = capture with { States = [capture.States[0] with { MsrOrder = [0x174, 0xC000_0081, CetGuest.Xss, CetGuest.UserCet, 0x10] }] };
-        PerformedCall call = Rehearse(capture, "amd-turin", "6.12", "firecracker").Performed.Calls.Single(call => call.Call == "KVM_SET_MSRS");
+        Capture capture = CetGuest.Of(CetGuest.Host("amd-turin", "6.12"), 0x1800, (0x174, 1), (0x10, 2), (0xC000_0081, 3),
+            (CetGuest.UserCet, 1));
+        capture = capture with
+        {
+            States = [capture.States[0] with { MsrOrder = [0x174, 0xC000_0081, CetGuest.Xss, CetGuest.UserCet,
+            0x10] }]
+        };
+        PerformedCall call = Rehearse(capture, "amd-turin", "6.12",
+            "firecracker").Performed.Calls.Single(call => call.Call == "KVM_SET_MSRS");
         Assert.Equal(((5, 2), CetGuest.Xss), (call.MsrsProcessed!.Value, call.RefusedMsr!.Value.Index));
     }
 
@@ -85,13 +94,15 @@ public class MsrRestoreTests
     {
         (uint, ulong)[] msrs = [(CetGuest.UserCet, 3), (CetGuest.Pl3Ssp, 0x7FFF_0000_1000)];
         Capture shown = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.18"), 0x1800, msrs);
-        Assert.Equal("Cloud Hypervisor's CPUID comparison", Rehearse(shown, "intel-sapphire-rapids", "6.17", "cloud-hypervisor").RefusedCall);
+        Assert.Equal("Cloud Hypervisor's CPUID comparison",
+            Rehearse(shown, "intel-sapphire-rapids", "6.17", "cloud-hypervisor").RefusedCall);
 
         // A guest whose CPUID does not show CET gets past that comparison.
         Capture capture = CetGuest.Of(CetGuest.Host("intel-sapphire-rapids", "6.17"), 0x1800, msrs);
         TargetOutcome outcome = Rehearse(capture, "intel-sapphire-rapids", "6.17", "cloud-hypervisor");
         Assert.Equal(Verdict.Differs, outcome.Verdict);
-        (string, string?)[] reasons = [.. outcome.Findings.Where(finding => finding.Message.StartsWith("KVM_SET_MSRS", StringComparison.Ordinal)).Select(finding => (finding.Rule.Id, finding.Where.Register))];
+        (string, string?)[] reasons = [.. outcome.Findings.Where(finding => finding.Message.StartsWith("KVM_SET_MSRS",
+            StringComparison.Ordinal)).Select(finding => (finding.Rule.Id, finding.Where.Register))];
         Assert.Equal([("XS0402", "ia32_xss"), ("XS0403", "ia32_u_cet"), ("XS0403", "ia32_pl3_ssp")], reasons);
         Assert.Equal(3, outcome.Findings.Count(finding => finding.Rule.Id == "XS1105"));
         Assert.Equal(["ia32_xss", "ia32_u_cet", "ia32_pl3_ssp"], outcome.Differences.Select(difference => difference.Register));
@@ -120,7 +131,8 @@ public class MsrRestoreTests
             new Fact<StateComponentSet>(state.ReadArea().XstateBv, FactSource.Artifact, "test"),
             new Fact<X87Order>(X87Order.StackTop, FactSource.Artifact, "test"),
             new Fact<Accelerator>(Accelerator.Kvm, FactSource.Artifact, "test"));
-        TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Stored = stored }] }, target, new RehearsalOptions { Vmm = Restorers.Default });
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Stored = stored }] }, target,
+            new RehearsalOptions { Vmm = Restorers.Default });
         Assert.Equal((Verdict.Differs, null), (outcome.Verdict, outcome.RefusedCall));
         Assert.Equal(new RegisterDifference(0, "ia32_xss", "0x1800", "0x0"), Assert.Single(outcome.Differences));
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0411");
@@ -130,7 +142,11 @@ public class MsrRestoreTests
     public void A_zero_that_only_the_user_gave_is_no_MSR_of_the_snapshot()
     {
         Capture capture = CetGuest.Of(CetGuest.Host("amd-rome", "6.12"), null);
-        CapturedState state = capture.States[0] with { Xfd = new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Given, "--xfd") };
+        CapturedState state = capture.States[0] with
+        {
+            Xfd = new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Given,
+            "--xfd")
+        };
         Assert.Empty(SavedMsrs.Of(state));
         Assert.Equal(Verdict.Same, Rehearse(capture with { States = [state] }, "amd-rome", "5.15", "firecracker").Verdict);
     }
@@ -142,14 +158,19 @@ public class MsrRestoreTests
         SplitMix64 random = new((ulong)seed);
         LinuxHost host = CetGuest.Host(random.Pick<string>(Hosts), random.Pick<string>(Kernels));
         uint[] indices = [0x1C4, 0x1C5, .. CetGuest.CetMsrs];
-        (uint, ulong)[] msrs = [.. indices.Where(_ => random.OneIn(2)).Select(index => (index, Value(index, new SplitMix64(random.Next()))))];
+        (uint, ulong)[] msrs = [.. indices.Where(_ => random.OneIn(2))
+            .Select(index => (index, Value(index, new SplitMix64(random.Next()))))];
         ulong xss = random.Pick<ulong>([0, 0, 0x800, 0x1000, 0x1800, 0x1900]);
         Capture capture = CetGuest.Of(host, xss, [.. msrs.Where(msr => msr.Item1 != 0x1C4)]);
         Dictionary<uint, ulong> held = msrs.ToDictionary(msr => msr.Item1, msr => msr.Item2);
         held[CetGuest.Xss] = xss;
         if (held.TryGetValue(0x1C4, out ulong xfd))
         {
-            capture = capture with { States = [capture.States[0] with { Xfd = new Fact<StateComponentSet>(new StateComponentSet(xfd), FactSource.Artifact, "test") }] };
+            capture = capture with
+            {
+                States = [capture.States[0] with { Xfd = new Fact<StateComponentSet>(new StateComponentSet(xfd),
+                FactSource.Artifact, "test") }]
+            };
         }
 
         // KVM_GET_MSR_INDEX_LIST's order, written out again.

@@ -54,7 +54,8 @@ public class ProcessRehearsalTests
         Capture capture = Open(builder.Build()).Capture!;
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host("intel-icelake"));
         Assert.Equal((Verdict.Repairable, "rt_sigreturn", Errno.None), (outcome.Verdict, outcome.RefusedCall, outcome.Errno));
-        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS1007" && finding.Message.Contains("#GP", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS1007"
+            && finding.Message.Contains("#GP", StringComparison.Ordinal));
         Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("intel-icelake")).Verdict);
         Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(capture, Host("amd-genoa")).Verdict);
     }
@@ -72,7 +73,8 @@ public class ProcessRehearsalTests
         HostRecord keys = rome with { Cpuid = rome.Cpuid.With(7, 0, leaf7 with { Ecx = leaf7.Ecx | 1 << 3 }) };
         TargetOutcome with = RestoreRehearsal.Perform(capture, new LinuxHost(keys, Kernel));
         Assert.Equal((Verdict.Refused, "restore_fpu"), (with.Verdict, with.RefusedCall));
-        Assert.Contains("64 bytes for pkru", Assert.Single(with.Findings.Where(finding => finding.Rule.Id == "XS1006")).Message, StringComparison.Ordinal);
+        Assert.Contains("64 bytes for pkru", Assert.Single(with.Findings.Where(finding => finding.Rule.Id == "XS1006")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,10 +82,15 @@ public class ProcessRehearsalTests
     {
         HostRecord genoa = SampleHosts.Open("amd-genoa");
         CpuidRegisters leaf = genoa.Cpuid.Read(1);
-        LinuxHost old = new(genoa with { Cpuid = genoa.Cpuid.With(1, 0, leaf with { Edx = leaf.Edx & ~(1u << 24), Ecx = leaf.Ecx & ~(1u << 26) }) }, Host("amd-genoa").Behavior);
+        LinuxHost old = new(genoa with
+        {
+            Cpuid = genoa.Cpuid.With(1, 0,
+            leaf with { Edx = leaf.Edx & ~(1u << 24), Ecx = leaf.Ecx & ~(1u << 26) })
+        }, Host("amd-genoa").Behavior);
         TargetOutcome outcome = RestoreRehearsal.Perform(Sample("core-2539.img").Capture!, old);
         Assert.Equal(Verdict.Refused, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS1006" && finding.Message.Contains("FXSAVE", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS1006"
+            && finding.Message.Contains("FXSAVE", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -102,7 +109,8 @@ public class ProcessRehearsalTests
         Assert.Contains(RestoreRehearsal.Perform(tiles, Host("intel-sapphire-rapids")).Findings, finding => finding.Rule.Id == "XS1004");
 
         // Bound registers have a field; CRIU clears their bit in its own mask.
-        Capture bounds = Open(new CoreImageBuilder { XstateBv = 0x1B }.With(StateComponent.BndRegs, 7).With(StateComponent.BndCsr, 0).Build()).Capture!;
+        Capture bounds = Open(new CoreImageBuilder { XstateBv = 0x1B }.With(StateComponent.BndRegs, 7).With(StateComponent.BndCsr, 0)
+            .Build()).Capture!;
         TargetOutcome outcome = RestoreRehearsal.Perform(bounds, Host("intel-skylake-sp"));
         Assert.Equal(Verdict.Differs, outcome.Verdict);
         Assert.Equal(["bnd0", "bnd1", "bnd2", "bnd3"], outcome.Differences.Select(difference => difference.Register));
@@ -115,14 +123,16 @@ public class ProcessRehearsalTests
         // The image's fields tell the processor that the process was started on: AVX and no more.
         Capture avx = Open(new CoreImageBuilder { XstateBv = 7 }.With(StateComponent.Avx, 1).Build()).Capture!;
         Finding hazard = Assert.Single(RestoreRehearsal.Perform(avx, Host("amd-genoa")).Findings);
-        Assert.Equal(("XS1001", Severity.Error, "832 bytes", "2432 bytes"), (hazard.Rule.Id, hazard.Severity, hazard.Found, hazard.Expected));
+        Assert.Equal(("XS1001", Severity.Error, "832 bytes", "2432 bytes"),
+            (hazard.Rule.Id, hazard.Severity, hazard.Found, hazard.Expected));
         Assert.Contains("if its processor has XSAVEC", hazard.Message, StringComparison.Ordinal);
         Assert.Empty(RestoreRehearsal.Perform(avx, Host("amd-rome")).Findings);
         Assert.Empty(RestoreRehearsal.Perform(avx, Host("intel-haswell")).Findings);
 
         // AVX-512 needs the same room on every processor that has no MPX, because the linker saves in the compacted format.
         Capture wide = Sample("core-2539.img").Capture!;
-        Assert.DoesNotContain(RestoreRehearsal.Perform(wide, Host("intel-sapphire-rapids")).Findings, finding => finding.Rule.Id == "XS1001");
+        Assert.DoesNotContain(RestoreRehearsal.Perform(wide, Host("intel-sapphire-rapids")).Findings,
+            finding => finding.Rule.Id == "XS1001");
         Finding mpx = Assert.Single(RestoreRehearsal.Perform(wide, Host("intel-skylake-sp")).Findings);
         Assert.Equal(("XS1001", "2432 bytes", "2496 bytes"), (mpx.Rule.Id, mpx.Found, mpx.Expected));
     }
@@ -137,19 +147,23 @@ public class ProcessRehearsalTests
         Assert.Equal(Verdict.Same, toIntel.Verdict);
         Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1009" && finding.Severity == Severity.Info);
         Assert.DoesNotContain(toIntel.Findings, finding => finding.Rule.Id == "XS1001");
-        Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1008" && finding.Message.Contains("SSE4A", StringComparison.Ordinal));
+        Assert.Contains(toIntel.Findings, finding => finding.Rule.Id == "XS1008"
+            && finding.Message.Contains("SSE4A", StringComparison.Ordinal));
         TargetOutcome toRome = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(zen4), Host("amd-rome"));
         Assert.Equal(Verdict.Differs, toRome.Verdict);
         Assert.Contains(toRome.Findings, finding => finding.Rule.Id == "XS1005");
 
         // A processor without XSAVEC chooses the standard format, whose size depends on the vendor.
-        byte[] broadwell = CoreImageBuilder.Cpuinfo(1, 6, 0x3D, 4, 2, [.. new uint[4], 1u << 26 | 1u << 28, .. new uint[5], 1, .. new uint[8]], 7, 832, 832);
-        Finding hazard = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(Open(broadwell).Cpuid!), Host("amd-genoa")).Findings.Single(finding => finding.Rule.Id == "XS1001");
+        byte[] broadwell = CoreImageBuilder.Cpuinfo(1, 6, 0x3D, 4, 2,
+            [.. new uint[4], 1u << 26 | 1u << 28, .. new uint[5], 1, .. new uint[8]], 7, 832, 832);
+        Finding hazard = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(Open(broadwell).Cpuid!),
+            Host("amd-genoa")).Findings.Single(finding => finding.Rule.Id == "XS1001");
         Assert.Equal(("832 bytes", "2432 bytes"), (hazard.Found, hazard.Expected));
         Assert.Contains("XSAVE on", hazard.Message, StringComparison.Ordinal);
 
         // And the other way round the instruction itself is missing.
-        Finding xsavec = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(zen4), Host("intel-haswell")).Findings.Single(finding => finding.Rule.Id == "XS1001");
+        Finding xsavec = RestoreRehearsal.Perform(ProcessRehearsal.ProbeOf(zen4),
+            Host("intel-haswell")).Findings.Single(finding => finding.Rule.Id == "XS1001");
         Assert.Contains("#UD", xsavec.Message, StringComparison.Ordinal);
     }
 
@@ -158,7 +172,11 @@ public class ProcessRehearsalTests
     {
         Capture wide = Sample("core-2539.img").Capture!;
         CpuidTable source = Sample("cpuinfo.img").Cpuid!.Cpuid;
-        Capture told = wide with { States = [wide.States[0] with { GuestCpuid = new Fact<CpuidTable>(source, FactSource.Given, "cpuinfo.img") }] };
+        Capture told = wide with
+        {
+            States = [wide.States[0] with { GuestCpuid = new Fact<CpuidTable>(source, FactSource.Given,
+            "cpuinfo.img") }]
+        };
         TargetOutcome outcome = RestoreRehearsal.Perform(told, Host("intel-sapphire-rapids"));
         Assert.Equal(Verdict.Same, outcome.Verdict);
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS1009");
@@ -168,7 +186,8 @@ public class ProcessRehearsalTests
 
     private static LinuxHost Host(string name) => new(SampleHosts.Open(name), Kernel);
 
-    private static Artifact Sample(string name) => Open(File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", name)));
+    private static Artifact Sample(string name) =>
+        Open(File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", name)));
 
     private static Artifact Open(byte[] file) => Artifact.Open(new MemoryStream(file));
 }

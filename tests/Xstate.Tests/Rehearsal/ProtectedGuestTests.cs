@@ -10,7 +10,9 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Rehearsal;
 
-/// <summary>Guests whose registers the host cannot reach are decided before registers are compared; an area of zeros is no snapshot.</summary>
+/// <summary>
+/// Guests whose registers the host cannot reach are decided before registers are compared; an area of zeros is no snapshot.
+/// </summary>
 public class ProtectedGuestTests
 {
     private static readonly string[] Amd = ["amd-rome", "amd-milan", "amd-genoa", "amd-turin"];
@@ -23,7 +25,8 @@ public class ProtectedGuestTests
     [InlineData(GuestProtection.ProtectedState, "6.12", Verdict.Refused, "KVM_SET_XSAVE", Errno.EINVAL)]
     [InlineData(GuestProtection.ProtectedState, "6.8", Verdict.Differs, null, Errno.None)]
     [InlineData(GuestProtection.SevEsBeforeLaunch, "6.8", Verdict.Differs, null, Errno.None)]
-    public void Protection_is_told_and_no_register_is_listed(GuestProtection protection, string kernel, Verdict verdict, string? call, Errno errno)
+    public void Protection_is_told_and_no_register_is_listed(GuestProtection protection, string kernel, Verdict verdict, string? call,
+        Errno errno)
     {
         LinuxHost host = CetGuest.Host("amd-milan", kernel);
         TargetOutcome outcome = RestoreRehearsal.Perform(CetGuest.Of(host, null), host, new RehearsalOptions { Protection = protection });
@@ -41,7 +44,8 @@ public class ProtectedGuestTests
     public void A_host_without_such_guests_is_told_apart(string name, string kernel)
     {
         LinuxHost host = CetGuest.Host(name, kernel);
-        TargetOutcome outcome = RestoreRehearsal.Perform(SampleHosts.OpenCapture("live-avx512"), host, new RehearsalOptions { Protection = GuestProtection.SevEs });
+        TargetOutcome outcome = RestoreRehearsal.Perform(SampleHosts.OpenCapture("live-avx512"), host,
+            new RehearsalOptions { Protection = GuestProtection.SevEs });
         Assert.Equal((Verdict.Refused, "KVM_SEV_ES_INIT"), (outcome.Verdict, outcome.RefusedCall));
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0112");
         Assert.Empty(outcome.Differences);
@@ -67,7 +71,8 @@ public class ProtectedGuestTests
         Assert.True(host.Layout.TryGetSlot(StateComponent.Opmask, out XsaveSlot opmask));
         area.AsSpan(opmask.Offset, 8).Fill(0x77);
         capture = capture with { States = [capture.States[0] with { Area = area }] };
-        TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Protection = GuestProtection.SevEsBeforeLaunch });
+        TargetOutcome outcome = RestoreRehearsal.Perform(capture, host,
+            new RehearsalOptions { Protection = GuestProtection.SevEsBeforeLaunch });
         Assert.Equal(Verdict.Differs, outcome.Verdict);
         Assert.Equal(new RegisterDifference(0, "k0", "0x7777777777777777", "0x0"), Assert.Single(outcome.Differences));
         Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(capture, host).Verdict);
@@ -97,7 +102,8 @@ public class ProtectedGuestTests
         SplitMix64 random = new((ulong)seed);
         string kernel = random.Pick<string>(Kernels);
         LinuxHost host = CetGuest.Host(random.Pick<string>(Amd), kernel);
-        GuestProtection protection = random.Pick<GuestProtection>([GuestProtection.SevEs, GuestProtection.ProtectedState, GuestProtection.SevEsBeforeLaunch]);
+        GuestProtection protection = random.Pick<GuestProtection>([GuestProtection.SevEs, GuestProtection.ProtectedState,
+            GuestProtection.SevEsBeforeLaunch]);
         TargetOutcome outcome = RestoreRehearsal.Perform(CetGuest.Of(host, null), host, new RehearsalOptions { Protection = protection });
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
         bool isNew = release.IsAtLeast(6, 10);
@@ -117,10 +123,15 @@ public class ProtectedGuestTests
     public void An_area_of_zeros_is_no_snapshot_and_never_the_same(int seed)
     {
         SplitMix64 random = new((ulong)seed);
-        LinuxHost host = CetGuest.Host(random.Pick<string>([.. Amd, "intel-haswell", "intel-icelake", "intel-sapphire-rapids"]), random.Pick<string>(Kernels));
+        LinuxHost host = CetGuest.Host(random.Pick<string>([.. Amd, "intel-haswell", "intel-icelake", "intel-sapphire-rapids"]),
+            random.Pick<string>(Kernels));
         Capture capture = CetGuest.Of(host, null);
         capture = capture with { States = [capture.States[0] with { Area = new byte[random.Pick<int>([576, 832, 4096])] }] };
-        RehearsalOptions options = new() { Vmm = random.Pick<Restorer>([.. Restorers.All.Where(restorer => restorer.Vmm != Vmm.Hyperlight && restorer is KvmRestorer)]) };
+        RehearsalOptions options = new()
+        {
+            Vmm = random.Pick<Restorer>([.. Restorers.All.Where(restorer => restorer.Vmm != Vmm.Hyperlight
+            && restorer is KvmRestorer)])
+        };
         TargetOutcome outcome = RestoreRehearsal.Perform(capture, host, options);
         Assert.Equal(Verdict.Differs, outcome.Verdict);
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0113");

@@ -32,5 +32,10 @@ internal static class RawImage
 
     /// <summary>The capture that a reader of kvm_xsave makes of an image.</summary>
     public static Capture Capture(byte[] area, Fact<XsaveLayout>? layout = null) =>
-        new() { Format = "kvm_xsave", Kind = CaptureKind.VirtualMachine, States = [new CapturedState { Id = 0, Area = area, Layout = layout }] };
+        new()
+        {
+            Format = "kvm_xsave",
+            Kind = CaptureKind.VirtualMachine,
+            States = [new CapturedState { Id = 0, Area = area, Layout = layout }]
+        };
 }

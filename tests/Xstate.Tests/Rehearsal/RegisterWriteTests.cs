@@ -10,7 +10,8 @@ namespace Xstate.Tests.Rehearsal;
 
 public class RegisterWriteTests
 {
-    private static readonly RegisterEdit[] Edits = [RegisterEdit.Parse("pkru=0x4"), RegisterEdit.Parse("zmm3=0x99"), RegisterEdit.Parse("k1=7")];
+    private static readonly RegisterEdit[] Edits = [RegisterEdit.Parse("pkru=0x4"), RegisterEdit.Parse("zmm3=0x99"),
+        RegisterEdit.Parse("k1=7")];
 
     [Theory]
     [InlineData("5.13", true)]
@@ -43,14 +44,16 @@ public class RegisterWriteTests
 
     [Theory]
     [InlineData("0x55555554", null)]
-    [InlineData("0x55555555", "PKRU 0x55555555 closes key 0: any access to memory that has no key of its own ends in SIGSEGV (SEGV_PKUERR)")]
+    [InlineData("0x55555555",
+        "PKRU 0x55555555 closes key 0: any access to memory that has no key of its own ends in SIGSEGV (SEGV_PKUERR)")]
     [InlineData("0x2", "PKRU 0x2 closes key 0: any write to memory that has no key of its own ends in SIGSEGV (SEGV_PKUERR)")]
     public void A_write_that_closes_key_0_is_performed_and_warned_of(string pkru, string? warning)
     {
         LinuxHost host = Host("6.18");
         WriteOutcome outcome = RegisterWrite.Perform(new LinuxTask(host), 7, Layout(host), [RegisterEdit.Parse($"pkru={pkru}")], host);
         Assert.Equal(pkru, Assert.Single(outcome.Registers).After);
-        Assert.Equal(warning is null ? [] : [("XS1304", Severity.Warning, warning)], outcome.Findings.Select(finding => (finding.Rule.Id, finding.Severity, finding.Message)));
+        Assert.Equal(warning is null ? [] : [("XS1304", Severity.Warning, warning)],
+            outcome.Findings.Select(finding => (finding.Rule.Id, finding.Severity, finding.Message)));
     }
 
     [Fact]
@@ -59,7 +62,8 @@ public class RegisterWriteTests
         LinuxHost host = Host("6.18");
         LinuxHost other = new(host.Record, host.Behavior.Set(KernelDifference.PtracePkruIgnored, present: true));
         Finding finding = Assert.Single(RegisterWrite.Perform(new LinuxTask(other), 7, Layout(host), Edits, host).Findings);
-        Assert.Equal("linux-6.18 ignored the write of pkru: as one with PTRACE-PKRU-IGN would, though its release should not have it", finding.Message);
+        Assert.Equal("linux-6.18 ignored the write of pkru: as one with PTRACE-PKRU-IGN would, though its release should not have it",
+            finding.Message);
     }
 
     [Fact]

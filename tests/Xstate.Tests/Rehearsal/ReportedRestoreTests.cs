@@ -19,7 +19,8 @@ public class ReportedRestoreTests
         LinuxHost host = CetGuest.Host("amd-turin", "6.18");
         TargetOutcome outcome = Rehearse(CetGuest.Of(host, null), host, "firecracker");
         Assert.Equal(Verdict.Differs, outcome.Verdict);
-        Assert.Contains("0xda0", Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS0401").Mend, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("0xda0", Assert.Single(outcome.Findings, finding => finding.Rule.Id == "XS0401").Mend,
+            StringComparison.OrdinalIgnoreCase);
     }
 
     [Theory]
@@ -44,10 +45,12 @@ public class ReportedRestoreTests
         TargetOutcome outcome = Rehearse(capture, CetGuest.Host(target, "6.8"), "qemu");
         Assert.Equal(Verdict.Refused, outcome.Verdict);
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0102");
-        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506"
+            && finding.Message.Contains("opmask", StringComparison.Ordinal));
 
         // AVX is at 576 on both: nobody moves it.
-        Assert.DoesNotContain(outcome.Repairs, step => step.Message.Contains("moved", StringComparison.Ordinal) && step.Message.Contains("avx", StringComparison.Ordinal));
+        Assert.DoesNotContain(outcome.Repairs, step => step.Message.Contains("moved", StringComparison.Ordinal)
+            && step.Message.Contains("avx", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -55,11 +58,16 @@ public class ReportedRestoreTests
     {
         LinuxHost genoa = CetGuest.Host("amd-genoa", "6.8");
         Capture capture = CetGuest.Of(genoa, null);
-        capture = capture with { States = [capture.States[0] with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0x207), FactSource.Artifact, "struct kvm_xcrs") }] };
+        capture = capture with
+        {
+            States = [capture.States[0] with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0x207),
+            FactSource.Artifact, "struct kvm_xcrs") }]
+        };
         TargetOutcome outcome = Rehearse(capture, CetGuest.Host("amd-milan", "6.8"), "qemu");
         Assert.Null(outcome.RefusedCall);
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
-        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("XSETBV takes #GP", StringComparison.Ordinal));
+        Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0506"
+            && finding.Message.Contains("XSETBV takes #GP", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -77,7 +85,8 @@ public class ReportedRestoreTests
         LinuxHost nehalem = Nehalem("6.12");
         TargetOutcome outcome = Rehearse(WithoutXsave(nehalem), nehalem, vmm);
         Assert.Equal(verdict, outcome.Verdict);
-        Assert.Equal(verdict == Verdict.Refused ? ("KVM_SET_XCRS", Errno.EINVAL) : (null, Errno.None), (outcome.RefusedCall, outcome.Errno));
+        Assert.Equal(verdict == Verdict.Refused ? ("KVM_SET_XCRS", Errno.EINVAL) : (null, Errno.None),
+            (outcome.RefusedCall, outcome.Errno));
         Assert.Equal(verdict == Verdict.Refused, outcome.Findings.Any(finding => finding.Rule.Id == "XS0204"));
     }
 
@@ -104,7 +113,8 @@ public class ReportedRestoreTests
         Assert.True(vcpu.SetXsave(image).IsSuccess);
         Assert.True(vcpu.SetFpu(new KvmFpu { Fcw = 0x27F }).IsSuccess);
         Assert.True(vcpu.GetXsave(out byte[] after).IsSuccess);
-        Assert.Equal((0x27F, 0x9FC0u), (BinaryPrimitives.ReadUInt16LittleEndian(after), BinaryPrimitives.ReadUInt32LittleEndian(after.AsSpan(XsaveFormat.MxcsrOffset))));
+        Assert.Equal((0x27F, 0x9FC0u), (BinaryPrimitives.ReadUInt16LittleEndian(after),
+            BinaryPrimitives.ReadUInt32LittleEndian(after.AsSpan(XsaveFormat.MxcsrOffset))));
     }
 
     [Theory]
@@ -119,9 +129,14 @@ public class ReportedRestoreTests
         BinaryPrimitives.WriteUInt16LittleEndian(area, XsaveFormat.InitialFcw);
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         area[XsaveFormat.XstateBvOffset] = 3;
-        fresh = fresh with { States = [fresh.States[0] with { Area = area, Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(1), FactSource.Artifact, "a new virtual CPU") }] };
+        fresh = fresh with
+        {
+            States = [fresh.States[0] with { Area = area,
+            Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(1), FactSource.Artifact, "a new virtual CPU") }]
+        };
         Capture tenant = CetGuest.Of(host, null);
-        TargetOutcome outcome = RestoreRehearsal.Perform(fresh, host, new RehearsalOptions { Vmm = Restorers.Find(vmm)!, PreviousState = tenant });
+        TargetOutcome outcome = RestoreRehearsal.Perform(fresh, host,
+            new RehearsalOptions { Vmm = Restorers.Find(vmm)!, PreviousState = tenant });
         Assert.Equal(leaked.Split(',').Order(), outcome.Differences.Select(difference => difference.Register).Order());
         Assert.NotEqual(Verdict.Same, outcome.Verdict);
         Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(fresh, host, new RehearsalOptions { Vmm = Restorers.Find(vmm)! }).Verdict);
@@ -143,7 +158,8 @@ public class ReportedRestoreTests
     private static LinuxHost Nehalem(string kernel)
     {
         HostRecord haswell = SampleHosts.Open("intel-haswell");
-        IEnumerable<CpuidEntry> entries = haswell.Cpuid.Entries.Where(entry => entry.Leaf is not (7 or 0xD or 0x14)).Select(entry => entry.Leaf switch
+        IEnumerable<CpuidEntry> entries = haswell.Cpuid.Entries.Where(entry => entry.Leaf is not (7 or 0xD or 0x14))
+            .Select(entry => entry.Leaf switch
         {
             0 => entry with { Registers = entry.Registers with { Eax = 0xB } },
             1 => entry with { Registers = entry.Registers with { Eax = 0x106A5, Ecx = 0x9C_E3BD } },

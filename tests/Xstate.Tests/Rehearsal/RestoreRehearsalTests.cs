@@ -28,7 +28,8 @@ public class RestoreRehearsalTests
     [InlineData("stale-pkru", "amd-genoa", "6.12", Verdict.Same, "XS0502", "")]
     [InlineData("xfd-tiles", "intel-sapphire-rapids", "6.8", Verdict.Dangerous, "XS0601", "Xfd")]
     [InlineData("xfd-tiles", "intel-sapphire-rapids", "6.19", Verdict.Same, "", "")]
-    public void A_sample_has_its_verdict_rule_and_repair(string capture, string host, string kernel, Verdict verdict, string rule, string repair)
+    public void A_sample_has_its_verdict_rule_and_repair(string capture, string host, string kernel, Verdict verdict, string rule,
+        string repair)
     {
         TargetOutcome outcome = Rehearse(capture, host, kernel);
         Assert.Equal(verdict, outcome.Verdict);
@@ -49,7 +50,8 @@ public class RestoreRehearsalTests
     [InlineData("6.18", 0x40UL, Verdict.Refused)]
     [InlineData("6.12", 1UL, Verdict.Refused)]
     [InlineData("6.12", 0UL, Verdict.Repairable)]
-    public void The_CET_registers_that_a_snapshot_carries_are_restored_as_far_as_the_kernel_has_them(string kernel, ulong value, Verdict verdict)
+    public void The_CET_registers_that_a_snapshot_carries_are_restored_as_far_as_the_kernel_has_them(string kernel, ulong value,
+        Verdict verdict)
     {
         const uint UserCet = 0x6A0;
         LinuxHost host = Host("intel-sapphire-rapids", kernel);
@@ -59,7 +61,8 @@ public class RestoreRehearsalTests
             GuestCpuid = new Fact<CpuidTable>(host.Record.Cpuid, FactSource.Artifact, "the host's"),
             Xss = new Fact<StateComponentSet>(host.KvmXss, FactSource.Artifact, "all that the host's KVM has"),
         };
-        TargetOutcome outcome = RestoreRehearsal.Perform(capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host);
+        TargetOutcome outcome = RestoreRehearsal.Perform(
+            capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host);
 
         Assert.Equal(verdict, outcome.Verdict);
         Assert.Equal(verdict != Verdict.Same, outcome.Findings.Any(finding => finding.Rule.Id == "XS0403"));
@@ -69,7 +72,8 @@ public class RestoreRehearsalTests
     public void A_repaired_sample_loads_and_is_the_same()
     {
         foreach ((string capture, string host, string kernel) in ((string, string, string)[])
-            [("leaked-pkru", "intel-skylake-sp", "6.1.40"), ("leaked-pkru", "intel-haswell", "6.12"), ("hidden-avx512", "intel-haswell", "5.10"),
+            [("leaked-pkru", "intel-skylake-sp", "6.1.40"), ("leaked-pkru", "intel-haswell", "6.12"),
+                ("hidden-avx512", "intel-haswell", "5.10"),
              ("intel-for-amd", "amd-genoa", "6.12"), ("compacted", "amd-turin", "6.12"), ("xfd-tiles", "intel-sapphire-rapids", "6.8")])
         {
             TargetOutcome outcome = Rehearse(capture, host, kernel);
@@ -77,7 +81,8 @@ public class RestoreRehearsalTests
             TargetOutcome after = RestoreRehearsal.Perform(outcome.Repaired, Host(host, kernel));
 
             // No repair of the state gives a guest instructions that its new processor lacks (XS0508).
-            Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule.Id == "XS0508"));
+            Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error)
+                .All(finding => finding.Rule.Id == "XS0508"));
             Assert.Empty(after.Differences);
         }
     }
@@ -113,7 +118,8 @@ public class RestoreRehearsalTests
     [Fact]
     public void Old_QEMU_resumes_a_guest_that_was_not_restored()
     {
-        TargetOutcome outcome = Rehearse("leaked-pkru", "intel-skylake-sp", "6.1.40", new RehearsalOptions { Vmm = Restorers.Find("qemu-7.2")! });
+        TargetOutcome outcome = Rehearse("leaked-pkru", "intel-skylake-sp", "6.1.40",
+            new RehearsalOptions { Vmm = Restorers.Find("qemu-7.2")! });
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0602");
     }
 
@@ -148,7 +154,8 @@ public class RestoreRehearsalTests
     [Fact]
     public void Every_finding_points_at_a_rule_of_the_catalogue()
     {
-        foreach (string capture in (string[])["leaked-pkru", "hidden-avx512", "intel-for-amd", "compacted", "live-avx512", "stale-pkru", "xfd-tiles"])
+        foreach (string capture in (string[])["leaked-pkru", "hidden-avx512", "intel-for-amd", "compacted", "live-avx512", "stale-pkru",
+            "xfd-tiles"])
         {
             foreach (string host in (string[])["intel-haswell", "amd-genoa", "amd-rome", "intel-sapphire-rapids", "intel-skylake-sp"])
             {

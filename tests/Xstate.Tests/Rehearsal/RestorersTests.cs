@@ -12,7 +12,8 @@ public class RestorersTests
     [Fact]
     public void Every_name_is_there_once_and_finds_its_restorer()
     {
-        Assert.Equal(Restorers.All.Length, Restorers.All.Select(restorer => restorer.Id).Distinct(StringComparer.OrdinalIgnoreCase).Count());
+        Assert.Equal(Restorers.All.Length, Restorers.All.Select(restorer => restorer.Id).Distinct(StringComparer.OrdinalIgnoreCase)
+            .Count());
         Assert.All(Restorers.All, restorer => Assert.Same(restorer, Restorers.Find(restorer.Id.ToUpperInvariant())));
         Assert.Null(Restorers.Find("vmware"));
         Assert.Null(Restorers.Find("list"));
@@ -21,9 +22,11 @@ public class RestorersTests
     [Fact]
     public void Every_format_with_a_VMM_has_a_restorer()
     {
-        string[] formats = [.. Artifact.Formats.Where(format => format.Vmm is not null).Select(format => $"{format.Name} {Restorers.Of(format.Vmm!).Id}")];
+        string[] formats = [.. Artifact.Formats.Where(format => format.Vmm is not null)
+            .Select(format => $"{format.Name} {Restorers.Of(format.Vmm!).Id}")];
         Assert.Equal(
-            ["qemu-stream qemu", "qemu-snapshot qemu", "libvirt-save qemu", "cloud-hypervisor cloud-hypervisor", "criu-core criu", "firecracker firecracker", "firecracker-text firecracker", "firecracker-bitcode firecracker"],
+            ["qemu-stream qemu", "qemu-snapshot qemu", "libvirt-save qemu", "cloud-hypervisor cloud-hypervisor", "criu-core criu",
+                "firecracker firecracker", "firecracker-text firecracker", "firecracker-bitcode firecracker"],
             formats);
     }
 
@@ -48,17 +51,20 @@ public class RestorersTests
             Assert.Equal(restorer.Evidence == RestorerEvidence.Run, restorer.Source.Contains("run:", StringComparison.Ordinal));
             Assert.All(restorer.Notes, note => Assert.EndsWith(".", note, StringComparison.Ordinal));
             Assert.Equal(restorer is KvmRestorer, !restorer.Order.IsEmpty);
-            Assert.True(restorer is not KvmRestorer || (restorer.Order[0] == RestoreCall.SetCpuid2 && restorer.Order.Contains(RestoreCall.SetXsave)), restorer.Id);
+            Assert.True(restorer is not KvmRestorer
+                || (restorer.Order[0] == RestoreCall.SetCpuid2 && restorer.Order.Contains(RestoreCall.SetXsave)), restorer.Id);
         });
         StringWriter text = new();
         VmmsReport.WriteText(text);
-        Assert.All(Restorers.All, restorer => Assert.Contains($"{restorer.Id}: {restorer.Title} (", text.ToString(), StringComparison.Ordinal));
+        Assert.All(Restorers.All, restorer => Assert.Contains($"{restorer.Id}: {restorer.Title} (", text.ToString(),
+            StringComparison.Ordinal));
     }
 
     [Fact]
     public void The_releases_of_one_program_are_the_alternatives_of_each()
     {
-        Assert.Equal(["cloud-hypervisor", "cloud-hypervisor-50", "cloud-hypervisor-29"], Restorers.Alternatives(Restorers.Find("cloud-hypervisor-50")!).Select(restorer => restorer.Id));
+        Assert.Equal(["cloud-hypervisor", "cloud-hypervisor-50", "cloud-hypervisor-29"],
+            Restorers.Alternatives(Restorers.Find("cloud-hypervisor-50")!).Select(restorer => restorer.Id));
         Assert.Equal(["qemu", "qemu-10.0", "qemu-7.2"], Restorers.Alternatives(Restorers.Default).Select(restorer => restorer.Id));
         Assert.Equal(["qemu-tcg"], Restorers.Alternatives(Restorers.Find("qemu-tcg")!).Select(restorer => restorer.Id));
     }

@@ -23,7 +23,8 @@ public class StoredRegistersRehearsalTests
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0901");
         Assert.Contains(outcome.Differences, difference => difference is { Register: "fcw", Before: "0x77f", After: "0x37f" });
         Assert.Contains(outcome.Differences, difference => difference is { Register: "mxcsr", Before: "0x5f80", After: "0x1f80" });
-        Assert.All(outcome.Differences.Where(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)), difference => Assert.Equal(new string('0', 64), difference.After));
+        Assert.All(outcome.Differences.Where(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)),
+            difference => Assert.Equal(new string('0', 64), difference.After));
         Assert.Equal(16, outcome.Differences.Count(difference => difference.Register.StartsWith("ymm", StringComparison.Ordinal)));
         Assert.Equal(["Header", "X87Order"], outcome.Repairs.Select(step => step.Kind.ToString()));
     }
@@ -33,10 +34,15 @@ public class StoredRegistersRehearsalTests
     {
         Capture capture = Open(StreamBuilder.Tcg());
         CapturedState state = capture.States[0];
-        Capture half = capture with { States = [state with { Stored = state.Stored! with { XstateBv = new Fact<StateComponentSet>(new StateComponentSet(0x207), FactSource.Given, "test") } }] };
+        Capture half = capture with
+        {
+            States = [state with { Stored = state.Stored! with { XstateBv = new Fact<StateComponentSet>(
+            new StateComponentSet(0x207), FactSource.Given, "test") } }]
+        };
         TargetOutcome outcome = RestoreRehearsal.Perform(half, Host("intel-skylake-sp", "6.12"));
         Assert.Equal(["st0", "st1", "st6", "st7"], outcome.Differences.Select(difference => difference.Register));
-        Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences.Single(difference => difference.Register == "st6").After);
+        Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)),
+            outcome.Differences.Single(difference => difference.Register == "st6").After);
         Assert.Contains(outcome.Findings, finding => finding.Rule.Id == "XS0903");
     }
 
@@ -50,9 +56,11 @@ public class StoredRegistersRehearsalTests
         TargetOutcome outcome = Rehearse(stream, host);
         Assert.Equal([RepairKind.Header, RepairKind.X87Order], outcome.Repairs.Select(step => step.Kind));
         using MemoryStream output = new();
-        PatchedCopy.Write(new MemoryStream(stream), Artifact.Open(new MemoryStream(stream)).Encode(outcome.Repaired!, new MemoryStream(stream)), output);
+        PatchedCopy.Write(new MemoryStream(stream), Artifact.Open(new MemoryStream(stream))
+            .Encode(outcome.Repaired!, new MemoryStream(stream)), output);
         Assert.Equal(Verdict.Same, Rehearse(output.ToArray(), host).Verdict);
-        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0x207), 32), SeededGuest.Of(Open(output.ToArray()).States[0], new StateComponentSet(0x207)));
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0x207), 32),
+            SeededGuest.Of(Open(output.ToArray()).States[0], new StateComponentSet(0x207)));
     }
 
     [Fact]
@@ -60,14 +68,21 @@ public class StoredRegistersRehearsalTests
     {
         RehearsalOptions options = new() { GuestCpuid = SampleHosts.Open("intel-sapphire-rapids").Cpuid };
         TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-sapphire-rapids", "6.12"), options);
-        Assert.Equal((Verdict.Repairable, "Header, X87Order"), (outcome.Verdict, string.Join(", ", outcome.Repairs.Select(step => step.Kind))));
+        Assert.Equal((Verdict.Repairable, "Header, X87Order"),
+            (outcome.Verdict, string.Join(", ", outcome.Repairs.Select(step => step.Kind))));
     }
 
     [Fact]
     public void What_force_mended_is_not_called_repairable_again()
     {
-        // The guest's CPUID has no PKU and its XCR0 has: KVM_SET_XCRS is refused, QEMU 7.2 goes on without it, and no repair of the area changes that.
-        RehearsalOptions options = new() { Vmm = Restorers.Find("qemu-7.2")!, GuestCpuid = SampleHosts.Open("intel-haswell").Cpuid, Force = true };
+        // The guest's CPUID has no PKU and its XCR0 has: KVM_SET_XCRS is refused, QEMU 7.2 goes on without it, and no repair of the area
+        // changes that.
+        RehearsalOptions options = new()
+        {
+            Vmm = Restorers.Find("qemu-7.2")!,
+            GuestCpuid = SampleHosts.Open("intel-haswell").Cpuid,
+            Force = true
+        };
         TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-sapphire-rapids", "6.12"), options);
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         TargetOutcome again = RestoreRehearsal.Perform(outcome.Repaired!, Host("intel-sapphire-rapids", "6.12"), options);
@@ -116,7 +131,11 @@ public class StoredRegistersRehearsalTests
     public void A_file_that_names_TCG_is_restored_by_TCG_and_repaired_for_KVM_with_force_only()
     {
         // N2: fix turned the x87 stack for KVM each time, and the file still said TCG.
-        Capture saved = Open(StreamBuilder.Tcg()) with { RestoredBy = new Fact<Accelerator>(Accelerator.Tcg, FactSource.Artifact, "the domain's type is qemu") };
+        Capture saved = Open(StreamBuilder.Tcg()) with
+        {
+            RestoredBy = new Fact<Accelerator>(Accelerator.Tcg, FactSource.Artifact,
+            "the domain's type is qemu")
+        };
         SplitMix64 random = new(0x4E2);
         for (int i = 0; i < 12; i++)
         {
@@ -124,7 +143,8 @@ public class StoredRegistersRehearsalTests
             random.Fill(area.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset));
             area[3] = (byte)((area[3] & ~0x38) | (1 + random.Below(7)) << 3);
             Capture capture = saved with { States = [saved.States[0] with { Area = area }] };
-            LinuxHost host = Host(random.Pick<string>("intel-icelake", "amd-genoa", "intel-sapphire-rapids"), random.Pick<string>("6.1", "6.12", "6.18"));
+            LinuxHost host = Host(random.Pick<string>("intel-icelake", "amd-genoa", "intel-sapphire-rapids"),
+                random.Pick<string>("6.1", "6.12", "6.18"));
 
             TargetOutcome asNamed = RestoreRehearsal.Perform(capture, host);
             Assert.Equal((Verdict.Same, "qemu-tcg"), (asNamed.Verdict, asNamed.Vmm.Id));
@@ -132,7 +152,8 @@ public class StoredRegistersRehearsalTests
             Assert.Contains(other.Findings, finding => finding.Rule.Id == "XS0730");
             Assert.Null(other.Repaired);
             Assert.NotEqual(Verdict.Same, other.Verdict);
-            Assert.NotNull(RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("qemu"), Force = true }).Repaired);
+            Assert.NotNull(RestoreRehearsal.Perform(capture, host,
+                new RehearsalOptions { Vmm = Restorers.Find("qemu"), Force = true }).Repaired);
         }
     }
 
@@ -142,7 +163,8 @@ public class StoredRegistersRehearsalTests
         TargetOutcome kept = Rehearse(StreamBuilder.Tcg(), "intel-haswell");
         Assert.Null(kept.Repaired);
         Assert.Contains(kept.Findings, finding => finding is { Rule.Id: "XS0506", Where.Register: "xcr0" });
-        TargetOutcome dropped = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-haswell", "6.12"), new RehearsalOptions { Force = true });
+        TargetOutcome dropped = RestoreRehearsal.Perform(Open(StreamBuilder.Tcg()), Host("intel-haswell", "6.12"),
+            new RehearsalOptions { Force = true });
         Assert.Equal((7UL, 7UL), (dropped.Repaired!.States[0].Xcr0!.Value.Bits, dropped.Repaired.States[0].Stored!.XstateBv.Value.Bits));
         Assert.Contains(dropped.Repairs, step => step.LosesState);
     }
@@ -168,7 +190,8 @@ public class StoredRegistersRehearsalTests
         Assert.Equal(["st0", "st1", "st2", "st3"], outcome.Differences.Select(difference => difference.Register));
         Assert.Equal(Convert.ToHexStringLower(SeededGuest.St(5, 0)), outcome.Differences[2].After);
         Assert.Equal(X87Order.Physical, outcome.Repaired!.States[0].Stored!.X87Order.Value);
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired, Host("qemu-tcg-max", "6.12"),
+            new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
     }
 
     [Fact]
@@ -182,10 +205,12 @@ public class StoredRegistersRehearsalTests
     [Fact]
     public void With_force_the_clock_device_is_left_out_and_tcg_loads_the_rest()
     {
-        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Kvm()), Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")!, Force = true });
+        TargetOutcome outcome = RestoreRehearsal.Perform(Open(StreamBuilder.Kvm()), Host("qemu-tcg-max", "6.12"),
+            new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")!, Force = true });
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         Assert.True(Assert.Single(outcome.Repairs, step => step.Kind == RepairKind.Device).LosesState);
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("qemu-tcg-max", "6.12"), new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(outcome.Repaired!, Host("qemu-tcg-max", "6.12"),
+            new RehearsalOptions { Vmm = Restorers.Find("qemu-tcg")! }).Verdict);
     }
 
     private static TargetOutcome Rehearse(byte[] stream, string host, string vmm = "qemu") =>

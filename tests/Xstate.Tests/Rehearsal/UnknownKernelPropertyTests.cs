@@ -35,7 +35,8 @@ public class UnknownKernelPropertyTests
         "xfd-tiles"];
 
     // Kernels of the hosts that guests were made on: of each it is known what its KVM offers.
-    private static readonly string[] Makers = ["linux-5.10.100", "linux-5.15.30", "linux-6.1.90", "linux-6.8.12", "linux-6.12.60", "linux-6.18.40", "linux-7.3"];
+    private static readonly string[] Makers = ["linux-5.10.100", "linux-5.15.30", "linux-6.1.90", "linux-6.8.12", "linux-6.12.60",
+        "linux-6.18.40", "linux-7.3"];
 
     // Not amd-zen4-pvm: its guests keep the host's CPUID, which the answer says.
     private static readonly string[] Hosts =
@@ -58,7 +59,8 @@ public class UnknownKernelPropertyTests
         for (int i = 0; i < 90 * Repository.Scale; i++)
         {
             string? maker = random.OneIn(3) ? random.Pick(Hosts) : null;
-            Case chosen = new(random.Pick(Captures), random.Pick(Hosts), random.Pick(Kernels), vmms[random.Below(vmms.Length)], maker, random.Pick(Makers));
+            Case chosen = new(random.Pick(Captures), random.Pick(Hosts), random.Pick(Kernels), vmms[random.Below(vmms.Length)], maker,
+                random.Pick(Makers));
             LinuxHost host = new(SampleHosts.Open(chosen.Host), Read(chosen.Kernel));
             TargetOutcome outcome = Rehearse(chosen, host);
             seen[outcome.Verdict] = seen.GetValueOrDefault(outcome.Verdict) + 1;

@@ -14,7 +14,8 @@ namespace Xstate.Tests.Rehearsal;
 /// </summary>
 public class UnknownShareTests(ITestOutputHelper output)
 {
-    private static readonly string[] Captures = ["compacted", "hidden-avx512", "intel-for-amd", "leaked-pkru", "live-avx512", "stale-pkru", "xfd-tiles"];
+    private static readonly string[] Captures = ["compacted", "hidden-avx512", "intel-for-amd", "leaked-pkru", "live-avx512", "stale-pkru",
+        "xfd-tiles"];
 
     private static readonly string[] Hosts =
     [
@@ -52,7 +53,8 @@ public class UnknownShareTests(ITestOutputHelper output)
                     Assert.True(KernelNames.TryRead(kernel, KernelEvidence.None, out KernelBehavior? behavior, out string error), error);
                     TargetOutcome outcome = RestoreRehearsal.Perform(image, new LinuxHost(SampleHosts.Open(host), behavior));
                     all++;
-                    foreach (string fact in outcome.Verdict == Verdict.Unknown ? outcome.DependsOn.Select(dependency => dependency.Id ?? dependency.Fact).Prepend("in all") : [])
+                    foreach (string fact in outcome.Verdict == Verdict.Unknown
+                        ? outcome.DependsOn.Select(dependency => dependency.Id ?? dependency.Fact).Prepend("in all") : [])
                     {
                         unknown[fact] = unknown.GetValueOrDefault(fact) + 1;
                     }
@@ -60,7 +62,9 @@ public class UnknownShareTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{unknown.GetValueOrDefault("in all")} of {all} are unknown: {string.Join(", ", unknown.OrderByDescending(fact => fact.Value).Select(fact => $"{fact.Key} {fact.Value}"))}");
+        output.WriteLine(
+            $"{unknown.GetValueOrDefault("in all")} of {all} are unknown: "
+            + $"{string.Join(", ", unknown.OrderByDescending(fact => fact.Value).Select(fact => $"{fact.Key} {fact.Value}"))}");
         Assert.True(unknown.GetValueOrDefault("in all") * 10 <= all, $"{unknown.GetValueOrDefault("in all")} of {all}");
     }
 }

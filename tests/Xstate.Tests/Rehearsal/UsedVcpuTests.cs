@@ -22,10 +22,13 @@ public class UsedVcpuTests
         LinuxHost host = CetGuest.Host(random.Pick<string>(Hosts), random.Pick<string>(["5.15", "6.8", "6.12", "6.18", "7.0"]));
         (uint, ulong)[] none = host.KvmShadowStack ? [.. CetGuest.CetMsrs.Select(index => (index, 0UL))] : [];
         Capture capture = CetGuest.Of(host, host.KvmXss.IsEmpty ? null : 0, none);
-        Capture before = CetGuest.Of(host, host.KvmXss.IsEmpty ? null : host.KvmXss.Bits, host.KvmShadowStack ? [(CetGuest.UserCet, 1), (CetGuest.Pl3Ssp, 0x7000)] : []);
-        RehearsalOptions fresh = new() { Vmm = Restorers.Find(random.Pick<string>(["firecracker", "cloud-hypervisor", "qemu", "crosvm", "dragonball"]))! };
+        Capture before = CetGuest.Of(host, host.KvmXss.IsEmpty ? null : host.KvmXss.Bits, host.KvmShadowStack
+            ? [(CetGuest.UserCet, 1), (CetGuest.Pl3Ssp, 0x7000)] : []);
+        RehearsalOptions fresh =
+            new() { Vmm = Restorers.Find(random.Pick<string>(["firecracker", "cloud-hypervisor", "qemu", "crosvm", "dragonball"]))! };
         TargetOutcome expected = RestoreRehearsal.Perform(capture, host, fresh);
-        TargetOutcome used = RestoreRehearsal.Perform(capture, host, fresh with { PreviousState = before, PreviousPkru = (uint)random.Next() });
+        TargetOutcome used = RestoreRehearsal.Perform(capture, host,
+            fresh with { PreviousState = before, PreviousPkru = (uint)random.Next() });
         Assert.Equal(expected.Verdict, used.Verdict);
         Assert.Equal(expected.Differences, used.Differences);
     }
@@ -54,7 +57,8 @@ public class UsedVcpuTests
         Capture before = CetGuest.Of(host, 0x1800, (CetGuest.UserCet, 1));
         using KvmModelMachine machine = new(host);
         KvmRestorer restorer = (KvmRestorer)Restorers.Find("firecracker")!;
-        PerformedRestore performed = RestorePlan.Perform(machine, CetGuest.Of(host, null), CpuidTable.Empty, restorer, new UsedVcpus(host, before, null));
+        PerformedRestore performed = RestorePlan.Perform(machine, CetGuest.Of(host, null), CpuidTable.Empty, restorer,
+            new UsedVcpus(host, before, null));
         KvmModelVcpu vcpu = (KvmModelVcpu)performed.Vcpus[0].Vcpu;
         Assert.Equal(new StateComponentSet(0x1800), vcpu.Xss);
         vcpu.GetMsr(CetGuest.UserCet, out _, out ulong cet);
@@ -83,7 +87,11 @@ public class UsedVcpuTests
     {
         LinuxHost host = CetGuest.Host("amd-milan", "6.12");
         Capture before = CetGuest.Of(host, null);
-        before = before with { States = [before.States[0] with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(5), FactSource.Artifact, "test") }] };
+        before = before with
+        {
+            States = [before.States[0] with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(5),
+            FactSource.Artifact, "test") }]
+        };
         TargetOutcome outcome = RestoreRehearsal.Perform(CetGuest.Of(host, null), host, new RehearsalOptions { PreviousState = before });
         Assert.Equal((Verdict.Refused, "KVM_SET_XCRS of the state before the restore"), (outcome.Verdict, outcome.RefusedCall));
     }

@@ -23,7 +23,8 @@ public class WriterLayoutRehearsalTests
     [InlineData("live-avx512", "amd-genoa", "6.12", Verdict.Repairable)]
     [InlineData("intel-for-amd", "amd-genoa", "6.12", Verdict.Repairable)]
     [InlineData("intel-for-amd", "amd-turin", "6.6", Verdict.Repairable)]
-    public void A_raw_image_of_another_processor_is_judged_as_the_capture_that_says_so(string sample, string host, string kernel, Verdict verdict)
+    public void A_raw_image_of_another_processor_is_judged_as_the_capture_that_says_so(string sample, string host, string kernel,
+        Verdict verdict)
     {
         // N1: asked without context, these loaded "the same".
         Capture bare = RawImage.Capture(SampleHosts.OpenCapture(sample).States[0].Area.ToArray());
@@ -40,9 +41,11 @@ public class WriterLayoutRehearsalTests
         for (int i = 0; i < 60; i++)
         {
             bool isIntel = random.OneIn(2);
-            StateComponentSet components = (random.OneIn(2) ? Avx512 : Avx512 | Pkru) & (random.OneIn(4) ? new StateComponentSet(0x204) : new StateComponentSet(0x2E4));
+            StateComponentSet components = (random.OneIn(2) ? Avx512 : Avx512 | Pkru)
+                & (random.OneIn(4) ? new StateComponentSet(0x204) : new StateComponentSet(0x2E4));
             byte[] area = RawImage.Of(ref random, isIntel ? Intel : Zen, components, isIntel ? Mxcsr.IntelMask : Mxcsr.AmdMask);
-            string name = isIntel ? random.Pick<string>("amd-genoa", "amd-turin") : random.Pick<string>("intel-icelake", "intel-sapphire-rapids", "intel-cascadelake");
+            string name = isIntel ? random.Pick<string>("amd-genoa", "amd-turin") : random.Pick<string>("intel-icelake",
+                "intel-sapphire-rapids", "intel-cascadelake");
             LinuxHost host = Host(name, random.Pick<string>(Kernels));
             TargetOutcome raw = RestoreRehearsal.Perform(RawImage.Capture(area), host);
             Fact<XsaveLayout> written = new((isIntel ? Intel : Zen).Layout, FactSource.Given, "the test");
@@ -56,7 +59,8 @@ public class WriterLayoutRehearsalTests
             Assert.NotEqual(Verdict.Same, told.Verdict);
             Assert.NotEqual(Verdict.Same, raw.Verdict);
             Assert.True(raw.Verdict == told.Verdict || raw.Verdict == Verdict.Unknown,
-                $"case {i} on {name} {host.Behavior}: {raw.Verdict}, with the layout {told.Verdict}; {string.Join("; ", raw.Findings.Select(finding => $"{finding.Rule.Id} {finding.Message}"))}");
+                $"case {i} on {name} {host.Behavior}: {raw.Verdict}, with the layout {told.Verdict}; "
+                + $"{string.Join("; ", raw.Findings.Select(finding => $"{finding.Rule.Id} {finding.Message}"))}");
         }
 
         Assert.True(foreign > 20);
@@ -69,7 +73,8 @@ public class WriterLayoutRehearsalTests
         for (int i = 0; i < 12; i++)
         {
             byte[] area = RawImage.Of(ref random, random.OneIn(2) ? Intel : Zen, Avx512 | Pkru, mxcsrMask: 0);
-            LinuxHost host = Host(random.Pick<string>("amd-genoa", "intel-icelake", "amd-turin", "intel-cascadelake"), random.Pick<string>("6.6", "6.12", "6.18"));
+            LinuxHost host = Host(random.Pick<string>("amd-genoa", "intel-icelake", "amd-turin", "intel-cascadelake"),
+                random.Pick<string>("6.6", "6.12", "6.18"));
             TargetOutcome outcome = RestoreRehearsal.Perform(RawImage.Capture(area), host);
             Assert.Equal(Verdict.Unknown, outcome.Verdict);
             Dependency layout = Assert.Single(outcome.DependsOn, dependency => dependency.Fact == "layout");
@@ -89,7 +94,8 @@ public class WriterLayoutRehearsalTests
         for (int i = 0; i < 10; i++)
         {
             byte[] area = RawImage.Of(ref random, random.OneIn(2) ? Intel : Zen, new StateComponentSet(4), mxcsrMask: 0);
-            TargetOutcome outcome = RestoreRehearsal.Perform(RawImage.Capture(area), Host(random.Pick<string>("amd-genoa", "intel-icelake", "amd-rome"), "6.12"));
+            TargetOutcome outcome = RestoreRehearsal.Perform(RawImage.Capture(area),
+                Host(random.Pick<string>("amd-genoa", "intel-icelake", "amd-rome"), "6.12"));
             Assert.Equal(Verdict.Same, outcome.Verdict);
             Assert.Empty(outcome.DependsOn);
         }
@@ -115,7 +121,11 @@ public class WriterLayoutRehearsalTests
             CpuidTable cpuid = SampleHosts.Open(writer).Cpuid;
             byte[] area = RawImage.Of(ref random, new LayoutFamily(writer, XsaveLayout.FromCpuid(cpuid), 0), Avx512, mxcsrMask: 0);
             Capture capture = RawImage.Capture(area);
-            capture = capture with { States = [capture.States[0] with { GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Given, writer) }] };
+            capture = capture with
+            {
+                States = [capture.States[0] with { GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Given,
+                writer) }]
+            };
             KnownCapture known = KnownCapture.Of(capture);
             Assert.False(known.IsLayoutOpen);
             Assert.Equal(XsaveLayout.FromCpuid(cpuid), known.Capture.States[0].Layout!.Value);
@@ -129,9 +139,11 @@ public class WriterLayoutRehearsalTests
         SplitMix64 random = new(0x4E35);
         for (int i = 0; i < 10; i++)
         {
-            CapturedState[] states = [.. Enumerable.Range(0, 2 + random.Below(3)).Select(_ => RawImage.Capture(RawImage.Of(ref random, Intel, Avx512, Mxcsr.IntelMask)).States[0])];
+            CapturedState[] states = [.. Enumerable.Range(0, 2 + random.Below(3))
+                .Select(_ => RawImage.Capture(RawImage.Of(ref random, Intel, Avx512, Mxcsr.IntelMask)).States[0])];
             Capture capture = RawImage.Capture([]) with { States = [.. states] };
-            TargetOutcome outcome = RestoreRehearsal.Perform(capture, Host(random.Pick<string>("intel-icelake", "intel-cascadelake"), "6.12"));
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture,
+                Host(random.Pick<string>("intel-icelake", "intel-cascadelake"), "6.12"));
             Assert.Equal(Verdict.Same, outcome.Verdict);
         }
     }

@@ -85,7 +85,8 @@ public class ExploreReportTests
         string[] lines = [.. text.ToString().Split('\n').Select(line => line.Trim())];
         InvariantViolation violation = Assert.Single(result.Violations);
         Assert.Equal("sequenceDiagram", lines[1]);
-        Assert.Equal(violation.Trace.Count(step => step.Actor[0] == 'v'), lines.Count(line => line.Contains("->>", StringComparison.Ordinal)));
+        Assert.Equal(violation.Trace.Count(step => step.Actor[0] == 'v'),
+            lines.Count(line => line.Contains("->>", StringComparison.Ordinal)));
         Assert.Contains("Note over cpu0: NMI: handler reads the user stack", lines);
         Assert.DoesNotContain(lines, line => line.Replace("#59;", "").Replace("#35;", "").Contains(';', StringComparison.Ordinal));
     }
@@ -97,7 +98,8 @@ public class ExploreReportTests
         StringWriter text = new();
         TracePage.Write(text, result);
 
-        XElement page = XElement.Parse(text.ToString().Replace("<!DOCTYPE html>", "").Replace("<meta charset=\"utf-8\">", "").Replace("<meta name=\"viewport\" content=\"width=device-width\">", ""));
+        XElement page = XElement.Parse(text.ToString().Replace("<!DOCTYPE html>", "").Replace("<meta charset=\"utf-8\">", "")
+            .Replace("<meta name=\"viewport\" content=\"width=device-width\">", ""));
         int rows = page.Descendants("td").Count(cell => cell.Attribute("class")?.Value == "n");
         Assert.Equal(result.Violations.Sum(violation => violation.Trace.Length), rows);
         Assert.Equal(result.Violations.Length, page.Descendants("h2").Count());

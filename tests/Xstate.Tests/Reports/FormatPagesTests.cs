@@ -14,7 +14,8 @@ public partial class FormatPagesTests
     public void Every_format_has_a_page_that_names_it()
     {
         DocumentationPage[] pages = Pages();
-        Assert.Empty(Artifact.Formats.Where(format => FormatPages.PageOf(format.Name, pages)?.Text.Contains(format.Name, StringComparison.Ordinal) != true).Select(format => format.Name));
+        Assert.Empty(Artifact.Formats.Where(format => FormatPages.PageOf(format.Name, pages)?.Text.Contains(format.Name,
+            StringComparison.Ordinal) != true).Select(format => format.Name));
     }
 
     [Fact]
@@ -35,7 +36,8 @@ public partial class FormatPagesTests
     {
         string text = FormatPages.Index(Pages()).Text;
         Assert.All(Pages(), page => Assert.Contains($"]({page.FileName})", text, StringComparison.Ordinal));
-        Assert.All(Artifact.Formats, format => Assert.Single(Regex.Matches(text, $@"^\| (\[)?`{Regex.Escape(format.Name)}`", RegexOptions.Multiline, TimeSpan.FromSeconds(5))));
+        Assert.All(Artifact.Formats, format => Assert.Single(Regex.Matches(text, $@"^\| (\[)?`{Regex.Escape(format.Name)}`",
+            RegexOptions.Multiline, TimeSpan.FromSeconds(5))));
     }
 
     [Fact]

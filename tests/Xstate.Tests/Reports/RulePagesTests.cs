@@ -24,6 +24,7 @@ public class RulePagesTests
             Assert.Equal(File.ReadAllText(Path.Combine(folder, page.FileName)), page.Text);
         }
 
-        Assert.Empty(Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Except(RulePages.All().Select(page => page.FileName)));
+        Assert.Empty(Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!)
+            .Except(RulePages.All().Select(page => page.FileName)));
     }
 }

@@ -24,7 +24,8 @@ public class RunReportTests
               {"op":"get_xsave","vcpu":1}]}
             """);
         Assert.Equal("images", lines[0]);
-        Assert.StartsWith("    0  get_xsave: length 4096 XSTATE_BV 0x0, 0: 7f03; 24: 801f0000ffff; 464: ", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("    0  get_xsave: length 4096 XSTATE_BV 0x0, 0: 7f03; 24: 801f0000ffff; 464: ", lines[1],
+            StringComparison.Ordinal);
         Assert.Equal("    1  get_xsave: length 4096 XSTATE_BV 0x0, the same as in step 0", lines[2]);
         Assert.StartsWith("    2  set_xsave xstateBv=0x202 mxcsr=0x1f80 components={\"pkru\":\"0c\"}", lines[3], StringComparison.Ordinal);
         Assert.EndsWith(": ok", lines[3], StringComparison.Ordinal);
@@ -55,7 +56,8 @@ public class RunReportTests
         string[] wide = Text("""
             {"name":"wide","steps":[{"op":"get_xsave"},{"op":"set_xsave","xstateBv":"0x3","mxcsr":"0x1f80","bytes":{"160":"0102030405060708090a0b0c0d0e0f101112131415161718"}},{"op":"get_xsave"}]}
             """);
-        Assert.Contains("160: 00000000000000000000000000000000 → 0102030405060708090a0b0c0d0e0f10… (24 bytes)", wide[3], StringComparison.Ordinal);
+        Assert.Contains("160: 00000000000000000000000000000000 → 0102030405060708090a0b0c0d0e0f10… (24 bytes)", wide[3],
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -37,7 +37,8 @@ public class HostSampleTests
     [Fact]
     public void Every_file_of_the_folder_is_a_record_of_the_list()
     {
-        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
+        string[] files = [.. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json")
+            .Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
         Assert.Equal(RecordedHost.All.Select(host => host.Name).Order(StringComparer.Ordinal), files);
     }
 

@@ -15,10 +15,14 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
     private const string PvmFolder = "pvm-6.18-thismachine";
     private const string LabFolder = "lab-debian-6.12.107";
 
-    /// <summary>The leaves that say what extended state a processor has, who it is, and what hypervisors mask by it. The rest is caches and topology.</summary>
+    /// <summary>
+    /// The leaves that say what extended state a processor has, who it is, and what hypervisors mask by it. The rest is caches and
+    /// topology.
+    /// </summary>
     private static readonly uint[] Leaves =
     [
-        0, 1, 6, 7, 0xD, 0x14, 0x19, 0x1C, 0x1D, 0x1E, 0x24, 0x29, 0x8000_0000, 0x8000_0001, 0x8000_0007, 0x8000_0008, 0x8000_000A, 0x8000_0021,
+        0, 1, 6, 7, 0xD, 0x14, 0x19, 0x1C, 0x1D, 0x1E, 0x24, 0x29, 0x8000_0000, 0x8000_0001, 0x8000_0007, 0x8000_0008, 0x8000_000A,
+            0x8000_0021,
     ];
 
     private Func<HostRecord, HostRecord> Add { get; init; } = host => host;
@@ -41,7 +45,8 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
         new(
             "amd-zen4-pvm",
             ["cpuid", "thismachine", "zen4-pvm-guest.cpuid-r.txt"],
-            "measured 2026-11-21 in a cloud VM on AMD family 25 model 17, Linux 6.18, module kvm_pvm; CPUID by cpuid 20230120, the rest by KVM's own answers")
+            "measured 2026-11-21 in a cloud VM on AMD family 25 model 17, Linux 6.18, module kvm_pvm; CPUID by cpuid 20230120, the rest "
+            + "by KVM's own answers")
         {
             Source = FactSource.Measured,
             Add = host => host with
@@ -57,7 +62,8 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
         new(
             "qemu-tcg-max",
             ["kvm", LabFolder, "kvm_cpuid2_supported.bin"],
-            "measured 2026-11-21 on Debian Linux 6.12.107 in QEMU 10.0 (TCG, -cpu max, nested SVM); leaf 0xd by CPUID, the other leaves as KVM_GET_SUPPORTED_CPUID "
+            "measured 2026-11-21 on Debian Linux 6.12.107 in QEMU 10.0 (TCG, -cpu max, nested SVM); leaf 0xd by CPUID, the other leaves "
+            + "as KVM_GET_SUPPORTED_CPUID "
             + "gives them, with what KVM hides or changes of them put back: MPX, PKU as enabled by the system, and the signature of QEMU's "
             + "code generator")
         {
@@ -126,7 +132,8 @@ public sealed record RecordedHost(string Name, string[] Dump, string What)
         {
             if (line.StartsWith(Prefix, StringComparison.Ordinal))
             {
-                uint[] words = [.. line[Prefix.Length..].Split(' ').Select(word => uint.Parse(word, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))];
+                uint[] words = [.. line[Prefix.Length..].Split(' ')
+                    .Select(word => uint.Parse(word, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))];
                 table = table.With(CpuidTable.XsaveLeaf, words[0], new CpuidRegisters(words[1], words[2], words[3], words[4]));
             }
         }

@@ -10,7 +10,9 @@ using Xstate.Transforms;
 
 namespace Xstate.Tests.Samples;
 
-/// <summary>Makes the captures of samples/captures: each is what a modelled kernel returns for a guest on one of the recorded hosts.</summary>
+/// <summary>
+/// Makes the captures of samples/captures: each is what a modelled kernel returns for a guest on one of the recorded hosts.
+/// </summary>
 internal static class SampleCaptures
 {
     private const ulong Avx = 0x7;
@@ -21,13 +23,16 @@ internal static class SampleCaptures
     {
         yield return ("leaked-pkru", Snapshot(
             "intel-skylake-sp", "5.16.0", Avx, image: 0x207, xcr0: Avx, seed: 1,
-            "A 5.16.0 kernel returned PKRU of the host thread although the guest's CPUID has no PKU. Kernels 5.17 to 6.5 refuse it; the guest never saw it."));
+            "A 5.16.0 kernel returned PKRU of the host thread although the guest's CPUID has no PKU. Kernels 5.17 to 6.5 refuse it; the "
+            + "guest never saw it."));
         yield return ("hidden-avx512", Snapshot(
             "intel-cascadelake", "5.16.0", Avx, image: Avx512, xcr0: Avx, seed: 2,
-            "The guest's CPUID hides AVX-512, but the image of the 5.16.0 kernel holds it. A host without AVX-512 refuses it on every kernel."));
+            "The guest's CPUID hides AVX-512, but the image of the 5.16.0 kernel holds it. A host without AVX-512 refuses it on every "
+            + "kernel."));
         yield return ("intel-for-amd", Snapshot(
             "intel-icelake", "6.12.0", Avx512Pkru, image: Avx512Pkru, xcr0: Avx512Pkru, seed: 3,
-            "A guest with AVX-512 and PKRU from an Intel host, whose offsets are not those of an AMD host: loaded there as it is, registers would change without an error."));
+            "A guest with AVX-512 and PKRU from an Intel host, whose offsets are not those of an AMD host: loaded there as it is, "
+            + "registers would change without an error."));
         yield return ("compacted", Compacted(Snapshot(
             "intel-icelake", "6.12.0", Avx512Pkru, image: 0x2e3, xcr0: Avx512Pkru, seed: 4,
             "An XSAVES image, as emulators and some hypervisors keep it. KVM takes the standard format only.")));
@@ -45,7 +50,8 @@ internal static class SampleCaptures
     {
         Capture capture = Snapshot(
             "intel-sapphire-rapids", "6.12.0", 0x602e7, image: 0x602e7, xcr0: 0x602e7, seed: 7,
-            "Tile data is in the image while the guest's IA32_XFD disables it. Kernels before 6.19 without the fix take #NM on the host when they load it.");
+            "Tile data is in the image while the guest's IA32_XFD disables it. Kernels before 6.19 without the fix take #NM on the host "
+            + "when they load it.");
         Fact<StateComponentSet> xfd = new(StateComponentSet.Of(StateComponent.TileData), FactSource.Measured, "KVM_GET_MSRS");
         return capture with { States = [capture.States[0] with { Xfd = xfd }] };
     }
@@ -131,7 +137,8 @@ internal static class SampleCaptures
     // What a monitor gives a guest: the host's leaves without the components that it hides, and without what builds upon them.
     private static CpuidTable GuestCpuid(CpuidTable host, ulong mask)
     {
-        CpuidTable leaves = new([.. host.Entries.Where(e => e.Leaf is 0 or 1 or 7 or 0xD or 0x1D or 0x1E or 0x8000_0000 or 0x8000_0001 or 0x8000_0008)]);
+        CpuidTable leaves = new([.. host.Entries.Where(e => e.Leaf is 0 or 1 or 7 or 0xD or 0x1D or 0x1E or 0x8000_0000 or 0x8000_0001
+            or 0x8000_0008)]);
         MadeCpuid made = CpuidMaker.Make(leaves, new CpuidWish { Components = new StateComponentSet(mask) });
         Assert.Empty(made.Obstacles);
         return made.Cpuid;

@@ -60,14 +60,16 @@ public class CaseScenarioTests
     public void CPUID_is_fixed_once_the_guest_has_run_by_era(string kernel, string same, string other)
     {
         JsonElement answer = Linux("guest-code", "cpuid-after-running", "intel-icelake", kernel);
-        Assert.Equal((same, other), (answer.GetProperty("steps")[2].GetProperty("errno").ToString(), answer.GetProperty("steps")[3].GetProperty("errno").ToString()));
+        Assert.Equal((same, other), (answer.GetProperty("steps")[2].GetProperty("errno").ToString(),
+            answer.GetProperty("steps")[3].GetProperty("errno").ToString()));
     }
 
     [Fact]
     public void A_guest_finds_its_own_PKRU_after_KVM_SET_XSAVE_without_bit_9()
     {
         JsonElement answer = Linux("guest-code", "rdpkru-after-set-xsave", "intel-icelake", "6.12");
-        Assert.Equal(["0x4", "0x4", "0x0"], new[] { 4, 6, 7 }.Select(step => answer.GetProperty("steps")[step].GetProperty("result").GetProperty("regs").GetProperty("rax").GetString()));
+        Assert.Equal(["0x4", "0x4", "0x0"], new[] { 4, 6, 7 }.Select(step => answer.GetProperty("steps")[step].GetProperty("result")
+            .GetProperty("regs").GetProperty("rax").GetString()));
     }
 
     [Theory]
@@ -121,7 +123,8 @@ public class CaseScenarioTests
     [Theory]
     [InlineData("6.11", "SIGSEGV", "0x55555556", "0x55555555")]
     [InlineData("6.12", null, "0x55555556", "0x55555555")]
-    public void Case_3_kills_a_thread_whose_signals_meet_a_closed_key_0_up_to_6_11(string kernel, string? killedBy, string readOnly, string closed)
+    public void Case_3_kills_a_thread_whose_signals_meet_a_closed_key_0_up_to_6_11(string kernel, string? killedBy, string readOnly,
+        string closed)
     {
         JsonElement delivered = Linux("case-3-ptrace-pkru", "signal-with-key-0-read-only", "intel-icelake", kernel);
         Assert.Equal("#PF(0x27)", Fault(delivered.GetProperty("steps")[1]));
@@ -137,7 +140,8 @@ public class CaseScenarioTests
         JsonElement answer = Linux("case-4-init", "init-mpx", "intel-skylake-sp", "6.12");
         byte[] area = Image(answer, 4);
         Assert.Equal((0x11, 0, 0), (area[576], area[960], area[1024]));
-        Assert.Equal("0x1f", answer.GetProperty("steps")[5].GetProperty("result").GetProperty("entries")[0].GetProperty("value").GetString());
+        Assert.Equal("0x1f", answer.GetProperty("steps")[5].GetProperty("result").GetProperty("entries")[0].GetProperty("value")
+            .GetString());
     }
 
     [Theory]
@@ -157,11 +161,14 @@ public class CaseScenarioTests
     [InlineData("6.1.60", "0", 3, "0", 3)]
     [InlineData("6.5.0", "EINVAL", 0, "0", 3)]
     [InlineData("6.12", "0", 3, "0", 3)]
-    public void Case_5_trims_refuses_or_passes_on_by_era(string kernel, string cpuidFirst, ulong returned, string xsaveFirst, ulong returnedThen)
+    public void Case_5_trims_refuses_or_passes_on_by_era(string kernel, string cpuidFirst, ulong returned, string xsaveFirst,
+        ulong returnedThen)
     {
         JsonElement answer = Linux("case-5-trim", "trim", "intel-haswell", kernel);
-        Assert.Equal((cpuidFirst, returned), (answer.GetProperty("steps")[1].GetProperty("errno").ToString(), new XsaveArea(Image(answer, 2)).XstateBv.Bits));
-        Assert.Equal((xsaveFirst, returnedThen), (answer.GetProperty("steps")[4].GetProperty("errno").ToString(), new XsaveArea(Image(answer, 6)).XstateBv.Bits));
+        Assert.Equal((cpuidFirst, returned), (answer.GetProperty("steps")[1].GetProperty("errno").ToString(),
+            new XsaveArea(Image(answer, 2)).XstateBv.Bits));
+        Assert.Equal((xsaveFirst, returnedThen), (answer.GetProperty("steps")[4].GetProperty("errno").ToString(),
+            new XsaveArea(Image(answer, 6)).XstateBv.Bits));
         Assert.Equal(cpuidFirst == "EINVAL", answer.GetProperty("steps")[1].TryGetProperty("why", out _));
     }
 
@@ -169,14 +176,17 @@ public class CaseScenarioTests
     [InlineData("intel-sapphire-rapids", "5.16", "EINVAL", 0, 0, "EINVAL")]
     [InlineData("intel-sapphire-rapids", "6.12", "0", 11008, 4096, "EBUSY")]
     [InlineData("intel-icelake", "6.12", "EOPNOTSUPP", 4096, 4096, "EOPNOTSUPP")]
-    public void A_guest_permission_is_for_one_process_and_before_its_first_virtual_CPU(string host, string kernel, string inTime, int size, int otherSize, string late)
+    public void A_guest_permission_is_for_one_process_and_before_its_first_virtual_CPU(string host, string kernel, string inTime, int size,
+        int otherSize, string late)
     {
         JsonElement asks = Linux("guest-permission", "asks-in-time", host, kernel);
-        Assert.Equal((inTime, size), (asks.GetProperty("steps")[1].GetProperty("errno").ToString(), asks.GetProperty("steps")[2].GetProperty("result").GetProperty("value").GetInt32()));
+        Assert.Equal((inTime, size), (asks.GetProperty("steps")[1].GetProperty("errno").ToString(),
+            asks.GetProperty("steps")[2].GetProperty("result").GetProperty("value").GetInt32()));
 
         JsonElement other = Linux("guest-permission", "does-not-ask", host, kernel);
         Assert.Equal(otherSize, other.GetProperty("steps")[0].GetProperty("result").GetProperty("value").GetInt32());
-        Assert.Equal(late, Linux("guest-permission", "asks-too-late", host, kernel).GetProperty("steps")[1].GetProperty("errno").ToString());
+        Assert.Equal(late, Linux("guest-permission", "asks-too-late", host, kernel).GetProperty("steps")[1].GetProperty("errno")
+            .ToString());
     }
 
     [Fact]
@@ -190,19 +200,25 @@ public class CaseScenarioTests
     [Fact]
     public void What_a_backend_cannot_do_says_so()
     {
-        using StringReader input = new("{\"name\":\"a\",\"steps\":[{\"op\":\"get_xsave\"},{\"op\":\"guest\",\"code\":\"aesenc xmm0, xmm1\"},{\"op\":\"guest\",\"code\":{\"hex\":\"660f38dcc1\"}}]}");
+        using StringReader input =
+            new("{\"name\":\"a\",\"steps\":[{\"op\":\"get_xsave\"},{\"op\":\"guest\",\"code\":\"aesenc xmm0, xmm1\"},{\"op\":\"guest\","
+                + "\"code\":{\"hex\":\"660f38dcc1\"}}]}");
         Scenario scenario = Assert.Single(ScenarioReader.Read(input, new IcedAssembler()));
-        JsonElement vmm = Run(scenario, new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Before), new IcedDecoder()));
+        JsonElement vmm = Run(scenario, new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Before),
+            new IcedDecoder()));
         Assert.All(vmm.GetProperty("steps").EnumerateArray(), step => Assert.True(step.GetProperty("unsupported").GetBoolean()));
-        Assert.Equal("the instruction aesenc xmm0, xmm1 in guest code", vmm.GetProperty("steps")[1].GetProperty("why").GetProperty("message").GetString());
+        Assert.Equal("the instruction aesenc xmm0, xmm1 in guest code",
+            vmm.GetProperty("steps")[1].GetProperty("why").GetProperty("message").GetString());
     }
 
     private static string? Fault(JsonElement step) => step.TryGetProperty("fault", out JsonElement fault) ? fault.GetString() : null;
 
     private static string? KilledBy(JsonElement answer, int step) =>
-        answer.GetProperty("steps")[step].GetProperty("result").TryGetProperty("killedBy", out JsonElement signal) ? signal.GetString() : null;
+        answer.GetProperty("steps")[step].GetProperty("result").TryGetProperty("killedBy", out JsonElement signal)
+        ? signal.GetString() : null;
 
-    private static string Result(JsonElement answer, int step, string name) => answer.GetProperty("steps")[step].GetProperty("result").GetProperty(name).GetString()!;
+    private static string Result(JsonElement answer, int step, string name) => answer.GetProperty("steps")[step].GetProperty("result")
+        .GetProperty(name).GetString()!;
 
     private static byte[] Image(JsonElement answer, int step) => Convert.FromHexString(Result(answer, step, "hex"));
 
@@ -213,7 +229,8 @@ public class CaseScenarioTests
     }
 
     private static JsonElement Vmm(string file, string name, string behavior) =>
-        Run(Scenario(file, name), new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Find(behavior)!), new IcedDecoder()));
+        Run(Scenario(file, name), new VmmModelBackend(new VmmHost(SampleHosts.Cpuid("intel-icelake"), VmmBehavior.Find(behavior)!),
+            new IcedDecoder()));
 
     private static JsonElement Linux(string file, string name, string host, string kernel)
     {

@@ -8,7 +8,8 @@ public class ScenarioReaderTests
     public void One_object_may_span_a_file_and_lines_hold_one_each()
     {
         Assert.Equal("a", Assert.Single(Read("{\n \"name\": \"a\",\n \"steps\": []\n}\n")).Name);
-        Assert.Equal(["a", "b"], Read("{\"name\":\"a\",\"steps\":[]}\n\n{\"name\":\"b\",\"note\":\"n\",\"needs\":[\"pku\"],\"steps\":[]}").Select(s => s.Name));
+        Assert.Equal(["a", "b"], Read("{\"name\":\"a\",\"steps\":[]}\n\n{\"name\":\"b\",\"note\":\"n\",\"needs\":[\"pku\"],\"steps\":[]}")
+            .Select(s => s.Name));
     }
 
     [Fact]
@@ -37,13 +38,18 @@ public class ScenarioReaderTests
     [Fact]
     public void The_time_and_memory_of_reading_grow_with_the_length_of_a_scenario_and_not_faster()
     {
-        // Counted, not timed: what is allocated for ten times the text. Names that are long and have many values behind them were copied for each.
+        // Counted, not timed: what is allocated for ten times the text. Names that are long and have many values behind them were copied
+        // for each.
         string name = new('n', 20_000);
         Assert.InRange(Allocated(Keys(20_000)) / (double)Allocated(Keys(2_000)), 5, 14);
         Assert.InRange(Allocated(Items(20_000)) / (double)Allocated(Items(2_000)), 1, 14);
 
-        static string Keys(int count) => $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"set_xsave\",\"vcpu\":0,\"bytes\":{{{string.Join(',', Enumerable.Range(0, count).Select(i => $"\n\"{i}\":\"00\""))}}}}}]}}";
-        string Items(int count) => $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"create_vcpu\",\"vcpu\":0,\"{name}\":[{string.Join(',', Enumerable.Repeat("1", count))}]}}]}}";
+        static string Keys(int count) =>
+            $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"set_xsave\",\"vcpu\":0,"
+            + $"\"bytes\":{{{string.Join(',', Enumerable.Range(0, count).Select(i => $"\n\"{i}\":\"00\""))}}}}}]}}";
+        string Items(int count) =>
+            $"{{\"name\":\"a\",\"steps\":[{{\"op\":\"create_vcpu\",\"vcpu\":0,"
+            + $"\"{name}\":[{string.Join(',', Enumerable.Repeat("1", count))}]}}]}}";
 
         static long Allocated(string text)
         {
@@ -65,9 +71,12 @@ public class ScenarioReaderTests
     public void A_scenario_with_more_values_or_steps_than_are_read_is_refused()
     {
         string values = $"{{\"name\":\"a\",\"steps\":[{string.Join(',', Enumerable.Repeat("0", ScenarioReader.MaxValues))}]}}";
-        Assert.Contains("more values than are read", Assert.Throws<ScenarioException>(() => Read(values)).Message, StringComparison.Ordinal);
-        string steps = $"{{\"name\":\"a\",\"steps\":[{string.Join(',', Enumerable.Repeat("{\"op\":\"get_xsave\"}", ScenarioReader.MaxSteps + 1))}]}}";
-        Assert.Contains($"at most {ScenarioReader.MaxSteps} steps", Assert.Throws<ScenarioException>(() => Read(steps)).Message, StringComparison.Ordinal);
+        Assert.Contains("more values than are read", Assert.Throws<ScenarioException>(() => Read(values)).Message,
+            StringComparison.Ordinal);
+        string steps = $"{{\"name\":\"a\","
+            + $"\"steps\":[{string.Join(',', Enumerable.Repeat("{\"op\":\"get_xsave\"}", ScenarioReader.MaxSteps + 1))}]}}";
+        Assert.Contains($"at most {ScenarioReader.MaxSteps} steps", Assert.Throws<ScenarioException>(() => Read(steps)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -82,7 +91,9 @@ public class ScenarioReaderTests
     [Fact]
     public void Lines_are_counted_and_cut_as_a_reader_of_lines_would()
     {
-        Assert.Equal(["a", "b", "c"], Read("\r\n\n{\"name\":\"a\",\"steps\":[]}\r\n{\"name\":\"b\",\"steps\":[]}\n \n{\"name\":\"c\",\"steps\":[]}").Select(scenario => scenario.Name));
+        Assert.Equal(["a", "b", "c"],
+            Read("\r\n\n{\"name\":\"a\",\"steps\":[]}\r\n{\"name\":\"b\",\"steps\":[]}\n \n{\"name\":\"c\",\"steps\":[]}")
+            .Select(scenario => scenario.Name));
         string late = $"{string.Concat(Enumerable.Repeat("\n", 40_000))}{{\"name\":\"a\",\"steps\":[]}}\n{{\"name\":1}}";
         Assert.Equal(40_002, Assert.Throws<ScenarioException>(() => Read(late)).Line);
     }
@@ -90,14 +101,17 @@ public class ScenarioReaderTests
     [Theory]
     [InlineData("{\"name\":\"a\",\"steps\":[],\"extra\":1}", 1, "extra")]
     [InlineData("{\"name\":\"a\",\n\"steps\":[{\"op\":\"fly\"}]}", 2, "steps[0].op")]
-    [InlineData("{\"name\":\"a\",\"steps\":[\n{\"op\":\"get_xsave\"},\n{\"op\":\"get_xsave\",\"vcpu\":0,\"colour\":1}]}", 3, "steps[1].colour")]
+    [InlineData("{\"name\":\"a\",\"steps\":[\n{\"op\":\"get_xsave\"},\n{\"op\":\"get_xsave\",\"vcpu\":0,\"colour\":1}]}", 3,
+        "steps[1].colour")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"create_vcpu\"}]}", 1, "steps[0].vcpu")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_msr\",\"vcpu\":0,\"index\":\"da0\",\"value\":\"0x0\"}]}", 1, "steps[0].index")]
-    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"components\":{\"avx9\":\"00\"}}]}", 1, "steps[0].components.avx9")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"components\":{\"avx9\":\"00\"}}]}", 1,
+        "steps[0].components.avx9")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"bytes\":{\"x\":\"00\"}}]}", 1, "steps[0].bytes.x")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_xsave\",\"vcpu\":0,\"hex\":\"0g\"}]}", 1, "steps[0].hex")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_cpuid2\",\"vcpu\":0,\"cpuid\":\"full\"}]}", 1, "steps[0].cpuid")]
-    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_cpuid2\",\"cpuid\":\"empty\",\"and\":{\"0xd.0\":\"0x1\"}}]}", 1, "steps[0].and.0xd.0")]
+    [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"set_cpuid2\",\"cpuid\":\"empty\",\"and\":{\"0xd.0\":\"0x1\"}}]}", 1,
+        "steps[0].and.0xd.0")]
     [InlineData("{\"name\":\"a\",\"steps\":[{\"op\":\"ptrace_get\",\"regset\":\"all\"}]}", 1, "steps[0].regset")]
     [InlineData("{\"name\":\"a\",\"needs\":[\"wings\"],\"steps\":[]}", 1, "needs[0]")]
     [InlineData("{\"name\":\"a\",\"name\":\"b\",\"steps\":[]}", 1, "name")]

@@ -8,7 +8,8 @@ namespace Xstate.Tests.Transforms;
 
 public class AreaTransformsTests
 {
-    private static readonly string[] Hosts = ["intel-skylake-sp", "intel-icelake", "intel-sapphire-rapids", "amd-genoa", "amd-milan", "amd-turin", "intel-haswell"];
+    private static readonly string[] Hosts = ["intel-skylake-sp", "intel-icelake", "intel-sapphire-rapids", "amd-genoa", "amd-milan",
+        "amd-turin", "intel-haswell"];
 
     [Fact]
     public void Expanding_what_was_compacted_gives_the_same_registers()

@@ -23,7 +23,8 @@ public class CaptureTransformsTests
     {
         // ZMM_Hi256 of the first register and what lies before it: 16 bytes of opmask on Intel, 32 bytes of zmm_hi256.
         CapturedState state = State(Intel, 0xE7) with { Lost = [new AreaRange(24, 4), new AreaRange(1088 + 48, 16 + 32)] };
-        Assert.Equal([new AreaRange(24, 4), new AreaRange(832 + 48, 16), new AreaRange(896, 32)], CaptureTransforms.ToStandard(state, Amd).Value.Lost);
+        Assert.Equal([new AreaRange(24, 4), new AreaRange(832 + 48, 16), new AreaRange(896, 32)],
+            CaptureTransforms.ToStandard(state, Amd).Value.Lost);
     }
 
     [Fact]
@@ -38,6 +39,12 @@ public class CaptureTransformsTests
     {
         byte[] area = new byte[layout.StandardLengthFor(new StateComponentSet(0xE7))];
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), xstateBv);
-        return new CapturedState { Id = 0, Area = area, Layout = new Fact<XsaveLayout>(layout, FactSource.Given, "test"), Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0xE7), FactSource.Given, "test") };
+        return new CapturedState
+        {
+            Id = 0,
+            Area = area,
+            Layout = new Fact<XsaveLayout>(layout, FactSource.Given, "test"),
+            Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0xE7), FactSource.Given, "test")
+        };
     }
 }

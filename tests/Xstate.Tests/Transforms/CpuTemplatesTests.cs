@@ -18,7 +18,8 @@ public class CpuTemplatesTests(ITestOutputHelper output)
     [Fact]
     public void Decided_bits_change_and_all_others_stay()
     {
-        CpuTemplate template = Template(new CpuidModifier(1, 0, 0, CpuidRegister.Ecx, 0xFF00, 0x1200), new CpuidModifier(0xD, 0, 1, CpuidRegister.Eax, 0x2F8, 0));
+        CpuTemplate template = Template(new CpuidModifier(1, 0, 0, CpuidRegister.Ecx, 0xFF00, 0x1200),
+            new CpuidModifier(0xD, 0, 1, CpuidRegister.Eax, 0x2F8, 0));
         TemplatedCpuid result = CpuTemplates.Apply(template, Small);
         Assert.Empty(result.Findings);
         Assert.Equal(new CpuidRegisters(1, 2, 0xFFFF_12FF, 0), result.Cpuid.Read(1));
@@ -30,7 +31,8 @@ public class CpuTemplatesTests(ITestOutputHelper output)
     [Fact]
     public void An_answer_that_the_CPUID_lacks_is_found_once_and_not_made_up()
     {
-        CpuTemplate template = Template(new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Eax, uint.MaxValue, 0), new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Ebx, uint.MaxValue, 0));
+        CpuTemplate template = Template(new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Eax, uint.MaxValue, 0),
+            new CpuidModifier(0xD, 0x11, 1, CpuidRegister.Ebx, uint.MaxValue, 0));
         TemplatedCpuid result = CpuTemplates.Apply(template, Small);
         Assert.Equal(("XS1216", "0xd.0x11"), (Assert.Single(result.Findings).Rule.Id, result.Findings[0].Where.Leaf));
         Assert.Equal(Small.Entries, result.Cpuid.Entries);
@@ -53,7 +55,8 @@ public class CpuTemplatesTests(ITestOutputHelper output)
         TemplatedCpuid result = CpuTemplates.Apply(changes, guest);
         output.WriteLine($"missing: {string.Join(' ', result.Findings.Select(finding => finding.Where.Leaf))}");
         Assert.Equal(mask, result.Cpuid.UserComponents.Bits);
-        Assert.Equal(missing, string.Join(' ', result.Findings.Select(finding => finding.Where.Leaf).Where(leaf => leaf!.StartsWith("0xd.", StringComparison.Ordinal))));
+        Assert.Equal(missing, string.Join(' ', result.Findings.Select(finding => finding.Where.Leaf)
+            .Where(leaf => leaf!.StartsWith("0xd.", StringComparison.Ordinal))));
 
         // What the guest reads as the size is not lowered with the mask.
         Assert.Equal(guest.Read(0xD, 0).Ecx, result.Cpuid.Read(0xD, 0).Ecx);

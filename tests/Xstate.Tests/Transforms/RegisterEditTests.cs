@@ -25,7 +25,8 @@ public class RegisterEditTests
                 {
                     string value = RandomValue(ref random, register);
                     CapturedState changed = RegisterEdit.Apply(state, [RegisterEdit.Parse($"{register.Name}={value}")]).Value;
-                    IEnumerable<RegisterValue> expected = RegisterDump.Of(state, components).Select(r => r.Name == register.Name ? r with { Text = value } : r);
+                    IEnumerable<RegisterValue> expected = RegisterDump.Of(state, components)
+                        .Select(r => r.Name == register.Name ? r with { Text = value } : r);
                     Assert.Equal(expected, RegisterDump.Of(changed, components));
                     Assert.True(new XsaveArea(changed.Area.Span).XstateBv.ContainsAll(new XsaveArea(state.Area.Span).XstateBv));
                     compared++;
@@ -97,7 +98,8 @@ public class RegisterEditTests
         Assert.Equal(832, changed.Steps[0].Offset);
         Assert.Equal("pkru from 0x0 to 0x4", changed.Steps[0].Message);
         Assert.Equal(4, changed.Value.Area.Span[832]);
-        RegisterEditException absent = Assert.Throws<RegisterEditException>(() => RegisterEdit.Apply(StateOf(area, layout), [RegisterEdit.Parse("k1=1")]));
+        RegisterEditException absent = Assert.Throws<RegisterEditException>(() => RegisterEdit.Apply(StateOf(area, layout),
+            [RegisterEdit.Parse("k1=1")]));
         Assert.Equal("k1 belongs to the component opmask, and the area of 840 bytes has no place for it", absent.Message);
     }
 
@@ -111,7 +113,8 @@ public class RegisterEditTests
         CapturedState state = StateOf(area, layout) with { Lost = [new AreaRange(avx.Offset, 64)] };
         CapturedState changed = RegisterEdit.Apply(state, [RegisterEdit.Parse("ymm1=0x" + new string('1', 64))]).Value;
         Assert.Equal([new AreaRange(avx.Offset, 16), new AreaRange(avx.Offset + 32, 32)], changed.Lost);
-        Assert.DoesNotContain("?", RegisterDump.Of(changed, layout.UserComponents).Single(r => r.Name == "zmm1").Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("?", RegisterDump.Of(changed, layout.UserComponents).Single(r => r.Name == "zmm1").Text,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -126,7 +129,8 @@ public class RegisterEditTests
     [InlineData("mxcsr=0x", "mxcsr takes a number from 0x0 to 0xffffffff, not '0x'")]
     [InlineData("xmm0=12", "xmm0 takes 16 bytes in memory order as hexadecimal digits, or a number behind 0x; '12' is neither")]
     [InlineData("xmm0=0xg", "xmm0 takes a number of at most 32 hexadecimal digits, not '0xg'")]
-    [InlineData("xmm0=0x123456789012345678901234567890123", "xmm0 takes a number of at most 32 hexadecimal digits, not '0x123456789012345678901234567890123'")]
+    [InlineData("xmm0=0x123456789012345678901234567890123",
+        "xmm0 takes a number of at most 32 hexadecimal digits, not '0x123456789012345678901234567890123'")]
     [InlineData("mxcsr=+rc",
         "mxcsr takes a number or changes such as +ie, +de, +ze, +oe, +ue, +pe, +daz, +im, +dm, +zm, +om, +um, +pm, "
         + "rc:nearest|down|up|zero, +ftz, +mm, each once, not '+rc'")]

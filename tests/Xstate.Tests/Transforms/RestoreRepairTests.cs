@@ -48,7 +48,8 @@ public class RestoreRepairTests
     {
         CapturedState state = State(Image(0xe7)) with { Lost = [new AreaRange(840, 8)] };
         RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.AmdMask, 4096);
-        Assert.Contains("opmask", Assert.Single(RestoreRepair.Apply(state, small, new StateComponentSet(0xe7), force: false).Obstacles).Message, StringComparison.Ordinal);
+        Assert.Contains("opmask", Assert.Single(RestoreRepair.Apply(state, small, new StateComponentSet(0xe7),
+            force: false).Obstacles).Message, StringComparison.Ordinal);
         XsaveLayout intel = LayoutFamily.All[0].Layout;
         RepairTarget other = new(intel, new StateComponentSet(0xe7), Mxcsr.AmdMask, 4096);
         Assert.Equal([new AreaRange(1096, 8)], RestoreRepair.Apply(state, other, new StateComponentSet(0xe7), force: false).Value.Lost);
@@ -62,10 +63,15 @@ public class RestoreRepairTests
         RepairTarget small = new(Genoa, new StateComponentSet(7), Mxcsr.IntelMask & 0xFF, 4096);
         BitConverter.TryWriteBytes(image.AsSpan(24), 0x1F80u);
         BitConverter.TryWriteBytes(image.AsSpan(28), 0xFFFFu);
-        CapturedState state = State(image) with { Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0xe7), FactSource.Given, "test") };
+        CapturedState state = State(image) with
+        {
+            Xcr0 = new Fact<StateComponentSet>(new StateComponentSet(0xe7), FactSource.Given,
+            "test")
+        };
         foreach (bool force in (bool[])[false, true])
         {
-            Transformed<CapturedState> repaired = RestoreRepair.Apply(state, small, new StateComponentSet(0xe7), force, CaptureKind.Process);
+            Transformed<CapturedState> repaired = RestoreRepair.Apply(state, small, new StateComponentSet(0xe7), force,
+                CaptureKind.Process);
             string[] said = [.. repaired.Obstacles.Select(obstacle => obstacle.Message), .. repaired.Steps.Select(step => step.Message)];
             Assert.Contains(said, message => message.Contains("thread", StringComparison.Ordinal));
             Assert.DoesNotContain(said, message => message.Contains("guest", StringComparison.Ordinal));
@@ -167,8 +173,13 @@ public class RestoreRepairTests
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(24), Mxcsr.Initial);
         BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(512), 0x602e7);
         image.AsSpan(2816, 8192).Fill(1);
-        CapturedState state = State(image, layout) with { Xfd = new Fact<StateComponentSet>(new StateComponentSet(1UL << 18), FactSource.Given, "test") };
-        Transformed<CapturedState> repaired = RestoreRepair.Apply(state, new RepairTarget(layout, new StateComponentSet(0x602e7), Mxcsr.IntelMask, 11008), new StateComponentSet(0x602e7), force: false);
+        CapturedState state = State(image, layout) with
+        {
+            Xfd = new Fact<StateComponentSet>(new StateComponentSet(1UL << 18),
+            FactSource.Given, "test")
+        };
+        Transformed<CapturedState> repaired = RestoreRepair.Apply(state,
+            new RepairTarget(layout, new StateComponentSet(0x602e7), Mxcsr.IntelMask, 11008), new StateComponentSet(0x602e7), force: false);
         Assert.Equal(RepairKind.Xfd, Assert.Single(repaired.Steps).Kind);
         Assert.Equal(-1, repaired.Value.Area.Span.Slice(2816, 8192).IndexOfAnyExcept((byte)0));
     }
@@ -185,7 +196,8 @@ public class RestoreRepairTests
     public void An_unknown_layout_is_the_callers_mistake()
     {
         CapturedState state = new() { Id = 0, Area = Image(7) };
-        Assert.Throws<ArgumentException>(() => RestoreRepair.Apply(state, new RepairTarget(Genoa, All, Mxcsr.AmdMask, 4096), All, force: false));
+        Assert.Throws<ArgumentException>(() => RestoreRepair.Apply(state, new RepairTarget(Genoa, All, Mxcsr.AmdMask, 4096), All,
+            force: false));
     }
 
     private static byte[] Image(ulong bv)

@@ -4,7 +4,8 @@ namespace Xstate.Tests.WorldSwitch;
 
 public class ExplorerTests(ITestOutputHelper output)
 {
-    public static TheoryData<string> SmallProtocols => new("kvm-svm-5.8", "kvm-svm-6.19", "openbsd-vmm-vmx", "openbsd-vmm-svm", "kvm-svm-5.8+vmm-pkru-0");
+    public static TheoryData<string> SmallProtocols => new("kvm-svm-5.8", "kvm-svm-6.19", "openbsd-vmm-vmx", "openbsd-vmm-svm",
+        "kvm-svm-5.8+vmm-pkru-0");
 
     public static TheoryData<string> AllProtocols => new(SwitchProtocols.All.Select(protocol => protocol.Id));
 
@@ -14,7 +15,13 @@ public class ExplorerTests(ITestOutputHelper output)
     {
         // The variants that break an intercept have a hundred times the states; for them one processor has to do.
         bool large = id.EndsWith("-intercept", StringComparison.Ordinal);
-        ExplorationOptions options = new() { Vcpus = 1, Cpus = large ? 1 : 2, Events = large ? HostEvents.Nmi | HostEvents.GetXsave : HostEvents.All };
+        ExplorationOptions options = new()
+        {
+            Vcpus = 1,
+            Cpus = large ? 1 : 2,
+            Events = large
+            ? HostEvents.Nmi | HostEvents.GetXsave : HostEvents.All
+        };
         ExplorationResult reduced = Exploration.Of(id, options);
         ExplorationResult full = Exploration.Of(id, options with { Reduction = false });
 
@@ -48,7 +55,8 @@ public class ExplorerTests(ITestOutputHelper output)
         foreach (int threads in (int[])[2, 3, 8])
         {
             ExplorationResult many = Exploration.Of(id, options with { Threads = threads });
-            Assert.Equal((one.States, one.Transitions, one.Depth, one.MemoryBytes), (many.States, many.Transitions, many.Depth, many.MemoryBytes));
+            Assert.Equal((one.States, one.Transitions, one.Depth, one.MemoryBytes),
+                (many.States, many.Transitions, many.Depth, many.MemoryBytes));
             Assert.Equal(Text(one), Text(many));
         }
     }
@@ -119,17 +127,20 @@ public class ExplorerTests(ITestOutputHelper output)
     [InlineData(1, 0)]
     [InlineData(1, 5)]
     public void A_machine_that_cannot_be_is_refused(int vcpus, int cpus) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => Exploration.Of("kvm-svm-5.8", new ExplorationOptions { Vcpus = vcpus, Cpus = cpus }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Exploration.Of("kvm-svm-5.8",
+            new ExplorationOptions { Vcpus = vcpus, Cpus = cpus }));
 
     [Fact]
     public void An_unknown_protocol_is_answered_with_the_known_ones() =>
-        Assert.Contains("kvm-svm-6.19", Assert.Throws<ArgumentException>(() => SwitchProtocols.Find("kvm")).Message, StringComparison.Ordinal);
+        Assert.Contains("kvm-svm-6.19", Assert.Throws<ArgumentException>(() => SwitchProtocols.Find("kvm")).Message,
+            StringComparison.Ordinal);
 
     private static IEnumerable<(Invariant, int)> Lengths(ExplorationResult result) =>
         result.Violations.Select(violation => (violation.Invariant, violation.Trace.Length));
 
     private static IEnumerable<string> Text(ExplorationResult result) =>
-        result.Violations.SelectMany(violation => violation.Trace.Select(step => $"{violation.Invariant} {step.Actor} {step.Step} {step.Note}"));
+        result.Violations.SelectMany(violation =>
+            violation.Trace.Select(step => $"{violation.Invariant} {step.Actor} {step.Step} {step.Note}"));
 
     private sealed class Recorder : IProgress<ExplorationProgress>
     {

@@ -25,5 +25,6 @@ public class HostEventTests
 
     [Fact]
     public void An_unknown_name_is_answered_with_the_known_ones() =>
-        Assert.Contains("machine-check", Assert.Throws<ArgumentException>(() => HostEventCatalogue.Parse("nmi,mce")).Message, StringComparison.Ordinal);
+        Assert.Contains("machine-check", Assert.Throws<ArgumentException>(() => HostEventCatalogue.Parse("nmi,mce")).Message,
+            StringComparison.Ordinal);
 }

@@ -106,7 +106,8 @@ public class ProtocolVerdictTests(ITestOutputHelper output)
     {
         ExplorationOptions options = new() { Vcpus = 1, Cpus = 1, Events = HostEvents.All & ~HostEvents.Nmi & ~HostEvents.SetXsaveKeep };
         string[] old = ["kvm-vmx-5.0", "kvm-svm-5.0", "kvm-vmx-5.7"];
-        foreach (SwitchProtocol protocol in SwitchProtocols.All.Where(protocol => protocol.Kind == ProtocolKind.Real && !old.Contains(protocol.Id)))
+        foreach (SwitchProtocol protocol in SwitchProtocols.All.Where(protocol => protocol.Kind == ProtocolKind.Real
+            && !old.Contains(protocol.Id)))
         {
             Assert.Empty(Exploration.Of(protocol.Id, options).Violations);
         }
@@ -115,8 +116,15 @@ public class ProtocolVerdictTests(ITestOutputHelper output)
     [Fact]
     public void An_image_without_pkru_hides_the_pkru_that_kvm_keeps_until_the_vcpu_has_run()
     {
-        // KVM_SET_XSAVE with XSTATE_BV[9] = 0 leaves vcpu->arch.pkru alone, but KVM_GET_XSAVE reports PKRU only if the stored image has the bit.
-        ExplorationOptions options = new() { Vcpus = 1, Cpus = 1, Events = HostEvents.GetXsave | HostEvents.SetXsave | HostEvents.SetXsaveKeep };
+        // KVM_SET_XSAVE with XSTATE_BV[9] = 0 leaves vcpu->arch.pkru alone, but KVM_GET_XSAVE reports PKRU only if the stored image has the
+        // bit.
+        ExplorationOptions options = new()
+        {
+            Vcpus = 1,
+            Cpus = 1,
+            Events = HostEvents.GetXsave | HostEvents.SetXsave
+            | HostEvents.SetXsaveKeep
+        };
         ExplorationResult result = Exploration.Of("kvm-svm-5.8", options);
 
         Assert.Equal(

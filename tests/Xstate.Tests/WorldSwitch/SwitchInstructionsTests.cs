@@ -22,11 +22,14 @@ public class SwitchInstructionsTests
         PkruValue pkru = PkruValue.HostThread;
         bool inUse = true;
 
-        Assert.True(SwitchInstructions.Intel.Xsave(cr4Osxsave: true, Xcr0Value.Host, PkruValue.Guest, inUse: true, out bool bit, out PkruValue stored));
+        Assert.True(SwitchInstructions.Intel.Xsave(cr4Osxsave: true, Xcr0Value.Host, PkruValue.Guest, inUse: true, out bool bit,
+            out PkruValue stored));
         Assert.Equal((true, PkruValue.Guest), (bit, stored));
-        Assert.True(SwitchInstructions.Intel.Xrstor(cr4Osxsave: true, Xcr0Value.Host, xstateBv9: true, PkruValue.Guest, ref pkru, ref inUse));
+        Assert.True(SwitchInstructions.Intel.Xrstor(cr4Osxsave: true, Xcr0Value.Host, xstateBv9: true, PkruValue.Guest, ref pkru,
+            ref inUse));
         Assert.Equal((PkruValue.Guest, true), (pkru, inUse));
-        Assert.True(SwitchInstructions.Intel.Xrstor(cr4Osxsave: true, Xcr0Value.Host, xstateBv9: false, PkruValue.Guest, ref pkru, ref inUse));
+        Assert.True(SwitchInstructions.Intel.Xrstor(cr4Osxsave: true, Xcr0Value.Host, xstateBv9: false, PkruValue.Guest, ref pkru,
+            ref inUse));
         Assert.Equal((PkruValue.Initial, false), (pkru, inUse));
     }
 
@@ -73,7 +76,8 @@ public class SwitchInstructionsTests
     [Fact]
     public void Every_value_of_xss_is_one_that_the_processors_accept()
     {
-        Assert.All(Enum.GetValues<XssValue>(), value => Assert.True(SwitchInstructions.Intel.WrmsrXss(value) && SwitchInstructions.Amd.WrmsrXss(value)));
+        Assert.All(Enum.GetValues<XssValue>(), value => Assert.True(SwitchInstructions.Intel.WrmsrXss(value)
+            && SwitchInstructions.Amd.WrmsrXss(value)));
         Assert.False(new SwitchInstructions(ProcessorProfiles.IntelSkylakeServer).WrmsrXss(XssValue.Cet));
     }
 

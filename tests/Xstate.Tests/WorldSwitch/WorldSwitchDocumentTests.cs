@@ -32,19 +32,25 @@ public class WorldSwitchDocumentTests
     private static string Generate()
     {
         List<ExplorationResult> results =
-            [.. SwitchProtocols.All.Select(protocol => Exploration.Of(protocol.Id, new ExplorationOptions { Vcpus = 1, Cpus = 1, Threads = 1 }))];
+            [.. SwitchProtocols.All.Select(protocol => Exploration.Of(protocol.Id,
+                new ExplorationOptions { Vcpus = 1, Cpus = 1, Threads = 1 }))];
         Assert.All(results, result => Assert.True(result.Complete));
         StringBuilder text = new("\n\n");
-        text.Append("Every protocol with one vCPU on one processor under the default events, explored completely. A number is the length of a shortest trace to a violation; · holds.\n\n");
+        text.Append(
+            "Every protocol with one vCPU on one processor under the default events, explored completely. A number is the length of a "
+            + "shortest trace to a violation; · holds.\n\n");
         text.Append("| protocol | kind | states |").AppendJoin("", Invariants.All.Select(invariant => $" {invariant.Id} |")).Append('\n');
         text.Append("|---|---|---:|").AppendJoin("", Invariants.All.Select(_ => "---:|")).Append('\n');
         foreach (ExplorationResult result in results)
         {
             text.Append($"| `{result.Protocol.Id}` | {KindOf(result)} | {result.States} |");
-            text.AppendJoin("", Invariants.All.Select(invariant => $" {result.Of(invariant.Invariant)?.Trace.Length.ToString() ?? "·"} |")).Append('\n');
+            text.AppendJoin("", Invariants.All.Select(invariant => $" {result.Of(invariant.Invariant)?.Trace.Length.ToString() ?? "·"} |"))
+                .Append('\n');
         }
 
-        text.Append("\nEach invariant, and the protocols broken on purpose that violate it:\n\n| invariant | must hold | violated by |\n|---|---|---|\n");
+        text.Append(
+            "\nEach invariant, and the protocols broken on purpose that violate it:\n\n| invariant | must hold | violated by "
+            + "|\n|---|---|---|\n");
         foreach (InvariantInfo invariant in Invariants.All)
         {
             IEnumerable<string> broken = results

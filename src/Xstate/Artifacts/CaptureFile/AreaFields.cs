@@ -5,8 +5,8 @@ using Xstate.Artifacts.Json;
 namespace Xstate.Artifacts.CaptureFile;
 
 /// <summary>
-/// An XSAVE area as its length and the rows of 32 bytes that are not zero: <c>{"offset":512,"hex":"e702…"}</c>. Zeros cost nothing, and a changed register is one changed
-/// line.
+/// An XSAVE area as its length and the rows of 32 bytes that are not zero: <c>{"offset":512,"hex":"e702…"}</c>. Zeros cost nothing, and a
+/// changed register is one changed line.
 /// </summary>
 internal static class AreaFields
 {

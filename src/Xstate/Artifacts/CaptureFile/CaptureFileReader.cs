@@ -14,8 +14,8 @@ public static class CaptureFileReader
     internal static bool Recognizes(ReadOnlySpan<byte> head) => JsonEnvelope.Recognizes(head, Format);
 
     /// <summary>
-    /// Reads the capture. Its <see cref="Capture.Format"/> is the artifact that the state first came from, where the file tells it. Unknown members are errors: a file that
-    /// says more than this version understands must not be half believed.
+    /// Reads the capture. Its <see cref="Capture.Format"/> is the artifact that the state first came from, where the file tells it. Unknown
+    /// members are errors: a file that says more than this version understands must not be half believed.
     /// </summary>
     /// <exception cref="MalformedArtifactException">The bytes are not such a capture, or a limit is exceeded.</exception>
     public static Capture Read(ReadOnlySpan<byte> json, ArtifactLimits limits)

@@ -22,7 +22,9 @@ public static class CaptureFileWriter
         {
             if (state.Id < 0 || state.Area.Length is < XsaveFormat.ExtendedOffset or > XsaveLayout.MaxAreaLength)
             {
-                throw new ArgumentException($"state {state.Id} has an area of {state.Area.Length} bytes: ids start at 0, areas have {XsaveFormat.ExtendedOffset} to {XsaveLayout.MaxAreaLength} bytes", nameof(capture));
+                throw new ArgumentException(
+                    $"state {state.Id} has an area of {state.Area.Length} bytes: ids start at 0, areas have {XsaveFormat.ExtendedOffset} "
+                    + $"to {XsaveLayout.MaxAreaLength} bytes", nameof(capture));
             }
         }
 

@@ -19,7 +19,8 @@ internal static class FactFields
         Read(ref cursor, SetNames, static (ref value) => new StateComponentSet(value.ReadHex(ulong.MaxValue)));
 
     /// <summary>A fact whose value is one of some words.</summary>
-    public static Fact<T> ReadWord<T>(ref JsonCursor cursor, string[] words, Func<int, T> ofIndex) => Read(ref cursor, SetNames, (ref value) => ofIndex(value.ReadWord(words)));
+    public static Fact<T> ReadWord<T>(ref JsonCursor cursor, string[] words, Func<int, T> ofIndex) =>
+        Read(ref cursor, SetNames, (ref value) => ofIndex(value.ReadWord(words)));
 
     public static Fact<CpuidTable> ReadCpuid(ref JsonCursor cursor) => Read(ref cursor, CpuidNames, CpuidFields.Read);
 

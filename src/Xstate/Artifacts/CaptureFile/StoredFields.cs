@@ -49,8 +49,10 @@ internal static class StoredFields
 
         output.Writer.WriteStartObject(CaptureNames.Stored);
         FactFields.Write(output, CaptureNames.StoredMembers[0], stored.XstateBv);
-        FactFields.WriteWord(output, CaptureNames.StoredMembers[1], CaptureNames.X87Orders[(int)stored.X87Order.Value], stored.X87Order.Provenance);
-        FactFields.WriteWord(output, CaptureNames.StoredMembers[2], CaptureNames.Accelerators[(int)stored.Writer.Value], stored.Writer.Provenance);
+        FactFields.WriteWord(output, CaptureNames.StoredMembers[1], CaptureNames.X87Orders[(int)stored.X87Order.Value],
+            stored.X87Order.Provenance);
+        FactFields.WriteWord(output, CaptureNames.StoredMembers[2], CaptureNames.Accelerators[(int)stored.Writer.Value],
+            stored.Writer.Provenance);
         if (stored.NeedsKvm)
         {
             output.Writer.WriteBoolean(CaptureNames.StoredMembers[3], true);

@@ -10,7 +10,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.CloudHypervisor;
 
 /// <summary>
-/// Writes changed numbers where they stand, inside the text that is inside the document, and touches nothing else. <c>fpu</c> follows <c>xsave.region</c>, because it is set after it and wins.
+/// Writes changed numbers where they stand, inside the text that is inside the document, and touches nothing else. <c>fpu</c> follows
+/// <c>xsave.region</c>, because it is set after it and wins.
 /// </summary>
 internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits limits) : ICaptureEncoder
 {
@@ -22,7 +23,8 @@ internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits lim
         for (int i = 0; i < vcpus.Count; i++)
         {
             VcpuText vcpu = VcpuText.Read(vcpus[i].Text, limits);
-            foreach ((Number number, ulong value) in Changes(vcpu, decoded.States[i], changed.States[i]).OrderBy(change => change.Number.Start))
+            foreach ((Number number, ulong value) in Changes(vcpu, decoded.States[i], changed.States[i])
+                .OrderBy(change => change.Number.Start))
             {
                 if (number.Value != value)
                 {
@@ -36,7 +38,8 @@ internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits lim
 
     private static IEnumerable<(Number Number, ulong Value)> Changes(VcpuText vcpu, CapturedState before, CapturedState after) =>
     [
-        .. AreaChanges(vcpu, after), .. FpuChanges(vcpu, before, after), .. Xcr0Changes(vcpu, before, after), .. MsrChanges(vcpu, before, after), .. DroppedMsrs(vcpu, before, after), .. CpuidChanges(vcpu, before, after),
+        .. AreaChanges(vcpu, after), .. FpuChanges(vcpu, before, after), .. Xcr0Changes(vcpu, before, after),
+            .. MsrChanges(vcpu, before, after), .. DroppedMsrs(vcpu, before, after), .. CpuidChanges(vcpu, before, after),
     ];
 
     private static IEnumerable<(Number Number, ulong Value)> AreaChanges(VcpuText vcpu, CapturedState after)
@@ -121,7 +124,8 @@ internal sealed class CloudHypervisorEncoder(Capture decoded, ArtifactLimits lim
             : throw VcpuChange.NoPlace(after, "XCR0: its xcrs counts no such register");
     }
 
-    private static ulong WordAt(NumberList bytes, int at) => bytes[at].Value | bytes[at + 1].Value << 8 | bytes[at + 2].Value << 16 | bytes[at + 3].Value << 24;
+    private static ulong WordAt(NumberList bytes, int at) => bytes[at].Value | bytes[at + 1].Value << 8 | bytes[at + 2].Value << 16
+        | bytes[at + 3].Value << 24;
 
     private static IEnumerable<(Number Number, ulong Value)> MsrChanges(VcpuText vcpu, CapturedState before, CapturedState after)
     {

@@ -10,7 +10,10 @@ using Xstate.Findings;
 
 namespace Xstate.Artifacts.CloudHypervisor;
 
-/// <summary>Reads state.json of a Cloud Hypervisor snapshot, 29 and later: a document in whose tree the state of each virtual CPU is JSON again, kept as text.</summary>
+/// <summary>
+/// Reads state.json of a Cloud Hypervisor snapshot, 29 and later: a document in whose tree the state of each virtual CPU is JSON again,
+/// kept as text.
+/// </summary>
 public static class CloudHypervisorReader
 {
     /// <summary>The format's name.</summary>
@@ -29,13 +32,21 @@ public static class CloudHypervisorReader
             states.Add(state);
             if (state.FpuDisagreement is { } offset)
             {
-                findings.Add(SnapshotFindings.Of(Rules.FpuDisagrees, $"fpu and xsave.region differ from byte {offset} of the legacy region on: fpu is set last and wins", new FindingLocation(state.Id, offset)));
+                findings.Add(SnapshotFindings.Of(Rules.FpuDisagrees,
+                    $"fpu and xsave.region differ from byte {offset} of the legacy region on: fpu is set last and wins",
+                    new FindingLocation(state.Id, offset)));
             }
         }
 
         SnapshotFindings.AddForeignLayouts(findings, states);
         SnapshotFindings.AddShortAreas(findings, states);
-        Capture capture = new() { Format = Format, Kind = CaptureKind.VirtualMachine, States = states.ToImmutable(), Note = "Cloud Hypervisor" };
+        Capture capture = new()
+        {
+            Format = Format,
+            Kind = CaptureKind.VirtualMachine,
+            States = states.ToImmutable(),
+            Note = "Cloud Hypervisor"
+        };
         return Artifact.Of(capture, Format, new CloudHypervisorEncoder(capture, limits), findings.ToImmutable());
     }
 
@@ -65,7 +76,9 @@ public static class CloudHypervisorReader
             msrs[(uint)msr[0].Value] = msr[1].Value;
         }
 
-        CapturedState state = VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), Xcr0Of(vcpu), msrs) with { MsrOrder = [.. vcpu.Msrs.Select(msr => (uint)msr[0].Value).Distinct()] };
+        CapturedState state = VcpuFacts.ToState(id, area, new CpuidTable(cpuid.MoveToImmutable()), Xcr0Of(vcpu),
+            msrs) with
+        { MsrOrder = [.. vcpu.Msrs.Select(msr => (uint)msr[0].Value).Distinct()] };
         return vcpu.HasFpu ? state with { Fpu = FpuOf(vcpu) } : state;
     }
 

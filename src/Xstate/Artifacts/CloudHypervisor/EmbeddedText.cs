@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Xstate.Artifacts.CloudHypervisor;
 
 /// <summary>
-/// JSON text that is kept inside a JSON document: as a string with escapes (Cloud Hypervisor 39 and later) or as a list of its bytes (29 to 38). Knows where each byte of the text is in the document,
-/// so that a change inside keeps every other byte of the document.
+/// JSON text that is kept inside a JSON document: as a string with escapes (Cloud Hypervisor 39 and later) or as a list of its bytes (29 to
+/// 38). Knows where each byte of the text is in the document, so that a change inside keeps every other byte of the document.
 /// </summary>
 internal sealed class EmbeddedText
 {
@@ -132,5 +132,6 @@ internal sealed class EmbeddedText
         return char.IsHighSurrogate((char)unit) ? (12, 4) : (6, unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3);
     }
 
-    private static MalformedArtifactException Malformed(int offset, string found, string expected) => new(CloudHypervisorReader.Format, offset, found, expected);
+    private static MalformedArtifactException Malformed(int offset, string found, string expected) =>
+        new(CloudHypervisorReader.Format, offset, found, expected);
 }

@@ -9,14 +9,17 @@ namespace Xstate.Artifacts.CloudHypervisor;
 internal sealed record EmbeddedVcpu(int Id, EmbeddedText Text);
 
 /// <summary>
-/// Finds the virtual CPUs in state.json: <c>snapshots → cpu-manager → snapshots → number → snapshot_data</c>. Everything else is passed over, because every release adds to it.
+/// Finds the virtual CPUs in state.json: <c>snapshots → cpu-manager → snapshots → number → snapshot_data</c>. Everything else is passed
+/// over, because every release adds to it.
 /// </summary>
 internal static class StateDocument
 {
     private const int MaxDepth = 64;
     private static readonly string[] Path = ["snapshots", "cpu-manager", "snapshots"];
 
-    /// <summary>Whether a file begins as such a document: an object with snapshots, before anything else that is larger than the head.</summary>
+    /// <summary>
+    /// Whether a file begins as such a document: an object with snapshots, before anything else that is larger than the head.
+    /// </summary>
     public static bool Recognizes(ReadOnlySpan<byte> head)
     {
         if (!head.TrimStart(" \t\r\n"u8).StartsWith("{"u8))
@@ -29,7 +32,8 @@ internal static class StateDocument
         {
             while (reader.Read())
             {
-                if (reader.CurrentDepth == 1 && reader.TokenType == JsonTokenType.PropertyName && (reader.ValueTextEquals("snapshots"u8) || reader.ValueTextEquals("snapshot_data"u8)))
+                if (reader.CurrentDepth == 1 && reader.TokenType == JsonTokenType.PropertyName
+                    && (reader.ValueTextEquals("snapshots"u8) || reader.ValueTextEquals("snapshot_data"u8)))
                 {
                     return true;
                 }
@@ -65,7 +69,8 @@ internal static class StateDocument
         }
         catch (JsonException error)
         {
-            throw Malformed(Math.Min(reader.BytesConsumed, document.Length), $"what is no JSON: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
+            throw Malformed(Math.Min(reader.BytesConsumed, document.Length),
+                $"what is no JSON: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
         }
     }
 
@@ -140,7 +145,8 @@ internal static class StateDocument
                     reader.Skip();
                 }
 
-                throw Malformed(start, "a map of sections, as Cloud Hypervisor before 29 wrote", "\"state\" with text (39 and later), or a list of bytes (29 to 38): restore and save with a later release");
+                throw Malformed(start, "a map of sections, as Cloud Hypervisor before 29 wrote",
+                    "\"state\" with text (39 and later), or a list of bytes (29 to 38): restore and save with a later release");
             default:
                 throw Malformed(reader.TokenStartIndex, $"{reader.TokenType} as snapshot_data", "the state of a virtual CPU");
         }
@@ -166,5 +172,6 @@ internal static class StateDocument
         }
     }
 
-    private static MalformedArtifactException Malformed(long offset, string found, string expected) => new(CloudHypervisorReader.Format, offset, found, expected);
+    private static MalformedArtifactException Malformed(long offset, string found, string expected) =>
+        new(CloudHypervisorReader.Format, offset, found, expected);
 }

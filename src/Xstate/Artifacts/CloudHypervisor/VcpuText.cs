@@ -6,7 +6,8 @@ using Xstate.Artifacts.KvmXsave;
 namespace Xstate.Artifacts.CloudHypervisor;
 
 /// <summary>
-/// The parts of a virtual CPU's state that concern its extended state, as numbers with their places: CPUID, MSRs, area, struct kvm_xcrs and struct kvm_fpu. What else is there is passed over.
+/// The parts of a virtual CPU's state that concern its extended state, as numbers with their places: CPUID, MSRs, area, struct kvm_xcrs and
+/// struct kvm_fpu. What else is there is passed over.
 /// </summary>
 internal sealed class VcpuText
 {
@@ -22,7 +23,8 @@ internal sealed class VcpuText
     // struct kvm_fpu, and where its fields are in a legacy region.
     private static readonly (string Name, int Offset, int Length)[] FpuFields =
     [
-        ("fcw", XsaveFormat.FcwOffset, 2), ("fsw", XsaveFormat.FswOffset, 2), ("ftwx", XsaveFormat.FtwOffset, 1), ("last_opcode", XsaveFormat.FopOffset, 2),
+        ("fcw", XsaveFormat.FcwOffset, 2), ("fsw", XsaveFormat.FswOffset, 2), ("ftwx", XsaveFormat.FtwOffset, 1),
+            ("last_opcode", XsaveFormat.FopOffset, 2),
         ("last_ip", XsaveFormat.FipOffset, 8), ("last_dp", XsaveFormat.FdpOffset, 8),
     ];
 
@@ -81,7 +83,8 @@ internal sealed class VcpuText
         }
         catch (JsonException error)
         {
-            throw embedded.Malformed(reader.BytesConsumed, $"what is no JSON in the state of a virtual CPU: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
+            throw embedded.Malformed(reader.BytesConsumed,
+                $"what is no JSON in the state of a virtual CPU: {Quotation.Cut(error.Message, Quotation.MaxProse)}", "JSON");
         }
     }
 
@@ -130,7 +133,8 @@ internal sealed class VcpuText
 
         if (Region.Count != Words)
         {
-            throw _text.Malformed(start, seen == 0 ? "a virtual CPU without x86 registers" : $"{Region.Count} words of xsave.region", $"{Words}");
+            throw _text.Malformed(start, seen == 0 ? "a virtual CPU without x86 registers" : $"{Region.Count} words of xsave.region",
+                $"{Words}");
         }
     }
 
@@ -299,5 +303,6 @@ internal sealed class VcpuText
         }
     }
 
-    private MalformedArtifactException Malformed(in Utf8JsonReader reader, string found, string expected) => _text.Malformed(reader.TokenStartIndex, found, expected);
+    private MalformedArtifactException Malformed(in Utf8JsonReader reader, string found, string expected) =>
+        _text.Malformed(reader.TokenStartIndex, found, expected);
 }

@@ -30,7 +30,8 @@ internal sealed record CoreComponent(int Field, string Name, StateComponent Comp
 }
 
 /// <summary>
-/// core_entry of an x86 thread as far as its extended state is concerned: numbers with their places, so that changed ones can be written anew and every other field keeps its bytes.
+/// core_entry of an x86 thread as far as its extended state is concerned: numbers with their places, so that changed ones can be written
+/// anew and every other field keeps its bytes.
 /// </summary>
 internal sealed class CoreEntry
 {
@@ -39,8 +40,10 @@ internal sealed class CoreEntry
     // The registers of the legacy region: field of user_x86_fpregs_entry, where it is in the region, and its bytes.
     private static readonly (int Field, string Name, int Offset, int Size)[] Scalars =
     [
-        (1, "cwd", XsaveFormat.FcwOffset, 2), (2, "swd", XsaveFormat.FswOffset, 2), (3, "twd", XsaveFormat.FtwOffset, 2), (4, "fop", XsaveFormat.FopOffset, 2),
-        (5, "rip", XsaveFormat.FipOffset, 8), (6, "rdp", XsaveFormat.FdpOffset, 8), (7, "mxcsr", XsaveFormat.MxcsrOffset, 4), (8, "mxcsr_mask", XsaveFormat.MxcsrMaskOffset, 4),
+        (1, "cwd", XsaveFormat.FcwOffset, 2), (2, "swd", XsaveFormat.FswOffset, 2), (3, "twd", XsaveFormat.FtwOffset, 2),
+            (4, "fop", XsaveFormat.FopOffset, 2),
+        (5, "rip", XsaveFormat.FipOffset, 8), (6, "rdp", XsaveFormat.FdpOffset, 8), (7, "mxcsr", XsaveFormat.MxcsrOffset, 4),
+            (8, "mxcsr_mask", XsaveFormat.MxcsrMaskOffset, 4),
     ];
 
     private const int StWords = 32;
@@ -49,7 +52,10 @@ internal sealed class CoreEntry
     /// <summary>The numbers of the legacy region: where each is, and its bytes.</summary>
     public List<(int Offset, int Size, WireNumber Number)> Legacy { get; } = [];
 
-    /// <summary>The numbers of each component that the image has a field for, in the order of <see cref="CoreComponent.All"/>; empty where it has none.</summary>
+    /// <summary>
+    /// The numbers of each component that the image has a field for, in the order of <see cref="CoreComponent.All"/>; empty where it has
+    /// none.
+    /// </summary>
     public List<WireNumber>[] Components { get; } = [.. CoreComponent.All.Select(_ => new List<WireNumber>())];
 
     /// <summary>XSTATE_BV; null when the image has x87 and SSE only.</summary>
@@ -120,7 +126,8 @@ internal sealed class CoreEntry
             if (reader.Field == 7)
             {
                 WireMessage stack = reader.Message();
-                SignalStack = new SignalStack(NumberIn(file, stack, 1) ?? 0, NumberIn(file, stack, 2) ?? 0, (uint)(NumberIn(file, stack, 3) ?? 0));
+                SignalStack = new SignalStack(NumberIn(file, stack, 1) ?? 0, NumberIn(file, stack, 2) ?? 0,
+                    (uint)(NumberIn(file, stack, 3) ?? 0));
             }
         }
     }
@@ -173,7 +180,8 @@ internal sealed class CoreEntry
 
         for (int i = 0; i < Scalars.Length; i++)
         {
-            Legacy.Add((Scalars[i].Offset, Scalars[i].Size, scalars[i] ?? throw reader.Malformed(message.Start, $"fpregs without {Scalars[i].Name}", $"field {Scalars[i].Field}")));
+            Legacy.Add((Scalars[i].Offset, Scalars[i].Size, scalars[i]
+                ?? throw reader.Malformed(message.Start, $"fpregs without {Scalars[i].Name}", $"field {Scalars[i].Field}")));
         }
 
         AddWords(st, XsaveFormat.StOffset, StWords, "st_space", message, reader);
@@ -209,7 +217,8 @@ internal sealed class CoreEntry
             else if (reader.Field <= 8)
             {
                 CoreComponent component = CoreComponent.All[reader.Field - 2];
-                reader.AddNumbers(Components[reader.Field - 2], ulong.MaxValue >> (64 - (8 * component.Size)), component.Count, component.Name);
+                reader.AddNumbers(Components[reader.Field - 2], ulong.MaxValue >> (64 - (8 * component.Size)), component.Count,
+                    component.Name);
             }
         }
 

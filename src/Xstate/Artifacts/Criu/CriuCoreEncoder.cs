@@ -6,7 +6,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Criu;
 
 /// <summary>
-/// Writes changed numbers anew and the lengths of the messages around them; every other byte stays, fields that are not known included. A component's registers can be changed where the image has its field.
+/// Writes changed numbers anew and the lengths of the messages around them; every other byte stays, fields that are not known included. A
+/// component's registers can be changed where the image has its field.
 /// </summary>
 internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : ICaptureEncoder
 {
@@ -66,7 +67,8 @@ internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : 
         return added.IsEmpty ? changes : throw new NotSupportedException($"the image has no place for {added.Describe()}");
     }
 
-    private static void AddComponent(List<(WireNumber, ulong)> changes, CoreComponent component, List<WireNumber> numbers, byte[] area, XsaveLayout layout)
+    private static void AddComponent(List<(WireNumber, ulong)> changes, CoreComponent component, List<WireNumber> numbers, byte[] area,
+        XsaveLayout layout)
     {
         byte[] bytes = new byte[component.Length];
         XsaveArea view = new(area);
@@ -89,7 +91,9 @@ internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : 
             }
             else if (value != 0)
             {
-                throw new NotSupportedException($"the image has no place for {StateComponents.NameOf(component.Component)}: {component.Name} has {numbers.Count} numbers");
+                throw new NotSupportedException(
+                    $"the image has no place for {StateComponents.NameOf(component.Component)}: {component.Name} has {numbers.Count} "
+                    + "numbers");
             }
         }
     }
@@ -116,7 +120,8 @@ internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : 
         }
     }
 
-    private static void Grow(Dictionary<WireMessage, int> growth, WireMessage message, int by) => growth[message] = growth.GetValueOrDefault(message) + by;
+    private static void Grow(Dictionary<WireMessage, int> growth, WireMessage message, int by) =>
+        growth[message] = growth.GetValueOrDefault(message) + by;
 
     private static ulong Read(ReadOnlySpan<byte> bytes)
     {

@@ -15,7 +15,8 @@ namespace Xstate.Artifacts.Criu;
 internal sealed record CriuThread(CapturedState State, string? Name, string Note, ImmutableArray<Finding> Findings);
 
 /// <summary>
-/// Reads a core image of CRIU (core-N.img): the registers of one thread, by name and without offsets. The area is put together from them, at the offsets of a processor family with the image's MXCSR_MASK.
+/// Reads a core image of CRIU (core-N.img): the registers of one thread, by name and without offsets. The area is put together from them,
+/// at the offsets of a processor family with the image's MXCSR_MASK.
 /// </summary>
 public static class CriuCoreReader
 {
@@ -27,7 +28,8 @@ public static class CriuCoreReader
     internal static Artifact Read(ArtifactSource source, ArtifactLimits limits)
     {
         CriuThread thread = ReadThread(source.Whole(limits.MaxWholeFile).Span, 0)
-            ?? throw new MalformedArtifactException(Format, CriuImage.EntryOffset, "no floating-point registers", "thread_info with fpregs: the image of a thread, not of a dead process");
+            ?? throw new MalformedArtifactException(Format, CriuImage.EntryOffset, "no floating-point registers",
+                "thread_info with fpregs: the image of a thread, not of a dead process");
         Capture capture = new() { Format = Format, Kind = CaptureKind.Process, States = [thread.State], Note = thread.Note };
         return Artifact.Of(capture, Format, new CriuCoreEncoder(capture, limits), thread.Findings);
     }
@@ -48,8 +50,10 @@ public static class CriuCoreReader
         {
             Id = id,
             Area = AreaOf(core, family.Layout, present),
-            Layout = new Fact<XsaveLayout>(family.Layout, FactSource.Inferred, $"the image has components by name; they are put where processors of the kind {family.Family} have them"),
-            Xcr0 = new Fact<StateComponentSet>(present, FactSource.Inferred, "CRIU writes the fields of every component that the processor has"),
+            Layout = new Fact<XsaveLayout>(family.Layout, FactSource.Inferred,
+                $"the image has components by name; they are put where processors of the kind {family.Family} have them"),
+            Xcr0 = new Fact<StateComponentSet>(present, FactSource.Inferred,
+                "CRIU writes the fields of every component that the processor has"),
             Is32Bit = core.IsCompat,
             Msrs = core.ShadowStackPointer is { } pointer
                 ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, pointer.Value)
@@ -89,7 +93,8 @@ public static class CriuCoreReader
         }
 
         // Images without xsave are of hosts without XSAVE: x87 and SSE count.
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), core.XstateBv?.Value ?? StateComponentSet.Legacy.Bits);
+        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), core.XstateBv?.Value
+            ?? StateComponentSet.Legacy.Bits);
         for (int i = 0; i < core.Components.Length; i++)
         {
             CoreComponent component = CoreComponent.All[i];
@@ -124,7 +129,8 @@ public static class CriuCoreReader
             {
                 findings.Add(SnapshotFindings.Of(Rules.CriuComponentShort,
                     count == 0
-                        ? $"xstate_bv has {StateComponents.NameOf(component.Component)} and the image has no {component.Name}: zeros are restored"
+                        ? $"xstate_bv has {StateComponents.NameOf(component.Component)} and the image has no {component.Name}: zeros are "
+                            + "restored"
                         : $"{component.Name} has {count} numbers: CRIU refuses to restore it",
                     new FindingLocation(state.Id, Register: component.Name)) with
                 {
@@ -134,7 +140,9 @@ public static class CriuCoreReader
             }
             else if (!counts && core.Components[i].Exists(number => number.Value != 0))
             {
-                findings.Add(SnapshotFindings.Of(Rules.CriuComponentStale, $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: CRIU 3.18 and later does not restore it, CRIU up to 3.17 does",
+                findings.Add(SnapshotFindings.Of(Rules.CriuComponentStale,
+                    $"{component.Name} is not zero although xstate_bv does not have {StateComponents.NameOf(component.Component)}: CRIU "
+                    + "3.18 and later does not restore it, CRIU up to 3.17 does",
                     new FindingLocation(state.Id, Register: component.Name)));
             }
         }
@@ -142,7 +150,9 @@ public static class CriuCoreReader
         StateComponentSet foreign = area.XstateBv.Except(known);
         if (!foreign.IsEmpty)
         {
-            findings.Add(SnapshotFindings.Of(Rules.CriuComponentNotCarried, $"the thread used {foreign.Describe()}, for which CRIU's image has no field", new FindingLocation(state.Id, Register: "xstate_bv")) with
+            findings.Add(SnapshotFindings.Of(Rules.CriuComponentNotCarried,
+                $"the thread used {foreign.Describe()}, for which CRIU's image has no field",
+                new FindingLocation(state.Id, Register: "xstate_bv")) with
             {
                 Found = area.XstateBv.ToString(),
                 Expected = $"no bit outside {known}",
@@ -153,6 +163,8 @@ public static class CriuCoreReader
     private static string NoteOf(CoreEntry core)
     {
         string thread = core.Name is { } name ? $"a thread named {name}" : "a thread";
-        return core.ShadowStackFeatures is not (null or 0) ? $"{thread}, with a shadow stack (features 0x{core.ShadowStackFeatures:x}, SSP 0x{core.ShadowStackPointer?.Value ?? 0:x})" : thread;
+        return core.ShadowStackFeatures is not (null or 0)
+            ? $"{thread}, with a shadow stack (features 0x{core.ShadowStackFeatures:x}, SSP 0x{core.ShadowStackPointer?.Value ?? 0:x})"
+            : thread;
     }
 }

@@ -5,8 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Criu;
 
 /// <summary>
-/// Reads cpuinfo.img of CRIU (criu cpuinfo dump): the processor that processes were started on, as feature words in the kernel's order. They are CPUID answers, so they are read as such; leaf 0xD has its
-/// first sub-leaf and no offsets.
+/// Reads cpuinfo.img of CRIU (criu cpuinfo dump): the processor that processes were started on, as feature words in the kernel's order.
+/// They are CPUID answers, so they are read as such; leaf 0xD has its first sub-leaf and no offsets.
 /// </summary>
 public static class CriuCpuinfoReader
 {
@@ -15,7 +15,8 @@ public static class CriuCpuinfoReader
 
     private const int MaxWords = 64;
 
-    // CRIU 4.1.1 masks its xfeatures with the number of a bit where the bit is meant (XFEATURE_HDC, which is 10), and so loses bits 1 and 3. Bit 1 is always there; bit 3 goes with bit 4.
+    // CRIU 4.1.1 masks its xfeatures with the number of a bit where the bit is meant (XFEATURE_HDC, which is 10), and so loses bits 1 and
+    // 3. Bit 1 is always there; bit 3 goes with bit 4.
     private const ulong SseBit = 1 << 1;
     private const ulong BndRegsBit = 1 << 3;
     private const ulong BndCsrBit = 1 << 4;
@@ -23,8 +24,10 @@ public static class CriuCpuinfoReader
     // Words of the kernel's x86_capability that are a CPUID register, since capability_ver 2.
     private static readonly (int Word, uint Leaf, uint Subleaf, CpuidRegister Register)[] Words =
     [
-        (0, 1, 0, CpuidRegister.Edx), (1, 0x8000_0001, 0, CpuidRegister.Edx), (4, 1, 0, CpuidRegister.Ecx), (6, 0x8000_0001, 0, CpuidRegister.Ecx), (9, 7, 0, CpuidRegister.Ebx),
-        (10, 0xD, 1, CpuidRegister.Eax), (11, 7, 0, CpuidRegister.Ecx), (13, 0x8000_0008, 0, CpuidRegister.Ebx), (14, 6, 0, CpuidRegister.Eax), (18, 7, 0, CpuidRegister.Edx),
+        (0, 1, 0, CpuidRegister.Edx), (1, 0x8000_0001, 0, CpuidRegister.Edx), (4, 1, 0, CpuidRegister.Ecx),
+            (6, 0x8000_0001, 0, CpuidRegister.Ecx), (9, 7, 0, CpuidRegister.Ebx),
+        (10, 0xD, 1, CpuidRegister.Eax), (11, 7, 0, CpuidRegister.Ecx), (13, 0x8000_0008, 0, CpuidRegister.Ebx),
+            (14, 6, 0, CpuidRegister.Eax), (18, 7, 0, CpuidRegister.Edx),
     ];
 
     internal static bool Recognizes(ArtifactSource source) => CriuImage.Recognizes(source, CriuImage.CpuinfoMagic);
@@ -92,7 +95,8 @@ public static class CriuCpuinfoReader
         }
 
         CpuidTable cpuid = CpuidTable.Empty;
-        cpuid = WithVendor(cpuid, scalars[1], reader, message).With(1, 0, new CpuidRegisters(Signature((uint)scalars[2], (uint)scalars[3], (uint)scalars[4], scalars[1]), 0, 0, 0));
+        cpuid = WithVendor(cpuid, scalars[1], reader, message)
+            .With(1, 0, new CpuidRegisters(Signature((uint)scalars[2], (uint)scalars[3], (uint)scalars[4], scalars[1]), 0, 0, 0));
         foreach ((int word, uint leaf, uint subleaf, CpuidRegister register) in Words)
         {
             // The first ten words are the same in both versions.
@@ -110,10 +114,12 @@ public static class CriuCpuinfoReader
         ulong mask = scalars[8] | SseBit | ((scalars[8] & BndCsrBit) != 0 ? BndRegsBit : 0);
         if (mask != scalars[8])
         {
-            remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, index, CpuidTable.XsaveLeaf, 0, $"xfeatures_mask 0x{scalars[8]:x} is read as 0x{mask:x}: CRIU clears bits 1 and 3 by mistake"));
+            remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, index, CpuidTable.XsaveLeaf, 0,
+                $"xfeatures_mask 0x{scalars[8]:x} is read as 0x{mask:x}: CRIU clears bits 1 and 3 by mistake"));
         }
 
-        return new CpuidProcessor(label, cpuid.With(CpuidTable.XsaveLeaf, 0, new CpuidRegisters((uint)mask, (uint)scalars[9], (uint)scalars[10], (uint)(mask >> 32))));
+        return new CpuidProcessor(label,
+            cpuid.With(CpuidTable.XsaveLeaf, 0, new CpuidRegisters((uint)mask, (uint)scalars[9], (uint)scalars[10], (uint)(mask >> 32))));
     }
 
     private static CpuidTable WithVendor(CpuidTable cpuid, ulong vendor, in WireReader reader, WireMessage message) => vendor switch

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Xstate.Artifacts.Criu;
 
-/// <summary>The frame of CRIU's images: two magic numbers, and for each entry its length in 32 bits and a Protocol Buffers message.</summary>
+/// <summary>
+/// The frame of CRIU's images: two magic numbers, and for each entry its length in 32 bits and a Protocol Buffers message.
+/// </summary>
 internal static class CriuImage
 {
     /// <summary>What all images begin with (IMG_COMMON_MAGIC).</summary>
@@ -31,7 +33,8 @@ internal static class CriuImage
     {
         if (file.Length < EntryOffset)
         {
-            throw new MalformedArtifactException(format, file.Length, $"the end of the file at {file.Length}", $"two magic numbers and the length of an entry: {EntryOffset} bytes");
+            throw new MalformedArtifactException(format, file.Length, $"the end of the file at {file.Length}",
+                $"two magic numbers and the length of an entry: {EntryOffset} bytes");
         }
 
         Check(file, 0, CommonMagic, format);
@@ -39,7 +42,8 @@ internal static class CriuImage
         uint size = BinaryPrimitives.ReadUInt32LittleEndian(file[SizeOffset..]);
         return size == file.Length - EntryOffset
             ? new WireMessage(SizeOffset, EntryOffset, file.Length, null)
-            : throw new MalformedArtifactException(format, SizeOffset, $"an entry of {size} bytes", $"one entry, which is the {file.Length - EntryOffset} bytes that follow");
+            : throw new MalformedArtifactException(format, SizeOffset, $"an entry of {size} bytes",
+                $"one entry, which is the {file.Length - EntryOffset} bytes that follow");
     }
 
     private static void Check(ReadOnlySpan<byte> file, int offset, uint expected, string format)

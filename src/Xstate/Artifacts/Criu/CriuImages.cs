@@ -9,8 +9,8 @@ using Xstate.Findings;
 namespace Xstate.Artifacts.Criu;
 
 /// <summary>
-/// Reads the images that <c>criu dump</c> leaves in a directory as one capture: every core image under its thread's number, in the order of pstree.img, and cpuinfo.img where one lies beside them. What is changed is
-/// written into the core image of its thread.
+/// Reads the images that <c>criu dump</c> leaves in a directory as one capture: every core image under its thread's number, in the order of
+/// pstree.img, and cpuinfo.img where one lies beside them. What is changed is written into the core image of its thread.
 /// </summary>
 public static partial class CriuImages
 {
@@ -30,7 +30,8 @@ public static partial class CriuImages
     /// <param name="names">Names of the files, without a directory; those that are not used are not opened.</param>
     /// <param name="open">Opens one of them.</param>
     /// <param name="options">Limits.</param>
-    /// <exception cref="MalformedArtifactException">There is no core image with registers among them, or one of them is not what it should be; its name is in what was found.</exception>
+    /// <exception cref="MalformedArtifactException">There is no core image with registers among them, or one of them is not what it should
+    /// be; its name is in what was found.</exception>
     public static Artifact Read(IEnumerable<string> names, Func<string, Stream> open, ArtifactOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(names);
@@ -39,17 +40,20 @@ public static partial class CriuImages
         HashSet<string> files = [.. names];
         SortedSet<int> cores = CoresAmong(files, options.Limits);
         ImmutableArray<DumpedProcess> processes = files.Contains(ProcessTree.FileName)
-            ? Opened(ProcessTree.FileName, open, options, source => ProcessTree.Read(source.Whole(options.Limits.MaxWholeFile).Span, options.Limits))
+            ? Opened(ProcessTree.FileName, open, options,
+                source => ProcessTree.Read(source.Whole(options.Limits.MaxWholeFile).Span, options.Limits))
             : [];
         Fact<CpuidTable>? cpuid = files.Contains(CpuinfoName)
-            ? new Fact<CpuidTable>(Opened(CpuinfoName, open, options, source => CriuCpuinfoReader.Read(source, options.Limits)).Cpuid!.Cpuid, FactSource.Artifact, $"{CpuinfoName} beside the cores")
+            ? new Fact<CpuidTable>(Opened(CpuinfoName, open, options, source => CriuCpuinfoReader.Read(source,
+                options.Limits)).Cpuid!.Cpuid, FactSource.Artifact, $"{CpuinfoName} beside the cores")
             : null;
         ImmutableArray<Finding>.Builder findings = ImmutableArray.CreateBuilder<Finding>();
         Dictionary<int, CriuThread> threads = [];
         foreach (int id in Ordered(processes, cores, findings))
         {
             // The image of a dead process has no registers.
-            if (Opened($"core-{id}.img", open, options, source => CriuCoreReader.ReadThread(source.Whole(options.Limits.MaxWholeFile).Span, id)) is { } thread)
+            if (Opened($"core-{id}.img", open, options, source => CriuCoreReader.ReadThread(source.Whole(options.Limits.MaxWholeFile).Span,
+                id)) is { } thread)
             {
                 threads.Add(id, thread);
                 findings.AddRange(thread.Findings);
@@ -76,9 +80,11 @@ public static partial class CriuImages
         SortedSet<int> cores = [];
         foreach (Match match in files.Select(name => CoreName().Match(name)).Where(match => match.Success))
         {
-            if (!int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || cores.Count == limits.MaxStates)
+            if (!int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                || cores.Count == limits.MaxStates)
             {
-                throw new MalformedArtifactException(Format, 0, $"{match.Value} as image {cores.Count + 1}", $"thread numbers up to {int.MaxValue}, and at most {limits.MaxStates} of them");
+                throw new MalformedArtifactException(Format, 0, $"{match.Value} as image {cores.Count + 1}",
+                    $"thread numbers up to {int.MaxValue}, and at most {limits.MaxStates} of them");
             }
 
             cores.Add(id);
@@ -87,7 +93,8 @@ public static partial class CriuImages
         return cores;
     }
 
-    private static IEnumerable<int> Ordered(ImmutableArray<DumpedProcess> processes, SortedSet<int> cores, ImmutableArray<Finding>.Builder findings)
+    private static IEnumerable<int> Ordered(ImmutableArray<DumpedProcess> processes, SortedSet<int> cores,
+        ImmutableArray<Finding>.Builder findings)
     {
         foreach (DumpedProcess process in processes)
         {
@@ -99,7 +106,9 @@ public static partial class CriuImages
                 }
                 else
                 {
-                    findings.Add(SnapshotFindings.Of(Rules.CoreImageMissing, $"{ProcessTree.FileName} has thread {thread} of process {process.Id}, and there is no core-{thread}.img", new FindingLocation(thread)));
+                    findings.Add(SnapshotFindings.Of(Rules.CoreImageMissing,
+                        $"{ProcessTree.FileName} has thread {thread} of process {process.Id}, and there is no core-{thread}.img",
+                        new FindingLocation(thread)));
                 }
             }
         }

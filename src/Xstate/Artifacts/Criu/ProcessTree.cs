@@ -21,9 +21,11 @@ internal static class ProcessTree
     /// <exception cref="MalformedArtifactException">It is not the image of a process tree.</exception>
     public static ImmutableArray<DumpedProcess> Read(ReadOnlySpan<byte> file, ArtifactLimits limits)
     {
-        if (file.Length < CriuImage.SizeOffset || BinaryPrimitives.ReadUInt32LittleEndian(file) != CriuImage.CommonMagic || BinaryPrimitives.ReadUInt32LittleEndian(file[sizeof(uint)..]) != Magic)
+        if (file.Length < CriuImage.SizeOffset || BinaryPrimitives.ReadUInt32LittleEndian(file) != CriuImage.CommonMagic
+            || BinaryPrimitives.ReadUInt32LittleEndian(file[sizeof(uint)..]) != Magic)
         {
-            throw new MalformedArtifactException(CriuImages.Format, 0, Quotation.Of(file[..Math.Min(file.Length, CriuImage.SizeOffset)]), $"0x{CriuImage.CommonMagic:x8} and 0x{Magic:x8}");
+            throw new MalformedArtifactException(CriuImages.Format, 0, Quotation.Of(file[..Math.Min(file.Length, CriuImage.SizeOffset)]),
+                $"0x{CriuImage.CommonMagic:x8} and 0x{Magic:x8}");
         }
 
         ImmutableArray<DumpedProcess>.Builder processes = ImmutableArray.CreateBuilder<DumpedProcess>();
@@ -34,7 +36,8 @@ internal static class ProcessTree
             int start = at + sizeof(uint);
             if (size > file.Length - start)
             {
-                throw new MalformedArtifactException(CriuImages.Format, at, $"{file.Length - at} bytes", "the length of an entry, and the entry");
+                throw new MalformedArtifactException(CriuImages.Format, at, $"{file.Length - at} bytes",
+                    "the length of an entry, and the entry");
             }
 
             processes.Add(ReadProcess(file, new WireMessage(at, start, start + (int)size, null), seen, limits));
@@ -65,10 +68,12 @@ internal static class ProcessTree
         {
             if (!seen.Add((int)thread.Value) || seen.Count > limits.MaxStates)
             {
-                throw reader.Malformed(thread.Start, $"thread {thread.Value} as number {seen.Count}", $"each thread once, and at most {limits.MaxStates}");
+                throw reader.Malformed(thread.Start, $"thread {thread.Value} as number {seen.Count}",
+                    $"each thread once, and at most {limits.MaxStates}");
             }
         }
 
-        return new DumpedProcess(id ?? throw reader.Malformed(message.Start, "a process without a number", "field 1"), [.. threads.Select(thread => (int)thread.Value)]);
+        return new DumpedProcess(id ?? throw reader.Malformed(message.Start, "a process without a number", "field 1"),
+            [.. threads.Select(thread => (int)thread.Value)]);
     }
 }

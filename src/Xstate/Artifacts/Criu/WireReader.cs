@@ -31,7 +31,8 @@ internal enum WireType
 }
 
 /// <summary>
-/// Reads the fields of one Protocol Buffers message. Knows the wire format and no schema: a field that its caller does not know is passed over and keeps its bytes.
+/// Reads the fields of one Protocol Buffers message. Knows the wire format and no schema: a field that its caller does not know is passed
+/// over and keeps its bytes.
 /// </summary>
 internal ref struct WireReader
 {
@@ -125,7 +126,8 @@ internal ref struct WireReader
         return new WireMessage(ValueStart, EndOfVarint(ValueStart), _at, _message);
     }
 
-    public readonly MalformedArtifactException Malformed(int offset, string found, string expected) => new(_format, offset, found, expected);
+    public readonly MalformedArtifactException Malformed(int offset, string found, string expected) =>
+        new(_format, offset, found, expected);
 
     private readonly void CheckRoom(List<WireNumber> numbers, int limit, string what, int at)
     {
@@ -143,7 +145,8 @@ internal ref struct WireReader
             value |= (ulong)(_file[i] & 0x7F) << (7 * (i - start));
         }
 
-        return value <= max ? new WireNumber(value, start, end, message) : throw Malformed(start, $"{value} in field {Field}", $"at most {max}");
+        return value <= max ? new WireNumber(value, start, end, message) : throw Malformed(start, $"{value} in field {Field}",
+            $"at most {max}");
     }
 
     private ulong Varint()
@@ -166,10 +169,12 @@ internal ref struct WireReader
             }
         }
 
-        throw Malformed(start, start + MaxVarint <= _file.Length ? "a number of more than ten bytes" : "the end of the message inside a number", "its last byte, without bit 7");
+        throw Malformed(start, start + MaxVarint <= _file.Length
+            ? "a number of more than ten bytes" : "the end of the message inside a number", "its last byte, without bit 7");
     }
 
     // Called behind the length, which is the last thing that was read.
     private readonly int Advance(ulong length) =>
-        length <= (ulong)(_file.Length - _at) ? _at + (int)length : throw Malformed(ValueStart, $"{length} bytes in field {Field}", $"at most the {_file.Length - _at} that are left");
+        length <= (ulong)(_file.Length - _at) ? _at + (int)length : throw Malformed(ValueStart, $"{length} bytes in field {Field}",
+            $"at most the {_file.Length - _at} that are left");
 }

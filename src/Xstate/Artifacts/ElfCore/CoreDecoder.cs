@@ -23,7 +23,8 @@ internal sealed class CoreDecoder
         _notes = notes;
         _threads = [.. notes.Threads.Where(HasRegisters)];
         _writer = CoreWriter.Of(notes);
-        _layout = new CoreLayout(notes, [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))]);
+        _layout = new CoreLayout(notes,
+            [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))]);
     }
 
     private ImmutableArray<AreaRange> Lost => _layout.Damage?.Lost ?? _notes.Lost;
@@ -49,7 +50,8 @@ internal sealed class CoreDecoder
             Kind = CaptureKind.Process,
             States = states.MoveToImmutable(),
             Note = _notes.Remark(_writer),
-            MinSignalStack = _notes.SignalStack is { } stack ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of NT_AUXV") : null,
+            MinSignalStack = _notes.SignalStack is { } stack
+                ? new Fact<ulong>(stack, FactSource.Artifact, "AT_MINSIGSTKSZ of NT_AUXV") : null,
         };
         if (_writer.Rule is { } rule)
         {
@@ -59,7 +61,8 @@ internal sealed class CoreDecoder
         FindGcoreMarks();
         FindMendedDamage();
         _findings.AddRange(_layout.Findings(capture));
-        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost, _notes.Limits), [.. _findings], _layout.Damage?.Repair(capture));
+        return Artifact.Of(capture, ElfCoreReader.Format, new ElfCoreEncoder(_threads, Lost, _notes.Limits), [.. _findings],
+            _layout.Damage?.Repair(capture));
     }
 
     // What the notes say the file is instead of a process's core.
@@ -67,9 +70,12 @@ internal sealed class CoreDecoder
     {
         string threads = $"{_notes.Threads.Count} thread{(_notes.Threads.Count == 1 ? "" : "s")} without extended state";
         return _notes.Has(NoteOwner.VmCoreInfo)
-            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{threads} and VMCOREINFO: a kernel's crash dump (vmcore)", $"extended state, which a kernel dump does not hold; {ForeignFormats.ForGuests}")
+            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{threads} and VMCOREINFO: a kernel's crash dump (vmcore)",
+                $"extended state, which a kernel dump does not hold; {ForeignFormats.ForGuests}")
             : _notes.Has(NoteOwner.Qemu)
-            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset, $"{threads} and notes of QEMU: a guest's memory (dump-guest-memory, virsh dump --memory-only)", $"extended state, which a memory dump does not hold; {ForeignFormats.ForGuests}")
+            ? ElfHeader.Malformed(_notes.Segment.HeaderOffset,
+                $"{threads} and notes of QEMU: a guest's memory (dump-guest-memory, virsh dump --memory-only)",
+                $"extended state, which a memory dump does not hold; {ForeignFormats.ForGuests}")
             : ElfHeader.Malformed(_notes.Segment.HeaderOffset, threads, "a thread with NT_X86_XSTATE, NT_PRXFPREG or NT_FPREGSET");
     }
 
@@ -87,7 +93,8 @@ internal sealed class CoreDecoder
             Is32Bit = _notes.Header.IsI386,
             Layout = _layout.Of(facts),
             Lost = Lost,
-            Xcr0 = facts.Written.IsEmpty ? null : new Fact<StateComponentSet>(facts.Written, FactSource.Artifact, $"byte {XsaveFormat.SoftwareOffset} of NT_X86_XSTATE"),
+            Xcr0 = facts.Written.IsEmpty ? null : new Fact<StateComponentSet>(facts.Written, FactSource.Artifact,
+                $"byte {XsaveFormat.SoftwareOffset} of NT_X86_XSTATE"),
             Msrs = MsrsOf(thread),
         };
     }
@@ -114,7 +121,8 @@ internal sealed class CoreDecoder
         string has = thread.Fxsave is null ? "x87 alone" : "x87 and SSE";
         if (_writer.Rule is null)
         {
-            _findings.Add(Of(Rules.NoXsaveNote, $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
+            _findings.Add(Of(Rules.NoXsaveNote,
+                $"thread {thread.Id} has no NT_X86_XSTATE; its {note} has {has}, so wider registers are not known", thread.Id));
         }
 
         return new CapturedState
@@ -130,19 +138,25 @@ internal sealed class CoreDecoder
     }
 
     public static ImmutableSortedDictionary<uint, ulong> MsrsOf(CoreThread thread) => thread.ShadowStack is { } pointer
-        ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer, BinaryPrimitives.ReadUInt64LittleEndian(pointer.Bytes))
+        ? ImmutableSortedDictionary<uint, ulong>.Empty.Add(MsrNames.UserShadowStackPointer,
+            BinaryPrimitives.ReadUInt64LittleEndian(pointer.Bytes))
         : ImmutableSortedDictionary<uint, ulong>.Empty;
 
     private void FindMissing()
     {
         if (_notes.MissingNotes > 0)
         {
-            Finding cut = Of(Rules.TruncatedCore, $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing is left, are missing");
+            Finding cut = Of(Rules.TruncatedCore,
+                $"the file ends {_notes.MissingNotes} bytes before its notes do: registers behind its end, and threads of which nothing "
+                + "is left, are missing");
             _findings.Add(cut with { Mend = "write it again without a limit (ulimit -c unlimited)" });
         }
         else if (_notes.MissingBytes > 0)
         {
-            _findings.Add(Of(Rules.TruncatedCore, $"the file ends {_notes.MissingBytes} bytes before its memory segments do; the registers are whole") with { Severity = Severity.Info });
+            _findings.Add(Of(Rules.TruncatedCore,
+                $"the file ends {_notes.MissingBytes} bytes before its memory segments do; the registers are "
+                + "whole") with
+            { Severity = Severity.Info });
         }
 
         foreach (CoreThread thread in _notes.Threads.Where(thread => !HasRegisters(thread)))
@@ -156,12 +170,16 @@ internal sealed class CoreDecoder
         XsaveArea area = new(note.Bytes);
         (string What, int Offset, string Found, string Expected)? strange =
             area.XcompBv != 0 ? ("XCOMP_BV", XsaveFormat.XcompBvOffset, $"0x{area.XcompBv:x}", "0x0: notes hold the standard format")
-            : area.ReservedHeader.ContainsAnyExcept((byte)0) ? ("a reserved byte of the header", XsaveFormat.ReservedHeaderOffset, "not zero", "zeros")
-            : !facts.Mask.IsEmpty && !facts.Mask.ContainsAll(facts.XstateBv) ? ("XSTATE_BV", XsaveFormat.XstateBvOffset, facts.XstateBv.ToString(), $"no bit outside {facts.Mask}, the mask at byte {XsaveFormat.SoftwareOffset}")
+            : area.ReservedHeader.ContainsAnyExcept((byte)0)
+            ? ("a reserved byte of the header", XsaveFormat.ReservedHeaderOffset, "not zero", "zeros")
+            : !facts.Mask.IsEmpty && !facts.Mask.ContainsAll(facts.XstateBv) ? ("XSTATE_BV", XsaveFormat.XstateBvOffset,
+                facts.XstateBv.ToString(), $"no bit outside {facts.Mask}, the mask at byte {XsaveFormat.SoftwareOffset}")
             : null;
         if (strange is { } it)
         {
-            _findings.Add(Of(Rules.AreaNotOfKernel, $"thread {thread.Id}: {it.What} is {it.Found}, which no kernel writes", thread.Id, note.Offset + it.Offset) with { Found = it.Found, Expected = it.Expected });
+            _findings.Add(Of(Rules.AreaNotOfKernel, $"thread {thread.Id}: {it.What} is {it.Found}, which no kernel writes", thread.Id,
+                note.Offset + it.Offset) with
+            { Found = it.Found, Expected = it.Expected });
         }
     }
 
@@ -174,27 +192,33 @@ internal sealed class CoreDecoder
             {
                 string found = $"0x{fxsave.Bytes[first]:x2}";
                 string expected = $"0x{note.Bytes[first]:x2}";
-                Finding finding = Of(Rules.NotesDisagree, $"thread {thread.Id}: byte {first} of the FXSAVE note is {found}, of NT_X86_XSTATE {expected}", thread.Id, fxsave.Offset + first);
+                Finding finding = Of(Rules.NotesDisagree,
+                    $"thread {thread.Id}: byte {first} of the FXSAVE note is {found}, of NT_X86_XSTATE {expected}", thread.Id,
+                    fxsave.Offset + first);
                 _findings.Add(finding with { Found = found, Expected = expected });
             }
         }
 
         if (thread.Fsave is { } fsave && !FsaveImage.Agrees(fsave.Bytes, note.Bytes))
         {
-            _findings.Add(Of(Rules.NotesDisagree, $"thread {thread.Id}: the x87 registers of NT_FPREGSET are not those of NT_X86_XSTATE", thread.Id, fsave.Offset));
+            _findings.Add(Of(Rules.NotesDisagree, $"thread {thread.Id}: the x87 registers of NT_FPREGSET are not those of NT_X86_XSTATE",
+                thread.Id, fsave.Offset));
         }
     }
 
-    // gdb fills its register cache, which knows neither MXCSR_MASK nor which components are initial, and writes the note from that (measured with 13.1 and 16.3).
+    // gdb fills its register cache, which knows neither MXCSR_MASK nor which components are initial, and writes the note from that
+    // (measured with 13.1 and 16.3).
     private void FindGcoreMarks()
     {
-        XsaveNoteFacts[] areas = [.. _threads.Where(thread => thread.Area is not null).Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))];
+        XsaveNoteFacts[] areas = [.. _threads.Where(thread => thread.Area is not null)
+            .Select(thread => new XsaveNoteFacts(thread.Area!.Bytes))];
         if (areas.Length == 0 || !Array.TrueForAll(areas, facts => facts.HasGcoreMarks))
         {
             return;
         }
 
-        Finding marks = Of(Rules.GcoreHeader, $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
+        Finding marks = Of(Rules.GcoreHeader,
+            $"XSTATE_BV is {areas[0].XstateBv} in every thread and MXCSR_MASK is 0: gcore wrote them, not the processor");
         _findings.Add(marks with { Found = areas[0].XstateBv.ToString(), Expected = "the components that each thread had in use" });
     }
 
@@ -203,7 +227,8 @@ internal sealed class CoreDecoder
         if (!_notes.Lost.IsEmpty)
         {
             string bytes = string.Join(", ", _notes.Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
-            _findings.Add(Of(Rules.LostBeforeRepair, $"bytes {bytes} of every area were lost before this core was mended; they are zeros and stand for no value"));
+            _findings.Add(Of(Rules.LostBeforeRepair,
+                $"bytes {bytes} of every area were lost before this core was mended; they are zeros and stand for no value"));
         }
     }
 

@@ -5,7 +5,10 @@ using Xstate.Findings;
 
 namespace Xstate.Artifacts.ElfCore;
 
-/// <summary>Finds where the components of a core's areas are: from its layout note, or from everything that the core tells about the processor that wrote it.</summary>
+/// <summary>
+/// Finds where the components of a core's areas are: from its layout note, or from everything that the core tells about the processor that
+/// wrote it.
+/// </summary>
 internal sealed class CoreLayout
 {
     private readonly CoreNotes _notes;
@@ -64,53 +67,71 @@ internal sealed class CoreLayout
             }
         }
 
-        foreach (CapturedState state in capture.States.Where(state => state.Layout is null or { Provenance.Source: FactSource.Guess }).DistinctBy(state => state.Layout?.Provenance.Detail))
+        foreach (CapturedState state in capture.States.Where(state => state.Layout is null or { Provenance.Source: FactSource.Guess })
+            .DistinctBy(state => state.Layout?.Provenance.Detail))
         {
             string message = state.Layout is { } guess
                 ? $"the layout is a guess, {guess.Provenance.Detail}"
-                : $"no known processor writes an area of {state.Area.Length} bytes with XSTATE_BV {new XsaveArea(state.Area.Span).XstateBv}; components from 2 up are not shown";
+                : $"no known processor writes an area of {state.Area.Length} bytes with XSTATE_BV "
+                    + $"{new XsaveArea(state.Area.Span).XstateBv}; components from 2 up are not shown";
             yield return Of(Rules.CoreLayoutUnknown, message) with { Mend = Rules.CoreLayoutUnknown.Mend };
         }
     }
 
     private Fact<XsaveLayout>? Infer(StateComponentSet components, bool told, int length)
     {
-        LayoutEvidence evidence = new(components) { ExactLength = length, MxcsrMask = _mxcsrMask, Hwcap = _notes.Hwcap, SignalStack = _notes.SignalStack };
-        ImmutableArray<LayoutFamily> candidates = told ? LayoutInference.Candidates(evidence) : LayoutInference.CandidatesByLength(evidence);
+        LayoutEvidence evidence = new(components)
+        {
+            ExactLength = length,
+            MxcsrMask = _mxcsrMask,
+            Hwcap = _notes.Hwcap,
+            SignalStack = _notes.SignalStack
+        };
+        ImmutableArray<LayoutFamily> candidates = told
+            ? LayoutInference.Candidates(evidence) : LayoutInference.CandidatesByLength(evidence);
         if (candidates.IsEmpty && told)
         {
             // A writer may pad; what it placed inside is still in one of these ways.
-            candidates = [.. LayoutInference.Candidates(evidence with { ExactLength = null }).Where(family => family.Layout.StandardLength <= length)];
+            candidates = [.. LayoutInference.Candidates(evidence with { ExactLength = null })
+                .Where(family => family.Layout.StandardLength <= length)];
         }
 
         if (!told && candidates.Length > 1 && Common(candidates, length) is { } common && common.UserComponents.ContainsAll(components))
         {
             // They differ only in components that nothing says the writer had.
-            return new Fact<XsaveLayout>(common, FactSource.Inferred, $"{string.Join(" and ", candidates.Select(family => family.Family))} agree on what ends with the area at {length}");
+            return new Fact<XsaveLayout>(common, FactSource.Inferred,
+                $"{string.Join(" and ", candidates.Select(family => family.Family))} agree on what ends with the area at {length}");
         }
 
         string area = $"{components} in {length} bytes";
         return candidates switch
         {
-            [] when components == StateComponentSet.Legacy || length == XsaveFormat.ExtendedOffset => new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Inferred, "x87 and SSE have one place on every processor"),
+            [] when components == StateComponentSet.Legacy || length == XsaveFormat.ExtendedOffset =>
+                new Fact<XsaveLayout>(XsaveLayout.LegacyOnly, FactSource.Inferred, "x87 and SSE have one place on every processor"),
             [] => null,
-            [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, told ? $"{Agreeing(evidence, only)} this way" : $"{only.Family}: a component of its ends with the area at {length}"),
-            [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess, $"{area} could be of {string.Join(" or ", candidates.Select(family => family.Family))}; {first.Family} is taken"),
+            [var only] => new Fact<XsaveLayout>(only.Layout, FactSource.Inferred, told
+                ? $"{Agreeing(evidence, only)} this way" : $"{only.Family}: a component of its ends with the area at {length}"),
+            [var first, ..] => new Fact<XsaveLayout>(first.Layout, FactSource.Guess,
+                $"{area} could be of {string.Join(" or ", candidates.Select(family => family.Family))}; {first.Family} is taken"),
         };
     }
 
     // The components that all place alike, if the area ends with one of them.
     private static XsaveLayout? Common(ImmutableArray<LayoutFamily> candidates, int length)
     {
-        XsaveLayout common = XsaveLayout.FromSlots(candidates[0].Layout.Slots.Where(slot => candidates.All(other => other.Layout.TryGetSlot(slot.Component, out XsaveSlot same) && same == slot)));
+        XsaveLayout common = XsaveLayout.FromSlots(candidates[0].Layout.Slots.Where(slot =>
+            candidates.All(other => other.Layout.TryGetSlot(slot.Component, out XsaveSlot same) && same == slot)));
         return common.StandardLength == length ? common : null;
     }
 
     private static string Agreeing(LayoutEvidence evidence, LayoutFamily only)
     {
-        string[] same = [.. LayoutFamily.All.Where(family => family.Layout.UserComponents.ContainsAll(evidence.Components) && family.Layout.Restrict(evidence.Components).Equals(only.Layout)).Select(family => family.Family)];
-        bool all = LayoutFamily.All.All(family => !family.Layout.UserComponents.ContainsAll(evidence.Components) || same.Contains(family.Family));
-        return all && same.Length > 1 ? $"every known processor with {evidence.Components} places it" : $"{string.Join(" and ", same)} place{(same.Length == 1 ? "s" : "")} {evidence.Components}";
+        string[] same = [.. LayoutFamily.All.Where(family => family.Layout.UserComponents.ContainsAll(evidence.Components)
+            && family.Layout.Restrict(evidence.Components).Equals(only.Layout)).Select(family => family.Family)];
+        bool all = LayoutFamily.All.All(family => !family.Layout.UserComponents.ContainsAll(evidence.Components)
+            || same.Contains(family.Family));
+        return all && same.Length > 1 ? $"every known processor with {evidence.Components} places it"
+            : $"{string.Join(" and ", same)} place{(same.Length == 1 ? "s" : "")} {evidence.Components}";
     }
 
     // A layout that leaves out a component in use, or places one outside the area, was not written together with it.
@@ -132,9 +153,12 @@ internal sealed class CoreLayout
 
         foreach (XsaveSlot slot in noted.Slots.Where(slot => _areas.Length > 0 && slot.End > shortest))
         {
-            yield return Of(Rules.LayoutNoteMisfit, $"the layout note places {StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}, an area has {shortest} bytes", _notes.LayoutOffset);
+            yield return Of(Rules.LayoutNoteMisfit,
+                $"the layout note places {StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}, an area has {shortest} "
+                + "bytes", _notes.LayoutOffset);
         }
     }
 
-    private static Finding Of(Rule rule, string message, long? offset = null) => new(rule, rule.Severity, message) { Where = new FindingLocation(Offset: offset) };
+    private static Finding Of(Rule rule, string message, long? offset = null) =>
+        new(rule, rule.Severity, message) { Where = new FindingLocation(Offset: offset) };
 }

@@ -56,7 +56,10 @@ internal static class NoteType
     public const uint OpenBsdXfpRegisters = 22;
     public const uint GdbTargetDescription = 0xFF00_0000;
 
-    /// <summary>This project's own: which bytes of every area are lost. Not a small number, because binutils read small types without asking for the owner.</summary>
+    /// <summary>
+    /// This project's own: which bytes of every area are lost. Not a small number, because binutils read small types without asking for the
+    /// owner.
+    /// </summary>
     public const uint XstateLost = 0x5853_5401;
 }
 
@@ -92,8 +95,8 @@ internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset
     }
 
     /// <summary>
-    /// The notes of a segment, as far as the file goes. One whose description ends behind the file is not among them; <see cref="ElfSegment.End"/> beyond the file's length tells that there
-    /// may have been more.
+    /// The notes of a segment, as far as the file goes. One whose description ends behind the file is not among them;
+    /// <see cref="ElfSegment.End"/> beyond the file's length tells that there may have been more.
     /// </summary>
     /// <exception cref="MalformedArtifactException">A note is longer than its segment, or there are more than the limit.</exception>
     public static IEnumerable<CoreNote> ReadAll(ArtifactSource source, ElfSegment segment, ArtifactLimits limits)
@@ -123,7 +126,8 @@ internal readonly record struct CoreNote(NoteOwner Owner, uint Type, long Offset
             };
             if (note.End > segment.End)
             {
-                throw ElfHeader.Malformed(at, $"a note of {note.End - at} bytes", $"at most the {segment.End - at} that its segment has left");
+                throw ElfHeader.Malformed(at, $"a note of {note.End - at} bytes",
+                    $"at most the {segment.End - at} that its segment has left");
             }
 
             if (note.End > end)

@@ -52,7 +52,9 @@ internal sealed class CoreNotes
     /// <summary>The PT_NOTE segment with the last register notes: where a further note belongs.</summary>
     public ElfSegment Segment { get; private set; }
 
-    /// <summary>Where a further note of that segment begins: behind the padding of its last one, which need not be where the segment ends.</summary>
+    /// <summary>
+    /// Where a further note of that segment begins: behind the padding of its last one, which need not be where the segment ends.
+    /// </summary>
     public long SegmentNotesEnd { get; private set; }
 
     /// <summary>AT_HWCAP: CPUID.1:EDX.</summary>
@@ -64,7 +66,10 @@ internal sealed class CoreNotes
     /// <summary>Whether gdb wrote the core, as its own note says.</summary>
     public bool HasGdbNote => _owners.Contains(NoteOwner.Gdb);
 
-    /// <summary>Whether the vectors of the process stand before its threads, as .NET's createdump writes them; the kernel and gdb write a thread first.</summary>
+    /// <summary>
+    /// Whether the vectors of the process stand before its threads, as .NET's createdump writes them; the kernel and gdb write a thread
+    /// first.
+    /// </summary>
     public bool BeginsWithVectors => _auxvFirst && _filesFirst;
 
     /// <summary>How many bytes of notes the file is short of.</summary>
@@ -143,11 +148,14 @@ internal sealed class CoreNotes
             case (NoteOwner.OpenBsd, NoteType.OpenBsdRegisters) when note.ThreadInOwner is { } id:
                 AddThread(note, id);
                 break;
-            case (NoteOwner.NetBsd, NoteType.NetBsdFpRegisters) when IsOfCurrent(note) && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
-            case (NoteOwner.OpenBsd, NoteType.OpenBsdFpRegisters) when IsOfCurrent(note) && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+            case (NoteOwner.NetBsd, NoteType.NetBsdFpRegisters) when IsOfCurrent(note)
+                && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdFpRegisters) when IsOfCurrent(note)
+                && note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
                 Current(note).FpRegisters = Once(Current(note).FpRegisters, note);
                 break;
-            case (NoteOwner.OpenBsd, NoteType.OpenBsdXfpRegisters) when IsOfCurrent(note) && note.DescriptionLength == XsaveFormat.LegacyLength:
+            case (NoteOwner.OpenBsd, NoteType.OpenBsdXfpRegisters) when IsOfCurrent(note)
+                && note.DescriptionLength == XsaveFormat.LegacyLength:
                 Current(note).FxRegisters = Once(Current(note).FxRegisters, note);
                 break;
             case (NoteOwner.NetBsd, NoteType.NetBsdProcInfo) when note.ThreadInOwner is null:
@@ -156,7 +164,8 @@ internal sealed class CoreNotes
             case (NoteOwner.OpenBsd, NoteType.OpenBsdProcInfo) when note.ThreadInOwner is null:
                 TakeBsdProcess(note, OpenBsdNameOffset);
                 break;
-            case (NoteOwner.Core or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.FpRegSet) when note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
+            case (NoteOwner.Core or NoteOwner.FreeBsd or NoteOwner.Unnamed, NoteType.FpRegSet)
+                when note.DescriptionLength is XsaveFormat.LegacyLength or FsaveImage.Length:
                 Current(note).FpRegisters = Once(Current(note).FpRegisters, note);
                 break;
             case (NoteOwner.Linux, NoteType.PrXfpReg) when note.DescriptionLength == XsaveFormat.LegacyLength:
@@ -190,8 +199,8 @@ internal sealed class CoreNotes
         }
     }
 
-    // struct elf_prstatus: si_signo, si_code, si_errno, pr_cursig (16 bits), then two words of signal masks, then pr_pid, which is the thread. FreeBSD's prstatus begins with a version and
-    // four sizes. x32 has i386's places.
+    // struct elf_prstatus: si_signo, si_code, si_errno, pr_cursig (16 bits), then two words of signal masks, then pr_pid, which is the
+    // thread. FreeBSD's prstatus begins with a version and four sizes. x32 has i386's places.
     private void BeginThread(CoreNote note)
     {
         bool freeBsd = note.Owner == NoteOwner.FreeBsd;
@@ -199,7 +208,8 @@ internal sealed class CoreNotes
         int signalAt = freeBsd ? idAt - sizeof(int) : 12;
         if (note.DescriptionLength < idAt + sizeof(int))
         {
-            throw ElfHeader.Malformed(note.Offset, $"NT_PRSTATUS of {note.DescriptionLength} bytes", $"at least {idAt + sizeof(int)}, with the thread id in it");
+            throw ElfHeader.Malformed(note.Offset, $"NT_PRSTATUS of {note.DescriptionLength} bytes",
+                $"at least {idAt + sizeof(int)}, with the thread id in it");
         }
 
         byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, idAt + sizeof(int), "NT_PRSTATUS");
@@ -233,23 +243,27 @@ internal sealed class CoreNotes
     private void TakeBsdProcess(CoreNote note, int nameAt)
     {
         const int SignalAt = 8;
-        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxPsInfo), "the process");
+        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxPsInfo),
+            "the process");
         _signal = bytes.Length >= SignalAt + sizeof(int) ? Math.Max(0, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(SignalAt))) : 0;
         string name = bytes.Length > nameAt ? Printable(bytes.AsSpan(nameAt, Math.Min(BsdNameLength, bytes.Length - nameAt))) : "";
         _process = name.Length > 0 ? name : _process;
     }
 
-    private CoreThread Current(CoreNote note) => _threads.Count > 0 ? _threads[^1] : throw ElfHeader.Malformed(note.Offset, "registers of no thread", "NT_PRSTATUS before them");
+    private CoreThread Current(CoreNote note) => _threads.Count > 0
+        ? _threads[^1] : throw ElfHeader.Malformed(note.Offset, "registers of no thread", "NT_PRSTATUS before them");
 
     private Description Once(Description? before, CoreNote note) => before is null
-        ? new Description(note.DescriptionOffset, _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "registers"))
+        ? new Description(note.DescriptionOffset, _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength,
+            "registers"))
         : throw ElfHeader.Malformed(note.Offset, $"registers of thread {_threads[^1].Id} again", "each kind once");
 
     private void CheckArea(CoreNote note)
     {
         if (note.DescriptionLength < XsaveFormat.ExtendedOffset || note.DescriptionLength > Limits.MaxArea)
         {
-            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSTATE of {note.DescriptionLength} bytes", $"{XsaveFormat.ExtendedOffset} to {Limits.MaxArea}");
+            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSTATE of {note.DescriptionLength} bytes",
+                $"{XsaveFormat.ExtendedOffset} to {Limits.MaxArea}");
         }
     }
 
@@ -260,13 +274,16 @@ internal sealed class CoreNotes
             throw ElfHeader.Malformed(note.Offset, "NT_X86_XSAVE_LAYOUT again", "one for the process");
         }
 
-        // Without a component from 2 up there is nothing to place: Linux 6.12 and later write an empty note on a processor with x87 and SSE only.
+        // Without a component from 2 up there is nothing to place: Linux 6.12 and later write an empty note on a processor with x87 and SSE
+        // only.
         if (note.DescriptionLength > LayoutNote.MaxLength || note.DescriptionLength % LayoutNote.RecordLength != 0)
         {
-            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSAVE_LAYOUT of {note.DescriptionLength} bytes", $"up to {LayoutNote.MaxLength / LayoutNote.RecordLength} records of {LayoutNote.RecordLength} bytes");
+            throw ElfHeader.Malformed(note.Offset, $"NT_X86_XSAVE_LAYOUT of {note.DescriptionLength} bytes",
+                $"up to {LayoutNote.MaxLength / LayoutNote.RecordLength} records of {LayoutNote.RecordLength} bytes");
         }
 
-        Layout = LayoutNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "NT_X86_XSAVE_LAYOUT"), note.DescriptionOffset);
+        Layout = LayoutNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength,
+            "NT_X86_XSAVE_LAYOUT"), note.DescriptionOffset);
         LayoutOffset = note.Offset;
     }
 
@@ -274,10 +291,12 @@ internal sealed class CoreNotes
     {
         if (!Lost.IsEmpty || note.DescriptionLength is 0 or > LostNote.MaxLength || note.DescriptionLength % LostNote.RecordLength != 0)
         {
-            throw ElfHeader.Malformed(note.Offset, $"a note of {note.DescriptionLength} bytes with lost ranges", $"one, with 1 to {LostNote.MaxLength / LostNote.RecordLength} records of {LostNote.RecordLength} bytes");
+            throw ElfHeader.Malformed(note.Offset, $"a note of {note.DescriptionLength} bytes with lost ranges",
+                $"one, with 1 to {LostNote.MaxLength / LostNote.RecordLength} records of {LostNote.RecordLength} bytes");
         }
 
-        Lost = LostNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "lost ranges"), note.DescriptionOffset);
+        Lost = LostNote.Read(_source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)note.DescriptionLength, "lost ranges"),
+            note.DescriptionOffset);
     }
 
     private void TakeAuxv(CoreNote note)
@@ -285,11 +304,14 @@ internal sealed class CoreNotes
         const int Hardware = 16;
         const int MinimalSignalStack = 51;
         int word = Header.Is64 ? sizeof(ulong) : sizeof(uint);
-        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxAuxv), "NT_AUXV");
+        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxAuxv),
+            "NT_AUXV");
         for (int at = 0; at + (2 * word) <= bytes.Length; at += 2 * word)
         {
-            ulong value = Header.Is64 ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at + word)) : BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + word));
-            ulong key = Header.Is64 ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at)) : BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at));
+            ulong value = Header.Is64 ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at + word))
+                : BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + word));
+            ulong key = Header.Is64 ? BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at))
+                : BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at));
             if (key == Hardware)
             {
                 Hwcap = (uint)value;
@@ -301,10 +323,12 @@ internal sealed class CoreNotes
         }
     }
 
-    // Linux: the command (16 bytes) and the arguments (80) end the structure on every architecture. FreeBSD: a version, a size, the command (17) and the arguments (81).
+    // Linux: the command (16 bytes) and the arguments (80) end the structure on every architecture. FreeBSD: a version, a size, the command
+    // (17) and the arguments (81).
     private void TakePsInfo(CoreNote note)
     {
-        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxPsInfo), "NT_PRPSINFO");
+        byte[] bytes = _source.Bytes(ElfCoreReader.Format, note.DescriptionOffset, (int)Math.Min(note.DescriptionLength, MaxPsInfo),
+            "NT_PRPSINFO");
         bool freeBsd = note.Owner == NoteOwner.FreeBsd;
         int begin = freeBsd ? (Header.Is64 ? 16 : 8) : bytes.Length - PsInfoTail;
         int length = freeBsd ? CommandLength + 1 : CommandLength;

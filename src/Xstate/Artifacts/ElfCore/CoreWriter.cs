@@ -24,14 +24,20 @@ internal sealed record CoreWriter(string? Name, Rule? Rule, string Message)
             : hasAreas || notes.Threads.Count == 0 ? Unknown
             : notes.Has(NoteOwner.NetBsd) ? FxsaveOnly("NetBSD")
             : notes.Has(NoteOwner.OpenBsd) ? FxsaveOnly("OpenBSD")
-            : IsValgrind(notes) ? new("valgrind", Rules.ValgrindCore, "valgrind does not fill x87 registers and MXCSR: they are not known, and neither is anything wider than XMM") { Unfilled = [new AreaRange(0, XsaveFormat.XmmOffset)] }
+            : IsValgrind(notes) ? new("valgrind", Rules.ValgrindCore,
+                "valgrind does not fill x87 registers and MXCSR: they are not known, and neither is anything wider than "
+                + "XMM")
+            { Unfilled = [new AreaRange(0, XsaveFormat.XmmOffset)] }
             : notes.BeginsWithVectors ? FxsaveOnly("createdump (.NET)")
             : Unknown;
     }
 
-    private static CoreWriter FxsaveOnly(string name) => new(name, Rules.CoreWithoutWideState, $"{name} writes x87 and SSE only: wider registers, and whether there were any, are not in this core");
+    private static CoreWriter FxsaveOnly(string name) => new(name, Rules.CoreWithoutWideState,
+        $"{name} writes x87 and SSE only: wider registers, and whether there were any, are not in this core");
 
-    // FCW 0, MXCSR 0 and MXCSR_MASK 0 in every thread: no processor stores the last one as zero since SSE2 exists, and no program runs with the first two.
+    // FCW 0, MXCSR 0 and MXCSR_MASK 0 in every thread: no processor stores the last one as zero since SSE2 exists, and no program runs with
+    // the first two.
     private static bool IsValgrind(CoreNotes notes) =>
-        notes.Threads.All(thread => thread.FpRegisters is { Bytes.Length: XsaveFormat.LegacyLength } image && image.Bytes.AsSpan(0, XsaveFormat.XmmOffset).IndexOfAnyExcept((byte)0) < 0);
+        notes.Threads.All(thread => thread.FpRegisters is { Bytes.Length: XsaveFormat.LegacyLength } image
+            && image.Bytes.AsSpan(0, XsaveFormat.XmmOffset).IndexOfAnyExcept((byte)0) < 0);
 }

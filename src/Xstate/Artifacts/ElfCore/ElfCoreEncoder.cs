@@ -6,13 +6,14 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>
-/// Writes changed areas over the old ones, and carries what changed in their legacy regions to the other notes of the same thread, which debuggers read too. What a repair could not bring back is
-/// marked in a note of its own.
+/// Writes changed areas over the old ones, and carries what changed in their legacy regions to the other notes of the same thread, which
+/// debuggers read too. What a repair could not bring back is marked in a note of its own.
 /// </summary>
 /// <param name="threads">The threads, with the places of their notes.</param>
 /// <param name="lost">Bytes of every area that were lost when the core was read.</param>
 /// <param name="limits">What the core was opened with.</param>
-internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, ImmutableArray<AreaRange> lost, ArtifactLimits limits) : ICaptureEncoder
+internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, ImmutableArray<AreaRange> lost, ArtifactLimits limits)
+    : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {
@@ -31,7 +32,9 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
             }
             else if (!state.Lost.IsEmpty && !state.Area.Span[..XsaveFormat.XmmOffset].SequenceEqual(Unfilled))
             {
-                throw new NotSupportedException($"thread {state.Id}: the core's writer did not fill x87 and MXCSR, so the file cannot say that one of them became known");
+                throw new NotSupportedException(
+                    $"thread {state.Id}: the core's writer did not fill x87 and MXCSR, so the file cannot say that one of them became "
+                    + "known");
             }
             else
             {
@@ -51,7 +54,8 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     {
         int length = Math.Min(area.Bytes.Length, state.Area.Length);
         bool repaired = state.Lost.Any(range => !lost.Any(before => range.Offset >= before.Offset && range.End <= before.End));
-        if (!repaired && lost.Any(range => range.End <= length && !area.Bytes.AsSpan(range.Offset, range.Length).SequenceEqual(state.Area.Span.Slice(range.Offset, range.Length))))
+        if (!repaired && lost.Any(range => range.End <= length
+            && !area.Bytes.AsSpan(range.Offset, range.Length).SequenceEqual(state.Area.Span.Slice(range.Offset, range.Length))))
         {
             throw new NotSupportedException($"thread {state.Id}: a register of which bytes are lost cannot be given a value in this core");
         }
@@ -79,7 +83,8 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     {
         if (state.Area.Length != area.Bytes.Length)
         {
-            throw new NotSupportedException($"thread {thread.Id} has an area of {area.Bytes.Length} bytes; one of {state.Area.Length} has no place in the core");
+            throw new NotSupportedException(
+                $"thread {thread.Id} has an area of {area.Bytes.Length} bytes; one of {state.Area.Length} has no place in the core");
         }
 
         patches.AddRange(ArtifactPatch.Between(area.Bytes, state.Area, area.Offset));
@@ -125,7 +130,9 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
                 FsaveImage.ToArea(image, read);
                 if (!SameX87(read, state.Area.Span))
                 {
-                    throw new NotSupportedException($"thread {thread.Id} has no NT_X86_XSTATE: its NT_FPREGSET holds 32 bits of each x87 pointer and ten bytes of each register");
+                    throw new NotSupportedException(
+                        $"thread {thread.Id} has no NT_X86_XSTATE: its NT_FPREGSET holds 32 bits of each x87 pointer and ten bytes of "
+                        + "each register");
                 }
 
                 patches.AddRange(ArtifactPatch.Between(fsave.Bytes, image, fsave.Offset));
@@ -136,10 +143,13 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     private static void CheckLegacy(CoreThread thread, CapturedState state, byte[] expected, int free)
     {
         ReadOnlySpan<byte> area = state.Area.Span;
-        bool mxcsrKept = free == XsaveFormat.LegacyLength || area.Slice(XsaveFormat.MxcsrOffset, 8).SequenceEqual(expected.AsSpan(XsaveFormat.MxcsrOffset, 8));
+        bool mxcsrKept = free == XsaveFormat.LegacyLength || area.Slice(XsaveFormat.MxcsrOffset, 8)
+            .SequenceEqual(expected.AsSpan(XsaveFormat.MxcsrOffset, 8));
         if (area.Length != expected.Length || !mxcsrKept || !area[free..].SequenceEqual(expected.AsSpan(free)))
         {
-            throw new NotSupportedException($"thread {thread.Id} has no NT_X86_XSTATE: its core has a place for x87{(free == XsaveFormat.LegacyLength ? " and SSE" : "")} only");
+            throw new NotSupportedException(
+                $"thread {thread.Id} has no NT_X86_XSTATE: its core has a place for "
+                + $"x87{(free == XsaveFormat.LegacyLength ? " and SSE" : "")} only");
         }
     }
 
@@ -153,7 +163,9 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
 
         if (thread.ShadowStack is not { } note || !state.Msrs.Keys.SequenceEqual(before.Keys))
         {
-            throw new NotSupportedException($"thread {thread.Id}: a core has no place for model-specific registers but the shadow-stack pointer of a thread that had one");
+            throw new NotSupportedException(
+                $"thread {thread.Id}: a core has no place for model-specific registers but the shadow-stack pointer of a thread that had "
+                + "one");
         }
 
         byte[] pointer = new byte[sizeof(ulong)];

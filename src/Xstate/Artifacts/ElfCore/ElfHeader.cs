@@ -9,7 +9,8 @@ namespace Xstate.Artifacts.ElfCore;
 /// <param name="ProgramHeaderCount">How many there are.</param>
 /// <param name="SectionHeaders">Where the section headers begin, or 0.</param>
 /// <param name="SectionHeaderCount">How many there are.</param>
-internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders, long ProgramHeaderCount, long SectionHeaders, long SectionHeaderCount)
+internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders, long ProgramHeaderCount, long SectionHeaders,
+    long SectionHeaderCount)
 {
     public const ushort I386 = 3;
     public const ushort X86_64 = 62;
@@ -19,7 +20,8 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
     private const byte LittleEndian = 1;
     private const ushort CoreType = 4;
 
-    // e_phnum has 16 bits. Cores of processes with more mappings store this value and the real number in sh_info of section header 0 (Linux 2.6.34).
+    // e_phnum has 16 bits. Cores of processes with more mappings store this value and the real number in sh_info of section header 0 (Linux
+    // 2.6.34).
     private const ushort ExtendedNumbering = 0xFFFF;
 
     /// <summary>Whether the number of program headers is known only from where the notes are, so that these may not move.</summary>
@@ -37,7 +39,8 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
     /// <summary>The magic and the type of a core, of any machine: one that is not x86 gets an error that says so.</summary>
     public static bool Recognizes(ReadOnlySpan<byte> head) =>
         head.Length >= MachineOffset + sizeof(ushort) && head.StartsWith("\x7F"u8) && head[1..].StartsWith("ELF"u8)
-        && (head[5] == LittleEndian ? BinaryPrimitives.ReadUInt16LittleEndian(head[TypeOffset..]) : BinaryPrimitives.ReadUInt16BigEndian(head[TypeOffset..])) == CoreType;
+        && (head[5] == LittleEndian ? BinaryPrimitives.ReadUInt16LittleEndian(head[TypeOffset..])
+            : BinaryPrimitives.ReadUInt16BigEndian(head[TypeOffset..])) == CoreType;
 
     /// <exception cref="MalformedArtifactException">Not the header of an x86 core.</exception>
     public static ElfHeader Read(ArtifactSource source, ArtifactLimits limits)
@@ -45,7 +48,9 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         ReadOnlySpan<byte> head = source.Head;
         if (!Recognizes(head))
         {
-            throw Malformed(0, $"{Math.Min(head.Length, MachineOffset + sizeof(ushort))} bytes that begin {Quotation.Of(head[..Math.Min(head.Length, 4)])}", "the header of an ELF file of type ET_CORE");
+            throw Malformed(0,
+                $"{Math.Min(head.Length, MachineOffset + sizeof(ushort))} bytes that begin "
+                + $"{Quotation.Of(head[..Math.Min(head.Length, 4)])}", "the header of an ELF file of type ET_CORE");
         }
 
         if (head[5] != LittleEndian)
@@ -96,7 +101,8 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         return value <= long.MaxValue ? (long)value : throw Malformed(fileOffset + at, $"0x{value:x}", "an offset or length below 2^63");
     }
 
-    public static MalformedArtifactException Malformed(long offset, string found, string expected) => new(ElfCoreReader.Format, offset, found, expected);
+    public static MalformedArtifactException Malformed(long offset, string found, string expected) =>
+        new(ElfCoreReader.Format, offset, found, expected);
 
     private static void CheckEntrySize(ReadOnlySpan<byte> head, int at, int expected, string what)
     {
@@ -152,7 +158,8 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         return BinaryPrimitives.ReadUInt32LittleEndian(first.AsSpan(Is64 ? 44 : 28));
     }
 
-    // The kernel writes section header 0 behind the memory, so a truncated core has lost it. But it also writes the notes right behind the program headers and their header first.
+    // The kernel writes section header 0 behind the memory, so a truncated core has lost it. But it also writes the notes right behind the
+    // program headers and their header first.
     private long CountUpToNotes(ArtifactSource source)
     {
         CheckTable(source, ProgramHeaders, ProgramHeaderLength, Is64 ? 32 : 28, "the first program header");
@@ -161,6 +168,7 @@ internal sealed record ElfHeader(bool Is64, ushort Machine, long ProgramHeaders,
         long table = notes.Offset - ProgramHeaders;
         return notes.Type == ElfSegment.Note && table > 0 && table % ProgramHeaderLength == 0
             ? table / ProgramHeaderLength
-            : throw Malformed(Is64 ? 40 : 32, $"no section header at {SectionHeaders}", "the one that holds the number of program headers (PN_XNUM)");
+            : throw Malformed(Is64 ? 40 : 32, $"no section header at {SectionHeaders}",
+                "the one that holds the number of program headers (PN_XNUM)");
     }
 }

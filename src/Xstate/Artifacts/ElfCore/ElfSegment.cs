@@ -46,7 +46,8 @@ internal readonly record struct ElfSegment(uint Type, long HeaderOffset, long Of
             headerOffset,
             ElfHeader.Word(bytes, OffsetField(is64), is64, headerOffset),
             ElfHeader.Word(bytes, FileLengthField(is64), is64, headerOffset),
-            is64 ? (long)(BinaryPrimitives.ReadUInt64LittleEndian(bytes[48..]) & long.MaxValue) : BinaryPrimitives.ReadUInt32LittleEndian(bytes[28..]));
+            is64 ? (long)(BinaryPrimitives.ReadUInt64LittleEndian(bytes[48..]) & long.MaxValue)
+            : BinaryPrimitives.ReadUInt32LittleEndian(bytes[28..]));
     }
 
     /// <summary>Where p_offset is in a program header.</summary>

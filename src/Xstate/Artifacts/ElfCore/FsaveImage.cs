@@ -3,7 +3,10 @@ using Xstate.Architecture;
 
 namespace Xstate.Artifacts.ElfCore;
 
-/// <summary>The x87 state as FSAVE stores it (SDM Vol. 1, 8.1.10) and i386 cores keep it in NT_FPREGSET: seven double words, then eight registers of ten bytes, top of stack first.</summary>
+/// <summary>
+/// The x87 state as FSAVE stores it (SDM Vol. 1, 8.1.10) and i386 cores keep it in NT_FPREGSET: seven double words, then eight registers of
+/// ten bytes, top of stack first.
+/// </summary>
 internal static class FsaveImage
 {
     public const int Length = EnvironmentLength + (Registers * XsaveFormat.StLength);
@@ -35,11 +38,14 @@ internal static class FsaveImage
         image.Slice(FdpOffset, 4).CopyTo(area[XsaveFormat.FdpOffset..]);
         for (int i = 0; i < Registers; i++)
         {
-            image.Slice(EnvironmentLength + (i * XsaveFormat.StLength), XsaveFormat.StLength).CopyTo(area[(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength))..]);
+            image.Slice(EnvironmentLength + (i * XsaveFormat.StLength), XsaveFormat.StLength)
+                .CopyTo(area[(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength))..]);
         }
     }
 
-    /// <summary>Brings an image up to the x87 part of an area. Selectors and the reserved halves of the words stay: the area does not have them.</summary>
+    /// <summary>
+    /// Brings an image up to the x87 part of an area. Selectors and the reserved halves of the words stay: the area does not have them.
+    /// </summary>
     public static void FromArea(ReadOnlySpan<byte> area, Span<byte> image)
     {
         area.Slice(XsaveFormat.FcwOffset, 2).CopyTo(image);
@@ -50,7 +56,8 @@ internal static class FsaveImage
         area.Slice(XsaveFormat.FdpOffset, 4).CopyTo(image[FdpOffset..]);
         for (int i = 0; i < Registers; i++)
         {
-            area.Slice(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength), XsaveFormat.StLength).CopyTo(image[(EnvironmentLength + (i * XsaveFormat.StLength))..]);
+            area.Slice(XsaveFormat.StOffset + (i * XsaveFormat.StSlotLength), XsaveFormat.StLength)
+                .CopyTo(image[(EnvironmentLength + (i * XsaveFormat.StLength))..]);
         }
     }
 
@@ -76,7 +83,8 @@ internal static class FsaveImage
         int tags = 0;
         for (int physical = 0; physical < Registers; physical++)
         {
-            ReadOnlySpan<byte> register = area.Slice(XsaveFormat.StOffset + (((physical - top) & 7) * XsaveFormat.StSlotLength), XsaveFormat.StLength);
+            ReadOnlySpan<byte> register = area.Slice(XsaveFormat.StOffset + (((physical - top) & 7) * XsaveFormat.StSlotLength),
+                XsaveFormat.StLength);
             int tag = (area[XsaveFormat.FtwOffset] >> physical & 1) == 0 ? EmptyTag : TagOf(register);
             tags |= tag << (2 * physical);
         }

@@ -7,8 +7,9 @@ using Xstate.Findings;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>
-/// What gdb before 14 does to the areas of an AMD processor. It takes every area for Intel's: it reads AMD's bytes into registers at Intel's offsets and writes the same registers back at the same
-/// offsets, in a note of Intel's length. Bytes that are a register to it survive, whatever they really are; those in its gaps become zeros. Measured with gdb 13.1 on Zen 4 with 0xe7.
+/// What gdb before 14 does to the areas of an AMD processor. It takes every area for Intel's: it reads AMD's bytes into registers at
+/// Intel's offsets and writes the same registers back at the same offsets, in a note of Intel's length. Bytes that are a register to it
+/// survive, whatever they really are; those in its gaps become zeros. Measured with gdb 13.1 on Zen 4 with 0xe7.
 /// </summary>
 internal sealed class GcoreDamage
 {
@@ -38,7 +39,8 @@ internal sealed class GcoreDamage
     /// <summary>The damage, or null where gdb did none or nothing tells that it did.</summary>
     public static GcoreDamage? Find(ImmutableArray<XsaveNoteFacts> areas, CoreNotes notes)
     {
-        if (areas.IsEmpty || !areas.All(area => area.HasGcoreMarks && area.Written == areas[0].Written && area.Bytes.Length == areas[0].Bytes.Length))
+        if (areas.IsEmpty || !areas.All(area => area.HasGcoreMarks && area.Written == areas[0].Written
+            && area.Bytes.Length == areas[0].Bytes.Length))
         {
             return null;
         }
@@ -52,7 +54,8 @@ internal sealed class GcoreDamage
             return null;
         }
 
-        foreach (LayoutFamily real in Families(components, Mxcsr.AmdMask).Where(family => family.Layout.StandardLength < length && !family.Layout.Equals(assumed.Layout)))
+        foreach (LayoutFamily real in Families(components, Mxcsr.AmdMask).Where(family => family.Layout.StandardLength < length
+            && !family.Layout.Equals(assumed.Layout)))
         {
             GcoreDamage? damage = Find(real, assumed, evidence, notes, length);
             if (damage is not null && areas.All(damage.Fits))
@@ -64,7 +67,10 @@ internal sealed class GcoreDamage
         return null;
     }
 
-    /// <summary>The capture with everything that survived at the offsets at which gdb, whatever its version, and everyone else who trusts mask and length looks for it.</summary>
+    /// <summary>
+    /// The capture with everything that survived at the offsets at which gdb, whatever its version, and everyone else who trusts mask and
+    /// length looks for it.
+    /// </summary>
     public Capture? Repair(Capture capture)
     {
         if (!_certain)
@@ -73,8 +79,13 @@ internal sealed class GcoreDamage
         }
 
         ImmutableArray<AreaRange> lost = LostAfterRepair();
-        Fact<XsaveLayout> layout = new(_assumed.Layout, FactSource.Inferred, $"moved to the offsets of {_assumed.Family}, for which gdb made the note");
-        return capture with { States = [.. capture.States.Select(state => IsDamaged(state) ? state with { Area = Moved(state.Area.Span), Layout = layout, Lost = lost } : state)] };
+        Fact<XsaveLayout> layout = new(_assumed.Layout, FactSource.Inferred,
+            $"moved to the offsets of {_assumed.Family}, for which gdb made the note");
+        return capture with
+        {
+            States = [.. capture.States.Select(state => IsDamaged(state)
+            ? state with { Area = Moved(state.Area.Span), Layout = layout, Lost = lost } : state)]
+        };
     }
 
     /// <summary>The finding: which registers are lost and which are not.</summary>
@@ -82,12 +93,15 @@ internal sealed class GcoreDamage
     {
         ImmutableArray<RegisterValue> registers = RegisterDump.Of(capture.States.First(IsDamaged), _components);
         string lost = RegisterNames.Compress(registers.Where(register => register.Text.Contains('?', StringComparison.Ordinal)));
-        string kept = RegisterNames.Compress(registers.Where(register => IsMoved(register.Component) && !register.Text.Contains('?', StringComparison.Ordinal)));
+        string kept = RegisterNames.Compress(registers.Where(register => IsMoved(register.Component)
+            && !register.Text.Contains('?', StringComparison.Ordinal)));
         string bytes = string.Join(", ", Lost.Select(range => $"{range.Offset} to {range.End - 1}"));
-        string text = $"gdb before 14 wrote this core of {_real.Family} as if it were of {_assumed.Family}: bytes {bytes} of every area are lost ({lost}, whole or in part)"
+        string text = $"gdb before 14 wrote this core of {_real.Family} as if it were of {_assumed.Family}: bytes {bytes} of every area "
+            + $"are lost ({lost}, whole or in part)"
             + (kept.Length > 0 ? $"; {kept} are whole, at {_real.Family}'s offsets" : "");
         Rule rule = Rules.GcoreDamage;
-        return new Finding(rule, _certain ? rule.Severity : Severity.Warning, _certain ? text : $"perhaps {text}: nothing in the core tells for sure which processor wrote it")
+        return new Finding(rule, _certain ? rule.Severity : Severity.Warning, _certain
+            ? text : $"perhaps {text}: nothing in the core tells for sure which processor wrote it")
         {
             Found = $"{_length} bytes",
             Expected = $"{_real.Layout.StandardLength} bytes",
@@ -104,13 +118,15 @@ internal sealed class GcoreDamage
         int realLength = real.Layout.StandardLength;
         if (evidence.FitsSignalFrame(realLength) is { } fits)
         {
-            string told = $"{real.Family}: AT_MINSIGSTKSZ {evidence.SignalStack} has room for its {realLength} bytes, not for the note's {length}";
+            string told = $"{real.Family}: AT_MINSIGSTKSZ {evidence.SignalStack} has room for its {realLength} bytes, not for the note's "
+                + $"{length}";
             return fits ? new GcoreDamage(real, assumed, evidence.Components, length, certain: true, told) : null;
         }
 
         // Before 5.14 the signal frame is not known. AT_HWCAP without any of Intel's features makes AMD likely, no more.
         return notes.HasGdbNote && evidence.Hwcap is { } features
-            ? new GcoreDamage(real, assumed, evidence.Components, length, certain: false, $"{real.Family}, because AT_HWCAP 0x{features:x} has none of Intel's features; {assumed.Family} is possible")
+            ? new GcoreDamage(real, assumed, evidence.Components, length, certain: false,
+                $"{real.Family}, because AT_HWCAP 0x{features:x} has none of Intel's features; {assumed.Family} is possible")
             : null;
     }
 
@@ -121,7 +137,8 @@ internal sealed class GcoreDamage
         foreach (XsaveSlot slot in real.Slots.OrderBy(slot => slot.Offset))
         {
             int at = slot.Offset;
-            foreach (XsaveSlot kept in assumed.Slots.OrderBy(kept => kept.Offset).Where(kept => kept.Offset < slot.End && kept.End > slot.Offset))
+            foreach (XsaveSlot kept in assumed.Slots.OrderBy(kept => kept.Offset).Where(kept => kept.Offset < slot.End
+                && kept.End > slot.Offset))
             {
                 Add(lost, at, kept.Offset);
                 at = Math.Max(at, kept.End);
@@ -159,7 +176,8 @@ internal sealed class GcoreDamage
     private bool IsDamaged(CapturedState state) => state.Area.Length == _length;
 
     private bool IsMoved(StateComponent component) =>
-        _real.Layout.TryGetSlot(component, out XsaveSlot real) && _assumed.Layout.TryGetSlot(component, out XsaveSlot assumed) && real.Offset != assumed.Offset;
+        _real.Layout.TryGetSlot(component, out XsaveSlot real) && _assumed.Layout.TryGetSlot(component, out XsaveSlot assumed)
+        && real.Offset != assumed.Offset;
 
     private ImmutableArray<AreaRange> LostAfterRepair()
     {
@@ -169,7 +187,8 @@ internal sealed class GcoreDamage
             _real.Layout.TryGetSlot(to.Component, out XsaveSlot from);
             foreach (AreaRange range in Lost.Where(range => range.Offset < from.End && range.End > from.Offset))
             {
-                Add(lost, to.Offset + Math.Max(range.Offset, from.Offset) - from.Offset, to.Offset + Math.Min(range.End, from.End) - from.Offset);
+                Add(lost, to.Offset + Math.Max(range.Offset, from.Offset) - from.Offset,
+                    to.Offset + Math.Min(range.End, from.End) - from.Offset);
             }
         }
 

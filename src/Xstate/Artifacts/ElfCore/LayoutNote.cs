@@ -4,7 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>
-/// The description of NT_X86_XSAVE_LAYOUT (Linux 6.12): for each user component from 2 up its number, size, standard offset and a word that is reserved, 32 bits each.
+/// The description of NT_X86_XSAVE_LAYOUT (Linux 6.12): for each user component from 2 up its number, size, standard offset and a word that
+/// is reserved, 32 bits each.
 /// </summary>
 internal static class LayoutNote
 {
@@ -24,18 +25,22 @@ internal static class LayoutNote
             uint component = Word(description, at);
             uint size = Word(description, at + 4);
             uint offset = Word(description, at + 8);
-            bool possible = component is >= 2 and <= 62 && size is > 0 and <= XsaveLayout.MaxAreaLength && offset is >= XsaveFormat.ExtendedOffset and <= XsaveLayout.MaxAreaLength;
+            bool possible = component is >= 2 and <= 62 && size is > 0 and <= XsaveLayout.MaxAreaLength
+                && offset is >= XsaveFormat.ExtendedOffset and <= XsaveLayout.MaxAreaLength;
             if (!possible)
             {
-                throw ElfHeader.Malformed(fileOffset + at, $"component {component} with {size} bytes at {offset}", $"a component from 2 to 62 with a place behind byte {XsaveFormat.ExtendedOffset}");
+                throw ElfHeader.Malformed(fileOffset + at, $"component {component} with {size} bytes at {offset}",
+                    $"a component from 2 to 62 with a place behind byte {XsaveFormat.ExtendedOffset}");
             }
 
-            XsaveSlot slot = new((StateComponent)component, (int)size, (int)offset, IsSupervisor: false, IsAligned64: false, SupportsXfd: false);
+            XsaveSlot slot = new((StateComponent)component, (int)size, (int)offset, IsSupervisor: false, IsAligned64: false,
+                SupportsXfd: false);
             foreach (XsaveSlot other in slots)
             {
                 if (slot.Component == other.Component || (slot.Offset < other.End && other.Offset < slot.End))
                 {
-                    throw ElfHeader.Malformed(fileOffset + at, $"{StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}", $"each component once, none over {StateComponents.NameOf(other.Component)} at {other.Offset} to {other.End}");
+                    throw ElfHeader.Malformed(fileOffset + at, $"{StateComponents.NameOf(slot.Component)} at {slot.Offset} to {slot.End}",
+                        $"each component once, none over {StateComponents.NameOf(other.Component)} at {other.Offset} to {other.End}");
                 }
             }
 

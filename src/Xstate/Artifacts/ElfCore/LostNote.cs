@@ -6,8 +6,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>
-/// The description of this project's own note (owner XSTATE, type 0x58535401): the bytes of every NT_X86_XSTATE that are lost, as offset and length of 32 bits each. A mended core carries it, so that zeros
-/// in place of lost registers are not taken for values; other tools skip owners that they do not know.
+/// The description of this project's own note (owner XSTATE, type 0x58535401): the bytes of every NT_X86_XSTATE that are lost, as offset
+/// and length of 32 bits each. A mended core carries it, so that zeros in place of lost registers are not taken for values; other tools
+/// skip owners that they do not know.
 /// </summary>
 internal static class LostNote
 {
@@ -26,7 +27,8 @@ internal static class LostNote
             uint length = BinaryPrimitives.ReadUInt32LittleEndian(description[(at + 4)..]);
             if (offset < end || offset > XsaveLayout.MaxAreaLength || length is 0 or > XsaveLayout.MaxAreaLength)
             {
-                throw ElfHeader.Malformed(fileOffset + at, $"{length} lost bytes at {offset}", $"ascending ranges up to {XsaveLayout.MaxAreaLength}");
+                throw ElfHeader.Malformed(fileOffset + at, $"{length} lost bytes at {offset}",
+                    $"ascending ranges up to {XsaveLayout.MaxAreaLength}");
             }
 
             ranges.Add(new AreaRange((int)offset, (int)length));

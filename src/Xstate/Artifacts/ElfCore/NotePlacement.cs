@@ -42,12 +42,15 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes)
     {
         if (notes.MissingBytes > 0)
         {
-            throw new NotSupportedException("the core is truncated: a note behind its end would be read as memory, and there is no room before the memory");
+            throw new NotSupportedException(
+                "the core is truncated: a note behind its end would be read as memory, and there is no room before the memory");
         }
 
         if (_header.IsCountedByNotes)
         {
-            throw new NotSupportedException("the core has lost its section header 0: the number of its program headers is known from where its notes are, so these cannot move");
+            throw new NotSupportedException(
+                "the core has lost its section header 0: the number of its program headers is known from where its notes are, so these "
+                + "cannot move");
         }
 
         int length = (int)Math.Min(_from - _segment.Offset, int.MaxValue);
@@ -70,7 +73,8 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes)
             throw new NotSupportedException("the core is too long for one more note: ELFCLASS32 has 32-bit offsets");
         }
 
-        return [.. moved[false], .. Point(offset, all.Length + padded.Length), new ArtifactPatch(source.Length, ReadOnlyMemory<byte>.Empty, tail)];
+        return [.. moved[false], .. Point(offset, all.Length + padded.Length),
+            new ArtifactPatch(source.Length, ReadOnlyMemory<byte>.Empty, tail)];
     }
 
     private static ImmutableArray<ArtifactPatch> Sorted(IEnumerable<ArtifactPatch> patches) => [.. patches.OrderBy(patch => patch.Offset)];
@@ -88,13 +92,16 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes)
         bool Touches(long start, long end) => start < to && end > from;
         if (Touches(0, _header.Length)
             || Touches(_header.ProgramHeaders, _header.ProgramHeaders + (_header.ProgramHeaderCount * _header.ProgramHeaderLength))
-            || (_header.SectionHeaders > 0 && Touches(_header.SectionHeaders, _header.SectionHeaders + (Math.Max(1, _header.SectionHeaderCount) * _header.SectionHeaderLength))))
+            || (_header.SectionHeaders > 0 && Touches(_header.SectionHeaders,
+                _header.SectionHeaders + (Math.Max(1, _header.SectionHeaderCount) * _header.SectionHeaderLength))))
         {
             return false;
         }
 
-        return !ElfSegment.ReadAll(source, _header).Any(segment => segment.FileLength > 0 && segment.HeaderOffset != _segment.HeaderOffset && Touches(segment.Offset, segment.End))
-            && !Sections().Any(section => section.Type is not (0 or NoBits or NoteSection) && Touches(section.Offset, section.Length > long.MaxValue - section.Offset ? long.MaxValue : section.Offset + section.Length));
+        return !ElfSegment.ReadAll(source, _header).Any(segment => segment.FileLength > 0 && segment.HeaderOffset != _segment.HeaderOffset
+            && Touches(segment.Offset, segment.End))
+            && !Sections().Any(section => section.Type is not (0 or NoBits or NoteSection) && Touches(section.Offset,
+                section.Length > long.MaxValue - section.Offset ? long.MaxValue : section.Offset + section.Length));
     }
 
     // p_offset and p_filesz of the segment, and the same of a section that gdb's gcore writes for it.
@@ -110,7 +117,8 @@ internal sealed class NotePlacement(ArtifactSource source, CoreNotes notes)
         {
             if (type == NoteSection && sectionOffset == _segment.Offset && sectionLength == _segment.FileLength)
             {
-                foreach (ArtifactPatch patch in Word(at + OffsetField, sectionOffset, offset).Concat(Word(at + LengthField, sectionLength, length)))
+                foreach (ArtifactPatch patch in Word(at + OffsetField, sectionOffset, offset)
+                    .Concat(Word(at + LengthField, sectionLength, length)))
                 {
                     yield return patch;
                 }

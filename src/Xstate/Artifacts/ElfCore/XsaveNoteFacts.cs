@@ -12,7 +12,8 @@ internal sealed class XsaveNoteFacts
         XstateBv = area.XstateBv;
         MxcsrMask = area.MxcsrMask;
         Mask = new StateComponentSet(area.SoftwareMask);
-        bool plausible = Mask.Contains(StateComponent.X87) && StateComponents.UserComponents.ContainsAll(Mask) && Mask.ContainsAll(XstateBv);
+        bool plausible = Mask.Contains(StateComponent.X87) && StateComponents.UserComponents.ContainsAll(Mask)
+            && Mask.ContainsAll(XstateBv);
         Written = plausible ? Mask : StateComponentSet.Empty;
     }
 
@@ -22,7 +23,9 @@ internal sealed class XsaveNoteFacts
 
     public uint MxcsrMask { get; }
 
-    /// <summary>The word at byte 464: Linux and FreeBSD keep XCR0 there, everything else that writes XSAVE areas keeps zeros or its own things.</summary>
+    /// <summary>
+    /// The word at byte 464: Linux and FreeBSD keep XCR0 there, everything else that writes XSAVE areas keeps zeros or its own things.
+    /// </summary>
     public StateComponentSet Mask { get; }
 
     /// <summary>The components that the kernel had enabled; empty when byte 464 does not tell it.</summary>

@@ -5,7 +5,10 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.FeatureLists;
 
-/// <summary>Reads what <c>lscpu</c> and <c>lscpu -J</c> of util-linux print, with anything around the text form. The flags are those of <c>/proc/cpuinfo</c>.</summary>
+/// <summary>
+/// Reads what <c>lscpu</c> and <c>lscpu -J</c> of util-linux print, with anything around the text form. The flags are those of
+/// <c>/proc/cpuinfo</c>.
+/// </summary>
 public static class LscpuReader
 {
     /// <summary>The format's name.</summary>
@@ -22,7 +25,8 @@ public static class LscpuReader
         }
 
         return PastedLines.Any(head, Format, static line =>
-            TryReadField(line, out string field, out string value) && field == "Flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal));
+            TryReadField(line, out string field, out string value) && field == "Flags"
+            && $" {value} ".Contains(" fpu ", StringComparison.Ordinal));
     }
 
     /// <summary>Reads either form.</summary>

@@ -55,9 +55,11 @@ internal sealed class NamedProcessor
             ? new ProcessorModel(ProcessorModel.VendorOf(Vendor), family, model, TryNumber(_stepping, out int stepping) ? stepping : 0)
             : null,
         ListsFeatures = true,
-        Features = (Flags ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Take(limits.MaxFeatures).ToImmutableSortedSet(StringComparer.Ordinal),
+        Features = (Flags ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Take(limits.MaxFeatures)
+            .ToImmutableSortedSet(StringComparer.Ordinal),
         Provenance = new Provenance(FactSource.Artifact, origin),
     };
 
-    private static bool TryNumber(string? text, out int value) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
+    private static bool TryNumber(string? text, out int value) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 }

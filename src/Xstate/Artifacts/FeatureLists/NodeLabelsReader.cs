@@ -9,8 +9,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.FeatureLists;
 
 /// <summary>
-/// Reads the labels of one Kubernetes node, as <c>kubectl get node NAME -o yaml</c>, its JSON, or a list of them: KubeVirt's <c>cpu-feature.node.kubevirt.io/pku</c>, which are what libvirt's
-/// host-model has there, or Node Feature Discovery's <c>feature.node.kubernetes.io/cpu-cpuid.AVX512F</c>, which are what the processor has.
+/// Reads the labels of one Kubernetes node, as <c>kubectl get node NAME -o yaml</c>, its JSON, or a list of them: KubeVirt's
+/// <c>cpu-feature.node.kubevirt.io/pku</c>, which are what libvirt's host-model has there, or Node Feature Discovery's
+/// <c>feature.node.kubernetes.io/cpu-cpuid.AVX512F</c>, which are what the processor has.
 /// </summary>
 public static class NodeLabelsReader
 {
@@ -29,7 +30,8 @@ public static class NodeLabelsReader
     internal static bool Recognizes(ReadOnlySpan<byte> head) => head.IndexOf(KubeVirtFeature) >= 0 || head.IndexOf(DiscoveredFeature) >= 0;
 
     /// <summary>Reads the text.</summary>
-    /// <exception cref="MalformedArtifactException">A label is there with two values, which are labels of several nodes, or a limit is exceeded.</exception>
+    /// <exception cref="MalformedArtifactException">A label is there with two values, which are labels of several nodes, or a limit is
+    /// exceeded.</exception>
     public static CpuModelList Read(ReadOnlySpan<byte> text, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
@@ -54,9 +56,11 @@ public static class NodeLabelsReader
             }
         }
 
-        ImmutableArray<CpuModel> models = [.. new[] { discovered, kubeVirt }.Where(labels => !labels.IsEmpty).Select(labels => labels.ToModel())];
+        ImmutableArray<CpuModel> models = [.. new[] { discovered, kubeVirt }.Where(labels => !labels.IsEmpty)
+            .Select(labels => labels.ToModel())];
         return models.IsEmpty
-            ? throw new MalformedArtifactException(Format, 0, "no label of a CPU feature", "cpu-feature.node.kubevirt.io/… or feature.node.kubernetes.io/cpu-cpuid.…")
+            ? throw new MalformedArtifactException(Format, 0, "no label of a CPU feature",
+                "cpu-feature.node.kubevirt.io/… or feature.node.kubernetes.io/cpu-cpuid.…")
             : new CpuModelList { Format = Format, Models = models, Main = models[0], Writer = "Kubernetes" };
     }
 
@@ -118,13 +122,22 @@ public static class NodeLabelsReader
         };
 
         private ImmutableSortedSet<string> Of(bool present) =>
-            _features.Where(feature => feature.Value == present).Select(feature => feature.Key.ToLowerInvariant()).ToImmutableSortedSet(StringComparer.Ordinal);
+            _features.Where(feature => feature.Value == present).Select(feature => feature.Key.ToLowerInvariant())
+            .ToImmutableSortedSet(StringComparer.Ordinal);
 
         private ProcessorModel? ReadProcessor()
         {
             string? text = Facts.GetValueOrDefault("vendor_id");
-            ProcessorVendor vendor = text switch { "Intel" => ProcessorVendor.Intel, "AMD" => ProcessorVendor.Amd, null => ProcessorVendor.Unknown, _ => ProcessorModel.VendorOf(text) };
-            return vendor != ProcessorVendor.Unknown && Number("family") is { } family && Number("id") is { } model ? new ProcessorModel(vendor, family, model, 0) : null;
+            ProcessorVendor vendor = text switch
+            {
+                "Intel" => ProcessorVendor.Intel,
+                "AMD" => ProcessorVendor.Amd,
+                null =>
+                ProcessorVendor.Unknown,
+                _ => ProcessorModel.VendorOf(text)
+            };
+            return vendor != ProcessorVendor.Unknown && Number("family") is { } family && Number("id") is { } model
+                ? new ProcessorModel(vendor, family, model, 0) : null;
         }
 
         private int? Number(string fact) =>

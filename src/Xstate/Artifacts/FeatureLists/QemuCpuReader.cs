@@ -6,7 +6,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.FeatureLists;
 
 /// <summary>
-/// Reads the <c>-cpu</c> option of a QEMU command line, alone or in it: <c>-cpu Skylake-Server,+pku,avx512f=off</c>. A model and what is added or taken; what the model itself has, QEMU knows.
+/// Reads the <c>-cpu</c> option of a QEMU command line, alone or in it: <c>-cpu Skylake-Server,+pku,avx512f=off</c>. A model and what is
+/// added or taken; what the model itself has, QEMU knows.
 /// </summary>
 public static class QemuCpuReader
 {
@@ -18,7 +19,8 @@ public static class QemuCpuReader
     private const int LongestText = 1 << 16;
 
     // Properties of a CPU that are no features (qemu-system-x86_64 -cpu help): how it is made, not what it has.
-    private static readonly ImmutableHashSet<string> Settings = ["host-phys-bits", "migratable", "enforce", "check", "kvm", "pmu", "host-cache-info", "l3-cache", "cpuid-0xb", "fill-mtrr-mask", "legacy-cache"];
+    private static readonly ImmutableHashSet<string> Settings = ["host-phys-bits", "migratable", "enforce", "check", "kvm", "pmu",
+        "host-cache-info", "l3-cache", "cpuid-0xb", "fill-mtrr-mask", "legacy-cache"];
 
     internal static bool Recognizes(ReadOnlySpan<byte> head) => Find(head) >= 0;
 

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Walks bincode with fixed-width little-endian integers: strings, lists and byte strings have a 64-bit length before them, options and booleans are one byte, an enumeration is its 32-bit number.
+/// Walks bincode with fixed-width little-endian integers: strings, lists and byte strings have a 64-bit length before them, options and
+/// booleans are one byte, an enumeration is its 32-bit number.
 /// </summary>
 internal ref struct BincodeCursor
 {
@@ -86,5 +87,6 @@ internal ref struct BincodeCursor
         return value == 1;
     }
 
-    public readonly MalformedArtifactException Malformed(string found, string expected) => new(FirecrackerReader.Format, Offset, found, expected);
+    public readonly MalformedArtifactException Malformed(string found, string expected) =>
+        new(FirecrackerReader.Format, Offset, found, expected);
 }

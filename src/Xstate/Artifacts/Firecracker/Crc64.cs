@@ -1,7 +1,8 @@
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// CRC-64 with the Jones polynomial AD93D23594C935A9, reflected, starting at zero, without a final exclusive or. A file that ends with the value of what is before has the value 0.
+/// CRC-64 with the Jones polynomial AD93D23594C935A9, reflected, starting at zero, without a final exclusive or. A file that ends with the
+/// value of what is before has the value 0.
 /// </summary>
 internal static class Crc64
 {

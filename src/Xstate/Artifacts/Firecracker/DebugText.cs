@@ -5,8 +5,9 @@ using Xstate.Artifacts.Text;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Walks what Rust prints of a value for <c>{:#?}</c>: a line for each field, <c>name: Type {</c> and <c>[</c> for what has fields of its own, numbers in decimal. Only fields between the opening and
-/// the closing bracket of the named type are told; there, a line that is neither is an error.
+/// Walks what Rust prints of a value for <c>{:#?}</c>: a line for each field, <c>name: Type {</c> and <c>[</c> for what has fields of its
+/// own, numbers in decimal. Only fields between the opening and the closing bracket of the named type are told; there, a line that is
+/// neither is an error.
 /// </summary>
 internal ref struct DebugText
 {
@@ -14,7 +15,8 @@ internal ref struct DebugText
     private const int MaxNesting = 16;
     private const int LongestName = 64;
 
-    private static readonly SearchValues<byte> InName = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"u8);
+    private static readonly SearchValues<byte> InName =
+        SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"u8);
 
     private readonly string _format;
     private readonly string _type;
@@ -35,7 +37,10 @@ internal ref struct DebugText
     /// <summary>What the line is.</summary>
     public DebugLine Kind { get; private set; }
 
-    /// <summary>Where the line's field stands in the structure: <c>xcrs.xcrs.*.value</c>, with <c>*</c> for an element of a list. The structure itself is the empty path.</summary>
+    /// <summary>
+    /// Where the line's field stands in the structure: <c>xcrs.xcrs.*.value</c>, with <c>*</c> for an element of a list. The structure
+    /// itself is the empty path.
+    /// </summary>
     public string Path { get; private set; } = "";
 
     /// <summary>The value, as text.</summary>
@@ -49,7 +54,8 @@ internal ref struct DebugText
 
     /// <summary>Whether a line opens a structure of a type.</summary>
     public static bool Opens(ReadOnlySpan<byte> line, string type) =>
-        TryOpen(line.Trim(" \t"u8), out _, out ReadOnlySpan<byte> named, out byte closing) && closing == '}' && Encoding.ASCII.GetString(named) == type;
+        TryOpen(line.Trim(" \t"u8), out _, out ReadOnlySpan<byte> named, out byte closing) && closing == '}'
+        && Encoding.ASCII.GetString(named) == type;
 
     /// <summary>The next line of a structure; false at the end of the text.</summary>
     /// <exception cref="MalformedArtifactException">A line of a structure is none, or the text ends within one.</exception>
@@ -78,7 +84,8 @@ internal ref struct DebugText
             }
         }
 
-        return _open.Count == 0 ? false : throw new MalformedArtifactException(_format, _lines.Offset, $"the end of the text within {_type}", "its closing bracket");
+        return _open.Count == 0 ? false : throw new MalformedArtifactException(_format, _lines.Offset,
+            $"the end of the text within {_type}", "its closing bracket");
     }
 
     /// <summary>The value as a number.</summary>
@@ -149,7 +156,14 @@ internal ref struct DebugText
     {
         name = default;
         type = default;
-        closing = line.IsEmpty ? (byte)0 : line[^1] switch { (byte)'{' => (byte)'}', (byte)'[' => (byte)']', (byte)'(' => (byte)')', _ => (byte)0 };
+        closing = line.IsEmpty ? (byte)0 : line[^1] switch
+        {
+            (byte)'{' => (byte)'}',
+            (byte)'[' => (byte)']',
+            (byte)'(' => (byte)')',
+            _ =>
+            (byte)0
+        };
         if (closing == 0)
         {
             return false;

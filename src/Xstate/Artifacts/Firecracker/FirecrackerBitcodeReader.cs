@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Recognises the vmstate file of Firecracker 1.15 and later, which has no magic number at a fixed place: its encoding (bitcode) sorts the values of all structures by column and packs their
-/// bits, so that only the very version that wrote a file can read it. What is left of the format is the CRC over the whole file.
+/// Recognises the vmstate file of Firecracker 1.15 and later, which has no magic number at a fixed place: its encoding (bitcode) sorts the
+/// values of all structures by column and packs their bits, so that only the very version that wrote a file can read it. What is left of
+/// the format is the CRC over the whole file.
 /// </summary>
 public static class FirecrackerBitcodeReader
 {
@@ -33,9 +34,11 @@ public static class FirecrackerBitcodeReader
         Format,
         0,
         Recognizes(source)
-            ? "no magic number but a valid CRC64: a snapshot of Firecracker 1.15 or later, whose bitcode encoding only the version that wrote it can read"
+            ? "no magic number but a valid CRC64: a snapshot of Firecracker 1.15 or later, whose bitcode encoding only the version that "
+                + "wrote it can read"
             : "neither the magic number nor the CRC64 of a Firecracker snapshot",
-        "a snapshot of Firecracker 0.23 to 1.14; of a later one, restore it with its own version and save KVM's images (kvm_xsave, kvm_xcrs, kvm_cpuid2), or look at "
+        "a snapshot of Firecracker 0.23 to 1.14; of a later one, restore it with its own version and save KVM's images (kvm_xsave, "
+        + "kvm_xcrs, kvm_cpuid2), or look at "
         + "`snapshot-editor info-vmstate vcpu-states` of that version");
 
     private static ulong CrcOf(ArtifactSource source)

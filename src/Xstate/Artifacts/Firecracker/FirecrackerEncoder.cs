@@ -9,9 +9,11 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Writes changed virtual CPUs back to where they were found, each byte at its place, and the CRC anew. A file whose CRC did not hold before does not hold after: its damage is not signed off.
+/// Writes changed virtual CPUs back to where they were found, each byte at its place, and the CRC anew. A file whose CRC did not hold
+/// before does not hold after: its damage is not signed off.
 /// </summary>
-internal sealed class FirecrackerEncoder(Capture decoded, ImmutableArray<VcpuPlaces> vcpus, bool isWhole, ArtifactLimits limits) : ICaptureEncoder
+internal sealed class FirecrackerEncoder(Capture decoded, ImmutableArray<VcpuPlaces> vcpus, bool isWhole, ArtifactLimits limits)
+    : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
     {

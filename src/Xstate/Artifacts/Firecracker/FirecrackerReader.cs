@@ -10,8 +10,8 @@ using Xstate.Findings;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Reads the vmstate file of a Firecracker snapshot: 1.7 to 1.14 (bincode) by walking it, 0.23 to 1.6 (versionize) by searching for the virtual CPUs. Later ones are recognised and not read
-/// (<see cref="FirecrackerBitcodeReader"/>).
+/// Reads the vmstate file of a Firecracker snapshot: 1.7 to 1.14 (bincode) by walking it, 0.23 to 1.6 (versionize) by searching for the
+/// virtual CPUs. Later ones are recognised and not read (<see cref="FirecrackerBitcodeReader"/>).
 /// </summary>
 public static class FirecrackerReader
 {
@@ -51,12 +51,14 @@ public static class FirecrackerReader
             Format = Format,
             Kind = CaptureKind.VirtualMachine,
             States = states.MoveToImmutable(),
-            Note = $"Firecracker {(header.Releases.Length > 0 ? header.Releases : "(no known release)")}, snapshot version {header.Version}",
+            Note = $"Firecracker {(header.Releases.Length > 0 ? header.Releases : "(no known release)")}, snapshot version "
+                + $"{header.Version}",
         };
         return Artifact.Of(capture, Format, new FirecrackerEncoder(capture, [.. vcpus], isWhole, limits), findings.ToImmutable());
     }
 
-    private static List<VcpuPlaces> Locate(ReadOnlySpan<byte> state, SnapshotHeader header, ArtifactLimits limits, ImmutableArray<Finding>.Builder findings)
+    private static List<VcpuPlaces> Locate(ReadOnlySpan<byte> state, SnapshotHeader header, ArtifactLimits limits,
+        ImmutableArray<Finding>.Builder findings)
     {
         if (header.DataVersion > 0)
         {
@@ -79,13 +81,15 @@ public static class FirecrackerReader
             }
         }
 
-        foreach (VcpuShape shape in (ReadOnlySpan<VcpuShape>)[new(true, true, true, true), new(true, false, true, true), new(false, false, true, true)])
+        foreach (VcpuShape shape in (ReadOnlySpan<VcpuShape>)[new(true, true, true, true), new(true, false, true, true),
+            new(false, false, true, true)])
         {
             if (TrySearch(state, shape, limits) is { } vcpus)
             {
                 findings.Add(SnapshotFindings.Of(Rules.SnapshotMisfit, first is null
                     ? $"no release is known to write snapshot version {header.Version}; the virtual CPUs were found by their registers"
-                    : $"what stands before the virtual CPUs is not what Firecracker {header.Releases} writes ({first.Message}); they were found by their registers",
+                    : $"what stands before the virtual CPUs is not what Firecracker {header.Releases} writes ({first.Message}); they "
+                        + "were found by their registers",
                     new FindingLocation(Offset: first?.Offset ?? header.StateOffset)));
                 return vcpus;
             }
@@ -94,7 +98,8 @@ public static class FirecrackerReader
         throw first ?? NothingFound(header);
     }
 
-    private static List<VcpuPlaces> Walk(ReadOnlySpan<byte> state, SnapshotHeader header, SnapshotVersion version, ArtifactLimits limits, ImmutableArray<Finding>.Builder findings)
+    private static List<VcpuPlaces> Walk(ReadOnlySpan<byte> state, SnapshotHeader header, SnapshotVersion version, ArtifactLimits limits,
+        ImmutableArray<Finding>.Builder findings)
     {
         const int MinVcpuLength = 4096;
         BincodeCursor cursor = new(state, header.StateOffset);
@@ -112,11 +117,14 @@ public static class FirecrackerReader
             vcpus.Add(VcpuPlaces.Walk(ref cursor, shape, limits));
         }
 
-        // The search knows nothing of the walk. Guest memory is not in this file, so what it finds beside is no vCPU either, but then somebody should look.
+        // The search knows nothing of the walk. Guest memory is not in this file, so what it finds beside is no vCPU either, but then
+        // somebody should look.
         List<int> anchors = VcpuSearch.FindXcrs(state, shape, limits);
         if (!anchors.SequenceEqual(vcpus.Select(vcpu => vcpu.Xcrs)))
         {
-            findings.Add(SnapshotFindings.Of(Rules.SnapshotMisfit, $"the file counts {count} virtual CPUs, and {anchors.Count} places look like the control registers of one", new FindingLocation(Offset: vcpus[0].Start)));
+            findings.Add(SnapshotFindings.Of(Rules.SnapshotMisfit,
+                $"the file counts {count} virtual CPUs, and {anchors.Count} places look like the control registers of one",
+                new FindingLocation(Offset: vcpus[0].Start)));
         }
 
         return vcpus;
@@ -145,17 +153,20 @@ public static class FirecrackerReader
         List<VcpuPlaces> vcpus = VcpuSearch.FindVcpus(state, xcrs, shape, limits);
 
         // The vCPUs are a list: its length stands before the first, and nothing stands between them.
-        ulong count = vcpus[0].Start >= sizeof(ulong) ? BinaryPrimitives.ReadUInt64LittleEndian(state[(vcpus[0].Start - sizeof(ulong))..]) : 0;
+        ulong count = vcpus[0].Start >= sizeof(ulong)
+            ? BinaryPrimitives.ReadUInt64LittleEndian(state[(vcpus[0].Start - sizeof(ulong))..]) : 0;
         if (count != (ulong)vcpus.Count)
         {
-            throw new MalformedArtifactException(Format, Math.Max(0, vcpus[0].Start - sizeof(ulong)), $"{count} before {vcpus.Count} virtual CPUs", "their number");
+            throw new MalformedArtifactException(Format, Math.Max(0, vcpus[0].Start - sizeof(ulong)),
+                $"{count} before {vcpus.Count} virtual CPUs", "their number");
         }
 
         for (int i = 1; i < vcpus.Count; i++)
         {
             if (vcpus[i].Start != vcpus[i - 1].End)
             {
-                throw new MalformedArtifactException(Format, vcpus[i - 1].End, $"{vcpus[i].Start - vcpus[i - 1].End} bytes between virtual CPUs", "none");
+                throw new MalformedArtifactException(Format, vcpus[i - 1].End,
+                    $"{vcpus[i].Start - vcpus[i - 1].End} bytes between virtual CPUs", "none");
             }
         }
 
@@ -193,7 +204,8 @@ public static class FirecrackerReader
     {
         ulong stored = BinaryPrimitives.ReadUInt64LittleEndian(file[^SnapshotHeader.TrailerLength..]);
         ulong computed = Crc64.Of(file[..^SnapshotHeader.TrailerLength]);
-        return SnapshotFindings.Of(Rules.ChecksumBroken, "the CRC64 at the end is not that of the file: it was damaged or changed, and Firecracker refuses to load it",
+        return SnapshotFindings.Of(Rules.ChecksumBroken,
+            "the CRC64 at the end is not that of the file: it was damaged or changed, and Firecracker refuses to load it",
             new FindingLocation(Offset: file.Length - SnapshotHeader.TrailerLength)) with
         {
             Found = $"0x{stored:x16}",
@@ -202,5 +214,6 @@ public static class FirecrackerReader
     }
 
     private static MalformedArtifactException NothingFound(SnapshotHeader header) =>
-        new(Format, header.StateOffset, "no registers of a virtual CPU", $"those of {(header.Releases.Length > 0 ? $"Firecracker {header.Releases}" : "a release from 0.23 to 1.14")}");
+        new(Format, header.StateOffset, "no registers of a virtual CPU",
+            $"those of {(header.Releases.Length > 0 ? $"Firecracker {header.Releases}" : "a release from 0.23 to 1.14")}");
 }

@@ -1,6 +1,8 @@
 namespace Xstate.Artifacts.Firecracker;
 
-/// <summary>Walks over what stands before the virtual CPUs. Nothing of it is kept: it has to be passed because bincode has no frames.</summary>
+/// <summary>
+/// Walks over what stands before the virtual CPUs. Nothing of it is kept: it has to be passed because bincode has no frames.
+/// </summary>
 internal static class PreambleWalk
 {
     private const int MaxText = 1 << 16;

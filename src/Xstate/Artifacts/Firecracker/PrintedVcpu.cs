@@ -8,8 +8,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// One VcpuState as it is printed. Structures with a flexible end come in two forms: vmm-sys-util to 0.12 prints the memory behind the structure as more structures of the same kind
-/// (<c>mem_allocator</c>), 0.13 and later the structure (<c>fam_struct</c>) and its entries.
+/// One VcpuState as it is printed. Structures with a flexible end come in two forms: vmm-sys-util to 0.12 prints the memory behind the
+/// structure as more structures of the same kind (<c>mem_allocator</c>), 0.13 and later the structure (<c>fam_struct</c>) and its entries.
 /// </summary>
 internal sealed class PrintedVcpu(ArtifactLimits limits)
 {
@@ -49,7 +49,8 @@ internal sealed class PrintedVcpu(ArtifactLimits limits)
             case DebugLine.Close when text.Path == "cpuid.entries.*" && _entryFields != (1 << EntryFields.Length) - 1:
                 throw text.Malformed($"an entry with {string.Join(", ", EntryFields)}");
             case DebugLine.Close when text.Path == "xcrs.xcrs.*":
-                _xcrs.Add(_xcr is ({ } number, { } value) ? new KvmXcrsEntry(number, 0, value) : throw text.Malformed("an entry with xcr and value"));
+                _xcrs.Add(_xcr is ({ } number, { } value)
+                    ? new KvmXcrsEntry(number, 0, value) : throw text.Malformed("an entry with xcr and value"));
                 _xcr = default;
                 break;
         }
@@ -84,7 +85,9 @@ internal sealed class PrintedVcpu(ArtifactLimits limits)
 
         uint[] area = [.. _region, .. _extra.Take((int)extra)];
         KvmXcrsBlob blob = new(xcrs, 0, [.. _xcrs], [.. new ulong[KvmXcrsBlob.MaxXcrs]]);
-        return VcpuFacts.ToState(id, MemoryMarshal.AsBytes<uint>(area).ToArray(), Cpuid((int)entries), blob.Xcr0, ImmutableDictionary<uint, ulong>.Empty) with { HidesMsrs = true };
+        return VcpuFacts.ToState(id, MemoryMarshal.AsBytes<uint>(area).ToArray(), Cpuid((int)entries), blob.Xcr0,
+            ImmutableDictionary<uint, ulong>.Empty) with
+        { HidesMsrs = true };
     }
 
     private CpuidTable Cpuid(int count)
@@ -160,7 +163,8 @@ internal sealed class PrintedVcpu(ArtifactLimits limits)
                 bool isFirst = _region.Count < RegionWords;
                 Add(text, isFirst ? _region : _extra, isFirst ? RegionWords : most + StructureWords, "words behind the area");
                 break;
-            case var path when path.StartsWith("cpuid.entries.*.", StringComparison.Ordinal) && Array.IndexOf(EntryFields, path["cpuid.entries.*.".Length..]) is >= 0 and var field:
+            case var path when path.StartsWith("cpuid.entries.*.", StringComparison.Ordinal)
+                && Array.IndexOf(EntryFields, path["cpuid.entries.*.".Length..]) is >= 0 and var field:
                 _entryFields |= 1 << field;
                 _cpuid[^(EntryWords - field)] = Word(text);
                 break;

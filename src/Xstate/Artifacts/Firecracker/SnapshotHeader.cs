@@ -35,20 +35,23 @@ internal sealed record SnapshotHeader(string Version, string Releases, int Major
     {
         if (!HasMagic(file))
         {
-            throw new MalformedArtifactException(FirecrackerReader.Format, 0, Quotation.Of(file[..Math.Min(file.Length, sizeof(ulong))]), $"the magic number 0x{X86Magic:x}");
+            throw new MalformedArtifactException(FirecrackerReader.Format, 0, Quotation.Of(file[..Math.Min(file.Length, sizeof(ulong))]),
+                $"the magic number 0x{X86Magic:x}");
         }
 
         ulong magic = BinaryPrimitives.ReadUInt64LittleEndian(file);
         if ((magic & MagicMask) == ArmMagic)
         {
-            throw new MalformedArtifactException(FirecrackerReader.Format, 0, "a snapshot of an aarch64 guest, which has no XSAVE state", "one of an x86-64 guest");
+            throw new MalformedArtifactException(FirecrackerReader.Format, 0, "a snapshot of an aarch64 guest, which has no XSAVE state",
+                "one of an x86-64 guest");
         }
 
         return (magic & ~MagicMask) switch
         {
             0 => ReadBincode(file),
             1 => ReadVersionize(file),
-            ulong other => throw new MalformedArtifactException(FirecrackerReader.Format, 0, $"format version {other}", "1 (Firecracker up to 1.6) or 0 (1.7 to 1.14)"),
+            ulong other => throw new MalformedArtifactException(FirecrackerReader.Format, 0, $"format version {other}",
+                "1 (Firecracker up to 1.6) or 0 (1.7 to 1.14)"),
         };
     }
 
@@ -61,7 +64,8 @@ internal sealed record SnapshotHeader(string Version, string Releases, int Major
         int dot = version.IndexOf('.', StringComparison.Ordinal);
         if (dot <= 0 || !int.TryParse(version.AsSpan(0, dot), System.Globalization.NumberStyles.None, null, out int major) || major == 0)
         {
-            throw new MalformedArtifactException(FirecrackerReader.Format, start, Quotation.Of(file.Slice(start, length)), "a version such as 4.0.0");
+            throw new MalformedArtifactException(FirecrackerReader.Format, start, Quotation.Of(file.Slice(start, length)),
+                "a version such as 4.0.0");
         }
 
         string releases = string.Join(" or ", SnapshotVersion.All.Where(known => known.Major == major).Select(known => known.Releases));
@@ -74,6 +78,7 @@ internal sealed record SnapshotHeader(string Version, string Releases, int Major
         int version = BinaryPrimitives.ReadUInt16LittleEndian(cursor.Take(sizeof(ushort), "the data version"));
         return version >= 1 && version <= VersionizeReleases.Length
             ? new SnapshotHeader($"data version {version}", VersionizeReleases[version - 1], 0, version, cursor.Offset)
-            : throw new MalformedArtifactException(FirecrackerReader.Format, sizeof(ulong), $"data version {version}", $"1 to {VersionizeReleases.Length}");
+            : throw new MalformedArtifactException(FirecrackerReader.Format, sizeof(ulong), $"data version {version}",
+                $"1 to {VersionizeReleases.Length}");
     }
 }

@@ -31,11 +31,13 @@ internal enum PreamblePart
 }
 
 /// <summary>
-/// One layout of Firecracker's vmstate file. Read from the released sources; the version number alone does not decide, because 1.13 and 1.14 write 8.0.0 with different pieces.
+/// One layout of Firecracker's vmstate file. Read from the released sources; the version number alone does not decide, because 1.13 and
+/// 1.14 write 8.0.0 with different pieces.
 /// </summary>
 /// <param name="Major">Major number of the snapshot version.</param>
 /// <param name="Releases">The Firecracker releases that write it.</param>
-/// <param name="HasBlobs">Whether KVM structures are byte strings with their length before them (kvm-bindings from 0.8 on) and not just their bytes.</param>
+/// <param name="HasBlobs">Whether KVM structures are byte strings with their length before them (kvm-bindings from 0.8 on) and not just
+/// their bytes.</param>
 /// <param name="HasXsave2">Whether the area is struct kvm_xsave2, with room for more than 4096 bytes.</param>
 /// <param name="Preamble">What stands before the virtual CPUs.</param>
 internal sealed record SnapshotVersion(int Major, string Releases, bool HasBlobs, bool HasXsave2, ImmutableArray<PreamblePart> Preamble)
@@ -52,7 +54,8 @@ internal sealed record SnapshotVersion(int Major, string Releases, bool HasBlobs
         new(8, "1.13", true, true,
         [
             PreamblePart.VmInfo, PreamblePart.Capabilities, PreamblePart.Regions,
-            PreamblePart.IdAllocator, PreamblePart.IdAllocator, PreamblePart.AddressAllocator, PreamblePart.AddressAllocator, PreamblePart.AddressAllocator,
+            PreamblePart.IdAllocator, PreamblePart.IdAllocator, PreamblePart.AddressAllocator, PreamblePart.AddressAllocator,
+                PreamblePart.AddressAllocator,
             PreamblePart.Chips,
         ]),
         new(8, "1.14", true, true,

@@ -23,11 +23,13 @@ internal static class VcpuBytes
     public const int XcrLength = 16;
 
     public static CpuidEntry CpuidEntryAt(ReadOnlySpan<byte> entry) => new(
-        Word(entry, 0), Word(entry, 1), (Word(entry, 2) & KvmCpuidEntry2.SignificantIndex) != 0, new CpuidRegisters(Word(entry, 3), Word(entry, 4), Word(entry, 5), Word(entry, 6)));
+        Word(entry, 0), Word(entry, 1), (Word(entry, 2) & KvmCpuidEntry2.SignificantIndex) != 0,
+        new CpuidRegisters(Word(entry, 3), Word(entry, 4), Word(entry, 5), Word(entry, 6)));
 
     public static uint MsrIndexAt(ReadOnlySpan<byte> entry) => Word(entry, 0);
 
     public static ulong MsrValueAt(ReadOnlySpan<byte> entry) => BinaryPrimitives.ReadUInt64LittleEndian(entry[MsrValue..]);
 
-    private static uint Word(ReadOnlySpan<byte> bytes, int index) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
+    private static uint Word(ReadOnlySpan<byte> bytes, int index) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
 }

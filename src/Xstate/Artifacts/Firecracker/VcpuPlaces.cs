@@ -25,7 +25,8 @@ internal sealed record VcpuPlaces
     /// <summary>Bytes from struct kvm_debugregs to struct kvm_vcpu_events, in the order of the file.</summary>
     private static readonly (int Length, string Name)[] BeforeXcrs =
     [
-        (128, "struct kvm_debugregs"), (1024, "struct kvm_lapic_state"), (4, "struct kvm_mp_state"), (144, "struct kvm_regs"), (312, "struct kvm_sregs"), (64, "struct kvm_vcpu_events"),
+        (128, "struct kvm_debugregs"), (1024, "struct kvm_lapic_state"), (4, "struct kvm_mp_state"), (144, "struct kvm_regs"),
+            (312, "struct kvm_sregs"), (64, "struct kvm_vcpu_events"),
     ];
 
     private const int FamHeaderLength = 8;
@@ -56,14 +57,16 @@ internal sealed record VcpuPlaces
     public required int XsaveExtraLength { get; init; }
 
     /// <summary>Bytes from struct kvm_debugregs to struct kvm_xcrs.</summary>
-    public static int LengthBeforeXcrs(bool isBlob) => BeforeXcrs.Sum(part => part.Length + (isBlob ? sizeof(ulong) : 0)) + (isBlob ? sizeof(ulong) : 0);
+    public static int LengthBeforeXcrs(bool isBlob) => BeforeXcrs.Sum(part => part.Length + (isBlob ? sizeof(ulong) : 0))
+        + (isBlob ? sizeof(ulong) : 0);
 
     /// <summary>Walks one virtual CPU.</summary>
     /// <exception cref="MalformedArtifactException">The bytes are not one.</exception>
     public static VcpuPlaces Walk(ref BincodeCursor cursor, VcpuShape shape, ArtifactLimits limits)
     {
         int start = cursor.Offset;
-        ImmutableArray<int> cpuid = WalkList(ref cursor, shape.HasBlobs, KvmCpuid2Reader.EntryLength, limits.MaxCpuidEntries, "CPUID entries");
+        ImmutableArray<int> cpuid = WalkList(ref cursor, shape.HasBlobs, KvmCpuid2Reader.EntryLength, limits.MaxCpuidEntries,
+            "CPUID entries");
         ImmutableArray<int> msrs = WalkMsrs(ref cursor, shape, limits);
         foreach ((int length, string name) in BeforeXcrs)
         {
@@ -78,7 +81,8 @@ internal sealed record VcpuPlaces
         {
             // The structure counts its own flexible end, in words, before the 4096 bytes.
             xsave = cursor.Structure(sizeof(ulong) + KvmXsaveReader.MinLength, isBlob: true, "struct kvm_xsave2") + sizeof(ulong);
-            extraLength = cursor.Count("words behind the area", (limits.MaxArea - KvmXsaveReader.MinLength) / sizeof(uint), sizeof(uint)) * sizeof(uint);
+            extraLength = cursor.Count("words behind the area", (limits.MaxArea - KvmXsaveReader.MinLength) / sizeof(uint),
+                sizeof(uint)) * sizeof(uint);
             extra = cursor.Offset;
             cursor.Take(extraLength, "the rest of the area");
         }

@@ -5,8 +5,8 @@ using Xstate.Artifacts.KvmXsave;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Finds virtual CPUs without walking what stands before them, by what KVM always leaves in struct kvm_xcrs: one register, number 0, and zeros behind. The check of a walk, and the way into files
-/// whose preamble no released version wrote.
+/// Finds virtual CPUs without walking what stands before them, by what KVM always leaves in struct kvm_xcrs: one register, number 0, and
+/// zeros behind. The check of a walk, and the way into files whose preamble no released version wrote.
 /// </summary>
 internal static class VcpuSearch
 {
@@ -60,13 +60,15 @@ internal static class VcpuSearch
             int registers = place - VcpuPlaces.LengthBeforeXcrs(shape.HasBlobs);
             int first = Math.Max(vcpus.Count > 0 ? vcpus[^1].End : 0, registers - MaxBeforeRegisters);
             vcpus.Add(FindOne(state, first, registers, place, shape, limits, ref tries)
-                ?? throw new MalformedArtifactException(FirecrackerReader.Format, place, "struct kvm_xcrs without CPUID and MSRs before it", "a virtual CPU around it"));
+                ?? throw new MalformedArtifactException(FirecrackerReader.Format, place,
+                    "struct kvm_xcrs without CPUID and MSRs before it", "a virtual CPU around it"));
         }
 
         return vcpus;
     }
 
-    private static VcpuPlaces? FindOne(ReadOnlySpan<byte> state, int first, int registers, int xcrs, VcpuShape shape, ArtifactLimits limits, ref int tries)
+    private static VcpuPlaces? FindOne(ReadOnlySpan<byte> state, int first, int registers, int xcrs, VcpuShape shape,
+        ArtifactLimits limits, ref int tries)
     {
         for (int at = first; at < registers; at++)
         {
@@ -118,7 +120,8 @@ internal static class VcpuSearch
         }
 
         ulong header = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-        return header != 0 && header <= (ulong)limits.MaxCpuidEntries && BinaryPrimitives.ReadUInt64LittleEndian(bytes[HeaderLength..]) == header;
+        return header != 0 && header <= (ulong)limits.MaxCpuidEntries
+            && BinaryPrimitives.ReadUInt64LittleEndian(bytes[HeaderLength..]) == header;
     }
 
     private static bool IsXcrs(ReadOnlySpan<byte> state, int at, VcpuShape shape)
@@ -134,6 +137,7 @@ internal static class VcpuSearch
 
         return !shape.HasBlobs
             || (BinaryPrimitives.ReadUInt64LittleEndian(state[(at - prefix)..]) == KvmXcrsReader.Length
-                && BinaryPrimitives.ReadUInt64LittleEndian(state[end..]) == (ulong)(KvmXsaveReader.MinLength + (shape.HasXsave2 ? sizeof(ulong) : 0)));
+                && BinaryPrimitives.ReadUInt64LittleEndian(state[end..]) == (ulong)(KvmXsaveReader.MinLength
+                    + (shape.HasXsave2 ? sizeof(ulong) : 0)));
     }
 }

@@ -7,8 +7,9 @@ using Xstate.Findings;
 namespace Xstate.Artifacts.Firecracker;
 
 /// <summary>
-/// Reads what Firecracker's <c>snapshot-editor info-vmstate vcpu-states</c> (or <c>vm-state</c>) prints of a snapshot: for those of 1.15 and later, which only the version that wrote them can read, the
-/// one way to their virtual CPUs. CPUID, XCR0 and the area are all there. MSRs are not: the program sorts words of the last list of them, so that nothing tells which value belongs to which register.
+/// Reads what Firecracker's <c>snapshot-editor info-vmstate vcpu-states</c> (or <c>vm-state</c>) prints of a snapshot: for those of 1.15
+/// and later, which only the version that wrote them can read, the one way to their virtual CPUs. CPUID, XCR0 and the area are all there.
+/// MSRs are not: the program sorts words of the last list of them, so that nothing tells which value belongs to which register.
 /// </summary>
 public static class VcpuTextReader
 {
@@ -36,7 +37,8 @@ public static class VcpuTextReader
             }
             else if (text.Kind == DebugLine.Open)
             {
-                vcpu = states.Count < limits.MaxStates ? new PrintedVcpu(limits) : throw text.Malformed($"at most {limits.MaxStates} virtual CPUs");
+                vcpu = states.Count < limits.MaxStates
+                    ? new PrintedVcpu(limits) : throw text.Malformed($"at most {limits.MaxStates} virtual CPUs");
             }
             else
             {
@@ -49,7 +51,8 @@ public static class VcpuTextReader
             throw new MalformedArtifactException(Format, bytes.Length, "no virtual CPU", $"\"{Structure} {{\"");
         }
 
-        List<Finding> findings = [SnapshotFindings.Of(Rules.SnapshotMsrsNotTold, "the text has the words of MSRs in another order and only those of the last list: no MSR is known", new FindingLocation())];
+        List<Finding> findings = [SnapshotFindings.Of(Rules.SnapshotMsrsNotTold,
+            "the text has the words of MSRs in another order and only those of the last list: no MSR is known", new FindingLocation())];
         bool isWhole = PastedLines.Any(bytes, Format, static line => DebugText.Opens(line, Whole));
         findings.AddRange(CpuFindings.OfSkipped(isWhole ? null : text.Skipped));
         SnapshotFindings.AddForeignLayouts(findings, states);

@@ -7,7 +7,10 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.FirecrackerCpu;
 
-/// <summary>The members that a Firecracker CPU template and the <c>guest_cpu_config</c> of a fingerprint share: bit maps over CPUID and model-specific registers.</summary>
+/// <summary>
+/// The members that a Firecracker CPU template and the <c>guest_cpu_config</c> of a fingerprint share: bit maps over CPUID and
+/// model-specific registers.
+/// </summary>
 internal static class CpuConfigFields
 {
     public const string Cpuid = "cpuid_modifiers";
@@ -145,7 +148,8 @@ internal static class CpuConfigFields
             {
                 if (!places.Add((leaf, subleaf, register)))
                 {
-                    throw cursor.Malformed($"{CpuidLeaves.PlaceOf(leaf, subleaf)}.{Registers[(int)register]} again", "each register of an answer once");
+                    throw cursor.Malformed($"{CpuidLeaves.PlaceOf(leaf, subleaf)}.{Registers[(int)register]} again",
+                        "each register of an answer once");
                 }
 
                 modifiers.Add(new CpuidModifier(leaf, subleaf, flags, register, decided, value));
@@ -210,8 +214,10 @@ internal static class CpuConfigFields
     private static uint ReadNumber(in JsonCursor cursor)
     {
         string text = cursor.ReadString();
-        bool ok = text.StartsWith("0x", StringComparison.Ordinal) ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value)
-            : text.StartsWith("0b", StringComparison.Ordinal) ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowBinarySpecifier, CultureInfo.InvariantCulture, out value)
+        bool ok = text.StartsWith("0x", StringComparison.Ordinal)
+            ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value)
+            : text.StartsWith("0b", StringComparison.Ordinal)
+            ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowBinarySpecifier, CultureInfo.InvariantCulture, out value)
             : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
         return ok ? value : throw cursor.Malformed("a number of 32 bits as text, such as \"0xd\"");
     }

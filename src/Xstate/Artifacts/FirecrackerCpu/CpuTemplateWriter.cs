@@ -8,9 +8,11 @@ namespace Xstate.Artifacts.FirecrackerCpu;
 public static class CpuTemplateWriter
 {
     /// <summary>
-    /// The template that turns <paramref name="offered"/>, what KVM supports, into <paramref name="wanted"/>. The sizes of leaf 0xD that follow XCR0 and IA32_XSS are left out: KVM computes them.
+    /// The template that turns <paramref name="offered"/>, what KVM supports, into <paramref name="wanted"/>. The sizes of leaf 0xD that
+    /// follow XCR0 and IA32_XSS are left out: KVM computes them.
     /// </summary>
-    /// <exception cref="NotSupportedException">The wanted table has an answer that KVM does not give; Firecracker refuses such a template.</exception>
+    /// <exception cref="NotSupportedException">The wanted table has an answer that KVM does not give; Firecracker refuses such a
+    /// template.</exception>
     public static byte[] Write(CpuidTable offered, CpuidTable wanted)
     {
         ArgumentNullException.ThrowIfNull(offered);
@@ -19,7 +21,8 @@ public static class CpuTemplateWriter
         {
             if (!entry.Registers.IsZero && !offered.TryRead(entry.Leaf, entry.Subleaf, out _))
             {
-                throw new NotSupportedException($"a template cannot add the answer {CpuidLeaves.PlaceOf(entry.Leaf, entry.Subleaf)}, which the base does not have");
+                throw new NotSupportedException(
+                    $"a template cannot add the answer {CpuidLeaves.PlaceOf(entry.Leaf, entry.Subleaf)}, which the base does not have");
             }
         }
 
@@ -73,7 +76,8 @@ public static class CpuTemplateWriter
         json.WriteEndObject();
     }
 
-    private static bool FollowsXcr0(CpuidEntry entry, CpuidRegister register) => entry.Leaf == CpuidTable.XsaveLeaf && entry.Subleaf < 2 && register == CpuidRegister.Ebx;
+    private static bool FollowsXcr0(CpuidEntry entry, CpuidRegister register) => entry.Leaf == CpuidTable.XsaveLeaf && entry.Subleaf < 2
+        && register == CpuidRegister.Ebx;
 
     private static string Bitmap(uint changed, uint value) => string.Create(2 + 32, (changed, value), static (text, bits) =>
     {

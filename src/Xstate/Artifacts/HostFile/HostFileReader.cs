@@ -12,7 +12,9 @@ public static class HostFileReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head) => JsonEnvelope.Recognizes(head, Format) || IsAnswer(head);
 
-    /// <summary>Reads the record. Unknown members are errors: a record that says more than this version understands must not be half believed.</summary>
+    /// <summary>
+    /// Reads the record. Unknown members are errors: a record that says more than this version understands must not be half believed.
+    /// </summary>
     /// <exception cref="MalformedArtifactException">The bytes are not such a record, or a limit is exceeded.</exception>
     public static HostRecord Read(ReadOnlySpan<byte> json, ArtifactLimits limits)
     {
@@ -50,7 +52,8 @@ public static class HostFileReader
         try
         {
             return reader.Read() && reader.TokenType == JsonTokenType.StartObject
-                && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("schemaVersion"u8) && reader.Read()
+                && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("schemaVersion"u8)
+                && reader.Read()
                 && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("verb"u8)
                 && reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("host"u8);
         }

@@ -6,8 +6,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.InstLatx64;
 
 /// <summary>
-/// Reads the CPUID text of AIDA64 and of the InstLatx64 collection: lines of <c>CPUID 0000000D: 000002E7-00000980-00000988-00000000 [SL 00] [text]</c> among much
-/// else. Separators vary between versions, older ones do not tell the sub-leaf, and processors are separated by one of four kinds of heads or by nothing.
+/// Reads the CPUID text of AIDA64 and of the InstLatx64 collection: lines of <c>CPUID 0000000D: 000002E7-00000980-00000988-00000000 [SL 00]
+/// [text]</c> among much else. Separators vary between versions, older ones do not tell the sub-leaf, and processors are separated by one
+/// of four kinds of heads or by nothing.
 /// </summary>
 public static class InstLatx64Reader
 {
@@ -32,7 +33,8 @@ public static class InstLatx64Reader
     }
 
     /// <summary>Reads the text. Lines that are not CPUID answers or heads (MSRs, caches, clocks) are none of its business.</summary>
-    /// <exception cref="MalformedArtifactException">An answer has not four registers, there is none at all, or a limit is exceeded.</exception>
+    /// <exception cref="MalformedArtifactException">An answer has not four registers, there is none at all, or a limit is
+    /// exceeded.</exception>
     public static CpuidDump Read(ReadOnlySpan<byte> text, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
@@ -106,8 +108,8 @@ public static class InstLatx64Reader
         return (subleaf, new CpuidRegisters(registers[0], registers[1], registers[2], registers[3]));
     }
 
-    // "------[ CPUID Registers / Logical CPU #0 ]------", "------[ Logical CPU #0 ]------", "CPUID Registers (CPU #0):", "CPU#000 AffMask: 0x…". The heads of MSR
-    // sections look alike but no answer follows them before the next head.
+    // "------[ CPUID Registers / Logical CPU #0 ]------", "------[ Logical CPU #0 ]------", "CPUID Registers (CPU #0):", "CPU#000 AffMask:
+    // 0x…". The heads of MSR sections look alike but no answer follows them before the next head.
     private static bool TryReadHead(ReadOnlySpan<byte> line, out uint number)
     {
         number = 0;

@@ -5,8 +5,8 @@ using Xstate.Architecture;
 namespace Xstate.Artifacts.Json;
 
 /// <summary>
-/// A CPUID table as an array of answers, one line each: <c>{"leaf":"0xd","subleaf":"0x2","eax":"0x100",…}</c>. Without <c>subleaf</c> the answer holds for every
-/// sub-leaf; <c>index</c> keeps the sub-leaf of an answer whose sub-leaf was recorded and does not matter.
+/// A CPUID table as an array of answers, one line each: <c>{"leaf":"0xd","subleaf":"0x2","eax":"0x100",…}</c>. Without <c>subleaf</c> the
+/// answer holds for every sub-leaf; <c>index</c> keeps the sub-leaf of an answer whose sub-leaf was recorded and does not matter.
 /// </summary>
 internal static class CpuidFields
 {

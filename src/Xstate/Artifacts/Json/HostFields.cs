@@ -31,7 +31,8 @@ internal static class HostFields
 
     private static readonly string[] Names =
     [
-        "format", "version", "name", "kernel", "flavour", "xcr0", "mxcsrMask", "xsave2Size", "cpuid", "supportedCpuid", "probes", "provenance",
+        "format", "version", "name", "kernel", "flavour", "xcr0", "mxcsrMask", "xsave2Size", "cpuid", "supportedCpuid", "probes",
+            "provenance",
         "kernelVersion", "kernelSignature", "osId", "osName", "microcode", "bootWords", "kvmParameters", "notProbed",
     ];
 
@@ -41,7 +42,9 @@ internal static class HostFields
     private static readonly string[] OpenNames = ["id", "why"];
     private static readonly string[] ProbeNames = ["id", "present", "evidence"];
 
-    /// <summary>Reads a host. A document of its own has to have <c>format</c> and <c>version</c> too; what they say has been checked.</summary>
+    /// <summary>
+    /// Reads a host. A document of its own has to have <c>format</c> and <c>version</c> too; what they say has been checked.
+    /// </summary>
     public static HostRecord Read(ref JsonCursor cursor, bool isDocument)
     {
         int first = isDocument ? Format : Name;

@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Xstate.Artifacts.Json;
 
 /// <summary>
-/// Reads one JSON document forwards and strictly: no unknown and no repeated member, no trailing data. Every error names the path in the document, the byte
-/// offset, what is there and what was expected. After a Read method the cursor stands on the last token of the value.
+/// Reads one JSON document forwards and strictly: no unknown and no repeated member, no trailing data. Every error names the path in the
+/// document, the byte offset, what is there and what was expected. After a Read method the cursor stands on the last token of the value.
 /// </summary>
 internal ref struct JsonCursor
 {
@@ -37,7 +37,9 @@ internal ref struct JsonCursor
 
     public void BeginArray() => Begin(JsonTokenType.StartArray, "an array");
 
-    /// <summary>Moves to the value of the next member and tells which of <paramref name="names"/> it is; false at the end of the object.</summary>
+    /// <summary>
+    /// Moves to the value of the next member and tells which of <paramref name="names"/> it is; false at the end of the object.
+    /// </summary>
     /// <param name="names">The members that the object may have.</param>
     /// <param name="seen">One bit for each of them; starts at zero.</param>
     /// <param name="member">Index in <paramref name="names"/>.</param>
@@ -234,7 +236,8 @@ internal ref struct JsonCursor
     {
         Expect(JsonTokenType.String, "a string of hexadecimal digits");
         ReadOnlySpan<byte> digits = _reader.ValueSpan;
-        return Convert.FromHexString(digits, destination, out int consumed, out int written) == OperationStatus.Done && consumed == digits.Length && written > 0
+        return Convert.FromHexString(digits, destination, out int consumed, out int written) == OperationStatus.Done
+            && consumed == digits.Length && written > 0
             ? written
             : throw Malformed($"1 to {destination.Length} bytes of two hexadecimal digits each");
     }
@@ -281,7 +284,8 @@ internal ref struct JsonCursor
         {
             if (!_reader.Read())
             {
-                throw new MalformedArtifactException(_format, _reader.BytesConsumed, $"the end of the data at {Path}", "the rest of the document");
+                throw new MalformedArtifactException(_format, _reader.BytesConsumed, $"the end of the data at {Path}",
+                    "the rest of the document");
             }
         }
         catch (JsonException error)

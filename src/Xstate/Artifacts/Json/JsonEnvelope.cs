@@ -2,20 +2,27 @@ using System.Text.Json;
 
 namespace Xstate.Artifacts.Json;
 
-/// <summary>The two members by which Xstate's own files say what they are: <c>"format"</c> and <c>"version"</c>, anywhere at the top level.</summary>
+/// <summary>
+/// The two members by which Xstate's own files say what they are: <c>"format"</c> and <c>"version"</c>, anywhere at the top level.
+/// </summary>
 internal static class JsonEnvelope
 {
     /// <summary>The only version so far.</summary>
     public const int Version = 1;
 
-    /// <summary>Whether the start of a file is a JSON object of the given format. Broken JSON after the format member does not matter here.</summary>
+    /// <summary>
+    /// Whether the start of a file is a JSON object of the given format. Broken JSON after the format member does not matter here.
+    /// </summary>
     public static bool Recognizes(ReadOnlySpan<byte> head, string format)
     {
         ReadOnlySpan<byte> text = head.TrimStart(" \t\r\n"u8);
         return text.StartsWith("{"u8) && Scan(text, format) is { HasFormat: true };
     }
 
-    /// <summary>Throws unless the document states the format and a version that can be read. Comes before reading, so that a newer file is not blamed for its new members.</summary>
+    /// <summary>
+    /// Throws unless the document states the format and a version that can be read. Comes before reading, so that a newer file is not
+    /// blamed for its new members.
+    /// </summary>
     public static void Check(ReadOnlySpan<byte> json, string format)
     {
         (bool hasFormat, long versionOffset, string? version) = Scan(json, format);

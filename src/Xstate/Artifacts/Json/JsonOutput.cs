@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Xstate.Artifacts.Json;
 
 /// <summary>
-/// Writes JSON that people read and compare: indented by two, but what belongs together (one CPUID answer, one row of bytes, one fact) on one line. The same
-/// value always gives the same bytes.
+/// Writes JSON that people read and compare: indented by two, but what belongs together (one CPUID answer, one row of bytes, one fact) on
+/// one line. The same value always gives the same bytes.
 /// </summary>
 internal sealed class JsonOutput : IDisposable
 {
@@ -21,7 +21,13 @@ internal sealed class JsonOutput : IDisposable
     {
         // The file is not embedded in HTML: text stays as it was written.
         JavaScriptEncoder encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
-        Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Indented = true, IndentSize = IndentSize, NewLine = "\n", Encoder = encoder });
+        Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions
+        {
+            Indented = true,
+            IndentSize = IndentSize,
+            NewLine = "\n",
+            Encoder = encoder
+        });
         _line = new Utf8JsonWriter(_lineBytes, new JsonWriterOptions { Encoder = encoder });
     }
 
@@ -37,7 +43,9 @@ internal sealed class JsonOutput : IDisposable
         return _line;
     }
 
-    /// <summary>Ends the object that <see cref="BeginLine"/> started and makes it the value of the member whose name was written last.</summary>
+    /// <summary>
+    /// Ends the object that <see cref="BeginLine"/> started and makes it the value of the member whose name was written last.
+    /// </summary>
     public void EndMember()
     {
         _line.WriteEndObject();
@@ -45,7 +53,9 @@ internal sealed class JsonOutput : IDisposable
         Writer.WriteRawValue(_lineBytes.WrittenSpan, skipInputValidation: true);
     }
 
-    /// <summary>Ends the object that <see cref="BeginLine"/> started and makes it the next item of the array that is open, on a line of its own.</summary>
+    /// <summary>
+    /// Ends the object that <see cref="BeginLine"/> started and makes it the next item of the array that is open, on a line of its own.
+    /// </summary>
     public void EndItem()
     {
         _line.WriteEndObject();

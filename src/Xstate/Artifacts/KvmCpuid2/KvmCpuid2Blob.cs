@@ -35,6 +35,7 @@ public sealed record KvmCpuid2Blob(uint Padding, ImmutableArray<KvmCpuidEntry2> 
         return new KvmCpuid2Blob(
             0,
             [.. cpuid.Entries.Select(entry =>
-                new KvmCpuidEntry2(entry.Leaf, entry.Subleaf, entry.SubleafSignificant ? KvmCpuidEntry2.SignificantIndex : 0, entry.Registers))]);
+                new KvmCpuidEntry2(entry.Leaf, entry.Subleaf, entry.SubleafSignificant ? KvmCpuidEntry2.SignificantIndex : 0,
+                    entry.Registers))]);
     }
 }

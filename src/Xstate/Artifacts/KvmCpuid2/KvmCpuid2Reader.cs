@@ -43,7 +43,8 @@ public static class KvmCpuid2Reader
     }
 
     /// <summary>Reads the blob with everything in it.</summary>
-    /// <exception cref="MalformedArtifactException">The length does not fit the count, or there are more entries than the limit.</exception>
+    /// <exception cref="MalformedArtifactException">The length does not fit the count, or there are more entries than the
+    /// limit.</exception>
     public static KvmCpuid2Blob Read(ReadOnlySpan<byte> bytes, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
@@ -69,7 +70,8 @@ public static class KvmCpuid2Reader
         for (ReadOnlySpan<byte> rest = bytes[HeaderLength..]; !rest.IsEmpty; rest = rest[EntryLength..])
         {
             entries.Add(new KvmCpuidEntry2(
-                Word(rest, 0), Word(rest, 1), Word(rest, 2), new CpuidRegisters(Word(rest, 3), Word(rest, 4), Word(rest, 5), Word(rest, 6)), Word(rest, 7), Word(rest, 8), Word(rest, 9)));
+                Word(rest, 0), Word(rest, 1), Word(rest, 2), new CpuidRegisters(Word(rest, 3), Word(rest, 4), Word(rest, 5),
+                    Word(rest, 6)), Word(rest, 7), Word(rest, 8), Word(rest, 9)));
         }
 
         return new KvmCpuid2Blob(Word(bytes, 1), entries.MoveToImmutable());
@@ -80,5 +82,6 @@ public static class KvmCpuid2Reader
     public static CpuidDump ReadDump(ReadOnlySpan<byte> bytes, ArtifactLimits limits) =>
         CpuidDump.Create(Format, [new CpuidProcessor("vCPU", Read(bytes, limits).ToTable())], []);
 
-    private static uint Word(ReadOnlySpan<byte> bytes, int index) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
+    private static uint Word(ReadOnlySpan<byte> bytes, int index) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[(index * sizeof(uint))..]);
 }

@@ -17,7 +17,8 @@ public static class KvmCpuid2Writer
         {
             ReadOnlySpan<uint> words =
             [
-                entry.Function, entry.Index, entry.Flags, entry.Registers.Eax, entry.Registers.Ebx, entry.Registers.Ecx, entry.Registers.Edx,
+                entry.Function, entry.Index, entry.Flags, entry.Registers.Eax, entry.Registers.Ebx, entry.Registers.Ecx,
+                    entry.Registers.Edx,
                 entry.Padding0, entry.Padding1, entry.Padding2,
             ];
             foreach (uint word in words)

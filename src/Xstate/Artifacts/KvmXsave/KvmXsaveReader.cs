@@ -4,8 +4,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.KvmXsave;
 
 /// <summary>
-/// Reads struct kvm_xsave: an XSAVE area in a buffer of 4096 bytes, or of the size that KVM_CAP_XSAVE2 (Linux 5.17) names when the guest has dynamic components.
-/// Decodes faithfully: a header that no kernel would take is for a check to report.
+/// Reads struct kvm_xsave: an XSAVE area in a buffer of 4096 bytes, or of the size that KVM_CAP_XSAVE2 (Linux 5.17) names when the guest
+/// has dynamic components. Decodes faithfully: a header that no kernel would take is for a check to report.
 /// </summary>
 public static class KvmXsaveReader
 {
@@ -19,7 +19,8 @@ public static class KvmXsaveReader
     private const int FcwAlwaysZero = 0xE080;
 
     /// <summary>
-    /// Whether the bytes look like an area that a kernel wrote (there is no magic): known components, no compaction, reserved bytes zero, plausible FCW and MXCSR.
+    /// Whether the bytes look like an area that a kernel wrote (there is no magic): known components, no compaction, reserved bytes zero,
+    /// plausible FCW and MXCSR.
     /// </summary>
     internal static bool Recognizes(ReadOnlySpan<byte> head, long length)
     {
@@ -64,11 +65,13 @@ public static class KvmXsaveReader
         if (!HasLength(bytes.Length, limits))
         {
             throw new MalformedArtifactException(
-                Format, Math.Min(bytes.Length, MinLength), $"{bytes.Length} bytes", $"{MinLength} or the size of KVM_CAP_XSAVE2: whole 32-bit words, at most {limits.MaxArea} bytes");
+                Format, Math.Min(bytes.Length, MinLength), $"{bytes.Length} bytes",
+                $"{MinLength} or the size of KVM_CAP_XSAVE2: whole 32-bit words, at most {limits.MaxArea} bytes");
         }
 
         return new Capture { Format = Format, Kind = CaptureKind.VirtualMachine, States = [new CapturedState { Id = 0, Area = bytes }] };
     }
 
-    private static bool HasLength(long length, ArtifactLimits limits) => length >= MinLength && length % sizeof(uint) == 0 && length <= limits.MaxArea;
+    private static bool HasLength(long length, ArtifactLimits limits) => length >= MinLength && length % sizeof(uint) == 0
+        && length <= limits.MaxArea;
 }

@@ -5,7 +5,9 @@ namespace Xstate.Artifacts.KvmXsave;
 /// <summary>Writes struct kvm_xsave.</summary>
 public static class KvmXsaveWriter
 {
-    /// <summary>The area of one virtual CPU, padded with zeros to 4096 bytes and whole 32-bit words; for one that was read, the same bytes.</summary>
+    /// <summary>
+    /// The area of one virtual CPU, padded with zeros to 4096 bytes and whole 32-bit words; for one that was read, the same bytes.
+    /// </summary>
     public static byte[] Write(CapturedState state)
     {
         ArgumentNullException.ThrowIfNull(state);

@@ -6,9 +6,10 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Libcpuid;
 
 /// <summary>
-/// Reads libcpuid's own raw dumps and <c>.test</c> files: <c>basic_cpuid[13]=00000007 00000340 00000340 00000000</c>, one answer for each leaf of two ranges whether the processor has it or not, and
-/// tables of a few leaves with sub-leaves (<c>intel_fn4[1]=</c>). Of leaf 0xD there is sub-leaf 0 alone. What follows the line of dashes is what libcpuid made of it, and is passed over. The other form
-/// of these files is <see cref="InstLatx64.InstLatx64Reader"/>'s.
+/// Reads libcpuid's own raw dumps and <c>.test</c> files: <c>basic_cpuid[13]=00000007 00000340 00000340 00000000</c>, one answer for each
+/// leaf of two ranges whether the processor has it or not, and tables of a few leaves with sub-leaves (<c>intel_fn4[1]=</c>). Of leaf 0xD
+/// there is sub-leaf 0 alone. What follows the line of dashes is what libcpuid made of it, and is passed over. The other form of these
+/// files is <see cref="InstLatx64.InstLatx64Reader"/>'s.
 /// </summary>
 public static class LibcpuidReader
 {
@@ -20,7 +21,8 @@ public static class LibcpuidReader
     // Name in the file, first leaf, and whether the index counts leaves or sub-leaves.
     private static readonly (string Name, uint Leaf, bool CountsLeaves)[] Tables =
     [
-        ("basic_cpuid", 0, true), ("ext_cpuid", ExtendedLeaves, true), ("intel_fn4", 4, false), ("intel_fn11", 0xB, false), ("intel_fn12h", 0x12, false), ("intel_fn14h", 0x14, false),
+        ("basic_cpuid", 0, true), ("ext_cpuid", ExtendedLeaves, true), ("intel_fn4", 4, false), ("intel_fn11", 0xB, false),
+            ("intel_fn12h", 0x12, false), ("intel_fn14h", 0x14, false),
         ("amd_fn8000001dh", 0x8000_001D, false), ("amd_fn80000026h", 0x8000_0026, false),
     ];
 
@@ -59,7 +61,8 @@ public static class LibcpuidReader
                 dump.StartProcessor($"CPU {dump.Count}", lines.Offset);
             }
 
-            // Sub-leaf 0 of the tables was listed by leaf before. Where ECX was not set before CPUID, the two differ: the table, which sets it, is right, but comes second and is told of.
+            // Sub-leaf 0 of the tables was listed by leaf before. Where ECX was not set before CPUID, the two differ: the table, which sets
+            // it, is right, but comes second and is told of.
             if (subleaf == 0 && dump.TryFind(leaf, 0, out CpuidRegisters before) && before == registers)
             {
                 continue;
@@ -68,7 +71,8 @@ public static class LibcpuidReader
             bool exists = dump.TryFind(0, 0, out CpuidRegisters last) && last.Eax >= leaf;
             if (leaf == CpuidTable.XsaveLeaf && exists && !IsFirstSubleaf(registers))
             {
-                dump.LeaveOut(leaf, registers, "it does not look like sub-leaf 0, and the dump does not tell which one it is", lines.Offset);
+                dump.LeaveOut(leaf, registers, "it does not look like sub-leaf 0, and the dump does not tell which one it is",
+                    lines.Offset);
                 continue;
             }
 
@@ -83,7 +87,8 @@ public static class LibcpuidReader
         registers.IsZero || ((registers.Eax & 1) != 0 && registers.Ebx >= XsaveFormat.ExtendedOffset && registers.Ecx >= registers.Ebx);
 
     private static bool IsPreamble(ReadOnlySpan<byte> line) =>
-        !line.ContainsAnyExcept((byte)' ', (byte)'\t') || line[0] == '#' || line.StartsWith("____"u8) || line.StartsWith("version="u8) || line.StartsWith("build_date="u8) || line.StartsWith("delay="u8);
+        !line.ContainsAnyExcept((byte)' ', (byte)'\t') || line[0] == '#' || line.StartsWith("____"u8) || line.StartsWith("version="u8)
+        || line.StartsWith("build_date="u8) || line.StartsWith("delay="u8);
 
     private static (uint Leaf, uint Subleaf, CpuidRegisters Registers) ReadAnswer(in LineCursor lines)
     {

@@ -3,7 +3,9 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.LibvirtCpuModel;
 
-/// <summary>Looks the base of a CPU model up in libvirt's CPU map, a directory with one file for each model (<c>/usr/share/libvirt/cpu_map</c>).</summary>
+/// <summary>
+/// Looks the base of a CPU model up in libvirt's CPU map, a directory with one file for each model (<c>/usr/share/libvirt/cpu_map</c>).
+/// </summary>
 public static class CpuMap
 {
     // A model's base can have a base of its own; in libvirt's map none does.
@@ -16,7 +18,8 @@ public static class CpuMap
     /// <param name="obstacle">Why there is none.</param>
     /// <param name="options">Limits.</param>
     /// <exception cref="MalformedArtifactException">A file of the map is not what it should be.</exception>
-    public static bool TryComplete(CpuModel model, Func<string, Stream?> open, [NotNullWhen(true)] out CpuModel? complete, out string obstacle, ArtifactOptions? options = null)
+    public static bool TryComplete(CpuModel model, Func<string, Stream?> open, [NotNullWhen(true)] out CpuModel? complete,
+        out string obstacle, ArtifactOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(open);
@@ -26,16 +29,22 @@ public static class CpuMap
             // The name comes from a file and becomes one: it must not lead out of the directory.
             if (i == MaxBases || !name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '+') || name.Length == 0)
             {
-                obstacle = i == MaxBases ? $"{Quotation.Cut(model.Name)} has more than {MaxBases} bases under each other" : $"'{Quotation.Cut(name)}' is no name of a model";
+                obstacle = i == MaxBases ? $"{Quotation.Cut(model.Name)} has more than {MaxBases} bases under each other"
+                    : $"'{Quotation.Cut(name)}' is no name of a model";
                 return false;
             }
 
             string file = $"x86_{name}.xml";
             using Stream? content = open(file);
-            CpuModel? found = content is null ? null : Artifact.Open(content, (options ?? ArtifactOptions.Default) with { Format = LibvirtCpuModelReader.Format }).Models!.Models.FirstOrDefault(entry => entry.Name == name);
+            CpuModel? found = content is null
+                ? null
+                : Artifact.Open(content,
+                    (options ?? ArtifactOptions.Default) with { Format = LibvirtCpuModelReader.Format }).Models!.Models.FirstOrDefault(
+                    entry => entry.Name == name);
             if (found is not { ListsFeatures: true })
             {
-                obstacle = content is null ? $"there is no {Quotation.Cut(file)}" : $"{Quotation.Cut(file)} has no model {Quotation.Cut(name)}";
+                obstacle = content is null
+                    ? $"there is no {Quotation.Cut(file)}" : $"{Quotation.Cut(file)} has no model {Quotation.Cut(name)}";
                 return false;
             }
 

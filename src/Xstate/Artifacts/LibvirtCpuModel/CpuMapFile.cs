@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.LibvirtCpuModel;
 
 /// <summary>
-/// One file of libvirt's CPU map: <c>&lt;cpus&gt;</c> with models (features in full, or those of another model), definitions of features, vendors, or the index of the other files.
+/// One file of libvirt's CPU map: <c>&lt;cpus&gt;</c> with models (features in full, or those of another model), definitions of features,
+/// vendors, or the index of the other files.
 /// </summary>
 internal static class CpuMapFile
 {

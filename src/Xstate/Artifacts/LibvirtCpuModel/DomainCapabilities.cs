@@ -5,8 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.LibvirtCpuModel;
 
 /// <summary>
-/// <c>&lt;domainCapabilities&gt;</c>: what one emulator gives guests on the host that was asked. <c>host-model</c> is a base model with differences; each model of <c>custom</c> is only a name, usable
-/// or with the features that stand in its way.
+/// <c>&lt;domainCapabilities&gt;</c>: what one emulator gives guests on the host that was asked. <c>host-model</c> is a base model with
+/// differences; each model of <c>custom</c> is only a name, usable or with the features that stand in its way.
 /// </summary>
 internal static class DomainCapabilities
 {
@@ -32,7 +32,8 @@ internal static class DomainCapabilities
         }
 
         string? emulator = facts.GetValueOrDefault("path") is { } path ? Path.GetFileName(path) : null;
-        string writer = string.Join(", ", new[] { emulator, facts.GetValueOrDefault("domain"), facts.GetValueOrDefault("machine") }.OfType<string>());
+        string writer = string.Join(", ", new[] { emulator, facts.GetValueOrDefault("domain"),
+            facts.GetValueOrDefault("machine") }.OfType<string>());
         return new CpuModelList
         {
             Format = LibvirtCpuModelReader.Format,
@@ -67,7 +68,12 @@ internal static class DomainCapabilities
                     break;
 
                 default:
-                    models.Add(new CpuModel { Name = mode, IsUsable = supported, Provenance = new Provenance(FactSource.Artifact, "virsh domcapabilities") });
+                    models.Add(new CpuModel
+                    {
+                        Name = mode,
+                        IsUsable = supported,
+                        Provenance = new Provenance(FactSource.Artifact, "virsh domcapabilities")
+                    });
                     break;
             }
         }
@@ -108,7 +114,8 @@ internal static class DomainCapabilities
             else if (xml.Name == "blockers")
             {
                 string name = xml.Require("model");
-                int place = places.TryGetValue(name, out int known) ? known : throw xml.Malformed($"blockers of {Quotation.Of(name)}", "a model that was listed before");
+                int place = places.TryGetValue(name, out int known)
+                    ? known : throw xml.Malformed($"blockers of {Quotation.Of(name)}", "a model that was listed before");
                 FeatureLists blockers = new(limits);
                 int element = xml.Depth;
                 while (xml.NextChild(element))

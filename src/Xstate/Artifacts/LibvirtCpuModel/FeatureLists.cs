@@ -23,7 +23,8 @@ internal sealed class FeatureLists(ArtifactLimits limits)
             throw xml.Malformed("one more feature", $"at most {limits.MaxFeatures} of one model");
         }
 
-        bool elsewhere = (Features.Contains(name) && list != Features) || (Absent.Contains(name) && list != Absent) || (Optional.Contains(name) && list != Optional);
+        bool elsewhere = (Features.Contains(name) && list != Features) || (Absent.Contains(name) && list != Absent)
+            || (Optional.Contains(name) && list != Optional);
         if (elsewhere)
         {
             throw xml.Malformed($"the feature {Quotation.Of(name)} again, with another policy", "one policy for a feature");

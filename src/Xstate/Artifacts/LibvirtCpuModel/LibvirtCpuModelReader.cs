@@ -4,8 +4,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.LibvirtCpuModel;
 
 /// <summary>
-/// Reads what libvirt says of CPU models: <c>virsh domcapabilities</c>, <c>virsh capabilities</c>, a domain (<c>virsh dumpxml</c>), a bare <c>&lt;cpu&gt;</c> element as of a domain, and the files of its CPU map. All of them name
-/// features; none has masks, sizes or offsets of leaf 0xD.
+/// Reads what libvirt says of CPU models: <c>virsh domcapabilities</c>, <c>virsh capabilities</c>, a domain (<c>virsh dumpxml</c>), a bare
+/// <c>&lt;cpu&gt;</c> element as of a domain, and the files of its CPU map. All of them name features; none has masks, sizes or offsets of
+/// leaf 0xD.
 /// </summary>
 public static class LibvirtCpuModelReader
 {
@@ -18,7 +19,8 @@ public static class LibvirtCpuModelReader
     private const string Map = "cpus";
     private const string Guest = "domain";
 
-    internal static bool Recognizes(ReadOnlySpan<byte> head) => XmlCursor.RootOf(head[PastedXml.Start(head)..]) is Domain or Host or Cpu or Map or Guest;
+    internal static bool Recognizes(ReadOnlySpan<byte> head) => XmlCursor.RootOf(head[PastedXml.Start(head)..]) is Domain or Host or Cpu
+        or Map or Guest;
 
     /// <summary>Reads the document.</summary>
     /// <exception cref="MalformedArtifactException">It is no such document, or a limit is exceeded.</exception>
@@ -50,12 +52,14 @@ public static class LibvirtCpuModelReader
             if (xml.Name == Cpu)
             {
                 string? mode = xml.Attribute("mode");
-                model = model is null ? ModelElement.Read(xml, "guest", "<cpu> of a domain", limits) : throw xml.Malformed("a second <cpu> of the domain", "one");
+                model = model is null ? ModelElement.Read(xml, "guest", "<cpu> of a domain",
+                    limits) : throw xml.Malformed("a second <cpu> of the domain", "one");
                 model = model.Base is null && mode is "host-passthrough" or "host-model" or "maximum" ? model with { Base = mode } : model;
             }
         }
 
-        return Only(model ?? throw xml.Malformed("no <cpu> in <domain>", "a domain with its CPU, as virsh dumpxml prints it; libvirt gives a domain without one QEMU's default"));
+        return Only(model ?? throw xml.Malformed("no <cpu> in <domain>",
+            "a domain with its CPU, as virsh dumpxml prints it; libvirt gives a domain without one QEMU's default"));
     }
 
     // <capabilities><host><cpu>…: the host itself. Guests and topology follow.
@@ -71,7 +75,8 @@ public static class LibvirtCpuModelReader
             {
                 if (xml.Name == Cpu)
                 {
-                    model = model is null ? ModelElement.Read(xml, "host", "<host> of virsh capabilities", limits) : throw xml.Malformed("a second <cpu> of the host", "one");
+                    model = model is null ? ModelElement.Read(xml, "host", "<host> of virsh capabilities",
+                        limits) : throw xml.Malformed("a second <cpu> of the host", "one");
                 }
             }
         }

@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.LibvirtCpuModel;
 
 /// <summary>
-/// An element that names a base model and lists differences: <c>&lt;cpu&gt;</c> of a domain, a host or a save, and <c>&lt;mode name='host-model'&gt;</c>. Only libvirt's CPU map tells what the base has.
+/// An element that names a base model and lists differences: <c>&lt;cpu&gt;</c> of a domain, a host or a save, and <c>&lt;mode
+/// name='host-model'&gt;</c>. Only libvirt's CPU map tells what the base has.
 /// </summary>
 internal static class ModelElement
 {

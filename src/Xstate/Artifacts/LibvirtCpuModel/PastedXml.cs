@@ -47,7 +47,8 @@ internal static class PastedXml
         }
 
         // A declaration has to come first, so it goes with what stands before it.
-        if (start > 0 && bytes[start..].TrimStart(" \t\r\n"u8).StartsWith("<?xml"u8) && bytes[start..].IndexOf("?>"u8) is >= 0 and int declaration)
+        if (start > 0 && bytes[start..].TrimStart(" \t\r\n"u8).StartsWith("<?xml"u8)
+            && bytes[start..].IndexOf("?>"u8) is >= 0 and int declaration)
         {
             start += declaration + 2;
         }

@@ -6,8 +6,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.LibvirtCpudata;
 
 /// <summary>
-/// Reads the CPUID dumps of libvirt's CPU tests: <c>&lt;cpudata arch='x86'&gt;</c> with <c>&lt;cpuid eax_in= ecx_in= eax= ebx= ecx= edx=/&gt;</c>, raw answers of one processor. Model-specific registers
-/// (<c>&lt;msr&gt;</c>) hold no extended state and are passed over.
+/// Reads the CPUID dumps of libvirt's CPU tests: <c>&lt;cpudata arch='x86'&gt;</c> with <c>&lt;cpuid eax_in= ecx_in= eax= ebx= ecx=
+/// edx=/&gt;</c>, raw answers of one processor. Model-specific registers (<c>&lt;msr&gt;</c>) hold no extended state and are passed over.
 /// </summary>
 public static class LibvirtCpudataReader
 {
@@ -41,7 +41,8 @@ public static class LibvirtCpudataReader
                 dump.Add(
                     xml.RequireNumber("eax_in"),
                     xml.Number("ecx_in") ?? 0,
-                    new CpuidRegisters(xml.RequireNumber("eax"), xml.RequireNumber("ebx"), xml.RequireNumber("ecx"), xml.RequireNumber("edx")),
+                    new CpuidRegisters(xml.RequireNumber("eax"), xml.RequireNumber("ebx"), xml.RequireNumber("ecx"),
+                        xml.RequireNumber("edx")),
                     xml.Offset);
             }
         }

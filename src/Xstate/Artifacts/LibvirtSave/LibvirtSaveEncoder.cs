@@ -4,7 +4,9 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.LibvirtSave;
 
-/// <summary>Writes changed states back into a save: in place when its stream is plain, else the whole stream uncompressed and the header saying so.</summary>
+/// <summary>
+/// Writes changed states back into a save: in place when its stream is plain, else the whole stream uncompressed and the header saying so.
+/// </summary>
 internal sealed class LibvirtSaveEncoder(ArtifactLimits limits) : ICaptureEncoder
 {
     public ImmutableArray<ArtifactPatch> Encode(Capture changed, ArtifactSource original)
@@ -23,13 +25,15 @@ internal sealed class LibvirtSaveEncoder(ArtifactLimits limits) : ICaptureEncode
             : Uncompressed(original, header, stream, patches);
     }
 
-    private ImmutableArray<ArtifactPatch> Uncompressed(ArtifactSource original, LibvirtSaveHeader header, ArtifactSource stream, ImmutableArray<ArtifactPatch> patches)
+    private ImmutableArray<ArtifactPatch> Uncompressed(ArtifactSource original, LibvirtSaveHeader header, ArtifactSource stream,
+        ImmutableArray<ArtifactPatch> patches)
     {
         long compressed = original.Length - header.StreamOffset;
         if (Math.Max(stream.Length, compressed) > limits.MaxWholeFile)
         {
             throw new NotSupportedException(
-                $"the save is compressed and its stream has {stream.Length} bytes; up to {limits.MaxWholeFile} are rewritten uncompressed. Restore it paused and save it again with 'virsh save --image-format raw'");
+                $"the save is compressed and its stream has {stream.Length} bytes; up to {limits.MaxWholeFile} are rewritten "
+                + "uncompressed. Restore it paused and save it again with 'virsh save --image-format raw'");
         }
 
         using MemoryStream written = new();
@@ -38,6 +42,7 @@ internal sealed class LibvirtSaveEncoder(ArtifactLimits limits) : ICaptureEncode
 
         byte[] field = original.Bytes(LibvirtSaveReader.Format, LibvirtSaveHeader.CompressionOffset, sizeof(uint), "the compression");
         byte[] found = original.Bytes(LibvirtSaveReader.Format, header.StreamOffset, (int)compressed, "the compressed stream");
-        return [new ArtifactPatch(LibvirtSaveHeader.CompressionOffset, field, new byte[sizeof(uint)]), new ArtifactPatch(header.StreamOffset, found, plain)];
+        return [new ArtifactPatch(LibvirtSaveHeader.CompressionOffset, field, new byte[sizeof(uint)]),
+            new ArtifactPatch(header.StreamOffset, found, plain)];
     }
 }

@@ -20,13 +20,16 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
     private const uint Sparse = 6;
 
     // In the order of the field's values, from 1 on; 0 is the plain stream.
-    private static readonly Compression[] Compressions = [Artifacts.Compression.Gzip, Artifacts.Compression.Bzip2, Artifacts.Compression.Xz, Artifacts.Compression.Lzop, Artifacts.Compression.Zstd];
+    private static readonly Compression[] Compressions = [Artifacts.Compression.Gzip, Artifacts.Compression.Bzip2,
+        Artifacts.Compression.Xz, Artifacts.Compression.Lzop, Artifacts.Compression.Zstd];
 
     public static ReadOnlySpan<byte> Complete => "LibvirtQemudSave"u8;
 
     public static ReadOnlySpan<byte> Partial => "LibvirtQemudPart"u8;
 
-    /// <summary>Whether RAM has fixed places in the stream (QEMU's mapped-ram, libvirt 11.2); the devices lie behind it as in any stream.</summary>
+    /// <summary>
+    /// Whether RAM has fixed places in the stream (QEMU's mapped-ram, libvirt 11.2); the devices lie behind it as in any stream.
+    /// </summary>
     public bool IsSparse { get; private init; }
 
     /// <summary>Reads the header and the XML behind it.</summary>
@@ -37,7 +40,8 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
         byte[] header = source.Bytes(Format, 0, Length, "the header");
         if (header.AsSpan().StartsWith(Partial))
         {
-            throw new MalformedArtifactException(Format, 0, "\"LibvirtQemudPart\"", "\"LibvirtQemudSave\": libvirt was interrupted while it wrote this save, and would not load it either");
+            throw new MalformedArtifactException(Format, 0, "\"LibvirtQemudPart\"",
+                "\"LibvirtQemudSave\": libvirt was interrupted while it wrote this save, and would not load it either");
         }
 
         if (!header.AsSpan().StartsWith(Complete))
@@ -49,13 +53,15 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
         if (version != Version)
         {
             bool swapped = BinaryPrimitives.ReverseEndianness(version) == Version;
-            throw new MalformedArtifactException(Format, MagicLength, swapped ? $"version {Version} in the other byte order" : $"version {version}", $"version {Version}{(swapped ? ", written on a little-endian host as every x86 host is" : "")}");
+            throw new MalformedArtifactException(Format, MagicLength, swapped ? $"version {Version} in the other byte order"
+                : $"version {version}", $"version {Version}{(swapped ? ", written on a little-endian host as every x86 host is" : "")}");
         }
 
         uint xmlLength = Word(header, 1);
         if (xmlLength > limits.MaxDomainXml)
         {
-            throw new MalformedArtifactException(Format, MagicLength + sizeof(uint), $"{xmlLength} bytes of XML", $"at most {limits.MaxDomainXml}");
+            throw new MalformedArtifactException(Format, MagicLength + sizeof(uint), $"{xmlLength} bytes of XML",
+                $"at most {limits.MaxDomainXml}");
         }
 
         uint kind = Word(header, 3);
@@ -69,13 +75,17 @@ internal sealed record LibvirtSaveHeader(string DomainXml, string? CookieXml, bo
         uint cookie = Word(header, 4);
         if (cookie > xmlLength)
         {
-            throw new MalformedArtifactException(Format, MagicLength + (4 * sizeof(uint)), $"a cookie at {cookie}", $"an offset within {xmlLength} bytes, or 0");
+            throw new MalformedArtifactException(Format, MagicLength + (4 * sizeof(uint)), $"a cookie at {cookie}",
+                $"an offset within {xmlLength} bytes, or 0");
         }
 
-        return new LibvirtSaveHeader(TextOf(xml), cookie == 0 ? null : TextOf(xml.AsSpan((int)cookie)), Word(header, 2) != 0, kind == 0 || sparse ? null : Compressions[kind - 1], Length + xmlLength) { IsSparse = sparse };
+        return new LibvirtSaveHeader(TextOf(xml), cookie == 0 ? null : TextOf(xml.AsSpan((int)cookie)), Word(header, 2) != 0, kind == 0
+            || sparse ? null : Compressions[kind - 1], Length + xmlLength)
+        { IsSparse = sparse };
     }
 
-    private static uint Word(byte[] header, int index) => BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(MagicLength + (index * sizeof(uint))));
+    private static uint Word(byte[] header, int index) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(MagicLength + (index * sizeof(uint))));
 
     private static string TextOf(ReadOnlySpan<byte> bytes)
     {

@@ -4,13 +4,16 @@ using Xstate.Findings;
 
 namespace Xstate.Artifacts.LibvirtSave;
 
-/// <summary>Reads what <c>virsh save</c> and managed save write: a header, the domain's XML with a cookie, and a QEMU stream that can be compressed.</summary>
+/// <summary>
+/// Reads what <c>virsh save</c> and managed save write: a header, the domain's XML with a cookie, and a QEMU stream that can be compressed.
+/// </summary>
 public static class LibvirtSaveReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "libvirt-save";
 
-    internal static bool Recognizes(ReadOnlySpan<byte> head) => head.StartsWith(LibvirtSaveHeader.Complete) || head.StartsWith(LibvirtSaveHeader.Partial);
+    internal static bool Recognizes(ReadOnlySpan<byte> head) => head.StartsWith(LibvirtSaveHeader.Complete)
+        || head.StartsWith(LibvirtSaveHeader.Partial);
 
     /// <summary>Reads a save.</summary>
     internal static Artifact Read(ArtifactSource source, ArtifactLimits limits)
@@ -20,8 +23,10 @@ public static class LibvirtSaveReader
         using ArtifactSource stream = OpenStream(source, header);
         QemuStreamContent content = ReadContent(stream, limits, header, domain);
         string compression = header.Compression is { } kind ? $", {kind} compression" : header.IsSparse ? ", sparse" : "";
-        string prefix = $"domain {domain.Name ?? "without a name"}, saved {(header.WasRunning ? "running" : "paused")}{compression}; CPU {domain.Cpu ?? "not named"}; ";
-        return Artifact.Of(content.ToCapture(Format, prefix) with { RestoredBy = domain.RestoredBy, SavedCpu = domain.SavedCpu }, Format, new LibvirtSaveEncoder(limits), [.. content.Findings, .. OfCompression(header)]);
+        string prefix = $"domain {domain.Name ?? "without a name"}, saved {(header.WasRunning ? "running" : "paused")}{compression}; CPU "
+            + $"{domain.Cpu ?? "not named"}; ";
+        return Artifact.Of(content.ToCapture(Format, prefix) with { RestoredBy = domain.RestoredBy, SavedCpu = domain.SavedCpu }, Format,
+            new LibvirtSaveEncoder(limits), [.. content.Findings, .. OfCompression(header)]);
     }
 
     /// <summary>The stream behind the header, uncompressed.</summary>
@@ -41,7 +46,8 @@ public static class LibvirtSaveReader
         {
             throw header.Compression is null
                 ? new MalformedArtifactException(Format, header.StreamOffset + error.Offset, error.Found, error.Expected)
-                : new MalformedArtifactException(Format, header.StreamOffset, $"{error.Found} at {error.Offset} of the uncompressed stream", error.Expected);
+                : new MalformedArtifactException(Format, header.StreamOffset,
+                    $"{error.Found} at {error.Offset} of the uncompressed stream", error.Expected);
         }
     }
 

@@ -19,7 +19,8 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu, Save
     {
         (string? name, string? type, string? defined, SavedCpu? cpu) = ReadXml(header.DomainXml);
         (_, _, string? expanded, SavedCpu? cookies) = header.CookieXml is null ? default : ReadXml(header.CookieXml);
-        return new SavedDomain(name, type, expanded is null ? defined is null ? null : $"{defined} (definition)" : $"{expanded} (cookie)", cookies ?? cpu);
+        return new SavedDomain(name, type, expanded is null ? defined is null ? null : $"{defined} (definition)" : $"{expanded} (cookie)",
+            cookies ?? cpu);
     }
 
     /// <summary>The domain's type names the accelerator, which the stream itself does not.</summary>
@@ -31,7 +32,8 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu, Save
     };
 
     /// <summary>What libvirt restores the domain with.</summary>
-    public Fact<Accelerator>? RestoredBy => Writer is { } writer ? new Fact<Accelerator>(writer.Accelerator, FactSource.Artifact, writer.Detail) : null;
+    public Fact<Accelerator>? RestoredBy => Writer is { } writer
+        ? new Fact<Accelerator>(writer.Accelerator, FactSource.Artifact, writer.Detail) : null;
 
     private static (string? Name, string? Type, string? Cpu, SavedCpu? Made) ReadXml(string xml)
     {
@@ -42,7 +44,14 @@ internal sealed record SavedDomain(string? Name, string? Type, string? Cpu, Save
         try
         {
             // Neither document type nor entities: nothing that could grow or be fetched.
-            using XmlReader reader = XmlReader.Create(new StringReader(xml), new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, IgnoreComments = true, IgnoreWhitespace = true });
+            using XmlReader reader = XmlReader.Create(new StringReader(xml),
+                new XmlReaderSettings
+                {
+                    DtdProcessing = DtdProcessing.Prohibit,
+                    XmlResolver = null,
+                    IgnoreComments = true,
+                    IgnoreWhitespace = true
+                });
             bool inCpu = false;
             string? policy = null;
             while (reader.Read() && reader.Depth < MaxNesting)

@@ -11,5 +11,6 @@ internal readonly record struct Location(long Offset, long Length)
     public const int Size = 2 * sizeof(uint);
 
     /// <summary>Reads DataSize and Rva.</summary>
-    public static Location Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt32LittleEndian(bytes[sizeof(uint)..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes));
+    public static Location Read(ReadOnlySpan<byte> bytes) =>
+        new(BinaryPrimitives.ReadUInt32LittleEndian(bytes[sizeof(uint)..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes));
 }

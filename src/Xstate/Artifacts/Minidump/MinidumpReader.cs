@@ -7,8 +7,8 @@ using Xstate.Findings;
 namespace Xstate.Artifacts.Minidump;
 
 /// <summary>
-/// Reads the threads of an x86-64 minidump, as Windows, Breakpad, Crashpad and lldb write them: the FXSAVE image of each CONTEXT, and the XSAVE state behind it where there is one. Structures are those of
-/// minidumpapiset.h and winnt.h. Only the streams that matter are read.
+/// Reads the threads of an x86-64 minidump, as Windows, Breakpad, Crashpad and lldb write them: the FXSAVE image of each CONTEXT, and the
+/// XSAVE state behind it where there is one. Structures are those of minidumpapiset.h and winnt.h. Only the streams that matter are read.
 /// </summary>
 public static class MinidumpReader
 {
@@ -27,12 +27,14 @@ public static class MinidumpReader
 
     internal static bool Recognizes(ReadOnlySpan<byte> head) => head.StartsWith("MDMP"u8);
 
-    /// <exception cref="MalformedArtifactException">Not a minidump of an x86-64 process, damaged, or without any thread's registers.</exception>
+    /// <exception cref="MalformedArtifactException">Not a minidump of an x86-64 process, damaged, or without any thread's
+    /// registers.</exception>
     internal static Artifact Read(ArtifactSource source, ArtifactLimits limits)
     {
         Dictionary<uint, Location> streams = ReadDirectory(source, limits);
         CheckProcessor(source, streams);
-        Location threads = streams.TryGetValue(ThreadListStream, out Location list) ? list : throw Malformed(0, "no list of threads (stream 3)", "a minidump of a process");
+        Location threads = streams.TryGetValue(ThreadListStream, out Location list)
+            ? list : throw Malformed(0, "no list of threads (stream 3)", "a minidump of a process");
         List<Finding> findings = [];
         ImmutableArray<CapturedState>.Builder states = ImmutableArray.CreateBuilder<CapturedState>();
         (uint Thread, Location Context)? crashed = ReadException(source, streams);
@@ -54,15 +56,18 @@ public static class MinidumpReader
 
         if (states.Count == 0)
         {
-            throw Malformed(threads.Offset, $"{seen.Count} thread{(seen.Count == 1 ? "" : "s")} without floating-point registers", "a CONTEXT with CONTEXT_FLOATING_POINT or CONTEXT_XSTATE");
+            throw Malformed(threads.Offset, $"{seen.Count} thread{(seen.Count == 1 ? "" : "s")} without floating-point registers",
+                "a CONTEXT with CONTEXT_FLOATING_POINT or CONTEXT_XSTATE");
         }
 
-        string note = crashed is { } crash ? string.Create(CultureInfo.InvariantCulture, $"minidump, exception in thread {crash.Thread}") : "minidump";
+        string note = crashed is { } crash ? string.Create(CultureInfo.InvariantCulture, $"minidump, exception in thread {crash.Thread}")
+            : "minidump";
         Capture capture = new() { Format = Format, Kind = CaptureKind.Process, States = states.ToImmutable(), Note = note };
         return Artifact.Of(capture, Format, encoder: null, [.. findings]);
     }
 
-    internal static MalformedArtifactException Malformed(long offset, string found, string expected) => new(Format, offset, found, expected);
+    internal static MalformedArtifactException Malformed(long offset, string found, string expected) =>
+        new(Format, offset, found, expected);
 
     private static Dictionary<uint, Location> ReadDirectory(ArtifactSource source, ArtifactLimits limits)
     {
@@ -89,7 +94,8 @@ public static class MinidumpReader
     {
         if (streams.TryGetValue(SystemInfoStream, out Location system))
         {
-            ushort processor = BinaryPrimitives.ReadUInt16LittleEndian(source.Bytes(Format, system.Offset, sizeof(ushort), "MINIDUMP_SYSTEM_INFO"));
+            ushort processor = BinaryPrimitives.ReadUInt16LittleEndian(source.Bytes(Format, system.Offset, sizeof(ushort),
+                "MINIDUMP_SYSTEM_INFO"));
             if (processor != Amd64)
             {
                 throw Malformed(system.Offset, $"processor architecture {processor}", $"{Amd64}: x86-64");
@@ -108,7 +114,8 @@ public static class MinidumpReader
         return (BinaryPrimitives.ReadUInt32LittleEndian(bytes), Location.Read(bytes.AsSpan(ContextInException)));
     }
 
-    private static IEnumerable<(uint Id, Location Context, long At)> ReadThreads(ArtifactSource source, Location list, ArtifactLimits limits)
+    private static IEnumerable<(uint Id, Location Context, long At)> ReadThreads(ArtifactSource source, Location list,
+        ArtifactLimits limits)
     {
         uint count = BinaryPrimitives.ReadUInt32LittleEndian(source.Bytes(Format, list.Offset, sizeof(uint), "the number of threads"));
         if (count > limits.MaxStates)

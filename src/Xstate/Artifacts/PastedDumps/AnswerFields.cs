@@ -10,10 +10,12 @@ internal static class AnswerFields
     private const int Digits = 8;
 
     /// <summary>Four numbers of eight hexadecimal digits to the end of the line, each with its own text before it.</summary>
-    public static bool TryRead(ref FieldCursor fields, ReadOnlySpan<byte> eax, ReadOnlySpan<byte> ebx, ReadOnlySpan<byte> ecx, ReadOnlySpan<byte> edx, out CpuidRegisters registers)
+    public static bool TryRead(ref FieldCursor fields, ReadOnlySpan<byte> eax, ReadOnlySpan<byte> ebx, ReadOnlySpan<byte> ecx,
+        ReadOnlySpan<byte> edx, out CpuidRegisters registers)
     {
         registers = default;
-        if (!fields.TryHexAfter(eax, out uint a, Digits) || !fields.TryHexAfter(ebx, out uint b, Digits) || !fields.TryHexAfter(ecx, out uint c, Digits) || !fields.TryHexAfter(edx, out uint d, Digits))
+        if (!fields.TryHexAfter(eax, out uint a, Digits) || !fields.TryHexAfter(ebx, out uint b, Digits)
+            || !fields.TryHexAfter(ecx, out uint c, Digits) || !fields.TryHexAfter(edx, out uint d, Digits))
         {
             return false;
         }

@@ -4,7 +4,9 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.PastedDumps;
 
-/// <summary>Answers of several tables that a text tells in turn, such as those of a guest and of its host, brought together by table.</summary>
+/// <summary>
+/// Answers of several tables that a text tells in turn, such as those of a guest and of its host, brought together by table.
+/// </summary>
 internal sealed class CollectedDump(string format, ArtifactLimits limits)
 {
     private readonly List<(string Label, List<(uint Leaf, uint? Subleaf, CpuidRegisters Registers, long Offset)> Answers)> _tables = [];
@@ -48,7 +50,8 @@ internal sealed class CollectedDump(string format, ArtifactLimits limits)
     public CpuidDump Build(string? first, SkippedText? skipped, bool areProcessors = false)
     {
         CpuidDumpBuilder dump = new(format, limits) { Skipped = skipped, AreProcessors = areProcessors };
-        foreach ((string label, List<(uint Leaf, uint? Subleaf, CpuidRegisters Registers, long Offset)> answers) in _tables.OrderBy(table => table.Label == first ? 0 : 1))
+        foreach ((string label, List<(uint Leaf, uint? Subleaf, CpuidRegisters Registers, long Offset)> answers) in _tables.OrderBy(
+            table => table.Label == first ? 0 : 1))
         {
             dump.StartProcessor(label, answers[0].Offset);
             foreach ((uint leaf, uint? subleaf, CpuidRegisters registers, long offset) in answers)

@@ -6,8 +6,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// Reads a bare JSON list of CPUID answers, as VMM authors print theirs: <c>[{"function":13,"index":0,"flags":1,"eax":7,…}]</c>, with <c>leaf</c> and <c>subleaf</c> for the first two too, numbers or
-/// strings such as <c>"0x7"</c>. Bit 0 of <c>flags</c> is KVM's, the sub-leaf matters; without flags it matters where the leaf has sub-leaves.
+/// Reads a bare JSON list of CPUID answers, as VMM authors print theirs: <c>[{"function":13,"index":0,"flags":1,"eax":7,…}]</c>, with
+/// <c>leaf</c> and <c>subleaf</c> for the first two too, numbers or strings such as <c>"0x7"</c>. Bit 0 of <c>flags</c> is KVM's, the
+/// sub-leaf matters; without flags it matters where the leaf has sub-leaves.
 /// </summary>
 public static class CpuidListReader
 {
@@ -99,7 +100,8 @@ public static class CpuidListReader
             throw cursor.Malformed("an answer without a leaf", "function or leaf");
         }
 
-        uint Of(int which, in JsonCursor at) => registers[which] ?? throw at.Malformed($"an answer without {Registers[which]}", "eax, ebx, ecx and edx");
+        uint Of(int which, in JsonCursor at) => registers[which]
+            ?? throw at.Malformed($"an answer without {Registers[which]}", "eax, ebx, ecx and edx");
         CpuidRegisters answer = new(Of(0, in cursor), Of(1, in cursor), Of(2, in cursor), Of(3, in cursor));
         return new CpuidEntry(told, subleaf, flags is { } set ? (set & 1) != 0 : CpuidLeaves.HasSubleaves(told), answer);
     }

@@ -4,7 +4,10 @@ using Xstate.Architecture;
 
 namespace Xstate.Artifacts.PastedDumps;
 
-/// <summary>Writes a CPUID as a JSON list of <c>function</c>, <c>index</c>, <c>flags</c> and the registers, as Cloud Hypervisor's <c>common_cpuid</c> and most VMMs' own records have it.</summary>
+/// <summary>
+/// Writes a CPUID as a JSON list of <c>function</c>, <c>index</c>, <c>flags</c> and the registers, as Cloud Hypervisor's
+/// <c>common_cpuid</c> and most VMMs' own records have it.
+/// </summary>
 public static class CpuidListWriter
 {
     /// <summary>The text, one answer a line.</summary>
@@ -18,7 +21,8 @@ public static class CpuidListWriter
             CpuidRegisters r = entry.Registers;
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"  {{\"function\":{entry.Leaf},\"index\":{entry.Subleaf},\"flags\":{(entry.SubleafSignificant ? 1 : 0)},\"eax\":{r.Eax},\"ebx\":{r.Ebx},\"ecx\":{r.Ecx},\"edx\":{r.Edx}}}");
+                $"  {{\"function\":{entry.Leaf},\"index\":{entry.Subleaf},\"flags\":{(entry.SubleafSignificant ? 1 : 0)},\"eax\":{r.Eax},"
+                + $"\"ebx\":{r.Ebx},\"ecx\":{r.Ecx},\"edx\":{r.Edx}}}");
             text.Append(i + 1 < cpuid.Entries.Length ? ",\n" : "\n");
         }
 

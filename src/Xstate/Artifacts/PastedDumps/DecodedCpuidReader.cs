@@ -7,8 +7,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// Reads what the <c>cpuid</c> command prints without <c>-r</c>: <c>feature information (1/ecx):</c> with a line <c>XSAVE/XSTOR states = true</c> for each bit, and leaf 0xD field by field. Leaves 1, 7, 0xD
-/// and 8000_0001h are taken from it, and those that the program prints undecoded.
+/// Reads what the <c>cpuid</c> command prints without <c>-r</c>: <c>feature information (1/ecx):</c> with a line <c>XSAVE/XSTOR states =
+/// true</c> for each bit, and leaf 0xD field by field. Leaves 1, 7, 0xD and 8000_0001h are taken from it, and those that the program prints
+/// undecoded.
 /// </summary>
 public static class DecodedCpuidReader
 {
@@ -21,7 +22,8 @@ public static class DecodedCpuidReader
     }
 
     /// <summary>Reads the text. Lines around it are passed over and counted; a label that is not known is said.</summary>
-    /// <exception cref="MalformedArtifactException">A field of leaf 0xD is broken, there is no leaf that matters, or a limit is exceeded.</exception>
+    /// <exception cref="MalformedArtifactException">A field of leaf 0xD is broken, there is no leaf that matters, or a limit is
+    /// exceeded.</exception>
     public static CpuidDump Read(ReadOnlySpan<byte> text, ArtifactLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);

@@ -4,7 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// What the program cpuid calls the bits of leaves 1, 7 and 8000_0001h, as 20230120 prints them for each bit alone under Intel's and AMD's name. It knows more leaves; nothing here depends on those.
+/// What the program cpuid calls the bits of leaves 1, 7 and 8000_0001h, as 20230120 prints them for each bit alone under Intel's and AMD's
+/// name. It knows more leaves; nothing here depends on those.
 /// </summary>
 internal static class DecodedLabels
 {
@@ -124,7 +125,8 @@ internal static class DecodedLabels
         ]),
     ];
 
-    private static readonly FrozenDictionary<(string Section, string Label), (uint Leaf, uint Subleaf, CpuidRegister Register, int Bit)> Places =
+    private static readonly FrozenDictionary<(string Section, string Label), (uint Leaf, uint Subleaf, CpuidRegister Register,
+        int Bit)> Places =
         Rows.SelectMany(row => row.Bits.Select(bit => ((row.Section, bit.Label), (row.Leaf, row.Subleaf, row.Register, bit.Bit))))
             .ToFrozenDictionary(pair => pair.Item1, pair => pair.Item2);
 
@@ -132,5 +134,6 @@ internal static class DecodedLabels
     public static bool HasSection(string section) => Array.Exists(Rows, row => row.Section == section);
 
     /// <summary>The bit of a label in a section.</summary>
-    public static bool TryFind(string section, string label, out (uint Leaf, uint Subleaf, CpuidRegister Register, int Bit) place) => Places.TryGetValue((section, label), out place);
+    public static bool TryFind(string section, string label, out (uint Leaf, uint Subleaf, CpuidRegister Register, int Bit) place) =>
+        Places.TryGetValue((section, label), out place);
 }

@@ -137,10 +137,20 @@ internal sealed class DecodedProcessor
     // Family, model and stepping, each with its decimal number in parentheses behind it.
     private void TakeSignature(string field, ReadOnlySpan<byte> value)
     {
-        int shift = field switch { "stepping id" => 0, "model" => 4, "family" => 8, "processor type" => 12, "extended model" => 16, "extended family" => 20, _ => -1 };
+        int shift = field switch
+        {
+            "stepping id" => 0,
+            "model" => 4,
+            "family" => 8,
+            "processor type" => 12,
+            "extended model" => 16,
+            "extended family" => 20,
+            _ => -1
+        };
         int open = value.LastIndexOf((byte)'(');
         if (shift >= 0 && open >= 0 && value[^1] == (byte)')'
-            && uint.TryParse(value[(open + 1)..^1], NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number <= (shift == 20 ? 0xFFu : 0xFu))
+            && uint.TryParse(value[(open + 1)..^1], NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+            && number <= (shift == 20 ? 0xFFu : 0xFu))
         {
             Set(1, 0, CpuidRegister.Eax, number << shift);
         }
@@ -155,7 +165,8 @@ internal sealed class DecodedProcessor
             // A bit that is not set under whatever name changes nothing.
             if (isSet && _unknown.Count < MaxUnknown && TryReadLeaf(section, out uint leaf, out _))
             {
-                _unknown.Add((leaf, $"cpuid names a feature that is not known here, so that its bit counts as not set: {Quotation.Cut(field)}"));
+                _unknown.Add((leaf,
+                    $"cpuid names a feature that is not known here, so that its bit counts as not set: {Quotation.Cut(field)}"));
             }
         }
         else if (isSet || value.SequenceEqual("false"u8))
@@ -184,7 +195,13 @@ internal sealed class DecodedProcessor
         }
         else
         {
-            int bit = field switch { "supported in IA32_XSS or XCR0" => 0, "64-byte alignment in compacted XSAVE" => 1, "XFD faulting supported" => 2, _ => -1 };
+            int bit = field switch
+            {
+                "supported in IA32_XSS or XCR0" => 0,
+                "64-byte alignment in compacted XSAVE" => 1,
+                "XFD faulting supported" => 2,
+                _ => -1
+            };
             if (bit >= 0)
             {
                 bool isSet = bit == 0 ? value.StartsWith("IA32_XSS"u8) : value.SequenceEqual("true"u8);
@@ -213,7 +230,8 @@ internal sealed class DecodedProcessor
                 Set(CpuidTable.XsaveLeaf, 1, CpuidRegister.Ebx, (uint)Hex(value, 8, lines));
                 break;
             default:
-                string[] features = ["XSAVEOPT instruction", "XSAVEC instruction", "XGETBV instruction", "XSAVES/XRSTORS instructions", "XFD: extended feature disable supported"];
+                string[] features = ["XSAVEOPT instruction", "XSAVEC instruction", "XGETBV instruction", "XSAVES/XRSTORS instructions",
+                    "XFD: extended feature disable supported"];
                 int bit = Array.IndexOf(features, field);
                 if (bit >= 0)
                 {
@@ -245,7 +263,8 @@ internal sealed class DecodedProcessor
             if (!_told.Contains((CpuidTable.XsaveLeaf, subleaf, register)))
             {
                 string what = subleaf == 0 ? "the XCR0 mask and both sizes" : "a byte size and a byte offset";
-                throw new MalformedArtifactException(DecodedCpuidReader.Format, offset, $"{CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} without one of its fields", what);
+                throw new MalformedArtifactException(DecodedCpuidReader.Format, offset,
+                    $"{CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} without one of its fields", what);
             }
         }
     }
@@ -269,14 +288,16 @@ internal sealed class DecodedProcessor
         _told.Add((leaf, subleaf, register));
     }
 
-    private void Add(CpuidDumpBuilder dump, uint leaf, uint subleaf) => dump.Add(leaf, subleaf, _answers.GetValueOrDefault((leaf, subleaf)), Start);
+    private void Add(CpuidDumpBuilder dump, uint leaf, uint subleaf) =>
+        dump.Add(leaf, subleaf, _answers.GetValueOrDefault((leaf, subleaf)), Start);
 
     // "1/eax", "7", "0xd/2", "0xd/0x11".
     private static bool TryReadLeaf(string section, out uint leaf, out uint subleaf)
     {
         string[] parts = section.Split('/');
         subleaf = 0;
-        return TryReadNumber(parts[0], out leaf) && (parts.Length == 1 || TryReadNumber(parts[1], out subleaf) || parts[1] is "eax" or "ebx" or "ecx" or "edx");
+        return TryReadNumber(parts[0], out leaf) && (parts.Length == 1 || TryReadNumber(parts[1], out subleaf)
+            || parts[1] is "eax" or "ebx" or "ecx" or "edx");
     }
 
     private static bool TryReadNumber(string text, out uint number) => text.StartsWith("0x", StringComparison.Ordinal)
@@ -288,7 +309,8 @@ internal sealed class DecodedProcessor
     {
         int end = value.IndexOf((byte)' ');
         ReadOnlySpan<byte> number = end < 0 ? value : value[..end];
-        return number.Length == digits + 2 && number.StartsWith("0x"u8) && ulong.TryParse(number[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong told)
+        return number.Length == digits + 2 && number.StartsWith("0x"u8)
+            && ulong.TryParse(number[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong told)
             ? told
             : throw lines.Malformed($"0x and {digits} digits");
     }

@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// Reads what Linux's <c>kcpuid -r</c> prints: <c>0x00000001: EAX=0x…, EBX=0x…, ECX=0x…, EDX=0x…</c>, and for a leaf with sub-leaves <c>0x0000000d: subleafs:</c> with a line
+/// Reads what Linux's <c>kcpuid -r</c> prints: <c>0x00000001: EAX=0x…, EBX=0x…, ECX=0x…, EDX=0x…</c>, and for a leaf with sub-leaves
+/// <c>0x0000000d: subleafs:</c> with a line
 /// <c> 2: EAX=0x…</c> for each that is not zero. Sub-leaves are decimal, and none beyond 31 is printed.
 /// </summary>
 public static class KcpuidReader

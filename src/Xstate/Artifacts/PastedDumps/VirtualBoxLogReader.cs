@@ -5,8 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// Reads the answers of CPUID in a <c>VBox.log</c>: <c>Gst: 0000000d/0000  eax ebx ecx edx</c> is what the guest gets, and <c>Hst:</c> in the line below what the host answered for the same
-/// leaf and sub-leaf. Host and guest are two tables.
+/// Reads the answers of CPUID in a <c>VBox.log</c>: <c>Gst: 0000000d/0000 eax ebx ecx edx</c> is what the guest gets, and <c>Hst:</c> in
+/// the line below what the host answered for the same leaf and sub-leaf. Host and guest are two tables.
 /// </summary>
 public static class VirtualBoxLogReader
 {
@@ -64,7 +64,8 @@ public static class VirtualBoxLogReader
         FieldCursor fields = new(line);
         fields.SkipBlanks();
         (leaf, subleaf, registers) = (0, 0, default);
-        return fields.TrySkip("Gst: "u8) && fields.TryHex(out leaf, 8) && fields.TrySkip("/"u8) && fields.TryHex(out subleaf) && TryReadRegisters(ref fields, out registers);
+        return fields.TrySkip("Gst: "u8) && fields.TryHex(out leaf, 8) && fields.TrySkip("/"u8) && fields.TryHex(out subleaf)
+            && TryReadRegisters(ref fields, out registers);
     }
 
     private static bool TryReadHost(ReadOnlySpan<byte> line, out CpuidRegisters registers)

@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
-/// Reads the answers of CPUID in a <c>vmware.log</c>. <c>hostCPUID level 0000000d, 2: 0x… 0x… 0x… 0x…</c> is the host's, <c>guest vs. host CPUID guest level 0000000d,  2:</c> the guest's; below it
+/// Reads the answers of CPUID in a <c>vmware.log</c>. <c>hostCPUID level 0000000d, 2: 0x… 0x… 0x… 0x…</c> is the host's, <c>guest vs. host
+/// CPUID guest level 0000000d, 2:</c> the guest's; below it
 /// <c>guest vs. host CPUID *host level</c> says the host's where the two differ. Sub-leaves are hexadecimal. Host and guest are two tables.
 /// </summary>
 public static class VmwareLogReader
@@ -19,7 +20,8 @@ public static class VmwareLogReader
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
         return PastedLines.Any(head, Format, static line =>
-            line.IndexOf("Log for VMware "u8) >= 0 || (IsAnswerLike(line, out ReadOnlySpan<byte> answer, out _) && TryReadAnswer(answer, out _, out _, out _)));
+            line.IndexOf("Log for VMware "u8) >= 0
+            || (IsAnswerLike(line, out ReadOnlySpan<byte> answer, out _) && TryReadAnswer(answer, out _, out _, out _)));
     }
 
     /// <summary>Reads the text: the host's table first. Everything else in the log is none of its business.</summary>
@@ -65,7 +67,8 @@ public static class VmwareLogReader
         return dump.Build(Host, skipped: null);
     }
 
-    private static void Add(CollectedDump dump, string label, Dictionary<(uint Leaf, uint Subleaf), (CpuidRegisters Registers, long Offset)> answers)
+    private static void Add(CollectedDump dump, string label,
+        Dictionary<(uint Leaf, uint Subleaf), (CpuidRegisters Registers, long Offset)> answers)
     {
         foreach (((uint leaf, uint subleaf), (CpuidRegisters registers, long offset)) in answers.OrderBy(answer => answer.Key))
         {

@@ -7,7 +7,8 @@ namespace Xstate.Artifacts.PastedDumps;
 
 /// <summary>
 /// Reads what <c>xen-cpuid -p</c> prints: under <c>Raw policy: 34 leaves, 2 MSRs</c> and the heads of Xen's other policies, lines of
-/// <c>0000000d:00000001 -> eax:ebx:ecx:edx</c>, where sub-leaf ffffffff stands for none. The raw policy is the processor, the others are what Xen uses and what it gives to guests.
+/// <c>0000000d:00000001 -> eax:ebx:ecx:edx</c>, where sub-leaf ffffffff stands for none. The raw policy is the processor, the others are
+/// what Xen uses and what it gives to guests.
 /// </summary>
 public static class XenCpuidReader
 {
@@ -63,7 +64,8 @@ public static class XenCpuidReader
 
     // Lines of the program that hold no answer of CPUID: its heads, and the MSRs of a policy.
     private static bool IsFurniture(ReadOnlySpan<byte> line) =>
-        line.IndexOf("CPUID:"u8) >= 0 || line.IndexOf("MSRs:"u8) >= 0 || line.IndexOf("->"u8) >= 0 || line.IndexOf("Xen reports there are maximum"u8) >= 0;
+        line.IndexOf("CPUID:"u8) >= 0 || line.IndexOf("MSRs:"u8) >= 0 || line.IndexOf("->"u8) >= 0
+        || line.IndexOf("Xen reports there are maximum"u8) >= 0;
 
     private static bool IsAnswerLike(ReadOnlySpan<byte> line)
     {

@@ -7,8 +7,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.ProcCpuinfo;
 
 /// <summary>
-/// Reads Linux's <c>/proc/cpuinfo</c>: a block of <c>name : value</c> for each logical processor, whole or only its <c>flags</c> line, with anything around it. The <c>flags</c> are the features that
-/// the kernel uses, under the kernel's names: a feature that the kernel turned off (MPX since 5.6) is not among them, whatever the processor has.
+/// Reads Linux's <c>/proc/cpuinfo</c>: a block of <c>name : value</c> for each logical processor, whole or only its <c>flags</c> line, with
+/// anything around it. The <c>flags</c> are the features that the kernel uses, under the kernel's names: a feature that the kernel turned
+/// off (MPX since 5.6) is not among them, whatever the processor has.
 /// </summary>
 public static class ProcCpuinfoReader
 {
@@ -19,7 +20,8 @@ public static class ProcCpuinfoReader
     internal static bool Recognizes(ReadOnlySpan<byte> head)
     {
         return PastedLines.Any(head, Format, static line =>
-            TryReadField(line, out string field, out string value) && (field == "processor" ? IsNumber(value) : field == "flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal)));
+            TryReadField(line, out string field, out string value)
+            && (field == "processor" ? IsNumber(value) : field == "flags" && $" {value} ".Contains(" fpu ", StringComparison.Ordinal)));
     }
 
     /// <summary>Reads the text. Processors with the same flags are one model.</summary>
@@ -41,7 +43,8 @@ public static class ProcCpuinfoReader
             else if (field == "processor" && IsNumber(value))
             {
                 Add();
-                processors = processors < limits.MaxProcessors ? processors + 1 : throw lines.Malformed($"at most {limits.MaxProcessors} processors");
+                processors = processors < limits.MaxProcessors
+                    ? processors + 1 : throw lines.Malformed($"at most {limits.MaxProcessors} processors");
             }
             else
             {
@@ -58,7 +61,14 @@ public static class ProcCpuinfoReader
         string writer = processors == 0 ? "Linux" : $"Linux, {processors} logical processor{(processors == 1 ? "" : "s")}";
         return models.Count == 0
             ? throw new MalformedArtifactException(Format, 0, "no processor with flags", "at least one")
-            : new CpuModelList { Format = Format, Models = models.ToImmutable(), Main = models.Count == 1 ? models[0] : null, Writer = writer, Skipped = lines.Skipped };
+            : new CpuModelList
+            {
+                Format = Format,
+                Models = models.ToImmutable(),
+                Main = models.Count == 1 ? models[0] : null,
+                Writer = writer,
+                Skipped = lines.Skipped
+            };
 
         void Add()
         {

@@ -12,7 +12,8 @@ namespace Xstate.Artifacts.QemuSnapshot;
 /// <param name="L1Entries">Entries of that table.</param>
 /// <param name="StateLength">Bytes of the virtual machine's state; 0 for a snapshot of the disk alone.</param>
 /// <param name="DiskLength">Bytes of the disk when it was taken.</param>
-internal sealed record Qcow2Snapshot(long EntryOffset, string Id, string Name, long L1Offset, int L1Entries, long StateLength, long DiskLength);
+internal sealed record Qcow2Snapshot(long EntryOffset, string Id, string Name, long L1Offset, int L1Entries, long StateLength,
+    long DiskLength);
 
 /// <summary>The parts of a qcow2 image that lead to the state of its snapshots: header, snapshot table, and reference counts.</summary>
 internal sealed class Qcow2Image
@@ -38,7 +39,8 @@ internal sealed class Qcow2Image
     private readonly int _refcountOrder;
 
     /// <summary>Reads the header and the snapshot table.</summary>
-    /// <exception cref="MalformedArtifactException">It is not an image of version 2 or 3, keeps its data elsewhere, or has no snapshot.</exception>
+    /// <exception cref="MalformedArtifactException">It is not an image of version 2 or 3, keeps its data elsewhere, or has no
+    /// snapshot.</exception>
     public Qcow2Image(ArtifactSource source, ArtifactLimits limits)
     {
         _source = source;
@@ -46,13 +48,15 @@ internal sealed class Qcow2Image
         uint version = Word(header, 4);
         if (Word(header, 0) != Magic || version is not (2 or 3))
         {
-            throw new MalformedArtifactException(Format, 0, $"magic 0x{Word(header, 0):x8}, version {version}", "\"QFI\\xFB\" and version 2 or 3");
+            throw new MalformedArtifactException(Format, 0, $"magic 0x{Word(header, 0):x8}, version {version}",
+                "\"QFI\\xFB\" and version 2 or 3");
         }
 
         ClusterBits = (int)Math.Min(Word(header, 20), int.MaxValue);
         if (ClusterBits is < MinClusterBits or > MaxClusterBits)
         {
-            throw new MalformedArtifactException(Format, 20, $"clusters of 2^{Word(header, 20)} bytes", $"2^{MinClusterBits} to 2^{MaxClusterBits}");
+            throw new MalformedArtifactException(Format, 20, $"clusters of 2^{Word(header, 20)} bytes",
+                $"2^{MinClusterBits} to 2^{MaxClusterBits}");
         }
 
         DiskLength = (long)Math.Min(Long(header, 24), long.MaxValue);
@@ -67,7 +71,8 @@ internal sealed class Qcow2Image
         uint count = Word(header, 60);
         if (count == 0 || count > limits.MaxSnapshots)
         {
-            throw new MalformedArtifactException(Format, 60, $"{count} internal snapshots", $"1 to {limits.MaxSnapshots}: a disk without snapshots holds no extended state");
+            throw new MalformedArtifactException(Format, 60, $"{count} internal snapshots",
+                $"1 to {limits.MaxSnapshots}: a disk without snapshots holds no extended state");
         }
 
         Snapshots = ReadSnapshots(OffsetOf(Long(header, 64), 64), (int)count);
@@ -96,10 +101,12 @@ internal sealed class Qcow2Image
         long index = cluster / perBlock;
         if (index >= _refcountTableEntries)
         {
-            throw new MalformedArtifactException(Format, RefcountTableField, $"{_refcountTableEntries} entries in the table of reference counts", $"one for the cluster at {offset}");
+            throw new MalformedArtifactException(Format, RefcountTableField,
+                $"{_refcountTableEntries} entries in the table of reference counts", $"one for the cluster at {offset}");
         }
 
-        ulong block = Long(_source.Bytes(Format, _refcountTable + (index * sizeof(ulong)), sizeof(ulong), "a reference count"), 0) & OffsetMask;
+        ulong block = Long(_source.Bytes(Format, _refcountTable + (index * sizeof(ulong)), sizeof(ulong), "a reference count"), 0)
+            & OffsetMask;
         if (block == 0)
         {
             return 0;
@@ -119,18 +126,21 @@ internal sealed class Qcow2Image
 
     /// <summary>An offset that a table has, inside what a file can have.</summary>
     public static long OffsetOf(ulong value, long where) =>
-        value <= OffsetMask ? (long)value : throw new MalformedArtifactException(Format, where, $"offset 0x{value:x}", $"at most 0x{OffsetMask:x}");
+        value <= OffsetMask ? (long)value : throw new MalformedArtifactException(Format, where, $"offset 0x{value:x}",
+            $"at most 0x{OffsetMask:x}");
 
     private static void ReadVersion3(byte[] header, out int refcountOrder)
     {
         ulong features = Long(header, 72);
         if ((features & (ExternalData | ExtendedL2)) != 0)
         {
-            throw new MalformedArtifactException(Format, 72, $"incompatible features 0x{features:x}", "neither an external data file nor extended tables of level 2: their snapshots are not read");
+            throw new MalformedArtifactException(Format, 72, $"incompatible features 0x{features:x}",
+                "neither an external data file nor extended tables of level 2: their snapshots are not read");
         }
 
         uint order = Word(header, 96);
-        refcountOrder = order <= 6 ? (int)order : throw new MalformedArtifactException(Format, 96, $"reference counts of 2^{order} bits", "at most 2^6");
+        refcountOrder = order <= 6 ? (int)order : throw new MalformedArtifactException(Format, 96, $"reference counts of 2^{order} bits",
+            "at most 2^6");
     }
 
     private ImmutableArray<Qcow2Snapshot> ReadSnapshots(long offset, int count)
@@ -152,12 +162,14 @@ internal sealed class Qcow2Image
             ulong disk = extra >= 2 * sizeof(ulong) ? Long(rest, sizeof(ulong)) : 0;
             if (state > OffsetMask || disk > OffsetMask)
             {
-                throw new MalformedArtifactException(Format, offset + EntryLength, $"{state} bytes of state of a disk of {disk}", $"at most {OffsetMask}");
+                throw new MalformedArtifactException(Format, offset + EntryLength, $"{state} bytes of state of a disk of {disk}",
+                    $"at most {OffsetMask}");
             }
 
             string id = Encoding.UTF8.GetString(rest, (int)extra, idLength);
             string name = Encoding.UTF8.GetString(rest, (int)extra + idLength, nameLength);
-            snapshots.Add(new Qcow2Snapshot(offset, id, name, OffsetOf(Long(entry, 0), offset), (int)Math.Min(Word(entry, 8), int.MaxValue), (long)state, disk == 0 ? DiskLength : (long)disk));
+            snapshots.Add(new Qcow2Snapshot(offset, id, name, OffsetOf(Long(entry, 0), offset),
+                (int)Math.Min(Word(entry, 8), int.MaxValue), (long)state, disk == 0 ? DiskLength : (long)disk));
             offset = (offset + EntryLength + rest.Length + 7) & ~7L;
         }
 

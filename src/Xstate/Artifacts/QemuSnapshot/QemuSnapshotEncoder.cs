@@ -13,13 +13,15 @@ internal sealed class QemuSnapshotEncoder(ArtifactLimits limits) : ICaptureEncod
         SnapshotState state = new(original, image, QemuSnapshotReader.Choose(image));
         using ArtifactSource stream = state.Open();
         ImmutableArray<ArtifactPatch>.Builder patches = ImmutableArray.CreateBuilder<ArtifactPatch>();
-        foreach (ArtifactPatch patch in SameLength(QemuStreamEncoder.Encode(changed, QemuStreamReader.ReadContent(stream, limits), stream, limits), stream))
+        foreach (ArtifactPatch patch in SameLength(QemuStreamEncoder.Encode(changed, QemuStreamReader.ReadContent(stream, limits), stream,
+            limits), stream))
         {
             for (int done = 0; done < patch.Found.Length;)
             {
                 (long? offset, int length) = state.Locate(patch.Offset + done);
                 length = Math.Min(length, patch.Found.Length - done);
-                patches.Add(new ArtifactPatch(Place(image, offset, patch.Offset + done), patch.Found.Slice(done, length), patch.Replacement.Slice(done, length)));
+                patches.Add(new ArtifactPatch(Place(image, offset, patch.Offset + done), patch.Found.Slice(done, length),
+                    patch.Replacement.Slice(done, length)));
                 done += length;
             }
         }
@@ -40,13 +42,17 @@ internal sealed class QemuSnapshotEncoder(ArtifactLimits limits) : ICaptureEncod
         int growth = patches.Sum(patch => patch.Replacement.Length - patch.Found.Length);
         if (growth != 0)
         {
-            throw new NotSupportedException($"the state would become {growth} bytes longer, for which a snapshot has no place: the blanks of its description do not suffice");
+            throw new NotSupportedException(
+                $"the state would become {growth} bytes longer, for which a snapshot has no place: the blanks of its description do not "
+                + "suffice");
         }
 
         long start = patches[0].Offset;
-        byte[] found = stream.Bytes(QemuSnapshotReader.Format, start, (int)(patches[^1].Offset + patches[^1].Found.Length - start), "the devices");
+        byte[] found = stream.Bytes(QemuSnapshotReader.Format, start, (int)(patches[^1].Offset + patches[^1].Found.Length - start),
+            "the devices");
         using MemoryStream replacement = new(found.Length);
-        PatchedCopy.Write(new MemoryStream(found, writable: false), patches.Select(patch => patch with { Offset = patch.Offset - start }), replacement);
+        PatchedCopy.Write(new MemoryStream(found, writable: false), patches.Select(patch => patch with { Offset = patch.Offset - start }),
+            replacement);
         return ArtifactPatch.Between(found, replacement.ToArray(), start);
     }
 
@@ -54,12 +60,16 @@ internal sealed class QemuSnapshotEncoder(ArtifactLimits limits) : ICaptureEncod
     {
         if (offset is not { } place)
         {
-            throw new NotSupportedException($"byte {inState} of the state is in a cluster without a place in the image, which cannot be written without allocating one");
+            throw new NotSupportedException(
+                $"byte {inState} of the state is in a cluster without a place in the image, which cannot be written without allocating "
+                + "one");
         }
 
         ulong count = image.RefcountAt(place);
         return count == 1
             ? place
-            : throw new NotSupportedException($"the cluster at {place} has a reference count of {count}: a change would show in everything that shares it. Delete the snapshots that share it first, in a copy of the image (qemu-img snapshot -d)");
+            : throw new NotSupportedException(
+            $"the cluster at {place} has a reference count of {count}: a change would show in everything that shares it. Delete the "
+            + "snapshots that share it first, in a copy of the image (qemu-img snapshot -d)");
     }
 }

@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace Xstate.Artifacts.QemuSnapshot;
 
-/// <summary>The state of one snapshot: a stream whose clusters lie anywhere in the image, found through the snapshot's own tables when they are asked for.</summary>
+/// <summary>
+/// The state of one snapshot: a stream whose clusters lie anywhere in the image, found through the snapshot's own tables when they are
+/// asked for.
+/// </summary>
 internal sealed class SnapshotState(ArtifactSource source, Qcow2Image image, Qcow2Snapshot snapshot)
 {
     private const string Format = QemuSnapshotReader.Format;
@@ -20,7 +23,9 @@ internal sealed class SnapshotState(ArtifactSource source, Qcow2Image image, Qco
     /// <summary>The stream.</summary>
     public ArtifactSource Open() => new(new ContainedStream(Length, Read), ArtifactOptions.Default);
 
-    /// <summary>Where a byte of the state is in the image, and how many follow it there; null where the cluster has no place and reads as zeros.</summary>
+    /// <summary>
+    /// Where a byte of the state is in the image, and how many follow it there; null where the cluster has no place and reads as zeros.
+    /// </summary>
     public (long? Offset, int Length) Locate(long offset)
     {
         long guest = _start + offset;
@@ -29,7 +34,8 @@ internal sealed class SnapshotState(ArtifactSource source, Qcow2Image image, Qco
         ulong entry = L2Entry(guest >> image.ClusterBits);
         if ((entry & Compressed) != 0)
         {
-            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"a compressed cluster at {offset} of the state", "plain clusters, as savevm writes them");
+            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"a compressed cluster at {offset} of the state",
+                "plain clusters, as savevm writes them");
         }
 
         long cluster = (long)(entry & Qcow2Image.OffsetMask);
@@ -59,7 +65,9 @@ internal sealed class SnapshotState(ArtifactSource source, Qcow2Image image, Qco
         long index = cluster >> image.L2Bits;
         if (index >= snapshot.L1Entries)
         {
-            throw new MalformedArtifactException(Format, snapshot.EntryOffset, $"{snapshot.L1Entries} entries of level 1 in snapshot '{Quotation.Cut(snapshot.Name)}'", $"more than {index}, for a state of {Length} bytes");
+            throw new MalformedArtifactException(Format, snapshot.EntryOffset,
+                $"{snapshot.L1Entries} entries of level 1 in snapshot '{Quotation.Cut(snapshot.Name)}'",
+                $"more than {index}, for a state of {Length} bytes");
         }
 
         byte[] l1 = source.Bytes(Format, snapshot.L1Offset + (index * sizeof(ulong)), sizeof(ulong), "an entry of level 1");

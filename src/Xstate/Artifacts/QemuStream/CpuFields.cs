@@ -38,7 +38,8 @@ internal sealed class CpuFields
     public bool HasSubsection(string name) => _subsections.Contains(name);
 
     /// <summary>A field's place if the stream has it.</summary>
-    public FieldPlace? Find(string subsection, string field) => _places.TryGetValue((subsection, field), out FieldPlace place) ? place : null;
+    public FieldPlace? Find(string subsection, string field) => _places.TryGetValue((subsection, field), out FieldPlace place)
+        ? place : null;
 
     /// <summary>A field that every stream of a subsection has, with the element size that the registers need.</summary>
     /// <exception cref="MalformedArtifactException">It is missing or has another size.</exception>
@@ -53,14 +54,17 @@ internal sealed class CpuFields
 
         string expected = counts.IsEmpty ? $"{size} bytes" : $"{string.Join(" or ", counts.ToArray())} times {size} bytes";
         throw new MalformedArtifactException(
-            QemuStreamReader.Format, _fileOffset + (found?.Offset ?? 0), found is { } other ? $"{field} of {other.Count} times {other.Size} bytes" : $"no field {field} in {(subsection.Length == 0 ? "cpu" : subsection)}", $"{field} of {expected}");
+            QemuStreamReader.Format, _fileOffset + (found?.Offset ?? 0), found is { } other
+            ? $"{field} of {other.Count} times {other.Size} bytes"
+            : $"no field {field} in {(subsection.Length == 0 ? "cpu" : subsection)}", $"{field} of {expected}");
     }
 
     private void AddFields(string subsection, ImmutableArray<VmField> fields)
     {
         foreach (VmField field in fields)
         {
-            // An array whose elements differ is listed element by element under one name; only its first matters here, and none of the registers is such an array.
+            // An array whose elements differ is listed element by element under one name; only its first matters here, and none of the
+            // registers is such an array.
             _places.TryAdd((subsection, field.Name), new FieldPlace(_end, field.Size, field.Count));
             _end += (int)field.Length;
         }
@@ -71,9 +75,11 @@ internal sealed class CpuFields
         foreach (VmSubsection subsection in subsections)
         {
             ReadOnlySpan<byte> header = _body.AsSpan(_end, subsection.HeaderLength);
-            if (header[0] != TypeSubsection || header[1] != subsection.Name.Length || !Ascii.Equals(header.Slice(2, subsection.Name.Length), subsection.Name))
+            if (header[0] != TypeSubsection || header[1] != subsection.Name.Length
+                || !Ascii.Equals(header.Slice(2, subsection.Name.Length), subsection.Name))
             {
-                throw new MalformedArtifactException(QemuStreamReader.Format, _fileOffset + _end, Quotation.Of(header), $"subsection '{subsection.Name}'");
+                throw new MalformedArtifactException(QemuStreamReader.Format, _fileOffset + _end, Quotation.Of(header),
+                    $"subsection '{subsection.Name}'");
             }
 
             _end += subsection.HeaderLength;

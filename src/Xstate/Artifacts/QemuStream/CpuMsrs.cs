@@ -3,7 +3,10 @@ using System.Collections.Immutable;
 
 namespace Xstate.Artifacts.QemuStream;
 
-/// <summary>The model-specific registers that a virtual CPU's section names, as far as their number is architectural. Subsections are sent only for values that are not the usual ones.</summary>
+/// <summary>
+/// The model-specific registers that a virtual CPU's section names, as far as their number is architectural. Subsections are sent only for
+/// values that are not the usual ones.
+/// </summary>
 internal static class CpuMsrs
 {
     public const string Xss = "cpu/xss";
@@ -46,7 +49,8 @@ internal static class CpuMsrs
             if (fields.Find(subsection, field) is { Count: 1, Size: sizeof(uint) or sizeof(ulong) } place)
             {
                 ReadOnlySpan<byte> bytes = section.Slice(place.Offset, place.Size);
-                msrs.Add(index, place.Size == sizeof(uint) ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt64BigEndian(bytes));
+                msrs.Add(index, place.Size == sizeof(uint)
+                    ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt64BigEndian(bytes));
             }
         }
 

@@ -31,10 +31,12 @@ internal sealed class CpuSection
     {
         Id = place.Device.InstanceId <= int.MaxValue
             ? (int)place.Device.InstanceId
-            : throw new MalformedArtifactException(QemuStreamReader.Format, place.BodyOffset, $"virtual CPU {place.Device.InstanceId}", $"a number up to {int.MaxValue}");
+            : throw new MalformedArtifactException(QemuStreamReader.Format, place.BodyOffset, $"virtual CPU {place.Device.InstanceId}",
+                $"a number up to {int.MaxValue}");
         if (place.Device.BodyLength > limits.MaxCpuSection)
         {
-            throw new MalformedArtifactException(QemuStreamReader.Format, place.BodyOffset, $"{place.Device.BodyLength} bytes for virtual CPU {Id}", $"at most {limits.MaxCpuSection}");
+            throw new MalformedArtifactException(QemuStreamReader.Format, place.BodyOffset,
+                $"{place.Device.BodyLength} bytes for virtual CPU {Id}", $"at most {limits.MaxCpuSection}");
         }
 
         _place = place;
@@ -45,7 +47,8 @@ internal sealed class CpuSection
         FieldPlace format = Fields.Get(RegisterMoves.Main, "env.fpregs_format_vmstate", sizeof(ushort));
         if (ReadUInt16(format) != 0)
         {
-            throw new MalformedArtifactException(QemuStreamReader.Format, Offset + format.Offset, $"format {ReadUInt16(format)} of the x87 registers", "0, mantissa and exponent");
+            throw new MalformedArtifactException(QemuStreamReader.Format, Offset + format.Offset,
+                $"format {ReadUInt16(format)} of the x87 registers", "0, mantissa and exponent");
         }
     }
 
@@ -94,7 +97,8 @@ internal sealed class CpuSection
             bytes.Add(CpuFields.TypeSubsection);
             bytes.Add((byte)subsection.Name.Length);
             bytes.AddRange(Encoding.ASCII.GetBytes(subsection.Name));
-            bytes.AddRange([(byte)(subsection.Version >> 24), (byte)(subsection.Version >> 16), (byte)(subsection.Version >> 8), (byte)subsection.Version]);
+            bytes.AddRange([(byte)(subsection.Version >> 24), (byte)(subsection.Version >> 16), (byte)(subsection.Version >> 8),
+                (byte)subsection.Version]);
             bytes.AddRange(new byte[subsection.Fields.Sum(field => field.Length)]);
         }
 
@@ -106,7 +110,8 @@ internal sealed class CpuSection
     public ulong ReadUInt64(FieldPlace place) => BinaryPrimitives.ReadUInt64BigEndian(_bytes.AsSpan(place.Offset, sizeof(ulong)));
 
     /// <summary>
-    /// The order of the x87 registers as their contents tell it: the one in which every register that is tagged empty holds zero, when that is so in one order only. Null when it is so in both or in none.
+    /// The order of the x87 registers as their contents tell it: the one in which every register that is tagged empty holds zero, when that
+    /// is so in one order only. Null when it is so in both or in none.
     /// </summary>
     public X87Order? OrderByContents()
     {
@@ -128,7 +133,8 @@ internal sealed class CpuSection
     {
         StateComponentSet used = StateComponentSet.Empty;
         ReadOnlySpan<byte> x87 = area[..XsaveFormat.MxcsrOffset];
-        bool control = BinaryPrimitives.ReadUInt16LittleEndian(x87) != XsaveFormat.InitialFcw || x87[XsaveFormat.FswOffset..].ContainsAnyExcept((byte)0);
+        bool control = BinaryPrimitives.ReadUInt16LittleEndian(x87) != XsaveFormat.InitialFcw || x87[XsaveFormat.FswOffset..]
+            .ContainsAnyExcept((byte)0);
         if (control || area[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ContainsAnyExcept((byte)0))
         {
             used = used.With(StateComponent.X87);

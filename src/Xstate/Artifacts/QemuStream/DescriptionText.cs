@@ -5,7 +5,8 @@ using System.Text.Json;
 namespace Xstate.Artifacts.QemuStream;
 
 /// <summary>
-/// Edits the description's text where a section changes its length: only the entry in question changes. QEMU reads past the description without looking inside; its tools and this library go by it.
+/// Edits the description's text where a section changes its length: only the entry in question changes. QEMU reads past the description
+/// without looking inside; its tools and this library go by it.
 /// </summary>
 internal static class DescriptionText
 {
@@ -17,7 +18,8 @@ internal static class DescriptionText
     /// <param name="added">The subsections to add, by virtual CPU.</param>
     /// <param name="removed">The device to leave out, the last of that name; null for none.</param>
     /// <param name="length">How long it should be: blanks between tokens go, or come at the end, as far as there are any.</param>
-    public static byte[] Edit(ReadOnlySpan<byte> text, IReadOnlyDictionary<long, ImmutableArray<VmSubsection>> added, string? removed, int length)
+    public static byte[] Edit(ReadOnlySpan<byte> text, IReadOnlyDictionary<long, ImmutableArray<VmSubsection>> added, string? removed,
+        int length)
     {
         List<Entry> entries = Entries(text);
         SortedDictionary<int, (int End, string Text)> edits = [];
@@ -28,13 +30,16 @@ internal static class DescriptionText
             if (i == last)
             {
                 // With the comma before it, or behind the first.
-                (int from, int to) = i > 0 ? (entries[i - 1].End, entry.End) : (entry.Start, entries.Count > 1 ? entries[1].Start : entry.End);
+                (int from, int to) = i > 0 ? (entries[i - 1].End, entry.End) : (entry.Start, entries.Count > 1
+                    ? entries[1].Start : entry.End);
                 edits.Add(from, (to, ""));
             }
-            else if (entry.Name == VmDevice.VirtualCpu && added.TryGetValue(entry.Instance, out ImmutableArray<VmSubsection> subsections) && !subsections.IsEmpty)
+            else if (entry.Name == VmDevice.VirtualCpu && added.TryGetValue(entry.Instance, out ImmutableArray<VmSubsection> subsections)
+                && !subsections.IsEmpty)
             {
                 string items = string.Join(", ", subsections.Select(subsection => SubsectionTemplate.Find(subsection.Name)!.Json));
-                (int at, string insert) = entry.ArrayEnd is { } end ? (end, entry.IsArrayEmpty ? items : $", {items}") : (entry.End - 1, $", \"subsections\": [{items}]");
+                (int at, string insert) = entry.ArrayEnd is { } end
+                    ? (end, entry.IsArrayEmpty ? items : $", {items}") : (entry.End - 1, $", \"subsections\": [{items}]");
                 edits.Add(at, (at, insert));
             }
         }

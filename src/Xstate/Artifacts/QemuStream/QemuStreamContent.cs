@@ -9,8 +9,10 @@ namespace Xstate.Artifacts.QemuStream;
 internal sealed class QemuStreamContent
 {
     // Where the registers are put: QEMU's own structures use these offsets, but nothing in the stream depends on them.
-    private static readonly LayoutFamily Offsets = LayoutFamily.All.First(family => family.Layout.UserComponents.Contains(StateComponent.BndRegs));
-    private static readonly LayoutFamily OffsetsWithApx = LayoutFamily.All.First(family => family.Layout.UserComponents.Contains(StateComponent.Apx));
+    private static readonly LayoutFamily Offsets = LayoutFamily.All.First(family =>
+        family.Layout.UserComponents.Contains(StateComponent.BndRegs));
+    private static readonly LayoutFamily OffsetsWithApx = LayoutFamily.All.First(family =>
+        family.Layout.UserComponents.Contains(StateComponent.Apx));
 
     public QemuStreamContent(VmDescription description, string? machine, WriterEvidence writer, ImmutableArray<CpuSection> cpus)
     {
@@ -25,7 +27,8 @@ internal sealed class QemuStreamContent
         {
             if (!ids.Add(cpu.Id))
             {
-                throw new MalformedArtifactException(QemuStreamReader.Format, cpu.Offset, $"a second virtual CPU {cpu.Id}", "an instance of its own for each");
+                throw new MalformedArtifactException(QemuStreamReader.Format, cpu.Offset, $"a second virtual CPU {cpu.Id}",
+                    "an instance of its own for each");
             }
 
             CapturedState state = StateOf(cpu, writer);
@@ -61,7 +64,8 @@ internal sealed class QemuStreamContent
         Format = format,
         Kind = CaptureKind.VirtualMachine,
         States = States,
-        Note = $"{prefix}{(Machine is null ? "machine type not named" : $"machine {Machine}")}, written under {(Writer.Accelerator == Accelerator.Kvm ? "KVM" : "TCG")} ({Writer.Detail})",
+        Note = $"{prefix}{(Machine is null ? "machine type not named" : $"machine {Machine}")}, written under "
+            + $"{(Writer.Accelerator == Accelerator.Kvm ? "KVM" : "TCG")} ({Writer.Detail})",
     };
 
     private static CapturedState StateOf(CpuSection cpu, WriterEvidence writer)
@@ -72,7 +76,8 @@ internal sealed class QemuStreamContent
         Fact<X87Order> order = writer.OrderOf(cpu);
         byte[] area = cpu.ToArea(layout, order.Value);
 
-        // KVM's bits are the processor's and clear ones mean the initial state, whatever an old kernel left in the bytes. Where TCG ran the guest only the registers can tell.
+        // KVM's bits are the processor's and clear ones mean the initial state, whatever an old kernel left in the bytes. Where TCG ran the
+        // guest only the registers can tell.
         bool trustsBits = writer.Accelerator == Accelerator.Kvm && order.Value == X87Order.StackTop;
         StateComponentSet used = trustsBits ? cpu.XstateBvValue : cpu.XstateBvValue | CpuSection.InUse(area, layout);
         BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.XstateBvOffset), used.Bits);
@@ -80,19 +85,24 @@ internal sealed class QemuStreamContent
         {
             Id = cpu.Id,
             Area = area,
-            Layout = new Fact<XsaveLayout>(layout, FactSource.Inferred, "the stream stores registers by name; they are put at Intel's offsets here"),
+            Layout = new Fact<XsaveLayout>(layout, FactSource.Inferred,
+                "the stream stores registers by name; they are put at Intel's offsets here"),
             Xcr0 = new Fact<StateComponentSet>(cpu.Xcr0Value, FactSource.Artifact, "env.xcr0"),
             Xss = SetOf(cpu, CpuMsrs.Xss, "env.xss"),
             Xfd = SetOf(cpu, CpuMsrs.Xfd, "env.msr_xfd"),
             Msrs = CpuMsrs.Read(cpu.Fields, cpu.Bytes.Span),
             Lost = StreamFindings.Lost(cpu, area, layout),
-            Stored = new StoredRegisters(new Fact<StateComponentSet>(cpu.XstateBvValue, FactSource.Artifact, "env.xstate_bv"), order, writer.ToFact()) { NeedsKvm = writer.HasClock },
+            Stored = new StoredRegisters(new Fact<StateComponentSet>(cpu.XstateBvValue, FactSource.Artifact, "env.xstate_bv"), order,
+                writer.ToFact())
+            { NeedsKvm = writer.HasClock },
         };
     }
 
     // Subsections that are sent only when a value is not zero: their absence says zero.
     private static Fact<StateComponentSet> SetOf(CpuSection cpu, string subsection, string field) =>
         cpu.Fields.HasSubsection(subsection)
-            ? new Fact<StateComponentSet>(new StateComponentSet(cpu.ReadUInt64(cpu.Fields.Get(subsection, field, sizeof(ulong)))), FactSource.Artifact, field)
-            : new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Inferred, $"there is no {subsection}, which QEMU sends only when it is not zero");
+            ? new Fact<StateComponentSet>(new StateComponentSet(cpu.ReadUInt64(cpu.Fields.Get(subsection, field, sizeof(ulong)))),
+                FactSource.Artifact, field)
+            : new Fact<StateComponentSet>(StateComponentSet.Empty, FactSource.Inferred,
+                $"there is no {subsection}, which QEMU sends only when it is not zero");
 }

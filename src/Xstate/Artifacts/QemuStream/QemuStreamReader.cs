@@ -5,8 +5,8 @@ using System.Text;
 namespace Xstate.Artifacts.QemuStream;
 
 /// <summary>
-/// Reads the extended state of a QEMU migration stream: what <c>migrate</c> writes to a file, and what qcow2 snapshots and libvirt saves contain. Only the end of the stream is read: the description, and
-/// through it the virtual CPUs.
+/// Reads the extended state of a QEMU migration stream: what <c>migrate</c> writes to a file, and what qcow2 snapshots and libvirt saves
+/// contain. Only the end of the stream is read: the description, and through it the virtual CPUs.
 /// </summary>
 public static class QemuStreamReader
 {
@@ -20,7 +20,8 @@ public static class QemuStreamReader
     private const byte TypeConfiguration = 7;
     private const int HeaderLength = sizeof(uint) + sizeof(uint);
 
-    internal static bool Recognizes(ReadOnlySpan<byte> head) => head.Length >= HeaderLength && BinaryPrimitives.ReadUInt32BigEndian(head) == Magic;
+    internal static bool Recognizes(ReadOnlySpan<byte> head) => head.Length >= HeaderLength
+        && BinaryPrimitives.ReadUInt32BigEndian(head) == Magic;
 
     /// <summary>Reads a plain stream.</summary>
     internal static Artifact Read(ArtifactSource source, ArtifactLimits limits)
@@ -33,7 +34,8 @@ public static class QemuStreamReader
     /// <param name="source">The stream.</param>
     /// <param name="limits">Ceilings.</param>
     /// <param name="told">Who wrote it, as the file around it says.</param>
-    /// <exception cref="MalformedArtifactException">It is not a stream of version 3 with a description, or its virtual CPUs are not where that leads.</exception>
+    /// <exception cref="MalformedArtifactException">It is not a stream of version 3 with a description, or its virtual CPUs are not where
+    /// that leads.</exception>
     internal static QemuStreamContent ReadContent(ArtifactSource source, ArtifactLimits limits, WriterEvidence? told = null)
     {
         byte[] header = source.Bytes(Format, 0, HeaderLength, "the header");
@@ -62,7 +64,8 @@ public static class QemuStreamReader
         foreach (CpuPlace place in new SectionWalk(source, limits).Find(description))
         {
             CpuSection section = new(source, place, limits);
-            sections.Add(ids.Add(section.Id) ? section : throw new MalformedArtifactException(Format, place.BodyOffset, $"virtual CPU {section.Id} again", "each one once"));
+            sections.Add(ids.Add(section.Id) ? section : throw new MalformedArtifactException(Format, place.BodyOffset,
+                $"virtual CPU {section.Id} again", "each one once"));
         }
 
         return sections.ToImmutable();

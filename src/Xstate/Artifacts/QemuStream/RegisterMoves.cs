@@ -74,7 +74,8 @@ internal static class RegisterMoves
     }
 
     /// <summary>The subsection that carries a component; null for those in the main part and those that no stream has.</summary>
-    public static string? SubsectionOf(StateComponent component) => BySubsection.FirstOrDefault(row => row.Components.Contains(component)).Subsection;
+    public static string? SubsectionOf(StateComponent component) =>
+        BySubsection.FirstOrDefault(row => row.Components.Contains(component)).Subsection;
 
     private static void AddX87(ImmutableArray<RegisterMove>.Builder moves, CpuFields fields, X87Order order, int top)
     {
@@ -103,7 +104,8 @@ internal static class RegisterMoves
 
     private static void AddSubsections(ImmutableArray<RegisterMove>.Builder moves, CpuFields fields, XsaveLayout layout)
     {
-        if (fields.HasSubsection(Mpx) && layout.TryGetSlot(StateComponent.BndRegs, out XsaveSlot bounds) && layout.TryGetSlot(StateComponent.BndCsr, out XsaveSlot csr))
+        if (fields.HasSubsection(Mpx) && layout.TryGetSlot(StateComponent.BndRegs, out XsaveSlot bounds)
+            && layout.TryGetSlot(StateComponent.BndCsr, out XsaveSlot csr))
         {
             Add(moves, fields.Get(Mpx, "env.bnd_regs", 2 * sizeof(ulong), 4), bounds.Offset, sizeof(ulong));
             Add(moves, fields.Get(Mpx, "env.bndcs_regs.cfgu", sizeof(ulong)), csr.Offset, sizeof(ulong));
@@ -111,7 +113,8 @@ internal static class RegisterMoves
         }
 
         if (fields.HasSubsection(Avx512)
-            && layout.TryGetSlot(StateComponent.Opmask, out XsaveSlot mask) && layout.TryGetSlot(StateComponent.ZmmHi256, out XsaveSlot high) && layout.TryGetSlot(StateComponent.Hi16Zmm, out XsaveSlot upper))
+            && layout.TryGetSlot(StateComponent.Opmask, out XsaveSlot mask) && layout.TryGetSlot(StateComponent.ZmmHi256,
+                out XsaveSlot high) && layout.TryGetSlot(StateComponent.Hi16Zmm, out XsaveSlot upper))
         {
             Add(moves, fields.Get(Avx512, "env.opmask_regs", sizeof(ulong), 8), mask.Offset, sizeof(ulong));
             Add(moves, fields.Get(Avx512, "env.xmm_regs[0]", ZmmHighSize, 16, 8), high.Offset, sizeof(ulong));
@@ -123,7 +126,8 @@ internal static class RegisterMoves
             Add(moves, fields.Get(Pkru, "env.pkru", sizeof(uint)), pkru.Offset, sizeof(uint));
         }
 
-        if (fields.HasSubsection(Amx) && layout.TryGetSlot(StateComponent.TileCfg, out XsaveSlot configuration) && layout.TryGetSlot(StateComponent.TileData, out XsaveSlot data))
+        if (fields.HasSubsection(Amx) && layout.TryGetSlot(StateComponent.TileCfg, out XsaveSlot configuration)
+            && layout.TryGetSlot(StateComponent.TileData, out XsaveSlot data))
         {
             Add(moves, fields.Get(Amx, "env.xtilecfg", sizeof(byte), 64), configuration.Offset, sizeof(byte));
             Add(moves, fields.Get(Amx, "env.xtiledata", sizeof(byte), 8192), data.Offset, sizeof(byte));

@@ -11,7 +11,8 @@ namespace Xstate.Artifacts.QemuStream;
 internal sealed record CpuPlace(VmDevice Device, long BodyOffset, bool Searched);
 
 /// <summary>
-/// Finds the virtual CPUs from the end of the stream: devices lie in the order of the description, end to end, and the description gives their sizes. The RAM before them is not read.
+/// Finds the virtual CPUs from the end of the stream: devices lie in the order of the description, end to end, and the description gives
+/// their sizes. The RAM before them is not read.
 /// </summary>
 internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
 {
@@ -30,7 +31,8 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
         int cpus = description.Devices.Count(device => device.Name == VmDevice.VirtualCpu);
         if (cpus == 0 || cpus > limits.MaxStates)
         {
-            throw new MalformedArtifactException(QemuStreamReader.Format, description.Offset, $"{cpus} virtual CPUs in the description", $"1 to {limits.MaxStates}");
+            throw new MalformedArtifactException(QemuStreamReader.Format, description.Offset, $"{cpus} virtual CPUs in the description",
+                $"1 to {limits.MaxStates}");
         }
 
         long end = description.Offset - 1;
@@ -47,7 +49,8 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
             bool searched = false;
             if (StartOf(device, end) is not { } start)
             {
-                // Sizes of other devices can be wrong (QEMU has described arrays with null pointers so); virtual CPUs are found by their header then.
+                // Sizes of other devices can be wrong (QEMU has described arrays with null pointers so); virtual CPUs are found by their
+                // header then.
                 while (description.Devices[i].Name != VmDevice.VirtualCpu)
                 {
                     i--;
@@ -106,7 +109,8 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
     private uint? HeaderAt(long offset, VmDevice device)
     {
         Span<byte> header = stackalloc byte[device.HeaderLength];
-        return source.ReadAt(offset, header) == header.Length && Fits(header, device) ? BinaryPrimitives.ReadUInt32BigEndian(header[1..]) : null;
+        return source.ReadAt(offset, header) == header.Length && Fits(header, device)
+            ? BinaryPrimitives.ReadUInt32BigEndian(header[1..]) : null;
     }
 
     private static bool Fits(ReadOnlySpan<byte> header, VmDevice device)
@@ -123,10 +127,12 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
     private uint? FooterAt(long offset)
     {
         Span<byte> footer = stackalloc byte[FooterLength];
-        return source.ReadAt(offset, footer) == FooterLength && footer[0] == TypeFooter ? BinaryPrimitives.ReadUInt32BigEndian(footer[1..]) : null;
+        return source.ReadAt(offset, footer) == FooterLength && footer[0] == TypeFooter
+            ? BinaryPrimitives.ReadUInt32BigEndian(footer[1..]) : null;
     }
 
-    // Backwards, in chunks that overlap by a header; a hit counts only with the footer that the size leads to. All searches of one file share one budget.
+    // Backwards, in chunks that overlap by a header; a hit counts only with the footer that the size leads to. All searches of one file
+    // share one budget.
     private long Search(VmDevice device, long end)
     {
         byte[] chunk = new byte[SearchChunk + device.HeaderLength];
@@ -140,7 +146,8 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
             while (rest.LastIndexOf(TypeFull) is int at and >= 0)
             {
                 if (Fits(chunk.AsSpan(at, device.HeaderLength), device)
-                    && FooterAt(from + at + device.HeaderLength + device.BodyLength) == BinaryPrimitives.ReadUInt32BigEndian(chunk.AsSpan(at + 1)))
+                    && FooterAt(from + at + device.HeaderLength
+                        + device.BodyLength) == BinaryPrimitives.ReadUInt32BigEndian(chunk.AsSpan(at + 1)))
                 {
                     return from + at;
                 }
@@ -152,6 +159,7 @@ internal sealed class SectionWalk(ArtifactSource source, ArtifactLimits limits)
         }
 
         throw new MalformedArtifactException(
-            QemuStreamReader.Format, top, $"no section '{device.Name}' {device.InstanceId} of {device.BodyLength} bytes", $"one in the {end - top} bytes before the devices that were found");
+            QemuStreamReader.Format, top, $"no section '{device.Name}' {device.InstanceId} of {device.BodyLength} bytes",
+            $"one in the {end - top} bytes before the devices that were found");
     }
 }

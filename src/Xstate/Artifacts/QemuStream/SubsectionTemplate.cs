@@ -5,8 +5,9 @@ using Xstate.Architecture;
 namespace Xstate.Artifacts.QemuStream;
 
 /// <summary>
-/// A subsection that QEMU sends only when one of its values is not zero, as it is put into a stream that lacks it: the same fields under the same version since it exists. QEMU takes subsections in any order and asks on
-/// loading only whether it knows the name (measured with 7.2.22, 10.0.2 and 11.1.3).
+/// A subsection that QEMU sends only when one of its values is not zero, as it is put into a stream that lacks it: the same fields under
+/// the same version since it exists. QEMU takes subsections in any order and asks on loading only whether it knows the name (measured with
+/// 7.2.22, 10.0.2 and 11.1.3).
 /// </summary>
 /// <param name="Subsection">Its fields, as the description lists them.</param>
 /// <param name="Json">Its entry in the description.</param>
@@ -16,8 +17,10 @@ internal sealed record SubsectionTemplate(VmSubsection Subsection, string Json)
 
     private static readonly ImmutableArray<SubsectionTemplate> All =
     [
-        Of(RegisterMoves.Mpx, [new("env.bnd_regs", "struct", 16, 4, "bnd_regs", ["lb", "ub"]), Word("env.bndcs_regs.cfgu"), Word("env.bndcs_regs.sts"), Word("env.msr_bndcfgs")]),
-        Of(RegisterMoves.Avx512, [new("env.opmask_regs", "uint64", 8, 8), new("env.xmm_regs[0]", "struct", 32, 16, "zmmh_reg", Quadwords(4, 4)), new("env.xmm_regs[1]", "struct", 64, 16, "hi16_zmm_reg", Quadwords(0, 8))]),
+        Of(RegisterMoves.Mpx, [new("env.bnd_regs", "struct", 16, 4, "bnd_regs", ["lb", "ub"]), Word("env.bndcs_regs.cfgu"),
+            Word("env.bndcs_regs.sts"), Word("env.msr_bndcfgs")]),
+        Of(RegisterMoves.Avx512, [new("env.opmask_regs", "uint64", 8, 8), new("env.xmm_regs[0]", "struct", 32, 16, "zmmh_reg",
+            Quadwords(4, 4)), new("env.xmm_regs[1]", "struct", 64, 16, "hi16_zmm_reg", Quadwords(0, 8))]),
         Of(RegisterMoves.Pkru, [new("env.pkru", "uint32", 4)]),
         Of(RegisterMoves.X87Pointers, [new("env.fpop", "uint16", 2), Word("env.fpip"), Word("env.fpdp")]),
         Of(CpuMsrs.Xss, [Word("env.xss")]),
@@ -61,7 +64,8 @@ internal sealed record SubsectionTemplate(VmSubsection Subsection, string Json)
     /// <param name="layout">Its layout.</param>
     /// <param name="xss">Whether IA32_XSS becomes other than zero.</param>
     /// <param name="xfd">Whether IA32_XFD becomes other than zero.</param>
-    public static ImmutableArray<VmSubsection> MissingFrom(CpuSection section, ReadOnlySpan<byte> area, XsaveLayout layout, bool xss, bool xfd)
+    public static ImmutableArray<VmSubsection> MissingFrom(CpuSection section, ReadOnlySpan<byte> area, XsaveLayout layout, bool xss,
+        bool xfd)
     {
         HashSet<string> needed = [];
         StateComponentSet present = new XsaveArea(area).XstateBv;
@@ -71,12 +75,14 @@ internal sealed record SubsectionTemplate(VmSubsection Subsection, string Json)
         Need(CpuMsrs.Xfd, xfd);
         foreach (XsaveSlot slot in layout.Slots.Where(slot => !slot.IsSupervisor))
         {
-            Need(RegisterMoves.SubsectionOf(slot.Component), present.Contains(slot.Component) && area.Slice(slot.Offset, slot.Size).ContainsAnyExcept((byte)0));
+            Need(RegisterMoves.SubsectionOf(slot.Component), present.Contains(slot.Component)
+                && area.Slice(slot.Offset, slot.Size).ContainsAnyExcept((byte)0));
         }
 
         // The emulator of 32-bit machines has 8 vector registers and another cpu/avx512.
         bool wide = section.Fields.Find(RegisterMoves.Main, "env.xmm_regs[0]") is { Count: 16 };
-        return [.. All.Select(template => template.Subsection).Where(subsection => needed.Contains(subsection.Name) && (wide || subsection.Name != RegisterMoves.Avx512))];
+        return [.. All.Select(template => template.Subsection).Where(subsection => needed.Contains(subsection.Name)
+            && (wide || subsection.Name != RegisterMoves.Avx512))];
 
         void Need(string? name, bool holds)
         {

@@ -25,7 +25,8 @@ internal sealed record VmSubsection(string Name, uint Version, ImmutableArray<Vm
 /// <param name="BodyLength">Bytes of its state in the stream.</param>
 /// <param name="Fields">Its fields; kept for virtual CPUs only.</param>
 /// <param name="Subsections">Its subsections; kept for virtual CPUs only.</param>
-internal sealed record VmDevice(string Name, uint InstanceId, uint? Version, long BodyLength, ImmutableArray<VmField> Fields, ImmutableArray<VmSubsection> Subsections)
+internal sealed record VmDevice(string Name, uint InstanceId, uint? Version, long BodyLength, ImmutableArray<VmField> Fields,
+    ImmutableArray<VmSubsection> Subsections)
 {
     public const string VirtualCpu = "cpu";
 
@@ -34,8 +35,8 @@ internal sealed record VmDevice(string Name, uint InstanceId, uint? Version, lon
 }
 
 /// <summary>
-/// What QEMU 2.4 and later write behind the state: every device with the names and sizes of its fields, as JSON. Sections have no length in the stream, so this is the only way through it that
-/// does not need QEMU's own tables.
+/// What QEMU 2.4 and later write behind the state: every device with the names and sizes of its fields, as JSON. Sections have no length in
+/// the stream, so this is the only way through it that does not need QEMU's own tables.
 /// </summary>
 /// <param name="Offset">Where its type byte is; the devices end just before.</param>
 /// <param name="TextLength">Bytes of its text.</param>

@@ -53,7 +53,9 @@ internal sealed class VmDescriptionReader
             if (length == end || length == limits.MaxVmDescription)
             {
                 throw new MalformedArtifactException(
-                    QemuStreamReader.Format, end, $"no description in the last {length} bytes", "the JSON description that QEMU 2.4 and later write at the end, unless suppress-vmdesc is on or the migration ended in postcopy");
+                    QemuStreamReader.Format, end, $"no description in the last {length} bytes",
+                    "the JSON description that QEMU 2.4 and later write at the end, unless suppress-vmdesc is on or the migration ended "
+                    + "in postcopy");
             }
         }
     }
@@ -72,7 +74,8 @@ internal sealed class VmDescriptionReader
         }
 
         return last < 0
-            ? throw new MalformedArtifactException(QemuStreamReader.Format, source.Length - length, $"{length} zero bytes at the end", "the JSON description that QEMU writes there")
+            ? throw new MalformedArtifactException(QemuStreamReader.Format, source.Length - length, $"{length} zero bytes at the end",
+                "the JSON description that QEMU writes there")
             : source.Length - used + last + 1;
     }
 
@@ -120,7 +123,8 @@ internal sealed class VmDescriptionReader
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             // Names that are not UTF-8 are the reader's InvalidOperationException.
-            throw Malformed(json, $"text that is not JSON ({Quotation.Cut(error.Message.Split('.')[0], Quotation.MaxProse)})", "QEMU's description");
+            throw Malformed(json, $"text that is not JSON ({Quotation.Cut(error.Message.Split('.')[0], Quotation.MaxProse)})",
+                "QEMU's description");
         }
 
         return devices ?? throw Malformed(json, "no devices", "a member devices");
@@ -142,7 +146,8 @@ internal sealed class VmDescriptionReader
         Section section = ReadSection(ref json, "name");
         long length = LengthOf(json, section.Fields, section.Subsections);
         bool isCpu = section.Name == VmDevice.VirtualCpu;
-        return new VmDevice(section.Name, section.Instance, section.Version, length, isCpu ? section.Fields : [], isCpu ? section.Subsections : []);
+        return new VmDevice(section.Name, section.Instance, section.Version, length, isCpu ? section.Fields : [], isCpu
+            ? section.Subsections : []);
     }
 
     private ImmutableArray<VmSubsection> ReadSubsections(ref Utf8JsonReader json)
@@ -242,7 +247,8 @@ internal sealed class VmDescriptionReader
     }
 
     private long Plus(in Utf8JsonReader json, long length, long more) =>
-        more <= _length - length ? length + more : throw Malformed(json, $"a device with more bytes than the {_length} of the stream", "sizes that fit");
+        more <= _length - length ? length + more : throw Malformed(json, $"a device with more bytes than the {_length} of the stream",
+            "sizes that fit");
 
     private bool NextProperty(ref Utf8JsonReader json, out string name)
     {
@@ -281,7 +287,8 @@ internal sealed class VmDescriptionReader
             throw Malformed(json, $"{json.TokenType}", "an object");
         }
 
-        return ++_items <= _limits.MaxVmFields ? true : throw Malformed(json, $"more than {_limits.MaxVmFields} devices, fields and subsections", "no more than the limit");
+        return ++_items <= _limits.MaxVmFields
+            ? true : throw Malformed(json, $"more than {_limits.MaxVmFields} devices, fields and subsections", "no more than the limit");
     }
 
     // Names are length-prefixed with one byte in the stream.
@@ -289,7 +296,8 @@ internal sealed class VmDescriptionReader
     {
         if (json.TokenType != JsonTokenType.String || json.ValueSpan.Length > byte.MaxValue)
         {
-            throw Malformed(json, json.TokenType == JsonTokenType.String ? $"a name of {json.ValueSpan.Length} bytes" : $"{json.TokenType}", "a name of at most 255 bytes");
+            throw Malformed(json, json.TokenType == JsonTokenType.String
+                ? $"a name of {json.ValueSpan.Length} bytes" : $"{json.TokenType}", "a name of at most 255 bytes");
         }
 
         string name = json.GetString() ?? "";
@@ -306,5 +314,6 @@ internal sealed class VmDescriptionReader
     private MalformedArtifactException Malformed(in Utf8JsonReader json, string found, string expected) =>
         new(QemuStreamReader.Format, _textOffset + json.TokenStartIndex, found, expected);
 
-    private readonly record struct Section(string Name, uint Instance, uint? Version, ImmutableArray<VmField> Fields, ImmutableArray<VmSubsection> Subsections);
+    private readonly record struct Section(string Name, uint Instance, uint? Version, ImmutableArray<VmField> Fields,
+        ImmutableArray<VmSubsection> Subsections);
 }

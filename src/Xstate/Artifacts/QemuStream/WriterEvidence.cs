@@ -16,7 +16,8 @@ internal sealed record WriterEvidence(Accelerator Accelerator, bool IsCertain, s
     public bool HasClock { get; private init; }
 
     /// <summary>
-    /// TCG does not keep XSTATE_BV, and only KVM has the clock device. A stream with XSTATE_BV and without the clock comes from KVM with the clock hidden, from TCG after it loaded one of KVM's, or was repaired.
+    /// TCG does not keep XSTATE_BV, and only KVM has the clock device. A stream with XSTATE_BV and without the clock comes from KVM with
+    /// the clock hidden, from TCG after it loaded one of KVM's, or was repaired.
     /// </summary>
     /// <param name="description">The devices.</param>
     /// <param name="cpus">The virtual CPUs.</param>
@@ -35,7 +36,8 @@ internal sealed record WriterEvidence(Accelerator Accelerator, bool IsCertain, s
 
         return cpus.All(cpu => cpu.XstateBvValue.IsEmpty)
             ? new WriterEvidence(Accelerator.Tcg, IsCertain: true, "xstate_bv is 0 on every virtual CPU and there is no kvmclock device")
-            : new WriterEvidence(Accelerator.Kvm, IsCertain: false, "xstate_bv is set, which TCG never does itself; there is no kvmclock device");
+            : new WriterEvidence(Accelerator.Kvm, IsCertain: false,
+                "xstate_bv is set, which TCG never does itself; there is no kvmclock device");
     }
 
     /// <summary>As a fact.</summary>

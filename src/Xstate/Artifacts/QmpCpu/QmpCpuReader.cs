@@ -6,8 +6,9 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.QmpCpu;
 
 /// <summary>
-/// Reads QEMU's answers to <c>query-cpu-model-expansion</c> and <c>query-cpu-definitions</c>: one reply, several that follow each other as a monitor's log or libvirt's test data has them, or an object
-/// whose members are replies under the commands that asked. They name features; leaf 0xD is not among them.
+/// Reads QEMU's answers to <c>query-cpu-model-expansion</c> and <c>query-cpu-definitions</c>: one reply, several that follow each other as
+/// a monitor's log or libvirt's test data has them, or an object whose members are replies under the commands that asked. They name
+/// features; leaf 0xD is not among them.
 /// </summary>
 public static class QmpCpuReader
 {
@@ -55,7 +56,8 @@ public static class QmpCpuReader
                 {
                     inModel = reader.ValueTextEquals("model"u8);
                 }
-                else if (depth == reply + 2 && (inModel ? reader.ValueTextEquals("props"u8) : reader.ValueTextEquals("typename"u8) || reader.ValueTextEquals("unavailable-features"u8)))
+                else if (depth == reply + 2 && (inModel ? reader.ValueTextEquals("props"u8) : reader.ValueTextEquals("typename"u8)
+                    || reader.ValueTextEquals("unavailable-features"u8)))
                 {
                     return true;
                 }
@@ -84,7 +86,8 @@ public static class QmpCpuReader
 
         ImmutableArray<CpuModel> models = replies.Models.ToImmutable();
         return models.IsEmpty
-            ? throw new MalformedArtifactException(Format, 0, "no reply with a CPU model", "replies to query-cpu-model-expansion or query-cpu-definitions")
+            ? throw new MalformedArtifactException(Format, 0, "no reply with a CPU model",
+                "replies to query-cpu-model-expansion or query-cpu-definitions")
             : new CpuModelList { Format = Format, Models = models, Main = MainOf(models), Writer = replies.Writer };
     }
 
@@ -92,7 +95,8 @@ public static class QmpCpuReader
     private static CpuModel? MainOf(ImmutableArray<CpuModel> models)
     {
         CpuModel[] described = [.. models.Where(model => model.ListsFeatures)];
-        return described.Length > 0 && described.All(model => model.Name == described[0].Name) ? described.MaxBy(model => model.Features.Count + model.Absent.Count) : null;
+        return described.Length > 0 && described.All(model => model.Name == described[0].Name)
+            ? described.MaxBy(model => model.Features.Count + model.Absent.Count) : null;
     }
 
     // A message at the top, or under the command that it answers.
@@ -108,7 +112,12 @@ public static class QmpCpuReader
                     break;
 
                 case "error" when command.Length > 0:
-                    replies.Add(new CpuModel { Name = ModelOf(command) ?? command, Error = ReadError(ref cursor), Provenance = Origin(command) }, in cursor);
+                    replies.Add(new CpuModel
+                    {
+                        Name = ModelOf(command) ?? command,
+                        Error = ReadError(ref cursor),
+                        Provenance = Origin(command)
+                    }, in cursor);
                     break;
 
                 case "QMP":
@@ -208,7 +217,13 @@ public static class QmpCpuReader
 
         return name is null || !isDefinition
             ? null
-            : new CpuModel { Name = name, IsUsable = usable, Blockers = [.. blockers.Distinct()], Provenance = Origin("query-cpu-definitions") };
+            : new CpuModel
+            {
+                Name = name,
+                IsUsable = usable,
+                Blockers = [.. blockers.Distinct()],
+                Provenance = Origin("query-cpu-definitions")
+            };
     }
 
     // {"name": …, "props": {…}}: true and false are features, the rest describes the machine.
@@ -241,7 +256,8 @@ public static class QmpCpuReader
                         vendor = property == "vendor" ? cursor.ReadString() : vendor;
                         cursor.Skip();
                     }
-                    else if (!(cursor.ReadBoolean() ? features : absent).Add(property) || (features.Contains(property) && absent.Contains(property)))
+                    else if (!(cursor.ReadBoolean() ? features : absent).Add(property)
+                        || (features.Contains(property) && absent.Contains(property)))
                     {
                         throw cursor.Malformed("the property again", "each property once");
                     }
@@ -261,7 +277,8 @@ public static class QmpCpuReader
             Vendor = vendor,
             ListsFeatures = true,
 
-            // A static expansion lists everything against the empty model "base", a full one against nothing; only one without xsave leaves something to a model.
+            // A static expansion lists everything against the empty model "base", a full one against nothing; only one without xsave leaves
+            // something to a model.
             Base = tellsXsave ? null : answered,
             Features = features.ToImmutable(),
             Absent = absent.ToImmutable(),
@@ -299,7 +316,8 @@ public static class QmpCpuReader
     {
         Dictionary<string, long> numbers = [];
         ReadVersion(ref cursor, numbers);
-        return numbers.TryGetValue("major", out long major) ? $"QEMU {major}.{numbers.GetValueOrDefault("minor")}.{numbers.GetValueOrDefault("micro")}" : null;
+        return numbers.TryGetValue("major", out long major)
+            ? $"QEMU {major}.{numbers.GetValueOrDefault("minor")}.{numbers.GetValueOrDefault("micro")}" : null;
     }
 
     private static void ReadVersion(ref JsonCursor cursor, Dictionary<string, long> numbers)

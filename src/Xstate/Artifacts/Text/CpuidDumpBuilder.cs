@@ -5,7 +5,9 @@ using Xstate.Captures;
 
 namespace Xstate.Artifacts.Text;
 
-/// <summary>Collects the answers of a dump processor by processor and decides, the same for every format, which sub-leaf an answer belongs to.</summary>
+/// <summary>
+/// Collects the answers of a dump processor by processor and decides, the same for every format, which sub-leaf an answer belongs to.
+/// </summary>
 internal sealed class CpuidDumpBuilder
 {
     private const StateComponent Avx = StateComponent.Avx;
@@ -91,19 +93,24 @@ internal sealed class CpuidDumpBuilder
         }
         else if (CpuidLeaves.SubleavesAreContiguous(leaf))
         {
-            _remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, Current, leaf, position, $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is {CpuidLeaves.PlaceOf(leaf, position)}"));
+            _remarks.Add(new CpuidRemark(CpuidDefect.PlacedByInference, Current, leaf, position,
+                $"the dump does not tell the sub-leaf of this answer of leaf 0x{leaf:x}; by its order it is "
+                + $"{CpuidLeaves.PlaceOf(leaf, position)}"));
             Place(leaf, position, registers);
         }
         else if (leaf == CpuidTable.XsaveLeaf && IsAvxComponent(registers))
         {
             _remarks.Add(new CpuidRemark(
-                CpuidDefect.PlacedByInference, Current, leaf, (uint)Avx, "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
+                CpuidDefect.PlacedByInference, Current, leaf, (uint)Avx,
+                "the dump does not tell the sub-leaf of this answer of leaf 0xd; 256 bytes at 576 are AVX on every processor"));
             Place(leaf, (uint)Avx, registers);
         }
         else if (leaf == CpuidTable.XsaveLeaf && position == 1 && IsXsaveFeatures(registers))
         {
             _remarks.Add(new CpuidRemark(
-                CpuidDefect.PlacedByInference, Current, leaf, 1, "the dump does not tell the sub-leaf of this answer of leaf 0xd; no component has a size that is odd or below 8, so it is 1"));
+                CpuidDefect.PlacedByInference, Current, leaf, 1,
+                "the dump does not tell the sub-leaf of this answer of leaf 0xd; no component has a size that is odd or below 8, so it "
+                + "is 1"));
             Place(leaf, 1, registers);
         }
         else if (leaf == CpuidTable.XsaveLeaf && ComponentAt(registers) is { } component)
@@ -111,12 +118,15 @@ internal sealed class CpuidDumpBuilder
             string name = StateComponents.NameOf(component);
             _remarks.Add(new CpuidRemark(
                 CpuidDefect.PlacedByInference, Current, leaf, (uint)component,
-                string.Create(CultureInfo.InvariantCulture, $"the dump does not tell the sub-leaf of this answer of leaf 0xd; {registers.Eax} bytes at {registers.Ebx} are {name} on processors of this family")));
+                string.Create(CultureInfo.InvariantCulture,
+                    $"the dump does not tell the sub-leaf of this answer of leaf 0xd; {registers.Eax} bytes at {registers.Ebx} are "
+                    + $"{name} on processors of this family")));
             Place(leaf, (uint)component, registers);
         }
         else
         {
-            LeaveUnplaced(CpuidDefect.LeftOut, leaf, position, registers, "the dump does not tell its sub-leaf and dump programs skip empty ones");
+            LeaveUnplaced(CpuidDefect.LeftOut, leaf, position, registers,
+                "the dump does not tell its sub-leaf and dump programs skip empty ones");
         }
     }
 
@@ -134,23 +144,28 @@ internal sealed class CpuidDumpBuilder
     {
         if (_entries.Count + _unplaced.Count == _limits.MaxCpuidEntries)
         {
-            throw new MalformedArtifactException(_format, offset, "one more answer", $"at most {_limits.MaxCpuidEntries} for one processor");
+            throw new MalformedArtifactException(_format, offset, "one more answer",
+                $"at most {_limits.MaxCpuidEntries} for one processor");
         }
     }
 
-    // SDM Vol. 1, 13.5.2 fixes size and offset of AVX state for all processors; sub-leaf 1 cannot look so because EAX[31:5] are reserved there.
+    // SDM Vol. 1, 13.5.2 fixes size and offset of AVX state for all processors; sub-leaf 1 cannot look so because EAX[31:5] are reserved
+    // there.
     private bool IsAvxComponent(CpuidRegisters registers) =>
         registers is { Eax: 0x100, Ebx: XsaveFormat.ExtendedOffset, Ecx: 0, Edx: 0 }
         && _places.TryGetValue((CpuidTable.XsaveLeaf, 0), out int first)
         && new StateComponentSet(_entries[first].Registers.EdxEax).Contains(Avx);
 
     // SDM Vol. 1, 13.2: sub-leaf 1 EAX has features in bits 0 to 4. Every component has at least 8 bytes and an even number of them.
-    private static bool IsXsaveFeatures(CpuidRegisters registers) => registers.Eax is > 0 and < 32 && (registers.Eax < 8 || (registers.Eax & 1) != 0);
+    private static bool IsXsaveFeatures(CpuidRegisters registers) => registers.Eax is > 0 and < 32
+        && (registers.Eax < 8 || (registers.Eax & 1) != 0);
 
-    // What size and offset mean is a matter of vendor and family, without an exception in a survey of 1,007 dumps (LayoutFamily). A component that the mask lacks is none.
+    // What size and offset mean is a matter of vendor and family, without an exception in a survey of 1,007 dumps (LayoutFamily). A
+    // component that the mask lacks is none.
     private StateComponent? ComponentAt(CpuidRegisters registers)
     {
-        if (!TryFind(0, 0, out CpuidRegisters vendor) || !TryFind(1, 0, out CpuidRegisters signature) || !TryFind(CpuidTable.XsaveLeaf, 0, out CpuidRegisters mask))
+        if (!TryFind(0, 0, out CpuidRegisters vendor) || !TryFind(1, 0, out CpuidRegisters signature)
+            || !TryFind(CpuidTable.XsaveLeaf, 0, out CpuidRegisters mask))
         {
             return null;
         }
@@ -158,7 +173,8 @@ internal sealed class CpuidDumpBuilder
         ProcessorModel model = ProcessorModel.From(CpuidTable.Empty.With(0, 0, vendor).With(1, 0, signature));
         foreach (XsaveSlot slot in LayoutFamily.Of(model)?.Layout.Slots ?? [])
         {
-            if (slot.ToCpuid() == registers && new StateComponentSet(mask.EdxEax).Contains(slot.Component) && !Has(CpuidTable.XsaveLeaf, (uint)slot.Component))
+            if (slot.ToCpuid() == registers && new StateComponentSet(mask.EdxEax).Contains(slot.Component)
+                && !Has(CpuidTable.XsaveLeaf, (uint)slot.Component))
             {
                 return slot.Component;
             }
@@ -172,7 +188,8 @@ internal sealed class CpuidDumpBuilder
         if (_places.TryGetValue((leaf, subleaf), out int earlier))
         {
             string difference = _entries[earlier].Registers == registers ? "the same" : "another";
-            LeaveUnplaced(CpuidDefect.LeftOut, leaf, subleaf, registers, $"the dump has {difference} answer for {CpuidLeaves.PlaceOf(leaf, subleaf)} before");
+            LeaveUnplaced(CpuidDefect.LeftOut, leaf, subleaf, registers,
+                $"the dump has {difference} answer for {CpuidLeaves.PlaceOf(leaf, subleaf)} before");
             return;
         }
 
@@ -193,8 +210,9 @@ internal sealed class CpuidDumpBuilder
         _unplaced.Add(new CpuidEntry(leaf, position, SubleafSignificant: false, registers));
     }
 
-    // SDM Vol. 2A, CPUID: beyond the last basic or extended leaf Intel's processors, and hypervisors that imitate them, answer with the data of the last basic leaf. Taken for leaf 0xD it would announce
-    // components that do not exist. Zeros, which AMD's answer there, say nothing and stay.
+    // SDM Vol. 2A, CPUID: beyond the last basic or extended leaf Intel's processors, and hypervisors that imitate them, answer with the
+    // data of the last basic leaf. Taken for leaf 0xD it would announce components that do not exist. Zeros, which AMD's answer there, say
+    // nothing and stay.
     private void LeaveOutBeyondLastLeaf()
     {
         const uint ExtendedLeaves = 0x8000_0000;
@@ -212,7 +230,8 @@ internal sealed class CpuidDumpBuilder
             };
             if (entry.Leaf > last && !entry.Registers.IsZero)
             {
-                LeaveUnplaced(CpuidDefect.BeyondLastLeaf, entry.Leaf, entry.Subleaf, entry.Registers, $"the last leaf of the processor is 0x{last:x}");
+                LeaveUnplaced(CpuidDefect.BeyondLastLeaf, entry.Leaf, entry.Subleaf, entry.Registers,
+                    $"the last leaf of the processor is 0x{last:x}");
             }
             else
             {

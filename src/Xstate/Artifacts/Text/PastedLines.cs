@@ -7,7 +7,8 @@ namespace Xstate.Artifacts.Text;
 internal delegate bool LinePredicate(ReadOnlySpan<byte> line);
 
 /// <summary>
-/// Walks the lines of a text that went through a mail, a ticket or a log on its way: what quotes a line or tells its time is left off. What remains is read as strictly as if nobody had pasted it.
+/// Walks the lines of a text that went through a mail, a ticket or a log on its way: what quotes a line or tells its time is left off. What
+/// remains is read as strictly as if nobody had pasted it.
 /// </summary>
 internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, ArtifactLimits limits)
 {
@@ -90,7 +91,8 @@ internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, Artifact
         }
     }
 
-    // "> " of a quotation, "[    0.123456] " and "<4>" of a kernel log, "kernel: " of a journal, "00:00:02.123456 " of VirtualBox, "2026-11-30T12:00:00.000000+00:00 " of a container's log.
+    // "> " of a quotation, "[ 0.123456] " and "<4>" of a kernel log, "kernel: " of a journal, "00:00:02.123456 " of VirtualBox,
+    // "2026-11-30T12:00:00.000000+00:00 " of a container's log.
     private static int MarkLength(ReadOnlySpan<byte> line)
     {
         const int LongestPrefix = 100;
@@ -107,10 +109,12 @@ internal ref struct PastedLines(ReadOnlySpan<byte> text, string format, Artifact
         if (line[0] == (byte)'[')
         {
             int end = line.IndexOf((byte)']');
-            return end > 1 && !line[1..end].ContainsAnyExcept(InBrackets) && line[1..end].IndexOfAnyInRange((byte)'0', (byte)'9') >= 0 ? end + 1 : 0;
+            return end > 1 && !line[1..end].ContainsAnyExcept(InBrackets) && line[1..end].IndexOfAnyInRange((byte)'0', (byte)'9') >= 0
+                ? end + 1 : 0;
         }
 
-        if (line[0] == (byte)'<' && Utf8Parser.TryParse(line[1..], out uint _, out int digits) && line.Length > digits + 1 && line[digits + 1] == (byte)'>')
+        if (line[0] == (byte)'<' && Utf8Parser.TryParse(line[1..], out uint _, out int digits) && line.Length > digits + 1
+            && line[digits + 1] == (byte)'>')
         {
             return digits + 2;
         }

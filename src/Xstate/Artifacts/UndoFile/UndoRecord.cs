@@ -9,13 +9,15 @@ namespace Xstate.Artifacts.UndoFile;
 public sealed record UndoRun(long Offset, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>
-/// What turns a repaired artifact back into its original, bit for bit: the removed bytes, with hashes that keep it from being applied to any other file.
+/// What turns a repaired artifact back into its original, bit for bit: the removed bytes, with hashes that keep it from being applied to
+/// any other file.
 /// </summary>
 /// <param name="OriginalLength">Length of the original.</param>
 /// <param name="OriginalSha256">Hash of the original.</param>
 /// <param name="RepairedSha256">Hash of the repaired file.</param>
 /// <param name="Runs">Differing bytes, by offset.</param>
-public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> OriginalSha256, ReadOnlyMemory<byte> RepairedSha256, ImmutableArray<UndoRun> Runs)
+public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> OriginalSha256, ReadOnlyMemory<byte> RepairedSha256,
+    ImmutableArray<UndoRun> Runs)
 {
     private const int ChunkLength = 1 << 18;
 
@@ -60,7 +62,8 @@ public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> Origin
     /// <summary>Writes the original, in pieces. What was written counts only when this returns.</summary>
     /// <param name="repaired">The repaired file, seekable; read from its beginning.</param>
     /// <param name="original">Where the original goes.</param>
-    /// <exception cref="MalformedArtifactException">The file is not the repaired one, or the record does not give the original back.</exception>
+    /// <exception cref="MalformedArtifactException">The file is not the repaired one, or the record does not give the original
+    /// back.</exception>
     public void Apply(Stream repaired, Stream original)
     {
         ArgumentNullException.ThrowIfNull(repaired);
@@ -77,7 +80,8 @@ public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> Origin
 
         if (OriginalLength > beyond)
         {
-            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"a length of {OriginalLength} bytes", $"at most the {beyond} bytes that the file and the runs have");
+            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"a length of {OriginalLength} bytes",
+                $"at most the {beyond} bytes that the file and the runs have");
         }
 
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -122,7 +126,8 @@ public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> Origin
     {
         if (!found.AsSpan().SequenceEqual(expected.Span))
         {
-            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"SHA-256 {Convert.ToHexStringLower(found)}", $"{what}, SHA-256 {Convert.ToHexStringLower(expected.Span)}");
+            throw new MalformedArtifactException(UndoFileReader.Format, 0, $"SHA-256 {Convert.ToHexStringLower(found)}",
+                $"{what}, SHA-256 {Convert.ToHexStringLower(expected.Span)}");
         }
     }
 }

@@ -18,7 +18,8 @@ internal static class SnapshotFindings
             XsaveArea area = new(state.Area.Span);
             if (WriterLayout.IsForeign(XsaveLayout.FromCpuid(state.GuestCpuid!.Value), area.MxcsrMask))
             {
-                findings.Add(Of(Rules.SnapshotLayoutForeign, $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
+                findings.Add(Of(Rules.SnapshotLayoutForeign,
+                    $"leaf 0xd of the guest's CPUID has offsets that no processor with the area's MXCSR_MASK 0x{area.MxcsrMask:x} has",
                     new FindingLocation(state.Id, XsaveFormat.MxcsrMaskOffset, "0xd")));
             }
         }
@@ -29,11 +30,14 @@ internal static class SnapshotFindings
     {
         foreach (CapturedState state in states)
         {
-            StateComponentSet used = (state.Xcr0?.Value ?? state.GuestCpuid!.Value.UserComponents) & (state.Layout?.Value.UserComponents ?? StateComponentSet.Empty);
+            StateComponentSet used = (state.Xcr0?.Value ?? state.GuestCpuid!.Value.UserComponents) & (state.Layout?.Value.UserComponents
+                ?? StateComponentSet.Empty);
             int needed = state.Layout?.Value.StandardLengthFor(used) ?? 0;
             if (needed > state.Area.Length)
             {
-                findings.Add(Of(Rules.SnapshotIncomplete, $"the guest can use {used.Describe()}, which needs {needed} bytes; the snapshot has {state.Area.Length}", new FindingLocation(state.Id, state.Area.Length)) with
+                findings.Add(Of(Rules.SnapshotIncomplete,
+                    $"the guest can use {used.Describe()}, which needs {needed} bytes; the snapshot has {state.Area.Length}",
+                    new FindingLocation(state.Id, state.Area.Length)) with
                 {
                     Found = $"{state.Area.Length} bytes",
                     Expected = $"{needed} bytes",

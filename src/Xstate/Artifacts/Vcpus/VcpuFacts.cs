@@ -5,7 +5,8 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.Vcpus;
 
 /// <summary>
-/// Makes a state of what a monitor keeps of one virtual CPU beside its area: CPUID, XCR0 and MSRs. A monitor's snapshot holds KVM's answers, so its area has the layout of the processor that it ran on.
+/// Makes a state of what a monitor keeps of one virtual CPU beside its area: CPUID, XCR0 and MSRs. A monitor's snapshot holds KVM's
+/// answers, so its area has the layout of the processor that it ran on.
 /// </summary>
 internal static class VcpuFacts
 {
@@ -18,7 +19,8 @@ internal static class VcpuFacts
     /// <param name="cpuid">The guest's CPUID.</param>
     /// <param name="xcr0">XCR0, if the snapshot has it.</param>
     /// <param name="msrs">All saved MSRs.</param>
-    public static CapturedState ToState(int id, ReadOnlyMemory<byte> area, CpuidTable cpuid, StateComponentSet? xcr0, IReadOnlyDictionary<uint, ulong> msrs)
+    public static CapturedState ToState(int id, ReadOnlyMemory<byte> area, CpuidTable cpuid, StateComponentSet? xcr0,
+        IReadOnlyDictionary<uint, ulong> msrs)
     {
         CapturedState state = new()
         {
@@ -69,5 +71,6 @@ internal static class VcpuFacts
     }
 
     private static Fact<StateComponentSet>? SetOf(IReadOnlyDictionary<uint, ulong> msrs, uint index, string detail) =>
-        msrs.TryGetValue(index, out ulong value) ? new Fact<StateComponentSet>(new StateComponentSet(value), FactSource.Artifact, detail) : null;
+        msrs.TryGetValue(index, out ulong value) ? new Fact<StateComponentSet>(new StateComponentSet(value), FactSource.Artifact,
+            detail) : null;
 }

@@ -6,15 +6,16 @@ using System.Xml;
 namespace Xstate.Artifacts.Xml;
 
 /// <summary>
-/// Reads one XML document forwards, element by element. No document type declaration, no entity but the five of XML, nothing from outside the file, and never deeper than real documents go. Every
-/// error names the byte offset, what is there and what was expected.
+/// Reads one XML document forwards, element by element. No document type declaration, no entity but the five of XML, nothing from outside
+/// the file, and never deeper than real documents go. Every error names the byte offset, what is there and what was expected.
 /// </summary>
 internal sealed class XmlCursor : IDisposable
 {
     // libvirt's documents go to 8.
     private const int MaxDepth = 32;
 
-    private static readonly SearchValues<byte> NameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:."u8);
+    private static readonly SearchValues<byte> NameCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:."u8);
 
     private readonly string _format;
     private readonly ReadOnlyMemory<byte> _bytes;
@@ -51,7 +52,9 @@ internal sealed class XmlCursor : IDisposable
     /// <summary>The name of the element at the cursor.</summary>
     public string Name => _reader.LocalName;
 
-    /// <summary>The name of the document's element, without reading further than to it; null when the text does not begin as XML does.</summary>
+    /// <summary>
+    /// The name of the document's element, without reading further than to it; null when the text does not begin as XML does.
+    /// </summary>
     public static string? RootOf(ReadOnlySpan<byte> head)
     {
         ReadOnlySpan<byte> rest = head[Preamble(head)..];
@@ -89,7 +92,9 @@ internal sealed class XmlCursor : IDisposable
     /// <summary>Nesting depth of the element at the cursor, for <see cref="NextChild"/>.</summary>
     public int Depth => _reader.Depth;
 
-    /// <summary>Moves to the next child element, passing over what the caller left of the child before; false at the end of the parent.</summary>
+    /// <summary>
+    /// Moves to the next child element, passing over what the caller left of the child before; false at the end of the parent.
+    /// </summary>
     /// <param name="parent">Depth of the parent, taken at its start.</param>
     public bool NextChild(int parent)
     {
@@ -124,7 +129,8 @@ internal sealed class XmlCursor : IDisposable
 
     /// <summary>An attribute that holds a 32-bit number, in hexadecimal with 0x or in decimal; null when it is not there.</summary>
     public uint? Number(string name) => Attribute(name) is { } text
-        ? TryNumber(text, out uint value) ? value : throw Malformed($"{name}={Quotation.Of(text)}", "a number of 32 bits such as 0x0000000d")
+        ? TryNumber(text, out uint value) ? value : throw Malformed($"{name}={Quotation.Of(text)}",
+            "a number of 32 bits such as 0x0000000d")
         : null;
 
     /// <summary>A number that has to be there.</summary>
@@ -174,7 +180,8 @@ internal sealed class XmlCursor : IDisposable
     /// <summary>Byte offset of the cursor.</summary>
     public long Offset => _reader is IXmlLineInfo line ? OffsetOf(line.LineNumber, line.LinePosition) : 0;
 
-    private string Here => _reader.NodeType == XmlNodeType.Element ? $"<{Quotation.Of(_reader.LocalName).Trim('"')}>" : _reader.EOF ? "the end of the document" : "text";
+    private string Here => _reader.NodeType == XmlNodeType.Element ? $"<{Quotation.Of(_reader.LocalName).Trim('"')}>" : _reader.EOF
+        ? "the end of the document" : "text";
 
     private void Advance()
     {
@@ -207,7 +214,8 @@ internal sealed class XmlCursor : IDisposable
     }
 
     private MalformedArtifactException NoXml(XmlException error) =>
-        new(_format, OffsetOf(error.LineNumber, error.LinePosition), $"what is no XML: {FirstSentence(error.Message)}", "XML without a document type declaration");
+        new(_format, OffsetOf(error.LineNumber, error.LinePosition), $"what is no XML: {FirstSentence(error.Message)}",
+            "XML without a document type declaration");
 
     private static string FirstSentence(string message)
     {
@@ -222,7 +230,8 @@ internal sealed class XmlCursor : IDisposable
             ? uint.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value)
             : uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    // XML counts CR, LF and CR LF as one line's end each, and characters from 1. Offsets are asked for in order but for errors, so each byte is passed once and not once for every element.
+    // XML counts CR, LF and CR LF as one line's end each, and characters from 1. Offsets are asked for in order but for errors, so each
+    // byte is passed once and not once for every element.
     private long OffsetOf(int line, int position)
     {
         ReadOnlySpan<byte> bytes = _bytes.Span;

@@ -23,7 +23,8 @@ public abstract record KvmCall
     /// <summary>The call in one line.</summary>
     public abstract override string ToString();
 
-    private protected static KvmAnswer Answer(KvmReply reply, ReadOnlyMemory<byte> bytes = default) => new(reply.Errno, bytes) { Why = reply.Why };
+    private protected static KvmAnswer Answer(KvmReply reply, ReadOnlyMemory<byte> bytes = default) =>
+        new(reply.Errno, bytes) { Why = reply.Why };
 
     private protected static byte[] Numbers(ImmutableArray<ulong> values)
     {
@@ -54,7 +55,8 @@ public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall
     public override string ToString()
     {
         IEnumerable<string> shown = Entries.Where(e => e.Leaf is CpuidTable.XsaveLeaf or 1 or 0x8000_0008).Take(8).Select(e =>
-            $"{{{e.Leaf:x}.{e.Subleaf:x}{(e.SubleafSignificant ? "" : " any")} {e.Registers.Eax:x} {e.Registers.Ebx:x} {e.Registers.Ecx:x} {e.Registers.Edx:x}}}");
+            $"{{{e.Leaf:x}.{e.Subleaf:x}{(e.SubleafSignificant ? "" : " any")} {e.Registers.Eax:x} {e.Registers.Ebx:x} "
+            + $"{e.Registers.Ecx:x} {e.Registers.Edx:x}}}");
         return $"SET_CPUID2 {Entries.Length} entries {string.Join(' ', shown)}";
     }
 }
@@ -80,7 +82,8 @@ public sealed record GetCpuid2Call(uint? Leaf) : KvmCall
             Span<byte> to = bytes.AsSpan(i * EntryLength, EntryLength);
             CpuidRegisters registers = compared[i].Registers;
             ReadOnlySpan<uint> fields =
-                [compared[i].Leaf, compared[i].Subleaf, compared[i].SubleafSignificant ? 1u : 0, registers.Eax, registers.Ebx, registers.Ecx, registers.Edx];
+                [compared[i].Leaf, compared[i].Subleaf, compared[i].SubleafSignificant ? 1u : 0, registers.Eax, registers.Ebx,
+                    registers.Ecx, registers.Edx];
             for (int field = 0; field < fields.Length; field++)
             {
                 BinaryPrimitives.WriteUInt32LittleEndian(to[(field * sizeof(uint))..], fields[field]);
@@ -117,7 +120,8 @@ public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall
 
         XsaveArea area = new(Image.Span);
         int reserved = area.ReservedHeader.IndexOfAnyExcept((byte)0);
-        return $"SET_XSAVE {Image.Length} bytes XSTATE_BV={area.XstateBv} XCOMP_BV=0x{area.XcompBv:x} MXCSR=0x{area.Mxcsr:x} MXCSR_MASK=0x{area.MxcsrMask:x}"
+        return $"SET_XSAVE {Image.Length} bytes XSTATE_BV={area.XstateBv} XCOMP_BV=0x{area.XcompBv:x} MXCSR=0x{area.Mxcsr:x} "
+            + $"MXCSR_MASK=0x{area.MxcsrMask:x}"
             + (reserved < 0 ? "" : $" byte {XsaveFormat.ReservedHeaderOffset + reserved} not zero");
     }
 }

@@ -3,8 +3,9 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Hypervisors.Conformance;
 
 /// <summary>
-/// Drives two implementations of the KVM calls through the same sequences and compares every error number and every byte. Each sequence has a fresh virtual CPU on either side. A virtual
-/// machine serves several sequences, because extended state belongs to the virtual CPU and making a machine costs up to a hundred times as much as the calls.
+/// Drives two implementations of the KVM calls through the same sequences and compares every error number and every byte. Each sequence has
+/// a fresh virtual CPU on either side. A virtual machine serves several sequences, because extended state belongs to the virtual CPU and
+/// making a machine costs up to a hundred times as much as the calls.
 /// </summary>
 public sealed class KvmDifferential : IDisposable
 {
@@ -29,8 +30,8 @@ public sealed class KvmDifferential : IDisposable
     /// <param name="newLeft">Makes the model's machine.</param>
     /// <param name="newRight">Makes the kernel's machine.</param>
     /// <param name="newAlternative">
-    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.Drifting"/>), by number, for a processor that was seen to do so. It does it when it likes: a
-    /// sequence agrees when a run of it agrees with one of these models.
+    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.Drifting"/>), by number, for a
+    /// processor that was seen to do so. It does it when it likes: a sequence agrees when a run of it agrees with one of these models.
     /// </param>
     public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight, Func<int, IKvmMachine>? newAlternative = null)
     {
@@ -61,7 +62,8 @@ public sealed class KvmDifferential : IDisposable
     public long Bytes { get; private set; }
 
     /// <summary>The counts in one line.</summary>
-    public override string ToString() => $"{Sequences} sequences, {Calls} calls ({Refusals} refused by both), {Bytes} bytes of answers compared";
+    public override string ToString() =>
+        $"{Sequences} sequences, {Calls} calls ({Refusals} refused by both), {Bytes} bytes of answers compared";
 
     /// <summary>Compares one sequence; null when both agree. A disagreement comes with the shortest sequence that still shows it.</summary>
     /// <exception cref="InvalidOperationException">One side could not make a virtual CPU.</exception>

@@ -29,7 +29,9 @@ public sealed record KvmDisagreement(KvmSequence Sequence, KvmAnswer Left, KvmAn
             different += Left.Bytes.Span[i] == Right.Bytes.Span[i] ? 0 : 1;
         }
 
-        return text.Append($"  lengths {Left.Bytes.Length} and {Right.Bytes.Length}, {different} bytes differ, first at {first}: {Hex(Left, first)} and {Hex(Right, first)}").ToString();
+        return text.Append(
+            $"  lengths {Left.Bytes.Length} and {Right.Bytes.Length}, {different} bytes differ, first at {first}: {Hex(Left, first)} and "
+            + $"{Hex(Right, first)}").ToString();
     }
 
     private static string Hex(KvmAnswer answer, int from) =>

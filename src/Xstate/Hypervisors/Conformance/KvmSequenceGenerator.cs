@@ -6,8 +6,8 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Hypervisors.Conformance;
 
 /// <summary>
-/// Makes sequences of calls from seeds: about half of the calls are what a VMM does, the rest are nearly valid or hostile. No sequence asks for a dynamic component with its permission, so none can
-/// reach the XFD defect that harms a host (rule XS0601).
+/// Makes sequences of calls from seeds: about half of the calls are what a VMM does, the rest are nearly valid or hostile. No sequence asks
+/// for a dynamic component with its permission, so none can reach the XFD defect that harms a host (rule XS0601).
 /// </summary>
 public sealed class KvmSequenceGenerator
 {
@@ -18,13 +18,18 @@ public sealed class KvmSequenceGenerator
     private const uint LinearAddressLeaf = 0x8000_0008;
 
     /// <summary>Masks that real images and snapshots have, some beyond most hosts.</summary>
-    private static readonly ulong[] KnownMasks = [0, 1, 2, 3, 4, 5, 6, 7, 0x1B, 0x1F, 0xE0, 0xE7, 0x200, 0x203, 0x207, 0x21F, 0x2E7, 0x2FF, 0x602E7, 0x8_0000, 1UL << 62, 1UL << 63];
+    private static readonly ulong[] KnownMasks = [0, 1, 2, 3, 4, 5, 6, 7, 0x1B, 0x1F, 0xE0, 0xE7, 0x200, 0x203, 0x207, 0x21F, 0x2E7, 0x2FF,
+        0x602E7, 0x8_0000, 1UL << 62, 1UL << 63];
 
-    /// <summary>The MSRs of extended state: IA32_XSS, IA32_XFD, and those of CET, which belong to guests from 6.18 on. The number of SSP is KVM's own and no MSR for user space.</summary>
+    /// <summary>
+    /// The MSRs of extended state: IA32_XSS, IA32_XFD, and those of CET, which belong to guests from 6.18 on. The number of SSP is KVM's
+    /// own and no MSR for user space.
+    /// </summary>
     private static readonly uint[] Msrs =
     [
         KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXss, KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr,
-        KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl0Ssp + 1, KvmModelVcpu.MsrPl0Ssp + 2, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
+        KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet, KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl0Ssp + 1,
+            KvmModelVcpu.MsrPl0Ssp + 2, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
         KvmModelVcpu.GuestSsp,
     ];
 
@@ -77,7 +82,8 @@ public sealed class KvmSequenceGenerator
         22 => GetMsrs(ref random),
         23 => SetOneRegister(ref random),
         24 => random.OneIn(4) ? new GetRegisterListCall() : new GetOneRegisterCall(RegisterId(ref random)),
-        25 when random.OneIn(3) => new SetCr0Call(random.Pick(0x10UL, 0x11UL, 0x6000_0010UL, 0x2000_0011UL, 0x8000_0010UL, 1UL << 32 | 0x11)),
+        25 when random.OneIn(3) =>
+            new SetCr0Call(random.Pick(0x10UL, 0x11UL, 0x6000_0010UL, 0x2000_0011UL, 0x8000_0010UL, 1UL << 32 | 0x11)),
         25 => new SetCr4Call(random.Pick(0UL, 1UL << 18, 1UL << 22, 1UL << 23, 1UL << 18 | 1UL << 22, 1UL << 18 | 1UL << 23)),
         _ => new RunImmediateExitCall(),
     };
@@ -180,7 +186,8 @@ public sealed class KvmSequenceGenerator
                 Replace(entries, CpuidTable.XsaveLeaf, subleaf == 0 ? 1 : subleaf, _ => invented);
                 break;
             case 9:
-                CpuidEntry extra = new(random.Pick(CpuidTable.XsaveLeaf, 0xDu, 1u, 7u, 0x1234u), (uint)random.Below(66), random.OneIn(2), HarmlessRegisters(ref random));
+                CpuidEntry extra = new(random.Pick(CpuidTable.XsaveLeaf, 0xDu, 1u, 7u, 0x1234u), (uint)random.Below(66), random.OneIn(2),
+                    HarmlessRegisters(ref random));
                 entries.Insert(random.Below(entries.Count + 1), extra);
                 break;
             case 10:
@@ -259,7 +266,8 @@ public sealed class KvmSequenceGenerator
         }
 
         // A short image ends somewhere; what the call reads behind it are zeros.
-        return new SetXsaveCall(random.OneIn(10) ? image.AsMemory(0, XsaveFormat.ExtendedOffset + random.Below(image.Length - XsaveFormat.ExtendedOffset)) : image);
+        return new SetXsaveCall(random.OneIn(10)
+            ? image.AsMemory(0, XsaveFormat.ExtendedOffset + random.Below(image.Length - XsaveFormat.ExtendedOffset)) : image);
     }
 
     private SetXcrsCall SetXcrs(ref SplitMix64 random)

@@ -6,15 +6,18 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>
-/// The MSRs of extended state of one virtual CPU, as KVM_SET_MSRS, KVM_GET_MSRS and the guest reach them. The CET part was read from Linux 6.18 to 7.2 (<c>__kvm_set_msr</c>, <c>kvm_do_msr_access</c>,
-/// <c>kvm_is_valid_u_s_cet</c>), for want of a processor with CET under a KVM that could be asked; IA32_XSS is measured on 6.1, 6.12, 7.2 and kvm_pvm 6.18.
+/// The MSRs of extended state of one virtual CPU, as KVM_SET_MSRS, KVM_GET_MSRS and the guest reach them. The CET part was read from Linux
+/// 6.18 to 7.2 (<c>__kvm_set_msr</c>, <c>kvm_do_msr_access</c>,
+/// <c>kvm_is_valid_u_s_cet</c>), for want of a processor with CET under a KVM that could be asked; IA32_XSS is measured on 6.1, 6.12, 7.2
+/// and kvm_pvm 6.18.
 /// </summary>
 internal sealed class GuestMsrs
 {
     // Shadow-stack pointers are multiples of 4; the table that IA32_INTERRUPT_SSP_TABLE_ADDR points to may lie anywhere.
     private const ulong SspAlignment = 4;
 
-    // KVM takes the legacy bitmap's base in units of 16 KiB: bits 12 and 13 must be clear (IS_ALIGNED of the base in pages). The manual has no such rule.
+    // KVM takes the legacy bitmap's base in units of 16 KiB: bits 12 and 13 must be clear (IS_ALIGNED of the base in pages). The manual has
+    // no such rule.
     private const ulong BitmapMisalignment = 3UL << 12;
 
     private readonly LinuxHost _host;
@@ -48,14 +51,16 @@ internal sealed class GuestMsrs
     private bool HasXsaves => Cpuid.Has(CpuidFeatures.Xsaves);
 
     /// <summary>Whether the model knows an MSR, whatever the kernel.</summary>
-    internal static bool IsModelled(uint index) => index is KvmModelVcpu.MsrXss or KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr or KvmModelVcpu.MsrPkrs || IsCet(index);
+    internal static bool IsModelled(uint index) => index is KvmModelVcpu.MsrXss or KvmModelVcpu.MsrXfd or KvmModelVcpu.MsrXfdErr
+        or KvmModelVcpu.MsrPkrs || IsCet(index);
 
     /// <summary>KVM_SET_MSRS with one MSR.</summary>
     internal KvmReply Set(uint index, ulong value, out int count)
     {
         if (CheckWrite(index, value) is { } refused)
         {
-            // Since 6.12 (kvm_do_msr_access) user space may write 0 to an MSR that KVM advertises, also where this guest does not have it; nothing is stored.
+            // Since 6.12 (kvm_do_msr_access) user space may write 0 to an MSR that KVM advertises, also where this guest does not have it;
+            // nothing is stored.
             bool passes = refused.Unsupported && value == 0 && IsAdvertised(index);
             count = passes ? 1 : 0;
             return passes ? KvmReply.Success : new KvmReply(Errno.None, refused.Why);
@@ -106,7 +111,10 @@ internal sealed class GuestMsrs
         return KvmReply.Success;
     }
 
-    /// <summary>RDMSR or WRMSR of the guest. It needs the feature in its own CPUID; CET MSRs are the processor's then, so that its rules for values hold and not KVM's.</summary>
+    /// <summary>
+    /// RDMSR or WRMSR of the guest. It needs the feature in its own CPUID; CET MSRs are the processor's then, so that its rules for values
+    /// hold and not KVM's.
+    /// </summary>
     /// <returns>Whether the guest goes on without #GP.</returns>
     internal bool AccessAsGuest(uint index, ref ulong value, bool write)
     {
@@ -140,7 +148,10 @@ internal sealed class GuestMsrs
         return CheckWrite(index, value) is null && Set(index, value, out _).IsSuccess;
     }
 
-    /// <summary>Gives a processor the CET MSRs that XSAVES manages. S_CET, SSP and the table's address are fields of the VMCS or VMCB: XSAVES does not reach them.</summary>
+    /// <summary>
+    /// Gives a processor the CET MSRs that XSAVES manages. S_CET, SSP and the table's address are fields of the VMCS or VMCB: XSAVES does
+    /// not reach them.
+    /// </summary>
     internal void LoadInto(ProcessorState cpu)
     {
         foreach (StateMsr msr in Managed)
@@ -161,7 +172,10 @@ internal sealed class GuestMsrs
         }
     }
 
-    /// <summary>INIT: the components CET_U and CET_S, and what of CET the VMCS holds (<c>kvm_xstate_reset</c> and <c>vmx_vcpu_reset</c> of 6.18; that SVM does the same is from the manual, not read).</summary>
+    /// <summary>
+    /// INIT: the components CET_U and CET_S, and what of CET the VMCS holds (<c>kvm_xstate_reset</c> and <c>vmx_vcpu_reset</c> of 6.18;
+    /// that SVM does the same is from the manual, not read).
+    /// </summary>
     internal void ClearCet() => _cet.Clear();
 
     private static IEnumerable<StateMsr> Managed => StateMsrs.Of(StateComponent.CetU).Concat(StateMsrs.Of(StateComponent.CetS));
@@ -169,7 +183,8 @@ internal sealed class GuestMsrs
     private static bool IsControl(uint index) => index is KvmModelVcpu.MsrUserCet or KvmModelVcpu.MsrSupervisorCet;
 
     internal static bool IsCet(uint index) =>
-        IsControl(index) || index is KvmModelVcpu.MsrSspTable or KvmModelVcpu.GuestSsp || StateMsrs.Find(index)?.Component is StateComponent.CetU or StateComponent.CetS;
+        IsControl(index) || index is KvmModelVcpu.MsrSspTable or KvmModelVcpu.GuestSsp
+        || StateMsrs.Find(index)?.Component is StateComponent.CetU or StateComponent.CetS;
 
     private bool HasCet(uint index) => IsControl(index) ? HasShadowStack || HasBranchTracking : HasShadowStack;
 
@@ -200,9 +215,11 @@ internal sealed class GuestMsrs
             return null;
         }
 
-        KernelDifference difference = Behavior.Has(KernelDifference.KvmXssZero) && !unsupported ? KernelDifference.KvmXssZero : KernelDifference.KvmXssNeedsCpuid;
+        KernelDifference difference = Behavior.Has(KernelDifference.KvmXssZero) && !unsupported
+            ? KernelDifference.KvmXssZero : KernelDifference.KvmXssNeedsCpuid;
         return new Refused(
-            new Refusal(Rules.XssRefused, difference, unsupported ? $"IA32_XSS {wanted}: the guest's CPUID has no XSAVES" : $"IA32_XSS {wanted}: this vCPU takes {allowed}")
+            new Refusal(Rules.XssRefused, difference, unsupported
+                ? $"IA32_XSS {wanted}: the guest's CPUID has no XSAVES" : $"IA32_XSS {wanted}: this vCPU takes {allowed}")
             {
                 Found = wanted.ToString(),
                 Expected = unsupported ? "XSAVES in 0xD.1 EAX" : $"no bit outside {allowed}",
@@ -213,7 +230,8 @@ internal sealed class GuestMsrs
     // Before 6.18 KVM knows none of these MSRs.
     private Refused? CheckCet(uint index, ulong value)
     {
-        bool inLongMode = index != KvmModelVcpu.MsrSspTable || ControlRegisterRules.HasLongMode(Cpuid) || !ControlRegisterRules.HasLongMode(_host.Record.Cpuid);
+        bool inLongMode = index != KvmModelVcpu.MsrSspTable || ControlRegisterRules.HasLongMode(Cpuid)
+            || !ControlRegisterRules.HasLongMode(_host.Record.Cpuid);
         if (!HasCet(index) || !inLongMode)
         {
             return Cet(index, value, IsControl(index) ? "CET_SS or CET_IBT in leaf 7" : "CET_SS in leaf 7", unsupported: true);
@@ -226,10 +244,13 @@ internal sealed class GuestMsrs
     {
         ulong branchTrackingBits = ~(StateMsrs.CetShadowStackBits | StateMsrs.CetReserved);
         return (value & StateMsrs.CetReserved) != 0 ? Cet(index, value, "bits 6 to 9 clear")
-            : !HasShadowStack && (value & StateMsrs.CetShadowStackBits) != 0 ? Cet(index, value, "bits 0 and 1 clear: the guest has no shadow stacks")
-            : !HasBranchTracking && (value & branchTrackingBits) != 0 ? Cet(index, value, "bits 2 to 5 and 10 to 63 clear: the guest has no indirect branch tracking")
+            : !HasShadowStack && (value & StateMsrs.CetShadowStackBits) != 0
+            ? Cet(index, value, "bits 0 and 1 clear: the guest has no shadow stacks")
+            : !HasBranchTracking && (value & branchTrackingBits) != 0
+            ? Cet(index, value, "bits 2 to 5 and 10 to 63 clear: the guest has no indirect branch tracking")
             : (value & BitmapMisalignment) != 0 ? Cet(index, value, "bits 12 and 13 clear")
-            : (value & (StateMsrs.CetSuppress | StateMsrs.CetTracker)) == (StateMsrs.CetSuppress | StateMsrs.CetTracker) ? Cet(index, value, "not SUPPRESS and TRACKER together")
+            : (value & (StateMsrs.CetSuppress | StateMsrs.CetTracker)) == (StateMsrs.CetSuppress | StateMsrs.CetTracker)
+            ? Cet(index, value, "not SUPPRESS and TRACKER together")
             : null;
     }
 
@@ -242,7 +263,13 @@ internal sealed class GuestMsrs
     {
         string name = NameOf(index);
         KernelDifference? difference = Behavior.Has(KernelDifference.KvmXssZero) ? KernelDifference.KvmXssZero : null;
-        return new Refused(new Refusal(Rules.CetRegisterRefused, difference, $"{name} 0x{value:x}: {(unsupported ? "this vCPU does not have it" : "not a value that KVM takes")}") { Found = $"0x{value:x}", Expected = expected, Since = "6.18" }, unsupported);
+        return new Refused(new Refusal(Rules.CetRegisterRefused, difference,
+            $"{name} 0x{value:x}: {(unsupported ? "this vCPU does not have it" : "not a value that KVM takes")}")
+        {
+            Found = $"0x{value:x}",
+            Expected = expected,
+            Since = "6.18"
+        }, unsupported);
     }
 
     // The manual's name of an MSR that is modelled.
@@ -263,7 +290,12 @@ internal sealed class GuestMsrs
         return Behavior.Has(KernelDifference.KvmXsaveDynamic) && allowed.ContainsAll(new StateComponentSet(value))
             ? null
             : new Refused(
-                new Refusal(Rules.XssRefused, KernelDifference.KvmXsaveDynamic, $"{NameOf(index)} 0x{value:x}: this vCPU takes {allowed}") { Found = $"0x{value:x}", Expected = $"no bit outside {allowed}" },
+                new Refusal(Rules.XssRefused, KernelDifference.KvmXsaveDynamic,
+                    $"{NameOf(index)} 0x{value:x}: this vCPU takes {allowed}")
+                {
+                    Found = $"0x{value:x}",
+                    Expected = $"no bit outside {allowed}"
+                },
                 Unsupported: false);
     }
 

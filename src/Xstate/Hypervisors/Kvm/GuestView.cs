@@ -8,8 +8,8 @@ namespace Xstate.Hypervisors.Kvm;
 public static class GuestView
 {
     /// <summary>
-    /// An area in the host's standard format that stands for the guest's registers: the kernel's buffer as its own XRSTOR loads it, with PKRU from where KVM keeps it. It is not what KVM_GET_XSAVE
-    /// returns, which hides components and, before the next run, MXCSR's fate.
+    /// An area in the host's standard format that stands for the guest's registers: the kernel's buffer as its own XRSTOR loads it, with
+    /// PKRU from where KVM keeps it. It is not what KVM_GET_XSAVE returns, which hides components and, before the next run, MXCSR's fate.
     /// </summary>
     public static byte[] Of(KvmModelVcpu vcpu)
     {
@@ -25,7 +25,8 @@ public static class GuestView
             area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Clear();
         }
 
-        // XRSTOR in the standard format loads MXCSR whatever XSTATE_BV says; in the compacted format it rides with SSE (SDM Vol. 1, 13.8.1 and 13.8.2).
+        // XRSTOR in the standard format loads MXCSR whatever XSTATE_BV says; in the compacted format it rides with SSE (SDM Vol. 1, 13.8.1
+        // and 13.8.2).
         uint mxcsr = state.Host.UsesCompactedBuffers && !live.Contains(StateComponent.Sse) ? Mxcsr.Initial : state.Mxcsr;
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), mxcsr);
         live = live.With(StateComponent.Sse);

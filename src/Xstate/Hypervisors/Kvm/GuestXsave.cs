@@ -5,7 +5,10 @@ using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Hypervisors.Kvm;
 
-/// <summary>KVM_SET_XSAVE and KVM_GET_XSAVE of one virtual CPU: what the kernel lets through between user space and its buffer, in its own order of tests.</summary>
+/// <summary>
+/// KVM_SET_XSAVE and KVM_GET_XSAVE of one virtual CPU: what the kernel lets through between user space and its buffer, in its own order of
+/// tests.
+/// </summary>
 internal sealed class GuestXsave
 {
     private readonly LinuxHost _host;
@@ -47,7 +50,10 @@ internal sealed class GuestXsave
     // The VM type that copies state into the VMSA is as old as the refusals for VM types with protected state.
     private bool IsBeforeLaunch => _protection == GuestProtection.SevEsBeforeLaunch && Behavior.Has(KernelDifference.KvmProtectedEinval);
 
-    /// <summary>KVM_SEV_LAUNCH_UPDATE_VMSA: of the buffer the x87, SSE and AVX registers and MXCSR go into the VMSA (<c>sev_es_sync_vmsa</c>); the guest begins with all other components initial.</summary>
+    /// <summary>
+    /// KVM_SEV_LAUNCH_UPDATE_VMSA: of the buffer the x87, SSE and AVX registers and MXCSR go into the VMSA (<c>sev_es_sync_vmsa</c>); the
+    /// guest begins with all other components initial.
+    /// </summary>
     internal void Launch()
     {
         State.Xfeatures &= StateComponentSet.Of(StateComponent.X87, StateComponent.Sse, StateComponent.Avx);
@@ -57,14 +63,16 @@ internal sealed class GuestXsave
     /// <summary>Enlarges the buffer for dynamic components that a new CPUID has, or says why not.</summary>
     internal KvmReply? EnableDynamic(CpuidTable asked, StateComponentSet permitted)
     {
-        if (!Behavior.Has(KernelDifference.KvmXsaveDynamic) || !asked.UserComponents.Contains(StateComponent.TileData) || _enabled.Contains(StateComponent.TileData))
+        if (!Behavior.Has(KernelDifference.KvmXsaveDynamic) || !asked.UserComponents.Contains(StateComponent.TileData)
+            || _enabled.Contains(StateComponent.TileData))
         {
             return null;
         }
 
         if (!permitted.Contains(StateComponent.TileData))
         {
-            return new KvmReply(Errno.EPERM, new Refusal(Rules.NoGuestPermission, KernelDifference.KvmXsaveDynamic, "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
+            return new KvmReply(Errno.EPERM, new Refusal(Rules.NoGuestPermission, KernelDifference.KvmXsaveDynamic,
+                "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
             {
                 Leaf = "0xd.0.eax",
                 Found = asked.UserComponents.ToString(),
@@ -128,7 +136,8 @@ internal sealed class GuestXsave
             return ForeignToHost(xfeatures, foreign);
         }
 
-        return XsaveBorder.CopyFromUser(State, padded, ref _pkru, xfeatures) is { } refusal ? new KvmReply(Errno.EINVAL, refusal) : KvmReply.Success;
+        return XsaveBorder.CopyFromUser(State, padded, ref _pkru, xfeatures) is { } refusal
+            ? new KvmReply(Errno.EINVAL, refusal) : KvmReply.Success;
     }
 
     /// <summary>KVM_GET_XSAVE.</summary>
@@ -137,7 +146,8 @@ internal sealed class GuestXsave
         area = [];
         if (UabiLength > KvmModelMachine.XsaveLength)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.StateNeedsXsave2, KernelDifference.KvmXsaveDynamic, $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.StateNeedsXsave2, KernelDifference.KvmXsaveDynamic,
+                $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
             {
                 Found = $"{UabiLength}",
                 Expected = $"at most {KvmModelMachine.XsaveLength}",
@@ -153,7 +163,9 @@ internal sealed class GuestXsave
         area = [];
         return Behavior.Has(KernelDifference.KvmXsaveDynamic)
             ? CopyOut(UabiLength, ref area)
-            : new KvmReply(Errno.EINVAL, new Refusal(Rules.UnknownCall, KernelDifference.KvmXsaveDynamic, "this kernel has no KVM_GET_XSAVE2") { Since = $"before {KernelDifference.KvmXsaveDynamic.Affected}" });
+            : new KvmReply(Errno.EINVAL, new Refusal(Rules.UnknownCall, KernelDifference.KvmXsaveDynamic,
+                "this kernel has no KVM_GET_XSAVE2")
+            { Since = $"before {KernelDifference.KvmXsaveDynamic.Affected}" });
     }
 
     /// <summary>KVM_SET_FPU.</summary>
@@ -190,7 +202,8 @@ internal sealed class GuestXsave
 
         if ((_protection == GuestProtection.ProtectedState || IsLaunched) && Behavior.Has(KernelDifference.KvmProtectedEinval))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ProtectedState, KernelDifference.KvmProtectedEinval, "the VM type has protected state"));
+            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ProtectedState, KernelDifference.KvmProtectedEinval,
+                "the VM type has protected state"));
         }
 
         // A kernel without either answer has no protected guests: the state is an ordinary one there.
@@ -198,7 +211,8 @@ internal sealed class GuestXsave
     }
 
     private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
-        new(Errno.EINVAL, new Refusal(Rules.ForeignComponents, null, $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
+        new(Errno.EINVAL, new Refusal(Rules.ForeignComponents, null,
+            $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
         {
             Offset = XsaveFormat.XstateBvOffset,
             Found = xfeatures.ToString(),
@@ -252,7 +266,8 @@ internal sealed class GuestXsave
         return KvmReply.Success;
     }
 
-    // 6.6: trimming happens here, as up to 5.15. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures, which a vCPU without CPUID has whole.
+    // 6.6: trimming happens here, as up to 5.15. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures, which a vCPU without CPUID
+    // has whole.
     private StateComponentSet AllowedOut()
     {
         bool all = _isLimited

@@ -21,8 +21,8 @@ public readonly record struct MsrEntry(uint Index, ulong Value);
 public readonly record struct KvmControlRegisters(ulong Cr0, ulong Cr3, ulong Cr4, ulong Efer);
 
 /// <summary>
-/// One process with one virtual machine: the same operations on the model and on the real /dev/kvm, so that one script runs on both. Calls never throw for what a kernel
-/// refuses.
+/// One process with one virtual machine: the same operations on the model and on the real /dev/kvm, so that one script runs on both. Calls
+/// never throw for what a kernel refuses.
 /// </summary>
 public interface IKvmMachine : IDisposable
 {
@@ -48,13 +48,17 @@ public interface IKvmVcpu : IDisposable
     /// <summary>KVM_GET_CPUID2 with room for some entries: E2BIG when there are more.</summary>
     KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries);
 
-    /// <summary>KVM_SET_XSAVE. A shorter image is padded with zeros to the size that the call reads; bytes beyond that size are not looked at.</summary>
+    /// <summary>
+    /// KVM_SET_XSAVE. A shorter image is padded with zeros to the size that the call reads; bytes beyond that size are not looked at.
+    /// </summary>
     KvmReply SetXsave(ReadOnlySpan<byte> image);
 
     /// <summary>KVM_GET_XSAVE into a zeroed buffer; <paramref name="area"/> is empty when refused.</summary>
     KvmReply GetXsave(out byte[] area);
 
-    /// <summary>KVM_GET_XSAVE2 into a zeroed buffer of <see cref="IKvmMachine.Xsave2Size"/> bytes; <paramref name="area"/> is empty when refused.</summary>
+    /// <summary>
+    /// KVM_GET_XSAVE2 into a zeroed buffer of <see cref="IKvmMachine.Xsave2Size"/> bytes; <paramref name="area"/> is empty when refused.
+    /// </summary>
     KvmReply GetXsave2(out byte[] area);
 
     /// <summary>KVM_SET_XCRS. <paramref name="count"/> is the nr_xcrs field, which may lie about the entries.</summary>
@@ -69,7 +73,10 @@ public interface IKvmVcpu : IDisposable
     /// <summary>KVM_GET_MSRS with one MSR.</summary>
     KvmReply GetMsr(uint index, out int count, out ulong value);
 
-    /// <summary>KVM_SET_MSRS; <paramref name="count"/> is how many the kernel processed: it stops at the first that it refuses, and those before it stay written.</summary>
+    /// <summary>
+    /// KVM_SET_MSRS; <paramref name="count"/> is how many the kernel processed: it stops at the first that it refuses, and those before it
+    /// stay written.
+    /// </summary>
     KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count);
 
     /// <summary>KVM_GET_MSRS; <paramref name="values"/> has as many as the kernel processed.</summary>
@@ -96,6 +103,9 @@ public interface IKvmVcpu : IDisposable
     /// <summary>KVM_GET_SREGS, of which the control registers.</summary>
     KvmReply GetControlRegisters(out KvmControlRegisters registers);
 
-    /// <summary>KVM_RUN with immediate_exit: the guest's state goes into the processor and comes back, and no instruction of the guest runs. The kernel's EINTR counts as success.</summary>
+    /// <summary>
+    /// KVM_RUN with immediate_exit: the guest's state goes into the processor and comes back, and no instruction of the guest runs. The
+    /// kernel's EINTR counts as success.
+    /// </summary>
     KvmReply RunImmediateExit();
 }

@@ -8,8 +8,9 @@ using static Xstate.Architecture.CpuidFeatures;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>
-/// Which feature bits KVM_GET_SUPPORTED_CPUID can have, by kernel (<c>kvm_set_cpu_caps</c>): a bit that no row names KVM hides on every kernel that is modelled, so that PKS, ENQCMD, Intel PT, LBR,
-/// user interrupts and APX are never there. Read in 5.16 and 6.14 to 6.17, the releases between from the commits that brought a bit; compared with the recorded answers of 6.1, 6.12 and 6.18.
+/// Which feature bits KVM_GET_SUPPORTED_CPUID can have, by kernel (<c>kvm_set_cpu_caps</c>): a bit that no row names KVM hides on every
+/// kernel that is modelled, so that PKS, ENQCMD, Intel PT, LBR, user interrupts and APX are never there. Read in 5.16 and 6.14 to 6.17, the
+/// releases between from the commits that brought a bit; compared with the recorded answers of 6.1, 6.12 and 6.18.
 /// </summary>
 internal static class KvmFeatureOffers
 {
@@ -19,7 +20,8 @@ internal static class KvmFeatureOffers
 
     // With those of whole leaves (SupportedCpuid).
     private static readonly ImmutableArray<Releases> Eras =
-        [.. Rows().Select(offer => offer.Releases).Concat([Releases.From(5, 17), Releases.From(6, 8), Releases.From(6, 13)]).DistinctBy(releases => releases.ToString())];
+        [.. Rows().Select(offer => offer.Releases).Concat([Releases.From(5, 17), Releases.From(6, 8), Releases.From(6, 13)])
+            .DistinctBy(releases => releases.ToString())];
 
     private enum Condition
     {

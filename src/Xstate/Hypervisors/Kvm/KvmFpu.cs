@@ -82,7 +82,8 @@ public sealed record KvmFpu
     }
 
     /// <summary>
-    /// The fields as they lie in a legacy region, whatever a header says: with bits 0 and 1 clear KVM_GET_FPU returns what does not count. MXCSR is not carried.
+    /// The fields as they lie in a legacy region, whatever a header says: with bits 0 and 1 clear KVM_GET_FPU returns what does not count.
+    /// MXCSR is not carried.
     /// </summary>
     internal static KvmFpu LoadFrom(ReadOnlySpan<byte> legacy) => new()
     {
@@ -96,7 +97,9 @@ public sealed record KvmFpu
         Xmm = legacy[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].ToArray(),
     };
 
-    /// <summary>Writes the fields into a legacy region and never a header: with bits 0 and 1 clear they are stored and do not count.</summary>
+    /// <summary>
+    /// Writes the fields into a legacy region and never a header: with bits 0 and 1 clear they are stored and do not count.
+    /// </summary>
     internal void StoreTo(Span<byte> legacy)
     {
         BinaryPrimitives.WriteUInt16LittleEndian(legacy[XsaveFormat.FcwOffset..], Fcw);

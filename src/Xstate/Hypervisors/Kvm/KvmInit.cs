@@ -19,7 +19,8 @@ public enum KvmInitEffect
 }
 
 /// <summary>
-/// INIT under KVM as one answer for each component, found out by doing it: a modelled virtual CPU gets a value into every component that it takes one for, receives INIT, and what is left is looked at.
+/// INIT under KVM as one answer for each component, found out by doing it: a modelled virtual CPU gets a value into every component that it
+/// takes one for, receives INIT, and what is left is looked at.
 /// </summary>
 public static class KvmInit
 {
@@ -104,7 +105,8 @@ public static class KvmInit
         {
             StateComponent.X87 => XsaveFormat.StOffset,
             StateComponent.Sse => XsaveFormat.XmmOffset,
-            _ => layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Offset : throw new ArgumentException($"the layout has no {component}", nameof(component)),
+            _ => layout.TryGetSlot(component, out XsaveSlot slot)
+                ? slot.Offset : throw new ArgumentException($"the layout has no {component}", nameof(component)),
         };
     }
 }

@@ -18,13 +18,16 @@ public enum GuestProtection
     ProtectedState,
 
     /// <summary>
-    /// A SEV-ES guest of the VM type KVM_X86_SEV_ES_VM (KVM_SEV_INIT2, 6.10) before KVM_SEV_LAUNCH_UPDATE_VMSA: calls reach it as they reach an ordinary guest, and the launch encrypts what they left. Before 6.10 there is
-    /// KVM_SEV_ES_INIT alone, whose guests get nothing.
+    /// A SEV-ES guest of the VM type KVM_X86_SEV_ES_VM (KVM_SEV_INIT2, 6.10) before KVM_SEV_LAUNCH_UPDATE_VMSA: calls reach it as they
+    /// reach an ordinary guest, and the launch encrypts what they left. Before 6.10 there is KVM_SEV_ES_INIT alone, whose guests get
+    /// nothing.
     /// </summary>
     SevEsBeforeLaunch,
 }
 
-/// <summary>A modelled process with one virtual machine under a kernel of named behaviour. Not thread-safe, like the calls of one thread.</summary>
+/// <summary>
+/// A modelled process with one virtual machine under a kernel of named behaviour. Not thread-safe, like the calls of one thread.
+/// </summary>
 public sealed class KvmModelMachine : IKvmMachine
 {
     /// <summary>sizeof(struct kvm_xsave): what every vCPU's image has at least.</summary>
@@ -53,7 +56,10 @@ public sealed class KvmModelMachine : IKvmMachine
     /// <summary>Components that the process may give its guests.</summary>
     public StateComponentSet Permitted => _permitted;
 
-    /// <summary>PKRU of the thread that makes the calls. Whether it is in use decides bit 9 of what KVM_GET_XSAVE returns after a run (KVM-GET-PKRU-XINUSE).</summary>
+    /// <summary>
+    /// PKRU of the thread that makes the calls. Whether it is in use decides bit 9 of what KVM_GET_XSAVE returns after a run
+    /// (KVM-GET-PKRU-XINUSE).
+    /// </summary>
     public uint HostThreadPkru { get; set; }
 
     /// <summary>Memory of the guest, which exists once something of a given length was asked for.</summary>
@@ -70,19 +76,22 @@ public sealed class KvmModelMachine : IKvmMachine
         // arch_prctl checks the number, then the host, then whether it is there already, then the lock.
         if (!Host.Behavior.Has(KernelDifference.KvmXsaveDynamic))
         {
-            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly, "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
+            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly,
+                "this kernel has no guest permissions (ARCH_REQ_XCOMP_GUEST_PERM is from 5.17)");
         }
 
         // XFEATURE_MAX: 50c5b071e283 (6.16) brought APX.
         StateComponent last = Host.Behavior.Has(KernelDifference.X86FpuApx) ? StateComponent.Apx : StateComponent.TileData;
         if (component > last)
         {
-            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly, $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
+            return Refuse(Errno.EINVAL, Rules.DynamicComponentEarly,
+                $"{StateComponents.NameOf(component)} is not a number that arch_prctl knows");
         }
 
         if (component != StateComponent.TileData || !Host.UserFeatures.Contains(component))
         {
-            return Refuse(Errno.EOPNOTSUPP, Rules.ForeignComponents, $"{StateComponents.NameOf(component)} is not a dynamic component of this host");
+            return Refuse(Errno.EOPNOTSUPP, Rules.ForeignComponents,
+                $"{StateComponents.NameOf(component)} is not a dynamic component of this host");
         }
 
         if (_permitted.Contains(component))

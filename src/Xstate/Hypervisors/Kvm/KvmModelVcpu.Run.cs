@@ -23,12 +23,13 @@ public sealed partial class KvmModelVcpu
         MoveThroughProcessor();
         return disabled.IsEmpty
             ? KvmReply.Success
-            : new KvmReply(Errno.None, new Refusal(Rules.TileDataUnderXfd, KernelDifference.KvmSetXfdNm, $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
+            : new KvmReply(Errno.None, new Refusal(Rules.TileDataUnderXfd, KernelDifference.KvmSetXfdNm,
+                $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
     }
 
     /// <summary>
-    /// INIT, as KVM performs it inside KVM_RUN: the components of <see cref="ResetTable"/> that this kernel's KVM supports and knows to clear, and the control registers.
-    /// XCR0, PKRU, IA32_XFD and all other state stay.
+    /// INIT, as KVM performs it inside KVM_RUN: the components of <see cref="ResetTable"/> that this kernel's KVM supports and knows to
+    /// clear, and the control registers. XCR0, PKRU, IA32_XFD and all other state stay.
     /// </summary>
     public void Init()
     {
@@ -55,11 +56,13 @@ public sealed partial class KvmModelVcpu
     public StateComponentSet InitializedByInit()
     {
         StateComponentSet known = ResetTable.InitializedByInit(_host.KvmXcr0 | _host.KvmXss);
-        return Behavior.Has(KernelDifference.KvmInitCet) ? known : known.Except(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS));
+        return Behavior.Has(KernelDifference.KvmInitCet)
+            ? known : known.Except(StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS));
     }
 
     /// <summary>
-    /// The guest's state in a processor, as KVM_RUN loads it before the guest's first instruction: XCR0, IA32_XSS, PKRU and the control registers are the guest's from here on.
+    /// The guest's state in a processor, as KVM_RUN loads it before the guest's first instruction: XCR0, IA32_XSS, PKRU and the control
+    /// registers are the guest's from here on.
     /// </summary>
     internal ProcessorState EnterGuest()
     {
@@ -91,7 +94,8 @@ public sealed partial class KvmModelVcpu
     // KVM exchanges PKRU only for a guest that it knows to be able to see it; another finds the value of the thread.
     private bool KvmExchangesPkru => Xcr0.Contains(StateComponent.Pkru) || ((Cr4)_control.Cr4 & Cr4.ProtectionKeys) != Cr4.None;
 
-    // Guest PKRU is not part of the buffer: the register holds the thread's own value while the buffer moves, and its being in use is what bit 9 says.
+    // Guest PKRU is not part of the buffer: the register holds the thread's own value while the buffer moves, and its being in use is what
+    // bit 9 says.
     private uint PkruWhileSaved => Behavior.Has(KernelDifference.KvmGetPkruXinuse) ? _machine.HostThreadPkru : _xsave.Pkru;
 
     private void LoadPkru() => _processor!.Pkru = KvmExchangesPkru ? _xsave.Pkru : _machine.HostThreadPkru;
@@ -126,7 +130,8 @@ public sealed partial class KvmModelVcpu
     }
 
     /// <summary>
-    /// CPUID of the guest. A basic leaf above the highest reads as the highest where the guest's vendor is not AMD or Hygon, as on Intel's processors (<c>get_out_of_range_cpuid_entry</c>).
+    /// CPUID of the guest. A basic leaf above the highest reads as the highest where the guest's vendor is not AMD or Hygon, as on Intel's
+    /// processors (<c>get_out_of_range_cpuid_entry</c>).
     /// </summary>
     internal CpuidRegisters CpuidInstruction(uint leaf, uint subleaf)
     {
@@ -141,7 +146,9 @@ public sealed partial class KvmModelVcpu
         return redirects ? table.Read(highest, subleaf) : default;
     }
 
-    /// <summary>RDMSR or WRMSR of the guest, which reaches KVM with the guest's rights: unlike user space it needs the feature in its own CPUID.</summary>
+    /// <summary>
+    /// RDMSR or WRMSR of the guest, which reaches KVM with the guest's rights: unlike user space it needs the feature in its own CPUID.
+    /// </summary>
     /// <returns>Whether the guest goes on without #GP; null for MSRs that are not modelled.</returns>
     internal bool? AccessMsrAsGuest(uint index, ref ulong value, bool write)
     {

@@ -48,7 +48,9 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     /// <summary>IA32_INTERRUPT_SSP_TABLE_ADDR.</summary>
     public const uint MsrSspTable = 0x6A8;
 
-    /// <summary>The number under which KVM keeps the guest's SSP, which no processor has as an MSR (MSR_KVM_INTERNAL_GUEST_SSP, 6.18).</summary>
+    /// <summary>
+    /// The number under which KVM keeps the guest's SSP, which no processor has as an MSR (MSR_KVM_INTERNAL_GUEST_SSP, 6.18).
+    /// </summary>
     public const uint GuestSsp = 0x4B56_4DFF;
 
     /// <summary>MAX_IO_MSRS: KVM_SET_MSRS and KVM_GET_MSRS take fewer.</summary>
@@ -122,12 +124,13 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
 
         if (asked.TryRead(0x8000_0008, 0, out CpuidRegisters widths) && (widths.Eax >> 8 & 0xFF) is not (0 or 48 or 57))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ImpossibleAddressWidth, null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
-            {
-                Leaf = "0x80000008.0.eax",
-                Found = $"0x{widths.Eax:x}",
-                Expected = "48 or 57 in bits 8 to 15",
-            });
+            return new KvmReply(Errno.EINVAL,
+                new Refusal(Rules.ImpossibleAddressWidth, null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
+                {
+                    Leaf = "0x80000008.0.eax",
+                    Found = $"0x{widths.Eax:x}",
+                    Expected = "48 or 57 in bits 8 to 15",
+                });
         }
 
         if (_xsave.EnableDynamic(asked, _machine.Permitted) is { } refusal)
@@ -148,7 +151,8 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     }
 
     /// <summary>
-    /// KVM_SEV_LAUNCH_UPDATE_VMSA of a SEV-ES guest of the type KVM_X86_SEV_ES_VM. PKRU, XCR0 and IA32_XSS go into the VMSA as well; from now on the state is protected. Read in Linux 6.10 to 6.18, not measured.
+    /// KVM_SEV_LAUNCH_UPDATE_VMSA of a SEV-ES guest of the type KVM_X86_SEV_ES_VM. PKRU, XCR0 and IA32_XSS go into the VMSA as well; from
+    /// now on the state is protected. Read in Linux 6.10 to 6.18, not measured.
     /// </summary>
     /// <exception cref="InvalidOperationException">The machine's guests are of another kind.</exception>
     public void LaunchEncrypted()
@@ -170,7 +174,8 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             return KvmReply.Success;
         }
 
-        KvmReply refused = new(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, null, $"room for {room} CPUID entries; the vCPU has {entries.Length}"));
+        KvmReply refused = new(Errno.E2BIG,
+            new Refusal(Rules.TooManyCpuidEntries, null, $"room for {room} CPUID entries; the vCPU has {entries.Length}"));
         entries = [];
         return refused;
     }
@@ -345,14 +350,16 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     private KvmReply CheckUnchanged(CpuidTable asked)
     {
         bool isSame = !Behavior.Has(KernelDifference.KvmCpuidNoRepeat) && AsSeen(asked).Entries.SequenceEqual(Cpuid.Entries);
-        KernelDifference difference = Behavior.Has(KernelDifference.KvmCpuidNoRepeat) ? KernelDifference.KvmCpuidNoRepeat : KernelDifference.KvmCpuidAfterRun;
+        KernelDifference difference = Behavior.Has(KernelDifference.KvmCpuidNoRepeat)
+            ? KernelDifference.KvmCpuidNoRepeat : KernelDifference.KvmCpuidAfterRun;
         return isSame
             ? KvmReply.Success
             : new KvmReply(Errno.EINVAL, new Refusal(Rules.CpuidFixed, difference, "the guest has run, so that its CPUID is fixed"));
     }
 
     private static KvmReply? TooMany(int count) =>
-        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyMsrs, null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
+        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG,
+            new Refusal(Rules.TooManyMsrs, null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
 
     private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
 

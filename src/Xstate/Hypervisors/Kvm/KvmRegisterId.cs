@@ -1,6 +1,9 @@
 namespace Xstate.Hypervisors.Kvm;
 
-/// <summary>The numbers by which KVM_GET_ONE_REG and KVM_SET_ONE_REG name a register of an x86 virtual CPU (struct kvm_x86_reg_id): an MSR, or one that KVM itself defines.</summary>
+/// <summary>
+/// The numbers by which KVM_GET_ONE_REG and KVM_SET_ONE_REG name a register of an x86 virtual CPU (struct kvm_x86_reg_id): an MSR, or one
+/// that KVM itself defines.
+/// </summary>
 public static class KvmRegisterId
 {
     /// <summary>SSP of the guest: the only register that KVM defines.</summary>

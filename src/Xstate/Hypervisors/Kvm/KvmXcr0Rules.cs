@@ -3,7 +3,10 @@ using Xstate.Findings;
 
 namespace Xstate.Hypervisors.Kvm;
 
-/// <summary>What KVM demands of a guest's XCR0, in the order of <c>__kvm_set_xcr</c>. The guest's XSETBV takes #GP(0) where KVM_SET_XCRS answers EINVAL.</summary>
+/// <summary>
+/// What KVM demands of a guest's XCR0, in the order of <c>__kvm_set_xcr</c>. The guest's XSETBV takes #GP(0) where KVM_SET_XCRS answers
+/// EINVAL.
+/// </summary>
 internal static class KvmXcr0Rules
 {
     /// <summary>Why a value is refused, or null.</summary>
@@ -23,7 +26,8 @@ internal static class KvmXcr0Rules
 
         if (!valid.ContainsAll(value))
         {
-            return new Refusal(Rules.ForeignXcr0, null, $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
+            return new Refusal(Rules.ForeignXcr0, null,
+                $"XCR0 {value} has {value.Except(valid).Describe()}, outside the guest's CPUID and the host")
             {
                 Found = value.ToString(),
                 Expected = $"no bit outside {valid}",
@@ -35,5 +39,10 @@ internal static class KvmXcr0Rules
     }
 
     private static Refusal Broken(StateComponentSet value, Xcr0Violation violation) =>
-        new(Rules.BrokenXcr0, null, $"XCR0 {value}: {violation.Reason}") { Found = value.ToString(), Expected = violation.Reason, Since = "all kernels" };
+        new(Rules.BrokenXcr0, null, $"XCR0 {value}: {violation.Reason}")
+        {
+            Found = value.ToString(),
+            Expected = violation.Reason,
+            Since = "all kernels"
+        };
 }

@@ -5,8 +5,8 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>
-/// KVM-PVM-HOST-CPUID: the kvm_pvm flavour runs guest user code directly on the processor, so it replaces what user space says about leaf 0xD by what the processor says. Measured on 6.18; only leaf 0xD
-/// is modelled, because no other leaf takes part in the state's calls.
+/// KVM-PVM-HOST-CPUID: the kvm_pvm flavour runs guest user code directly on the processor, so it replaces what user space says about leaf
+/// 0xD by what the processor says. Measured on 6.18; only leaf 0xD is modelled, because no other leaf takes part in the state's calls.
 /// </summary>
 public static class PvmCpuid
 {
@@ -56,7 +56,8 @@ public static class PvmCpuid
         CpuidRegisters native = host.Record.Cpuid.Read(CpuidTable.XsaveLeaf, (uint)subleaf);
         if (subleaf == StateComponent.X87)
         {
-            // It has no tiles to give, and computes the size of what it shows: a hypervisor below may hide components and leave the processor's own size in ECX (both measured on 6.18).
+            // It has no tiles to give, and computes the size of what it shows: a hypervisor below may hide components and leave the
+            // processor's own size in ECX (both measured on 6.18).
             StateComponentSet shown = new StateComponentSet(native.EdxEax).Except(Tiles);
             return native with { Eax = (uint)shown.Bits, Ecx = (uint)host.Layout.StandardLengthFor(shown) };
         }
@@ -68,7 +69,8 @@ public static class PvmCpuid
         }
 
         int leaf0 = Find(entries, 0);
-        StateComponentSet guest = leaf0 < 0 ? StateComponentSet.Empty : new StateComponentSet(entries[leaf0].Registers.EdxEax) & host.KvmXcr0;
+        StateComponentSet guest = leaf0 < 0 ? StateComponentSet.Empty : new StateComponentSet(entries[leaf0].Registers.EdxEax)
+            & host.KvmXcr0;
         return guest.Contains(subleaf) ? native : default;
     }
 

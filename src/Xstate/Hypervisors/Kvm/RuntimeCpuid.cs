@@ -4,8 +4,8 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>
-/// The CPUID fields that KVM keeps up to date itself (<c>kvm_update_cpuid_runtime</c>): they follow the guest's registers instead of what user space said. 0xD.0 ECX and the sub-leaves from 2
-/// on are never rewritten.
+/// The CPUID fields that KVM keeps up to date itself (<c>kvm_update_cpuid_runtime</c>): they follow the guest's registers instead of what
+/// user space said. 0xD.0 ECX and the sub-leaves from 2 on are never rewritten.
 /// </summary>
 internal static class RuntimeCpuid
 {
@@ -18,7 +18,8 @@ internal static class RuntimeCpuid
             if (table.Entries[i].Leaf == 1)
             {
                 CpuidRegisters features = CpuidFeatures.Osxsave.SetIn(table.Entries[i].Registers, (cr4 & Cr4.OsXsave) != Cr4.None);
-                table = new CpuidTable(table.Entries.SetItem(i, table.Entries[i] with { Registers = CpuidFeatures.Apic.SetIn(features, present: true) }));
+                table = new CpuidTable(table.Entries.SetItem(i,
+                    table.Entries[i] with { Registers = CpuidFeatures.Apic.SetIn(features, present: true) }));
                 break;
             }
         }
@@ -34,7 +35,8 @@ internal static class RuntimeCpuid
         }
 
         return table.Has(CpuidFeatures.Xsavec) || table.Has(CpuidFeatures.Xsaves)
-            ? table.With(CpuidTable.XsaveLeaf, 1, table.Read(CpuidTable.XsaveLeaf, 1) with { Ebx = (uint)host.CompactedLengthFor(xcr0 | xss) })
+            ? table.With(CpuidTable.XsaveLeaf, 1,
+                table.Read(CpuidTable.XsaveLeaf, 1) with { Ebx = (uint)host.CompactedLengthFor(xcr0 | xss) })
             : table;
     }
 }

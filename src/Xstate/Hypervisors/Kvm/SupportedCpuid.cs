@@ -116,7 +116,8 @@ public static class SupportedCpuid
             (Features, 1) => ruled with { Ebx = 0, Ecx = 0 },
             (Features, 2) => new CpuidRegisters(0, 0, 0, native.Edx & SpeculationControls),
             (TileLeaf or MultiplyLeaf, _) => HasTiles(host) ? native : default,
-            (Avx10Leaf, 0) => HasAvx10(host) ? new CpuidRegisters(0, native.Ebx & 0x7_0000 | Math.Min(native.Ebx & 0xFF, 1), 0, 0) : default,
+            (Avx10Leaf, 0) => HasAvx10(host) ? new CpuidRegisters(0, native.Ebx & 0x7_0000 | Math.Min(native.Ebx & 0xFF, 1), 0,
+                0) : default,
             (0x8000_0000, _) => native with { Eax = Math.Min(native.Eax, 0x8000_0021) },
             (ExtendedFeatures, _) => ruled with { Edx = ruled.Edx | native.Edx & RepeatedFeatures },
             (0x8000_0021, _) => native with { Eax = native.Eax & ~(1u << CpuidFeatures.Autoibrs.Bit) | ruled.Eax },
@@ -189,5 +190,6 @@ public static class SupportedCpuid
         }
     }
 
-    private static CpuidEntry Entry(uint subleaf, CpuidRegisters registers) => new(CpuidTable.XsaveLeaf, subleaf, SubleafSignificant: true, registers);
+    private static CpuidEntry Entry(uint subleaf, CpuidRegisters registers) =>
+        new(CpuidTable.XsaveLeaf, subleaf, SubleafSignificant: true, registers);
 }

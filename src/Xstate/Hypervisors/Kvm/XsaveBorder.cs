@@ -5,8 +5,10 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>
-/// What one kernel's KVM does with an image before and after the translation that KVM shares with ptrace and signals (<see cref="UabiXstate"/>), each step by its own named difference. Kernels up to
-/// 5.15 had functions of their own (<c>load_xsave</c> and <c>fill_xsave</c>, removed in 5.16), which looked at less of the header and carried the legacy region as it lies.
+/// What one kernel's KVM does with an image before and after the translation that KVM shares with ptrace and signals
+/// (<see cref="UabiXstate"/>), each step by its own named difference. Kernels up to
+/// 5.15 had functions of their own (<c>load_xsave</c> and <c>fill_xsave</c>, removed in 5.16), which looked at less of the header and
+/// carried the legacy region as it lies.
 /// </summary>
 internal static class XsaveBorder
 {

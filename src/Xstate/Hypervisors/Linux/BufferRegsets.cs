@@ -5,12 +5,15 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>
-/// Register sets that are the thread's buffer itself, as ptrace moved them up to 5.13 (arch/x86/kernel/fpu/regset.c): NT_PRFPREG on every host, NT_X86_XSTATE where the kernel keeps the standard format. Bytes that no
-/// register has come back as they were written, and what was written counts at once. Measured on 5.4, 5.10 and 5.13.
+/// Register sets that are the thread's buffer itself, as ptrace moved them up to 5.13 (arch/x86/kernel/fpu/regset.c): NT_PRFPREG on every
+/// host, NT_X86_XSTATE where the kernel keeps the standard format. Bytes that no register has come back as they were written, and what was
+/// written counts at once. Measured on 5.4, 5.10 and 5.13.
 /// </summary>
 internal static class BufferRegsets
 {
-    /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE. The kernel's signature of its own mask lands in the thread's buffer first, and stays there.</summary>
+    /// <summary>
+    /// PTRACE_GETREGSET with NT_X86_XSTATE. The kernel's signature of its own mask lands in the thread's buffer first, and stays there.
+    /// </summary>
     /// <param name="state">The buffer, of a host that keeps the standard format.</param>
     /// <param name="image">The destination: as long as the register set.</param>
     public static void ReadXstate(FpState state, Span<byte> image)
@@ -41,7 +44,8 @@ internal static class BufferRegsets
         }
         else
         {
-            refusal ??= UabiXstate.CheckMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(written.AsSpan(XsaveFormat.MxcsrOffset)), state.Host, "", UabiBorder.Process);
+            refusal ??= UabiXstate.CheckMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(written.AsSpan(XsaveFormat.MxcsrOffset)), state.Host,
+                "", UabiBorder.Process);
         }
 
         if (refusal is null)
@@ -75,7 +79,8 @@ internal static class BufferRegsets
         state.Xfeatures |= StateComponentSet.Legacy;
     }
 
-    // fpstate_sanitize_xstate: a processor that leaves initial components out of what it saves leaves older bytes there. MXCSR and its mask are never touched.
+    // fpstate_sanitize_xstate: a processor that leaves initial components out of what it saves leaves older bytes there. MXCSR and its mask
+    // are never touched.
     private static void Sanitize(FpState state)
     {
         if (!state.Host.HasXsaveopt)

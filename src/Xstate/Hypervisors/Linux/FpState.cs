@@ -4,8 +4,8 @@ using Xstate.Architecture;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>
-/// The kernel's buffer for one task's or vCPU's extended state (<c>struct fpstate</c>). Kept in the standard format of the host: whether the real kernel compacts it is visible only in what a load
-/// makes of MXCSR.
+/// The kernel's buffer for one task's or vCPU's extended state (<c>struct fpstate</c>). Kept in the standard format of the host: whether
+/// the real kernel compacts it is visible only in what a load makes of MXCSR.
 /// </summary>
 public sealed class FpState
 {

@@ -5,7 +5,8 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>
-/// One processor of a host while the kernel moves buffers in and out of it. What XSTATE_BV says after a save is the processor's answer (XINUSE), not the kernel's.
+/// One processor of a host while the kernel moves buffers in and out of it. What XSTATE_BV says after a save is the processor's answer
+/// (XINUSE), not the kernel's.
 /// </summary>
 public sealed class HostProcessor
 {
@@ -37,7 +38,9 @@ public sealed class HostProcessor
     /// <summary>The registers.</summary>
     public ProcessorState Cpu { get; }
 
-    /// <summary>PKRU; 0 on processors without protection keys. Setting it is a WRPKRU: whether XINUSE[9] follows is the processor's choice.</summary>
+    /// <summary>
+    /// PKRU; 0 on processors without protection keys. Setting it is a WRPKRU: whether XINUSE[9] follows is the processor's choice.
+    /// </summary>
     public uint Pkru
     {
         get => Cpu.Profile.HasProtectionKeys ? Cpu.Registers.Pkru.Value : 0;
@@ -50,7 +53,9 @@ public sealed class HostProcessor
         }
     }
 
-    /// <summary>Gives the control registers the host's values again, after a guest had its own. The registers of the components stay.</summary>
+    /// <summary>
+    /// Gives the control registers the host's values again, after a guest had its own. The registers of the components stay.
+    /// </summary>
     public void BecomeHost()
     {
         ProcessorState user = ProcessorState.ForUserProcess(Cpu.Profile);
@@ -91,7 +96,10 @@ public sealed class HostProcessor
         Drift();
     }
 
-    /// <summary>Saves everything, with the PKRU that is in the register. Bytes of components that are not in use stay as they are, as XSAVES and XSAVEOPT leave them.</summary>
+    /// <summary>
+    /// Saves everything, with the PKRU that is in the register. Bytes of components that are not in use stay as they are, as XSAVES and
+    /// XSAVEOPT leave them.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The save faulted.</exception>
     public void Save(FpState state)
     {

@@ -14,13 +14,18 @@ public sealed record ThreadView(byte[] Area, StateComponentSet Xcr0, StateCompon
 /// <summary>A child that does as its tracer says: the same operations on the model and on a real process.</summary>
 public interface ILinuxTask : IThreadRegsets, IDisposable
 {
-    /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE into a buffer of a given length: less than the set is cut, no multiple of 8 is refused.</summary>
+    /// <summary>
+    /// PTRACE_GETREGSET with NT_X86_XSTATE into a buffer of a given length: less than the set is cut, no multiple of 8 is refused.
+    /// </summary>
     KvmReply GetXstate(int length, out byte[] image);
 
     /// <summary>PTRACE_GETREGSET with NT_PRFPREG into a buffer of a given length.</summary>
     KvmReply GetFpregs(int length, out byte[] image);
 
-    /// <summary>The thread gets a signal, its handler lets the frame be changed, and sigreturn loads it. A signal that would kill the thread is held back, so that its state can still be read.</summary>
+    /// <summary>
+    /// The thread gets a signal, its handler lets the frame be changed, and sigreturn loads it. A signal that would kill the thread is held
+    /// back, so that its state can still be read.
+    /// </summary>
     SignalReturn RoundtripSignal(Action<SignalFrame> change);
 
     /// <summary>The thread executes XRSTOR64 on an area. A fault leaves its state as it was.</summary>

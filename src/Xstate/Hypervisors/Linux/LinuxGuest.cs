@@ -33,14 +33,16 @@ public static class LinuxGuest
             if (size != StateComponents.Get(component).Size)
             {
                 return new GuestSignal(true, StateComponentSet.Empty, null,
-                    $"0xD.{(int)component} gives {size} bytes for {StateComponents.NameOf(component)}, not {StateComponents.Get(component).Size}: the kernel turns XSAVE off and the frame is an FXSAVE image");
+                    $"0xD.{(int)component} gives {size} bytes for {StateComponents.NameOf(component)}, not "
+                    + $"{StateComponents.Get(component).Size}: the kernel turns XSAVE off and the frame is an FXSAVE image");
             }
         }
 
         // fpu__init_cpu_xstate writes all of it in one XSETBV.
         if (Xcr0Rules.FirstViolation(enabled, offered) is { } violation)
         {
-            return new GuestSignal(false, StateComponentSet.Empty, null, $"the guest does not boot: its XSETBV of {enabled} takes #GP(0), because {violation.Reason}");
+            return new GuestSignal(false, StateComponentSet.Empty, null,
+                $"the guest does not boot: its XSETBV of {enabled} takes #GP(0), because {violation.Reason}");
         }
 
         bool keys = CpuidFeatures.Pku.IsIn(cpuid(7, 0));
@@ -52,7 +54,8 @@ public static class LinuxGuest
 
         return keys && kernel.Has(KernelDifference.SignalPkuWithoutXcr0)
             ? new GuestSignal(false, enabled, null,
-                $"{KernelDifference.SignalPkuWithoutXcr0.Id}: protection keys are on and 0xD.0 has no bit 9, so the kernel finds no address for PKRU in the frame")
+                $"{KernelDifference.SignalPkuWithoutXcr0.Id}: protection keys are on and 0xD.0 has no bit 9, so the kernel finds no "
+                + "address for PKRU in the frame")
             : new GuestSignal(true, enabled, null, "the frame needs no place for PKRU");
     }
 

@@ -6,7 +6,8 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>
-/// What a Linux kernel of given behaviour makes of a given processor: the components it enables, their layout, and what its KVM offers. Computed once per host, from CPUID as the kernel reads it.
+/// What a Linux kernel of given behaviour makes of a given processor: the components it enables, their layout, and what its KVM offers.
+/// Computed once per host, from CPUID as the kernel reads it.
 /// </summary>
 public sealed class LinuxHost
 {
@@ -58,7 +59,9 @@ public sealed class LinuxHost
     /// <summary>Whether the processor has XSAVE at all.</summary>
     public bool HasXsave { get; }
 
-    /// <summary>User components that the kernel enables in XCR0 (<c>fpu_user_cfg.max_features</c>), also the mask in the software bytes.</summary>
+    /// <summary>
+    /// User components that the kernel enables in XCR0 (<c>fpu_user_cfg.max_features</c>), also the mask in the software bytes.
+    /// </summary>
     public StateComponentSet UserFeatures => _userFeatures ??= HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
 
     /// <summary>Components that every task has without asking (<c>fpu_user_cfg.default_features</c>).</summary>
@@ -67,7 +70,10 @@ public sealed class LinuxHost
     /// <summary>What KVM can give a guest in XCR0 (<c>kvm_caps.supported_xcr0</c>).</summary>
     public StateComponentSet KvmXcr0 => _kvmXcr0 ??= HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
 
-    /// <summary>What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself reported.</summary>
+    /// <summary>
+    /// What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself
+    /// reported.
+    /// </summary>
     public StateComponentSet KvmXss => _kvmXss ??= HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
 
     /// <summary>
@@ -82,8 +88,8 @@ public sealed class LinuxHost
     public bool KvmBranchTracking => !KvmXss.IsEmpty && HasBranchTracking(Record.SupportedCpuid ?? Record.Cpuid);
 
     /// <summary>
-    /// Components that come to count as in use by themselves although they are initial, which the manuals permit (SDM Vol. 1, 13.6): under some hypervisors each of their exits does that to SSE.
-    /// None unless it was measured and is to be modelled.
+    /// Components that come to count as in use by themselves although they are initial, which the manuals permit (SDM Vol. 1, 13.6): under
+    /// some hypervisors each of their exits does that to SSE. None unless it was measured and is to be modelled.
     /// </summary>
     public StateComponentSet DriftingInUse { get; private init; }
 
@@ -97,7 +103,8 @@ public sealed class LinuxHost
     public bool HasXsaveopt { get; }
 
     /// <summary>
-    /// Whether the kernel keeps its own buffers compacted: with XSAVES, and from 5.19 on with XSAVEC. It decides what a load makes of MXCSR when bit 1 is clear, and what ptrace moves up to 5.13.
+    /// Whether the kernel keeps its own buffers compacted: with XSAVES, and from 5.19 on with XSAVEC. It decides what a load makes of MXCSR
+    /// when bit 1 is clear, and what ptrace moves up to 5.13.
     /// </summary>
     public bool UsesCompactedBuffers => _usesCompactedBuffers ??= HasXsave
         && (CompactsWithXsavec(Behavior.Knows(KernelDifference.X86FpuXsavec) == Knowledge.Present) || HasXsaves
@@ -109,7 +116,10 @@ public sealed class LinuxHost
     /// <summary>Bytes of the area in a signal's frame, for a thread that never asked for a dynamic component.</summary>
     public int SignalArea => HasXsave ? Layout.StandardLengthFor(DefaultUserFeatures) : XsaveFormat.LegacyLength;
 
-    /// <summary>What the kernel tells new processes in AT_MINSIGSTKSZ (5.14): enough for a frame with all components, tile data included, whether or not the process may use it.</summary>
+    /// <summary>
+    /// What the kernel tells new processes in AT_MINSIGSTKSZ (5.14): enough for a frame with all components, tile data included, whether or
+    /// not the process may use it.
+    /// </summary>
     public int MinSignalStack => SignalStack.Announced(HasXsave ? Layout.StandardLengthFor(UserFeatures) : XsaveFormat.LegacyLength);
 
     /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
@@ -137,7 +147,8 @@ public sealed class LinuxHost
         DriftSeed = DriftSeed,
     };
 
-    // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both components, or nothing.
+    // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both
+    // components, or nothing.
     private StateComponentSet SupervisorSupportedByKvm()
     {
         CpuidTable offered = Record.SupportedCpuid ?? Record.Cpuid;
@@ -169,9 +180,11 @@ public sealed class LinuxHost
         StateComponentSet known = KnownTo(Behavior, Layout.UserComponents);
         if (Record.Xcr0 is { } recorded)
         {
-            // XCR0 bit 9 without OSPKE is what only "nopku" on a kernel before 6.6 leaves behind: a later kernel with that command line clears the bit.
+            // XCR0 bit 9 without OSPKE is what only "nopku" on a kernel before 6.6 leaves behind: a later kernel with that command line
+            // clears the bit.
             bool keysOff = recorded.Contains(StateComponent.Pkru) && !Record.Cpuid.Has(CpuidFeatures.Ospke);
-            return keysOff && !Behavior.Has(KernelDifference.X86FpuNoPku) ? (recorded & known).Without(StateComponent.Pkru) : recorded & known;
+            return keysOff && !Behavior.Has(KernelDifference.X86FpuNoPku) ? (recorded & known)
+                .Without(StateComponent.Pkru) : recorded & known;
         }
 
         StateComponentSet enabled = StateComponentSet.Legacy;
@@ -189,7 +202,10 @@ public sealed class LinuxHost
         return Record.Cpuid.Has(CpuidFeatures.Xfd) ? enabled : enabled.Without(StateComponent.TileData);
     }
 
-    /// <summary>User components that a kernel enables where the processor has them; which of the newer ones is asked only of a processor that has them.</summary>
+    /// <summary>
+    /// User components that a kernel enables where the processor has them; which of the newer ones is asked only of a processor that has
+    /// them.
+    /// </summary>
     internal static StateComponentSet KnownTo(KernelBehavior kernel, StateComponentSet announced)
     {
         StateComponentSet known = new StateComponentSet(0xFF).With(StateComponent.Pkru);

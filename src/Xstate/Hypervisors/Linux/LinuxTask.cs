@@ -95,7 +95,8 @@ public sealed class LinuxTask : ILinuxTask
 
         if (image.Length < XstateLength && Behavior.Has(KernelDifference.PtraceSizeEfault))
         {
-            return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, image.Length, $"{image.Length} bytes; the register set has {XstateLength}, which PTRACE_GETREGSET returns");
+            return Refuse(Errno.EFAULT, KernelDifference.PtraceSizeEfault, image.Length,
+                $"{image.Length} bytes; the register set has {XstateLength}, which PTRACE_GETREGSET returns");
         }
 
         ReadOnlySpan<byte> given = image[..Math.Min(image.Length, XstateLength)];
@@ -145,7 +146,8 @@ public sealed class LinuxTask : ILinuxTask
         // Longer ones are cut to the register set before its own test of the length.
         if (image.Length < XsaveFormat.LegacyLength)
         {
-            return Refuse(Errno.EINVAL, KernelDifference.PtraceRawFpregs, image.Length, $"{image.Length} bytes; the register set has {XsaveFormat.LegacyLength}");
+            return Refuse(Errno.EINVAL, KernelDifference.PtraceRawFpregs, image.Length,
+                $"{image.Length} bytes; the register set has {XsaveFormat.LegacyLength}");
         }
 
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
@@ -180,7 +182,8 @@ public sealed class LinuxTask : ILinuxTask
         SignalReturn back;
         if (!OpensKeysForSignals && !new Pkru(_pkru).IsOpen(0))
         {
-            back = new SignalReturn(Killed: true, FxOnly: false, KeyClosed($"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it"));
+            back = new SignalReturn(Killed: true, FxOnly: false,
+                KeyClosed($"the frame cannot be written to the stack: PKRU 0x{_pkru:x} forbids it"));
         }
         else
         {
@@ -221,7 +224,8 @@ public sealed class LinuxTask : ILinuxTask
         if (!new Pkru(_pkru).IsOpen(0))
         {
             Run();
-            return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.Write | PageFaultErrors.User | PageFaultErrors.ProtectionKey, 0);
+            return Fault.PageFault(PageFaultErrors.Present | PageFaultErrors.Write | PageFaultErrors.User | PageFaultErrors.ProtectionKey,
+                0);
         }
 
         LoadAll();
@@ -235,7 +239,8 @@ public sealed class LinuxTask : ILinuxTask
         }
 
         SaveAll();
-        view = new ThreadView(area, _processor.Cpu.Xcr0, inUse is { } bits ? new StateComponentSet(bits) : null, _processor.Cpu.Profile.HasProtectionKeys ? _pkru : null);
+        view = new ThreadView(area, _processor.Cpu.Xcr0, inUse is { } bits ? new StateComponentSet(bits) : null,
+            _processor.Cpu.Profile.HasProtectionKeys ? _pkru : null);
         return fault;
     }
 
@@ -244,7 +249,10 @@ public sealed class LinuxTask : ILinuxTask
     {
     }
 
-    /// <summary>Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers. The stack counts as writable, whatever PKRU is.</summary>
+    /// <summary>
+    /// Builds the frame of a signal: what XSAVE stores of the registers, framed by the two magic numbers. The stack counts as writable,
+    /// whatever PKRU is.
+    /// </summary>
     public SignalFrame BuildSignalFrame()
     {
         StateComponentSet features = _state.UserXfeatures;
@@ -258,7 +266,8 @@ public sealed class LinuxTask : ILinuxTask
             return frame;
         }
 
-        // Where the keys are opened, XSTATE_BV[9] is what the processor makes of a PKRU of 0: a value-tracking one clears it, and sigreturn does not see the value stored below (until 6.12.5).
+        // Where the keys are opened, XSTATE_BV[9] is what the processor makes of a PKRU of 0: a value-tracking one clears it, and sigreturn
+        // does not see the value stored below (until 6.12.5).
         Instructions.Xsave(_processor.Cpu, frame.Bytes, 0, features.Bits);
         if (HasPkru && OpensKeysForSignals && _host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
         {
@@ -277,8 +286,8 @@ public sealed class LinuxTask : ILinuxTask
     }
 
     /// <summary>
-    /// sigreturn. A 64-bit frame is loaded by XRSTOR as it lies in user memory, so the processor and not the kernel judges its header; a 32-bit one goes through the same
-    /// function as ptrace and KVM.
+    /// sigreturn. A 64-bit frame is loaded by XRSTOR as it lies in user memory, so the processor and not the kernel judges its header; a
+    /// 32-bit one goes through the same function as ptrace and KVM.
     /// </summary>
     /// <param name="frame">The frame, as the process left it.</param>
     /// <param name="ia32">Whether the process is a 32-bit one.</param>
@@ -299,7 +308,8 @@ public sealed class LinuxTask : ILinuxTask
         if (!ia32 && !OpensKeysForSignals && new Pkru(_pkru).AccessDisabled(0))
         {
             // The alternate stack is read last, with the PKRU of the frame in force. All registers have the frame's values then.
-            return new SignalReturn(Killed: true, fxOnly, KeyClosed($"the rest of the frame cannot be read: its PKRU 0x{_pkru:x} forbids it"));
+            return new SignalReturn(Killed: true, fxOnly,
+                KeyClosed($"the rest of the frame cannot be read: its PKRU 0x{_pkru:x} forbids it"));
         }
 
         return new SignalReturn(Killed: false, fxOnly, framing ?? (fxOnly ? null : NotListed(frame)));
@@ -313,7 +323,8 @@ public sealed class LinuxTask : ILinuxTask
         return (own is null) == (host is null) || !Behavior.Has(KernelDifference.SignalFrameHostSize) ? own : host;
     }
 
-    private static Refusal KeyClosed(string message) => new(Rules.SignalKeyClosed, KernelDifference.SignalKeysOpen, message) { Since = "up to 6.11" };
+    private static Refusal KeyClosed(string message) =>
+        new(Rules.SignalKeyClosed, KernelDifference.SignalKeysOpen, message) { Since = "up to 6.11" };
 
     // Success, and not what the frame holds: the kernel restores what its own description of the frame lists.
     private Refusal? NotListed(SignalFrame frame)
@@ -321,7 +332,8 @@ public sealed class LinuxTask : ILinuxTask
         StateComponentSet lost = (frame.XstateBv & _state.UserXfeatures).Except(frame.Xfeatures);
         return lost.IsEmpty
             ? null
-            : new Refusal(Rules.FrameComponentNotListed, null, $"xfeatures {frame.Xfeatures} does not list {lost.Describe()}, which XSTATE_BV {frame.XstateBv} has: initial afterwards")
+            : new Refusal(Rules.FrameComponentNotListed, null,
+                $"xfeatures {frame.Xfeatures} does not list {lost.Describe()}, which XSTATE_BV {frame.XstateBv} has: initial afterwards")
             {
                 Offset = SignalFrame.XfeaturesOffset,
                 Found = frame.Xfeatures.ToString(),
@@ -372,7 +384,8 @@ public sealed class LinuxTask : ILinuxTask
         Refusal? refusal = BufferRegsets.WriteXstate(_state, given, lenient);
         if (refusal is null || lenient)
         {
-            _pkru = _state.Xfeatures.Contains(StateComponent.Pkru) ? BinaryPrimitives.ReadUInt32LittleEndian(_state.Component(StateComponent.Pkru)) : 0;
+            _pkru = _state.Xfeatures.Contains(StateComponent.Pkru)
+                ? BinaryPrimitives.ReadUInt32LittleEndian(_state.Component(StateComponent.Pkru)) : 0;
         }
 
         return refusal;
@@ -389,7 +402,8 @@ public sealed class LinuxTask : ILinuxTask
             : Instructions.Xrstor(_processor.Cpu, frame.Bytes, 0, loaded.Bits);
         if (fault.IsFault)
         {
-            return new Refusal(Rules.FrameRefused, null, $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}{BadField(frame, fxOnly, loaded)}");
+            return new Refusal(Rules.FrameRefused, null,
+                $"{(fxOnly ? "FXRSTOR" : "XRSTOR")} of the frame raises {fault}{BadField(frame, fxOnly, loaded)}");
         }
 
         LoadInitial(_state.UserXfeatures.Except(loaded));
@@ -398,8 +412,8 @@ public sealed class LinuxTask : ILinuxTask
         return null;
     }
 
-    // What a failed sigreturn leaves: the registers are initial, the buffer is as the next save leaves it. So an MXCSR from before can be read beside AVX in use, as
-    // components that are initial are not written (measured on 6.18).
+    // What a failed sigreturn leaves: the registers are initial, the buffer is as the next save leaves it. So an MXCSR from before can be
+    // read beside AVX in use, as components that are initial are not written (measured on 6.18).
     private void ResetRegisters()
     {
         _pkru = HasPkru ? Architecture.Pkru.LinuxDefault.Value : 0;
@@ -415,7 +429,8 @@ public sealed class LinuxTask : ILinuxTask
         _processor.Save(_state);
     }
 
-    // After the frame, and by XRSTOR of the kernel's own initial image: in the standard format AVX alone brings the initial MXCSR along, in the compacted one it does not.
+    // After the frame, and by XRSTOR of the kernel's own initial image: in the standard format AVX alone brings the initial MXCSR along, in
+    // the compacted one it does not.
     private void LoadInitial(StateComponentSet components)
     {
         if (!_host.HasXsave || components.IsEmpty)
@@ -427,7 +442,8 @@ public sealed class LinuxTask : ILinuxTask
         _host.InitialLegacy.CopyTo(image);
         if (_host.UsesCompactedBuffers)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset), XsaveFormat.CompactedFlag | _host.UserFeatures.Bits);
+            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset),
+                XsaveFormat.CompactedFlag | _host.UserFeatures.Bits);
         }
 
         Instructions.Xrstor(_processor.Cpu, image, 0, components.Bits);
@@ -467,7 +483,8 @@ public sealed class LinuxTask : ILinuxTask
             : "";
     }
 
-    private static KvmReply NoXsave() => new(Errno.ENODEV, new Refusal(Rules.NoXsaveRegisterSet, null, "the host has no XSAVE, so there is no NT_X86_XSTATE"));
+    private static KvmReply NoXsave() =>
+        new(Errno.ENODEV, new Refusal(Rules.NoXsaveRegisterSet, null, "the host has no XSAVE, so there is no NT_X86_XSTATE"));
 
     private static KvmReply Cut(KvmReply reply, int length, ref byte[] image)
     {

@@ -12,8 +12,8 @@ namespace Xstate.Hypervisors.Linux;
 public readonly record struct SignalReturn(bool Killed, bool FxOnly, Refusal? Why);
 
 /// <summary>
-/// The floating-point part of a signal frame: an area in the standard format, the kernel's description of it in the bytes for software (struct _fpx_sw_bytes), and a
-/// second magic number behind it. Mutable, because it lies in the memory of the process.
+/// The floating-point part of a signal frame: an area in the standard format, the kernel's description of it in the bytes for software
+/// (struct _fpx_sw_bytes), and a second magic number behind it. Mutable, because it lies in the memory of the process.
 /// </summary>
 public sealed class SignalFrame
 {
@@ -85,7 +85,8 @@ public sealed class SignalFrame
     }
 
     /// <summary>
-    /// Why the kernel takes x87 and SSE only: its description of the frame is not what it wrote. Null when it takes all that the frame lists.
+    /// Why the kernel takes x87 and SSE only: its description of the frame is not what it wrote. Null when it takes all that the frame
+    /// lists.
     /// </summary>
     /// <param name="allowed">The largest area that the task can have (<c>user_size</c>).</param>
     /// <param name="atHostSize">Whether the second magic number is looked for there, whatever the frame says (SIG-FRAME-HOST-SIZE).</param>
@@ -109,15 +110,18 @@ public sealed class SignalFrame
             return Unframed(Rules.FrameReadAsFxsave, XstateSizeOffset, "xstate_size", size, $"{XsaveFormat.ExtendedOffset} to {allowed}");
         }
 
-        return size > ExtendedSize ? Unframed(Rules.FrameReadAsFxsave, ExtendedSizeOffset, "extended_size", ExtendedSize, $"at least xstate_size {size}")
+        return size > ExtendedSize ? Unframed(Rules.FrameReadAsFxsave, ExtendedSizeOffset, "extended_size", ExtendedSize,
+            $"at least xstate_size {size}")
             : HasMagic2At((int)size) ? null
             : Unframed(Rules.FrameReadAsFxsave, (int)size, "magic2", Magic2At((int)size), $"0x{Magic2Value:x}");
     }
 
     private static Refusal Unframed(Rule rule, int offset, string field, uint? found, string expected)
     {
-        string text = found is not { } value ? "not in the frame" : field.StartsWith("magic", StringComparison.Ordinal) ? $"0x{value:x}" : $"{value}";
-        return new Refusal(rule, null, $"{field} at byte {offset} is {text}, not {expected}: x87 and SSE only are taken, everything else becomes initial")
+        string text = found is not { } value ? "not in the frame" : field.StartsWith("magic", StringComparison.Ordinal)
+            ? $"0x{value:x}" : $"{value}";
+        return new Refusal(rule, null,
+            $"{field} at byte {offset} is {text}, not {expected}: x87 and SSE only are taken, everything else becomes initial")
         {
             Offset = offset,
             Found = text,
@@ -127,7 +131,8 @@ public sealed class SignalFrame
 
     private static Refusal Smaller(uint size, int allowed) =>
         new(Rules.FrameSmallerThanHosts, KernelDifference.SignalFrameHostSize,
-            $"the frame has {size} bytes, and this kernel looks for magic2 at its own {allowed}: x87 and SSE only are taken, everything else becomes initial")
+            $"the frame has {size} bytes, and this kernel looks for magic2 at its own {allowed}: x87 and SSE only are taken, everything "
+            + "else becomes initial")
         {
             Offset = XstateSizeOffset,
             Found = $"{size} bytes",

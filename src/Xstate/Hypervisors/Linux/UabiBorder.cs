@@ -5,8 +5,8 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>
-/// Who handed the kernel an image: a VMM for a guest, or a process and its tracer. The tests are the same functions of the kernel, but what they mean and what helps is not: a process has no CPUID of its own, no
-/// KVM_CAP_XSAVE2, and other permissions.
+/// Who handed the kernel an image: a VMM for a guest, or a process and its tracer. The tests are the same functions of the kernel, but what
+/// they mean and what helps is not: a process has no CPUID of its own, no KVM_CAP_XSAVE2, and other permissions.
 /// </summary>
 public sealed class UabiBorder
 {
@@ -77,10 +77,13 @@ public sealed class UabiBorder
         bool legacyOnly = StateComponentSet.Legacy.ContainsAll(foreign);
         bool hidden = state.Host.DefaultUserFeatures.Overlaps(foreign);
         (Rule rule, KernelDifference difference, string text) = legacyOnly
-            ? (Rules.LegacyStateRefused, KernelDifference.KvmSetFpSseReject, "this kernel takes not even x87 and SSE for a guest without XSAVE")
+            ? (Rules.LegacyStateRefused, KernelDifference.KvmSetFpSseReject,
+                "this kernel takes not even x87 and SSE for a guest without XSAVE")
             : hidden
-                ? (Rules.HiddenComponents, KernelDifference.KvmSetStrictCpuid, "this kernel refuses components that the guest's CPUID hides")
-                : (Rules.DynamicComponentEarly, KernelDifference.KvmXsaveDynamic, "the component is off until the guest's CPUID enables it");
+                ? (Rules.HiddenComponents, KernelDifference.KvmSetStrictCpuid,
+                    "this kernel refuses components that the guest's CPUID hides")
+                : (Rules.DynamicComponentEarly, KernelDifference.KvmXsaveDynamic,
+                    "the component is off until the guest's CPUID enables it");
         return new Refusal(rule, difference, $"XSTATE_BV {xfeatures} has {foreign.Describe()}: {text}");
     }
 
@@ -91,10 +94,12 @@ public sealed class UabiBorder
         if (disabled.IsEmpty)
         {
             return new Refusal(Rules.ComponentNotPermitted, null,
-                $"XSTATE_BV {xfeatures} has {foreign.Describe()}, for which the process has no permission: arch_prctl(ARCH_REQ_XCOMP_PERM, {(int)foreign.Last()}) asks for it");
+                $"XSTATE_BV {xfeatures} has {foreign.Describe()}, for which the process has no permission: "
+                + $"arch_prctl(ARCH_REQ_XCOMP_PERM, {(int)foreign.Last()}) asks for it");
         }
 
-        string where = host.Layout.UserComponents.ContainsAll(disabled) ? "the processor has it, but this kernel does not enable it" : "the processor does not have it";
+        string where = host.Layout.UserComponents.ContainsAll(disabled)
+            ? "the processor has it, but this kernel does not enable it" : "the processor does not have it";
         return new Refusal(Rules.ComponentNotEnabled, null,
             $"XSTATE_BV {xfeatures} has {disabled.Describe()}, which is not in the kernel's XCR0 {host.UserFeatures}: {where}");
     }

@@ -4,10 +4,14 @@ using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 
-/// <summary>Where PKRU goes when a user buffer is taken over, and what an absent PKRU means: the one way in which the three borders differ.</summary>
+/// <summary>
+/// Where PKRU goes when a user buffer is taken over, and what an absent PKRU means: the one way in which the three borders differ.
+/// </summary>
 public enum PkruRule
 {
-    /// <summary>Bit 9 set: the register takes the value; clear: it becomes 0, as XRSTOR would make it. ptrace and sigreturn from 6.2 on.</summary>
+    /// <summary>
+    /// Bit 9 set: the register takes the value; clear: it becomes 0, as XRSTOR would make it. ptrace and sigreturn from 6.2 on.
+    /// </summary>
     RegisterOrInitial,
 
     /// <summary>Bit 9 set: the register takes the value; clear: it keeps its own. KVM_SET_XSAVE, always.</summary>
@@ -18,7 +22,8 @@ public enum PkruRule
 }
 
 /// <summary>
-/// The kernel's translation between its buffer and the user-space image, as kernels from 5.16 on do it for KVM, ptrace and signal frames alike (<c>copy_uabi_to_xstate</c> and <c>copy_xstate_to_uabi_buf</c>).
+/// The kernel's translation between its buffer and the user-space image, as kernels from 5.16 on do it for KVM, ptrace and signal frames
+/// alike (<c>copy_uabi_to_xstate</c> and <c>copy_xstate_to_uabi_buf</c>).
 /// </summary>
 public static class UabiXstate
 {
@@ -78,7 +83,9 @@ public static class UabiXstate
         return null;
     }
 
-    /// <summary>Writes a user image into a zeroed destination. Components that do not fit are left out: callers size the destination by the vCPU.</summary>
+    /// <summary>
+    /// Writes a user image into a zeroed destination. Components that do not fit are left out: callers size the destination by the vCPU.
+    /// </summary>
     /// <param name="state">The buffer.</param>
     /// <param name="image">The destination, all zeros.</param>
     /// <param name="allowed">Components that this border lets through.</param>
@@ -99,7 +106,9 @@ public static class UabiXstate
         CopyExtendedToUser(state, image, xfeatures, pkru);
     }
 
-    /// <summary>Writes the components beyond the legacy region, PKRU from where it is kept. Components that do not fit are left out.</summary>
+    /// <summary>
+    /// Writes the components beyond the legacy region, PKRU from where it is kept. Components that do not fit are left out.
+    /// </summary>
     internal static void CopyExtendedToUser(FpState state, Span<byte> image, StateComponentSet xfeatures, uint pkru)
     {
         foreach (StateComponent component in xfeatures)
@@ -121,14 +130,16 @@ public static class UabiXstate
     }
 
     /// <summary>
-    /// Shows PKRU where the kernel shows it for every task that has the component, whatever XSTATE_BV says. Nothing changes on other kernels, and where the destination has no room.
+    /// Shows PKRU where the kernel shows it for every task that has the component, whatever XSTATE_BV says. Nothing changes on other
+    /// kernels, and where the destination has no room.
     /// </summary>
     /// <param name="state">The buffer.</param>
     /// <param name="image">What <see cref="CopyToUser"/> wrote.</param>
     /// <param name="pkru">The register outside the buffer.</param>
     internal static void ShowPkru(FpState state, Span<byte> image, uint pkru)
     {
-        if (state.UserXfeatures.Contains(StateComponent.Pkru) && state.Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot) && slot.End <= image.Length
+        if (state.UserXfeatures.Contains(StateComponent.Pkru) && state.Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot)
+            && slot.End <= image.Length
             && state.Host.Behavior.Has(KernelDifference.X86FpuPkruShown))
         {
             BinaryPrimitives.WriteUInt32LittleEndian(image[slot.Offset..], pkru);
@@ -147,7 +158,8 @@ public static class UabiXstate
         uint reserved = mxcsr & ~host.MxcsrMask;
         return reserved == 0
             ? null
-            : new Refusal(border.ReservedMxcsr, border.MxcsrBehavior, $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
+            : new Refusal(border.ReservedMxcsr, border.MxcsrBehavior,
+                $"MXCSR 0x{mxcsr:x} has reserved bits 0x{reserved:x}; the host's MXCSR_MASK is 0x{host.MxcsrMask:x}")
             {
                 Offset = XsaveFormat.MxcsrOffset,
                 Found = $"0x{mxcsr:x}",
@@ -168,7 +180,8 @@ public static class UabiXstate
         XsaveArea area = new(image);
         if (area.XcompBv != 0)
         {
-            return new Refusal(border.Compacted, border.CompactedBehavior, $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
+            return new Refusal(border.Compacted, border.CompactedBehavior,
+                $"XCOMP_BV is 0x{area.XcompBv:x}: this border takes the standard format only")
             {
                 Offset = XsaveFormat.XcompBvOffset,
                 Found = $"0x{area.XcompBv:x}",

@@ -31,7 +31,8 @@ public sealed class VmmBehavior
         VmmDifference.XsetbvWide);
 
     /// <summary>As the manuals ask for it: nothing of the above.</summary>
-    public static VmmBehavior Corrected { get; } = new("vmm-corrected", "sizes and sub-leaf 9 come from the components, XSETBV checks as the processor does");
+    public static VmmBehavior Corrected { get; } = new("vmm-corrected",
+        "sizes and sub-leaf 9 come from the components, XSETBV checks as the processor does");
 
     /// <summary>All of them.</summary>
     public static ImmutableArray<VmmBehavior> All { get; } = [Before, After, Corrected];
@@ -46,7 +47,8 @@ public sealed class VmmBehavior
     public ImmutableArray<VmmDifference> Differences { get; }
 
     /// <summary>The behaviour of a name, or null.</summary>
-    public static VmmBehavior? Find(string name) => All.FirstOrDefault(behavior => string.Equals(behavior.Name, name, StringComparison.Ordinal));
+    public static VmmBehavior? Find(string name) =>
+        All.FirstOrDefault(behavior => string.Equals(behavior.Name, name, StringComparison.Ordinal));
 
     /// <summary>Whether it has the difference.</summary>
     public bool Has(VmmDifference difference) => Differences.Contains(difference);

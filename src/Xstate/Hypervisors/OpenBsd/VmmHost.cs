@@ -6,8 +6,9 @@ namespace Xstate.Hypervisors.OpenBsd;
 public sealed class VmmHost
 {
     /// <summary>
-    /// sizeof(struct savefpu): legacy region, header, AVX and AVX-512 without gaps. Not certain: revision 1.15 of fpu.h (2018) ends behind AVX and two words (840 bytes); the text of the diff has
-    /// PKRU come after all of AVX-512, which takes these 2432 bytes compacted and 2688 at Intel's standard offsets, and the structure of 2025 could not be found.
+    /// sizeof(struct savefpu): legacy region, header, AVX and AVX-512 without gaps. Not certain: revision 1.15 of fpu.h (2018) ends behind
+    /// AVX and two words (840 bytes); the text of the diff has PKRU come after all of AVX-512, which takes these 2432 bytes compacted and
+    /// 2688 at Intel's standard offsets, and the structure of 2025 could not be found.
     /// </summary>
     public const int SavefpuLength = XsaveFormat.ExtendedOffset + 256 + 64 + 512 + 1024;
 
@@ -38,10 +39,14 @@ public sealed class VmmHost
     /// <summary>The processor's layout.</summary>
     public XsaveLayout Layout { get; }
 
-    /// <summary>What the kernel itself enables in XCR0 (<c>xsave_mask</c>). PKRU is not in it: the kernel exchanges it with RDPKRU and WRPKRU.</summary>
+    /// <summary>
+    /// What the kernel itself enables in XCR0 (<c>xsave_mask</c>). PKRU is not in it: the kernel exchanges it with RDPKRU and WRPKRU.
+    /// </summary>
     public StateComponentSet SaveMask { get; }
 
-    /// <summary>Whether the kernel uses protection keys (<c>pkru_enabled</c>); it does wherever the processor has them, for execute-only memory.</summary>
+    /// <summary>
+    /// Whether the kernel uses protection keys (<c>pkru_enabled</c>); it does wherever the processor has them, for execute-only memory.
+    /// </summary>
     public bool HasProtectionKeys { get; }
 
     /// <summary>What a guest may enable.</summary>

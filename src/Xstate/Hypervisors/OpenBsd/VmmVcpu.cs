@@ -5,7 +5,8 @@ namespace Xstate.Hypervisors.OpenBsd;
 
 /// <summary>What became of an emulated XSETBV.</summary>
 /// <param name="Fault">The fault that the guest takes, or none.</param>
-/// <param name="EntryFails">Whether the value is kept although the processor refuses it: the next entry fails with EINVAL and vmd ends the guest.</param>
+/// <param name="EntryFails">Whether the value is kept although the processor refuses it: the next entry fails with EINVAL and vmd ends the
+/// guest.</param>
 /// <param name="Why">What decided it, when the guest does not simply go on.</param>
 public readonly record struct VmmXsetbv(Fault Fault, bool EntryFails = false, string? Why = null);
 
@@ -34,7 +35,8 @@ public sealed class VmmVcpu
     public Cr4 Cr4 { get; set; }
 
     /// <summary>
-    /// The CPUID exit for leaves 1, 7 and 0xD; every other leaf reads as the processor's. Of leaves 1 and 7 only the bits of extended state are modelled.
+    /// The CPUID exit for leaves 1, 7 and 0xD; every other leaf reads as the processor's. Of leaves 1 and 7 only the bits of extended state
+    /// are modelled.
     /// </summary>
     public CpuidRegisters Cpuid(uint leaf, uint subleaf = 0)
     {
@@ -81,7 +83,9 @@ public sealed class VmmVcpu
 
         Xcr0 = value;
         return violation is { } kept
-            ? new VmmXsetbv(Fault.None, EntryFails: true, $"{VmmDifferences.Get(VmmDifference.XsetbvUnchecked).Id}: XCR0 {value} is kept although {kept.Reason}; the next entry answers EINVAL")
+            ? new VmmXsetbv(Fault.None, EntryFails: true,
+                $"{VmmDifferences.Get(VmmDifference.XsetbvUnchecked).Id}: XCR0 {value} is kept although {kept.Reason}; the next entry "
+                + "answers EINVAL")
             : new VmmXsetbv(Fault.None);
     }
 

@@ -5,8 +5,9 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal.CpuidGates;
 
 /// <summary>
-/// Cloud Hypervisor's comparison of the snapshot's CPUID with the one that it makes on the target (CpuidFeatureEntry::check_cpuid_compatibility,
-/// the same from 29 to 53). Without the leaves of KVM itself, which depend on how the guest is configured.
+/// Cloud Hypervisor's comparison of the snapshot's CPUID with the one that it makes on the target
+/// (CpuidFeatureEntry::check_cpuid_compatibility, the same from 29 to 53). Without the leaves of KVM itself, which depend on how the guest
+/// is configured.
 /// </summary>
 /// <param name="isLater">Whether it compares what was added after 53, in July and August 2026.</param>
 /// <param name="isOld">Whether it writes as releases before 53.</param>
@@ -23,7 +24,8 @@ internal sealed class CloudHypervisorComparison(bool isLater = false, bool isOld
     private static readonly Row[] LaterRows =
     [
         new(0x7, 1, CpuidRegister.Ecx), new(0x7, 1, CpuidRegister.Edx), new(0x7, 2, CpuidRegister.Edx),
-        new(0x1D, 0, CpuidRegister.Eax) { IsNumber = true }, new(0x1E, 0, CpuidRegister.Eax) { IsNumber = true }, new(0x1E, 1, CpuidRegister.Eax),
+        new(0x1D, 0, CpuidRegister.Eax) { IsNumber = true }, new(0x1E, 0, CpuidRegister.Eax) { IsNumber = true },
+            new(0x1E, 1, CpuidRegister.Eax),
     ];
 
     /// <summary>Every register that is compared.</summary>
@@ -60,7 +62,8 @@ internal sealed class CloudHypervisorComparison(bool isLater = false, bool isOld
 
     private string Hex(uint value) => "0x" + value.ToString(isOld ? "x" : "x2", System.Globalization.CultureInfo.InvariantCulture);
 
-    private static uint Value(Row row, CpuidTable cpuid) => WithoutDynamic(row.Leaf, row.Subleaf, row.Register, cpuid.Read(row.Leaf, row.Subleaf)[row.Register]);
+    private static uint Value(Row row, CpuidTable cpuid) =>
+        WithoutDynamic(row.Leaf, row.Subleaf, row.Register, cpuid.Read(row.Leaf, row.Subleaf)[row.Register]);
 
     // Set by Cloud Hypervisor itself on both sides: the hypervisor, the TSC deadline and the MTRR bits.
     private static uint Patched(Row row) => (row.Leaf, row.Register) switch

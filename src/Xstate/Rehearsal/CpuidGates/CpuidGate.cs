@@ -40,7 +40,8 @@ internal abstract class CpuidGate
     {
         foreach (CpuidFeature feature in Dynamic)
         {
-            value &= feature.Leaf == leaf && feature.Subleaf == subleaf && feature.Register == register ? ~(1u << feature.Bit) : uint.MaxValue;
+            value &= feature.Leaf == leaf && feature.Subleaf == subleaf && feature.Register == register
+                ? ~(1u << feature.Bit) : uint.MaxValue;
         }
 
         return value;
@@ -61,5 +62,6 @@ internal abstract class CpuidGate
     private static bool IsMadeByQemu(CpuidFeature feature) =>
         feature == CpuidFeatures.Hypervisor || feature == CpuidFeatures.TscDeadline || feature == CpuidFeatures.X2apic
         || feature == CpuidFeatures.TscAdjust || feature == CpuidFeatures.Monitor || feature == CpuidFeatures.ArchCapabilities
-        || feature == CpuidFeatures.CmpLegacy || feature == CpuidFeatures.Topoext || feature == CpuidFeatures.Acpi || feature == CpuidFeatures.Syscall;
+        || feature == CpuidFeatures.CmpLegacy || feature == CpuidFeatures.Topoext || feature == CpuidFeatures.Acpi
+        || feature == CpuidFeatures.Syscall;
 }

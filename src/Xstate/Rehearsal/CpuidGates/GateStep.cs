@@ -67,7 +67,8 @@ internal static class GateStep
 
         ImmutableArray<string> without = gate.Check(guest, new LinuxHost(host.Record, bare));
         return with.IsEmpty == without.IsEmpty
-            || choices.Choose(new OpenFact(OpenFact.KvmCpuid, null, $"which CPUID features of later releases KVM of {host.Behavior.Name} offers is not known",
+            || choices.Choose(new OpenFact(OpenFact.KvmCpuid, null,
+                $"which CPUID features of later releases KVM of {host.Behavior.Name} offers is not known",
                 "xstate host on that host records what its KVM offers", ["all that its distribution can have added", "none"])) == 0
             ? with
             : without;
@@ -82,7 +83,8 @@ internal static class GateStep
     {
         string more = lines.Length > MaxLines + 1 ? $"; and {lines.Length - MaxLines - 1} more; " : "; ";
         string text = lines.Length == 1 ? lines[0] : $"{string.Join("; ", lines[..^1].Take(MaxLines))}{more}{lines[^1]}";
-        Finding finding = Rules.GateRefuses.At(new FindingLocation(state.Id), $"{gate.Name} ends the restore before any call of KVM: {text}");
+        Finding finding = Rules.GateRefuses.At(new FindingLocation(state.Id),
+            $"{gate.Name} ends the restore before any call of KVM: {text}");
         return new TargetOutcome
         {
             Host = host.Record.Name,

@@ -5,7 +5,9 @@ using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal.CpuidGates;
 
-/// <summary>libvirt with <c>check='full'</c> (virCPUx86UpdateLive): what QEMU left out of the CPU that the domain names ends its start.</summary>
+/// <summary>
+/// libvirt with <c>check='full'</c> (virCPUx86UpdateLive): what QEMU left out of the CPU that the domain names ends its start.
+/// </summary>
 internal sealed class LibvirtFull : CpuidGate
 {
     public override string Name => "libvirt's check='full'";
@@ -14,6 +16,7 @@ internal sealed class LibvirtFull : CpuidGate
     {
         ImmutableArray<CpuidFeature> missing = NotOffered(guest, host);
         return missing.IsEmpty ? []
-            : [$"operation failed: guest CPU doesn't match specification: missing features: {string.Join(",", missing.Select(FeatureNames.QemuNameOf))}"];
+            : ["operation failed: guest CPU doesn't match specification: missing features: "
+                + $"{string.Join(",", missing.Select(FeatureNames.QemuNameOf))}"];
     }
 }

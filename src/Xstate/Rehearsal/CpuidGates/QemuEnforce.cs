@@ -5,7 +5,9 @@ using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal.CpuidGates;
 
-/// <summary>QEMU with <c>enforce</c> (x86_cpu_filter_features, x86_cpu_realizefn): every feature that was asked for must be offered.</summary>
+/// <summary>
+/// QEMU with <c>enforce</c> (x86_cpu_filter_features, x86_cpu_realizefn): every feature that was asked for must be offered.
+/// </summary>
 /// <param name="brackets">Whether it writes leaves as releases after 10.2 do.</param>
 internal sealed class QemuEnforce(bool brackets) : CpuidGate
 {
@@ -15,7 +17,8 @@ internal sealed class QemuEnforce(bool brackets) : CpuidGate
     {
         ImmutableArray<CpuidFeature> missing = NotOffered(guest, host);
         return missing.IsEmpty ? []
-            : [.. missing.Select(feature => $"warning: host doesn't support requested feature: {Describe(feature)}"), "Host doesn't support requested features"];
+            : [.. missing.Select(feature => $"warning: host doesn't support requested feature: {Describe(feature)}"),
+                "Host doesn't support requested features"];
     }
 
     private string Describe(CpuidFeature feature)

@@ -26,7 +26,8 @@ internal class CloudHypervisor : KvmRestorer
 
     public override ImmutableArray<string> Notes =>
     [
-        "Before any call it compares the snapshot's CPUID with its own on the target, leaf by leaf, without leaf 0xD and without the vendor; leaves 0x7.1 ECX and EDX, 0x7.2, 0x1d and 0x1e since July and August 2026.",
+        "Before any call it compares the snapshot's CPUID with its own on the target, leaf by leaf, without leaf 0xD and without the "
+        + "vendor; leaves 0x7.1 ECX and EDX, 0x7.2, 0x1d and 0x1e since July and August 2026.",
         "KVM_SET_XCRS is left out where KVM has no KVM_CAP_XCRS (4b671954a, pull request 8341).",
         "Main of July 2026 (2eb64a2b4) refuses the restore when a feature MSR of a CPU profile is refused.",
     ];

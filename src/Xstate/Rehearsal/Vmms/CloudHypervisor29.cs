@@ -13,7 +13,8 @@ internal sealed class CloudHypervisor29 : CloudHypervisor50
 
     public override ImmutableArray<string> Notes =>
     [
-        "The image is struct kvm_xsave: of a guest with AMX nothing behind its 4096 bytes is restored (until 4b4954ff8, pull request 7534).",
+        "The image is struct kvm_xsave: of a guest with AMX nothing behind its 4096 bytes is restored (until 4b4954ff8, pull request "
+        + "7534).",
         "KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry.",
     ];
 

@@ -10,9 +10,11 @@ internal class CloudHypervisor50 : CloudHypervisor
 
     public override string Releases => "50 to 52";
 
-    public override ImmutableArray<string> Notes => ["KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry."];
+    public override ImmutableArray<string> Notes =>
+        ["KVM_SET_XCRS is called always: a host without XSAVE refuses it, even without an entry."];
 
-    internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => [new(new CloudHypervisorComparison(isOld: true))];
+    internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) =>
+        [new(new CloudHypervisorComparison(isOld: true))];
 
     public override XcrsPolicy OnXcrs => XcrsPolicy.Always;
 }

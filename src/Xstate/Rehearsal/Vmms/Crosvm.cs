@@ -18,7 +18,8 @@ internal sealed class Crosvm : KvmRestorer
 
     public override string Source => "hypervisor/src/x86_64.rs, VcpuX86_64::restore, and x86_64/src/cpuid.rs, main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave];
+    public override ImmutableArray<RestoreCall> Order =>
+        [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;
 
@@ -28,7 +29,8 @@ internal sealed class Crosvm : KvmRestorer
 
     public override ImmutableArray<string> Notes =>
     [
-        "MSRs are set in ascending order, one a call, and those that have the value already are left alone; only some of the performance counters may be refused (f159f4615).",
+        "MSRs are set in ascending order, one a call, and those that have the value already are left alone; only some of the performance "
+        + "counters may be refused (f159f4615).",
         "It never asks for the permission for tile data, so its guests have no AMX.",
         "An area whose length is not KVM_CAP_XSAVE2's is refused with EIO before the call.",
     ];

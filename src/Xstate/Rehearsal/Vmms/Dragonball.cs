@@ -18,7 +18,8 @@ internal sealed class Dragonball : KvmRestorer
 
     public override string Source => "src/dragonball/src/vcpu/x86_64.rs, Vcpu::restore_state, since b96a0bc5c5";
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetMsrs, RestoreCall.SetXsave, RestoreCall.SetXcrs];
+    public override ImmutableArray<RestoreCall> Order =>
+        [RestoreCall.SetCpuid2, RestoreCall.SetMsrs, RestoreCall.SetXsave, RestoreCall.SetXcrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;
 
@@ -27,7 +28,8 @@ internal sealed class Dragonball : KvmRestorer
     public override StateComponentSet AsksFor => StateComponentSet.Empty;
 
     public override ImmutableArray<string> Notes =>
-        ["The image is struct kvm_xsave with 4096 bytes, and the permission for tile data is never asked for: a snapshot whose CPUID has AMX is refused by KVM_SET_CPUID2."];
+        ["The image is struct kvm_xsave with 4096 bytes, and the permission for tile data is never asked for: a snapshot whose CPUID has "
+            + "AMX is refused by KVM_SET_CPUID2."];
 
     public override XcrsPolicy OnXcrs => XcrsPolicy.Always;
 

@@ -16,7 +16,8 @@ internal class Firecracker : KvmRestorer
 
     public override string Source => "src/vmm/src/arch/x86_64/vcpu.rs, KvmVcpu::restore_state, 1.0 to 1.16.1 and main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
+    public override ImmutableArray<RestoreCall> Order =>
+        [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;
 

@@ -11,5 +11,6 @@ internal sealed class Firecracker1 : Firecracker
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.Unnoticed;
 
-    public override ImmutableArray<string> Notes => ["The refused MSR and all that follow it in the list stay as they are, and nobody is told."];
+    public override ImmutableArray<string> Notes =>
+        ["The refused MSR and all that follow it in the list stay as they are, and nobody is told."];
 }

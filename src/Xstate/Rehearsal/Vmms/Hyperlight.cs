@@ -7,7 +7,9 @@ using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal.Vmms;
 
-/// <summary>Hyperlight: the restore of a sandbox puts extended state back to what a new virtual CPU has, on a virtual CPU that was used.</summary>
+/// <summary>
+/// Hyperlight: the restore of a sandbox puts extended state back to what a new virtual CPU has, on a virtual CPU that was used.
+/// </summary>
 internal class Hyperlight : KvmRestorer
 {
     public override string Id => "hyperlight";
@@ -18,7 +20,8 @@ internal class Hyperlight : KvmRestorer
 
     public override RestorerEvidence Evidence => RestorerEvidence.Read;
 
-    public override string Source => "src/hyperlight_host/src/hypervisor, reset_vcpu, reset_xsave and set_msrs for KVM, main of August 2026";
+    public override string Source =>
+        "src/hyperlight_host/src/hypervisor, reset_vcpu, reset_xsave and set_msrs for KVM, main of August 2026";
 
     public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs];
 
@@ -32,7 +35,8 @@ internal class Hyperlight : KvmRestorer
 
     public override ImmutableArray<string> Notes =>
     [
-        "The area of the snapshot is not restored: the image has x87 and SSE in their initial state and XSTATE_BV 0x3, so that PKRU stays what it was.",
+        "The area of the snapshot is not restored: the image has x87 and SSE in their initial state and XSTATE_BV 0x3, so that PKRU "
+        + "stays what it was.",
         "XCR0 is set to 1 since 90114206 (pull request 1718, August 2026).",
         "The guest's CPUID shows no CET; the MSRs that it sets are not of extended state.",
     ];
@@ -49,6 +53,12 @@ internal class Hyperlight : KvmRestorer
         BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
         BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
-        return state with { Area = image, Lost = [], Xcr0 = new Fact<StateComponentSet>(StateComponentSet.Of(StateComponent.X87), FactSource.Inferred, "XCR0 of a new virtual CPU") };
+        return state with
+        {
+            Area = image,
+            Lost = [],
+            Xcr0 = new Fact<StateComponentSet>(StateComponentSet.Of(StateComponent.X87),
+            FactSource.Inferred, "XCR0 of a new virtual CPU")
+        };
     }
 }

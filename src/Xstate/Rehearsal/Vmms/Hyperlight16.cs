@@ -13,7 +13,8 @@ internal sealed class Hyperlight16 : Hyperlight
 
     public override ImmutableArray<string> Notes =>
     [
-        "The area of the snapshot is not restored: the image has x87 and SSE in their initial state and XSTATE_BV 0x3, so that PKRU stays what it was.",
+        "The area of the snapshot is not restored: the image has x87 and SSE in their initial state and XSTATE_BV 0x3, so that PKRU "
+        + "stays what it was.",
         "XCR0 is not set: it stays what the last guest made it.",
     ];
 }

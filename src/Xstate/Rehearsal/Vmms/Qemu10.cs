@@ -12,7 +12,8 @@ internal sealed class Qemu10 : QemuRestorer
 
     public override string Source => "as qemu; run: 10.0.2, 10.0.13";
 
-    public override ImmutableArray<string> Notes => ["It has no place for the MSRs of CET, neither in its stream nor for KVM: they are left out."];
+    public override ImmutableArray<string> Notes =>
+        ["It has no place for the MSRs of CET, neither in its stream nor for KVM: they are left out."];
 
     protected override bool Carries(uint msr) => !GuestMsrs.IsCet(msr);
 }

@@ -7,14 +7,18 @@ using Xstate.Rehearsal.CpuidGates;
 
 namespace Xstate.Rehearsal.Vmms;
 
-/// <summary>QEMU with KVM: it builds the image at the host's offsets from registers by name, and gives MSRs in the order of its own source.</summary>
+/// <summary>
+/// QEMU with KVM: it builds the image at the host's offsets from registers by name, and gives MSRs in the order of its own source.
+/// </summary>
 internal abstract class QemuRestorer : KvmRestorer
 {
     // kvm_put_msrs, of the MSRs that a stream names. CET's were appended with the support for CET.
     private static readonly ImmutableArray<uint> PutOrder =
     [
-        0x174, 0x175, 0x176, 0x277, 0xC000_0081, 0xC000_0103, 0x3B, 0x1A0, 0x6E1, 0xD90, KvmModelVcpu.MsrXss, 0xE1, 0x48, 0xC000_0083, 0xC000_0102,
-        0xC000_0084, 0xC000_0082, 0x10, 0x2FF, KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr, KvmModelVcpu.MsrUserCet, KvmModelVcpu.MsrSupervisorCet,
+        0x174, 0x175, 0x176, 0x277, 0xC000_0081, 0xC000_0103, 0x3B, 0x1A0, 0x6E1, 0xD90, KvmModelVcpu.MsrXss, 0xE1, 0x48, 0xC000_0083,
+            0xC000_0102,
+        0xC000_0084, 0xC000_0082, 0x10, 0x2FF, KvmModelVcpu.MsrXfd, KvmModelVcpu.MsrXfdErr, KvmModelVcpu.MsrUserCet,
+            KvmModelVcpu.MsrSupervisorCet,
         KvmModelVcpu.MsrPl0Ssp, KvmModelVcpu.MsrPl0Ssp + 1, KvmModelVcpu.MsrPl0Ssp + 2, KvmModelVcpu.MsrPl3Ssp, KvmModelVcpu.MsrSspTable,
     ];
 
@@ -22,7 +26,8 @@ internal abstract class QemuRestorer : KvmRestorer
 
     public override RestorerEvidence Evidence => RestorerEvidence.Run;
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
+    public override ImmutableArray<RestoreCall> Order =>
+        [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.Abort;
 
@@ -44,7 +49,11 @@ internal abstract class QemuRestorer : KvmRestorer
     public override XcrsPolicy OnXcrs => XcrsPolicy.SavedAndSupported;
 
     public override Capture Prepare(Capture capture, LinuxHost host) =>
-        capture with { States = [.. StoredImage.ForKvm(base.Prepare(capture, host), host, LeftOut(host)).States.Select(state => WithSentMsrs(state, host))] };
+        capture with
+        {
+            States = [.. StoredImage.ForKvm(base.Prepare(capture, host), host,
+            LeftOut(host)).States.Select(state => WithSentMsrs(state, host))]
+        };
 
     public override ImmutableArray<ImmutableArray<MsrEntry>> MsrCalls(CapturedState state)
     {
@@ -52,7 +61,8 @@ internal abstract class QemuRestorer : KvmRestorer
         return all.IsEmpty ? [] : [[.. all.OrderBy(msr => PutOrder.IndexOf(msr.Index))]];
     }
 
-    // What a stream holds goes to KVM under conditions of QEMU's own: IA32_XSS if KVM lists it, IA32_XFD and CET's if the guest's CPUID has the feature. A capture that is no stream is taken at its word.
+    // What a stream holds goes to KVM under conditions of QEMU's own: IA32_XSS if KVM lists it, IA32_XFD and CET's if the guest's CPUID has
+    // the feature. A capture that is no stream is taken at its word.
     private CapturedState WithSentMsrs(CapturedState state, LinuxHost host)
     {
         HashSet<uint> dropped = [.. SavedMsrs.Of(state).Select(msr => msr.Index).Where(index => !Carries(index))];

@@ -16,5 +16,6 @@ internal sealed class QemuTcg : Restorer
 
     public override string Source => "target/i386/machine.c, cpu_post_load; run: 7.2.22";
 
-    public override ImmutableArray<string> Notes => ["Every register arrives as it is stored, and nothing checks whether the emulated processor has it."];
+    public override ImmutableArray<string> Notes =>
+        ["Every register arrives as it is stored, and nothing checks whether the emulated processor has it."];
 }

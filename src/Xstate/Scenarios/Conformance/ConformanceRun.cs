@@ -36,7 +36,8 @@ public sealed record ConformanceOptions
 /// <param name="Disagreements">Where the two differ, minimized.</param>
 /// <param name="IsComplete">Whether the asked number of calls was reached.</param>
 public sealed record ConformanceResult(
-    IReadOnlyDictionary<string, long> Calls, long Sequences, long Refusals, long Bytes, long Undecided, IReadOnlyList<ScenarioDisagreement> Disagreements, bool IsComplete)
+    IReadOnlyDictionary<string, long> Calls, long Sequences, long Refusals, long Bytes, long Undecided,
+    IReadOnlyList<ScenarioDisagreement> Disagreements, bool IsComplete)
 {
     /// <summary>Which rules and differences were reached.</summary>
     public ConformanceReach Reach { get; init; } = ConformanceReach.None;
@@ -45,7 +46,10 @@ public sealed record ConformanceResult(
     public long Total => Calls.Values.Sum();
 }
 
-/// <summary>Compares a model with a kernel over seeded random sequences of KVM's calls on a virtual CPU, and of ptrace, signals and instructions on a child.</summary>
+/// <summary>
+/// Compares a model with a kernel over seeded random sequences of KVM's calls on a virtual CPU, and of ptrace, signals and instructions on
+/// a child.
+/// </summary>
 public static class ConformanceRun
 {
     /// <summary>Performs it.</summary>
@@ -54,7 +58,8 @@ public static class ConformanceRun
     /// <param name="kernel">The kernel.</param>
     /// <param name="options">How much.</param>
     /// <param name="progress">Told how many calls were compared, after each pair of sequences; or null.</param>
-    public static ConformanceResult Perform(LinuxHost host, KvmSequenceFacts? facts, ScenarioBackend kernel, ConformanceOptions options, IProgress<long>? progress = null)
+    public static ConformanceResult Perform(LinuxHost host, KvmSequenceFacts? facts, ScenarioBackend kernel, ConformanceOptions options,
+        IProgress<long>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(kernel);
@@ -64,7 +69,8 @@ public static class ConformanceRun
             () => new KvmModelMachine(host),
             () => kernel.CreateMachine(hasInterruptController: false)!,
             drifting.IsEmpty ? null : number => new KvmModelMachine(host.Drifting(drifting, number)));
-        ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting.IsEmpty ? null : number => new ModelBackend(host.Drifting(drifting, number)));
+        ScenarioDifferential children = new(new ModelBackend(host), kernel, drifting.IsEmpty
+            ? null : number => new ModelBackend(host.Drifting(drifting, number)));
         KvmSequenceGenerator? calls = facts is null ? null : new KvmSequenceGenerator(facts);
         ProcessScenarioGenerator steps = new(host.Layout, host.UserFeatures, host.MxcsrMask);
         ImmutableArray<LeftOut> outOfReach = ConformanceScope.OutOfReach(host, facts);
@@ -74,7 +80,8 @@ public static class ConformanceRun
         long start = Stopwatch.GetTimestamp();
         ulong seed = options.Seed;
         long compared = 0;
-        while (compared < options.Count && found.Count < options.MaxDisagreements && (options.Limit is not { } limit || Stopwatch.GetElapsedTime(start) < limit))
+        while (compared < options.Count && found.Count < options.MaxDisagreements
+            && (options.Limit is not { } limit || Stopwatch.GetElapsedTime(start) < limit))
         {
             KvmSequence? sequence = calls?.Make(seed);
             if (sequence is not null && virtualCpus.Compare(sequence) is { } difference)
@@ -102,9 +109,11 @@ public static class ConformanceRun
         }
 
         return new ConformanceResult(
-            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals, virtualCpus.Bytes + children.Bytes, virtualCpus.Undecided + children.Undecided, found, compared >= options.Count)
+            counts, virtualCpus.Sequences + children.Sequences, virtualCpus.Refusals + children.Refusals,
+            virtualCpus.Bytes + children.Bytes, virtualCpus.Undecided + children.Undecided, found, compared >= options.Count)
         {
-            Reach = new ConformanceReach([.. virtualCpus.Rules.Union(children.Rules).Order(StringComparer.Ordinal)], [.. reach.Reached], [.. expected.Except(reach.Reached)], outOfReach),
+            Reach = new ConformanceReach([.. virtualCpus.Rules.Union(children.Rules).Order(StringComparer.Ordinal)], [.. reach.Reached],
+                [.. expected.Except(reach.Reached)], outOfReach),
         };
     }
 
@@ -112,9 +121,11 @@ public static class ConformanceRun
     {
         using KvmModelMachine machine = new(host);
         string scenario = KvmScenarioText.Write(difference.Sequence, machine);
-        return new ScenarioDisagreement(difference.Sequence.Seed, scenario, difference.Sequence.Calls[^1].Request, Text(difference.Left), Text(difference.Right));
+        return new ScenarioDisagreement(difference.Sequence.Seed, scenario, difference.Sequence.Calls[^1].Request, Text(difference.Left),
+            Text(difference.Right));
     }
 
     private static string Text(KvmAnswer answer) =>
-        answer.Errno != Errno.None ? $"{{\"errno\":\"{answer.Errno}\"}}" : $"{{\"errno\":0,\"hex\":\"{Convert.ToHexStringLower(answer.Bytes.Span)}\"}}";
+        answer.Errno != Errno.None
+        ? $"{{\"errno\":\"{answer.Errno}\"}}" : $"{{\"errno\":0,\"hex\":\"{Convert.ToHexStringLower(answer.Bytes.Span)}\"}}";
 }

@@ -64,10 +64,13 @@ public static class ConformanceScope
             "X86FPU-APX" when !host.Record.Cpuid.UserComponents.Contains(StateComponent.Apx) => "this processor has no APX",
             "X86FPU-XSAVEC" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) || !host.Record.Cpuid.Has(CpuidFeatures.Xsavec) =>
                 "it is about processors with XSAVEC and without XSAVES",
-            "PTRACE-RAW" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) => "on processors with XSAVES the kernel keeps no standard format",
+            "PTRACE-RAW" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) =>
+                "on processors with XSAVES the kernel keeps no standard format",
             "X86FPU-NOPKU" when !isNopku => "this kernel was not started with nopku",
-            "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm => "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
-            "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty => "this host has no CET to give to guests",
+            "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm =>
+                "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
+            "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty =>
+                "this host has no CET to give to guests",
             "KVM-SET-PKRU-KEEP" or "KVM-GET-PKRU-XINUSE" or "KVM-SET-PKRU-DROP" when hasKeys && !runs =>
                 "no sequence runs the virtual CPU here, which alone shows it",
             "KVM-GET-PKRU-XINUSE" when hasKeys && !processor.IsAmdSilicon => "XINUSE[9] does not follow PKRU on this processor",
@@ -108,7 +111,9 @@ public static class ConformanceScope
 
         foreach (StateComponent component in drifting)
         {
-            left.Add(new LeftOut("in-use", $"this processor comes to count an initial {StateComponents.NameOf(component)} as in use by itself: either XSTATE_BV is right"));
+            left.Add(new LeftOut("in-use",
+                $"this processor comes to count an initial {StateComponents.NameOf(component)} as in use by itself: either XSTATE_BV is "
+                + "right"));
         }
 
         return left.ToImmutable();
@@ -118,7 +123,9 @@ public static class ConformanceScope
     {
         if (!facts.MovesThroughProcessor)
         {
-            left.Add(new LeftOut("kvm-run", "XSAVES and XSAVEOPT may leave out what was not modified since the XRSTOR: bytes that no register holds stay or go, and both are right"));
+            left.Add(new LeftOut("kvm-run",
+                "XSAVES and XSAVEOPT may leave out what was not modified since the XRSTOR: bytes that no register holds stay or go, and "
+                + "both are right"));
         }
 
         if (facts.ComparedLeaf is { } leaf)
@@ -140,6 +147,7 @@ public static class ConformanceScope
             return info.Component == StateComponent.TileData ? "no sequence asks for the permission to use it" : null;
         }
 
-        return host.Layout.UserComponents.Contains(info.Component) ? "the kernel does not enable it in XCR0" : "the processor does not enumerate it";
+        return host.Layout.UserComponents.Contains(info.Component)
+            ? "the kernel does not enable it in XCR0" : "the processor does not enumerate it";
     }
 }

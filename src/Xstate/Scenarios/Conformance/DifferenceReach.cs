@@ -8,15 +8,17 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>
-/// Finds out which named differences of kernels the sequences of a comparison can show on a host: those which, turned round in the model, change one of its answers. A difference that no sequence
-/// shows was not compared, whatever the kernel does. Some show only beside others: so the model is that of the compared kernel and, after it, that of kernels of all eras.
+/// Finds out which named differences of kernels the sequences of a comparison can show on a host: those which, turned round in the model,
+/// change one of its answers. A difference that no sequence shows was not compared, whatever the kernel does. Some show only beside others:
+/// so the model is that of the compared kernel and, after it, that of kernels of all eras.
 /// </summary>
 internal sealed class DifferenceReach
 {
     // What is reached at all is reached by one sequence in some dozens.
     private const int MaxSequences = 300;
 
-    private static readonly ImmutableArray<KernelRelease> Eras = [new(5, 10), new(5, 15), new(5, 16), new(5, 17), new(6, 1, 40), new(6, 12), new(6, 18)];
+    private static readonly ImmutableArray<KernelRelease> Eras = [new(5, 10), new(5, 15), new(5, 16), new(5, 17), new(6, 1, 40),
+        new(6, 12), new(6, 18)];
 
     private readonly ImmutableArray<LinuxHost> _bases;
     private readonly SortedSet<string> _left;
@@ -29,7 +31,8 @@ internal sealed class DifferenceReach
     public DifferenceReach(LinuxHost host, IEnumerable<string> ids)
     {
         bool isPvm = host.Behavior.Knows(KernelDifference.KvmPvmHostCpuid) == Knowledge.Present;
-        _bases = [host, .. Eras.Select(era => new LinuxHost(host.Record, KernelBehavior.Of(era).Set(KernelDifference.KvmPvmHostCpuid, isPvm)))];
+        _bases = [host,
+            .. Eras.Select(era => new LinuxHost(host.Record, KernelBehavior.Of(era).Set(KernelDifference.KvmPvmHostCpuid, isPvm)))];
         _left = new SortedSet<string>(ids, StringComparer.Ordinal);
     }
 
@@ -55,7 +58,8 @@ internal sealed class DifferenceReach
             _reached.UnionWith(_left.Where(id =>
             {
                 LinuxHost turned = TurnedRound(host, id);
-                return !Answers(calls, turned).SequenceEqual(ofCalls) || !ScenarioDifferential.Answers(scenario, new ModelBackend(turned)).SequenceEqual(ofSteps);
+                return !Answers(calls, turned).SequenceEqual(ofCalls) || !ScenarioDifferential.Answers(scenario, new ModelBackend(turned))
+                    .SequenceEqual(ofSteps);
             }));
             _left.ExceptWith(_reached);
         }

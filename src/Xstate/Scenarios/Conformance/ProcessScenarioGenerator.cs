@@ -8,8 +8,9 @@ using Xstate.Architecture;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>
-/// Random scenarios on a traced child: debugger's reads and writes, signals with damaged frames, and the child's own instructions. Valid and hostile; never one that could harm the host. Few
-/// close key 0, the key of all memory of the child: from then on its own instructions answer a page fault only.
+/// Random scenarios on a traced child: debugger's reads and writes, signals with damaged frames, and the child's own instructions. Valid
+/// and hostile; never one that could harm the host. Few close key 0, the key of all memory of the child: from then on its own instructions
+/// answer a page fault only.
 /// </summary>
 public sealed class ProcessScenarioGenerator
 {
@@ -148,20 +149,23 @@ public sealed class ProcessScenarioGenerator
 
         if (random.OneIn(15))
         {
-            // Compacted with few components: in the other format the places of all others hold other bytes, and none of them may become a configuration of bounds or tiles.
+            // Compacted with few components: in the other format the places of all others hold other bytes, and none of them may become a
+            // configuration of bounds or tiles.
             ulong xcompBv = random.Pick(1UL, XsaveFormat.CompactedFlag, XsaveFormat.CompactedFlag | (_components.Bits & 7));
             json.WriteString("xcompBv", KvmSteps.Hex(xcompBv));
         }
         else if (random.OneIn(15))
         {
-            WriteBytes(json, XsaveFormat.ReservedHeaderOffset + random.Below(XsaveFormat.ReservedHeaderLength), [(byte)(1 << random.Below(8))], "bytes");
+            WriteBytes(json, XsaveFormat.ReservedHeaderOffset + random.Below(XsaveFormat.ReservedHeaderLength),
+                [(byte)(1 << random.Below(8))], "bytes");
             hasBytes = true;
         }
 
         json.WriteStartObject("components");
         foreach (StateComponent component in _components)
         {
-            // Bit 9 as it is there may be undecided while PKRU is 0 (ScenarioDifferential.Undecided): another value goes only with a bit of its own.
+            // Bit 9 as it is there may be undecided while PKRU is 0 (ScenarioDifferential.Undecided): another value goes only with a bit of
+            // its own.
             if (random.OneIn(3) && (ownBits || component != StateComponent.Pkru) && Bytes(component, ref random) is { } bytes)
             {
                 json.WriteString(StateComponents.NameOf(component), Convert.ToHexStringLower(bytes));
@@ -172,7 +176,8 @@ public sealed class ProcessScenarioGenerator
         return hasBytes;
     }
 
-    // A configuration of tiles or of bounds that the processor does not know would fault in the kernel's own XRSTOR, and MPX turned on would change what branches do.
+    // A configuration of tiles or of bounds that the processor does not know would fault in the kernel's own XRSTOR, and MPX turned on
+    // would change what branches do.
     private byte[]? Bytes(StateComponent component, ref SplitMix64 random)
     {
         if (component is StateComponent.X87)
@@ -185,7 +190,8 @@ public sealed class ProcessScenarioGenerator
             return null;
         }
 
-        int size = component == StateComponent.Sse ? XsaveFormat.XmmEnd - XsaveFormat.XmmOffset : _layout.TryGetSlot(component, out XsaveSlot slot) ? slot.Size : 0;
+        int size = component == StateComponent.Sse ? XsaveFormat.XmmEnd - XsaveFormat.XmmOffset : _layout.TryGetSlot(component,
+            out XsaveSlot slot) ? slot.Size : 0;
         byte[] bytes = new byte[size];
         if (!random.OneIn(6))
         {
@@ -242,7 +248,8 @@ public sealed class ProcessScenarioGenerator
         }
     }
 
-    // Where Intel's layout has the hole of MPX a frame keeps what an earlier one on the same stack had there, so that the end after AVX is written out.
+    // Where Intel's layout has the hole of MPX a frame keeps what an earlier one on the same stack had there, so that the end after AVX is
+    // written out.
     private void WriteOtherSize(Utf8JsonWriter json, ref SplitMix64 random, bool hasBytes)
     {
         uint size = random.Pick(0u, 512u, 576u, AvxEnd, (uint)_regsetLength, (uint)_regsetLength + 8, 0xFFFF_FFFFu);
@@ -256,7 +263,8 @@ public sealed class ProcessScenarioGenerator
         }
     }
 
-    // A frame as CRIU makes it of a thread with AVX, or one that ends in both places. The end may lie in another component's bytes, which is as good a value as any.
+    // A frame as CRIU makes it of a thread with AVX, or one that ends in both places. The end may lie in another component's bytes, which
+    // is as good a value as any.
     private void MoveMagic2(Utf8JsonWriter json, ref SplitMix64 random)
     {
         json.WriteString("xstateSize", KvmSteps.Hex(AvxEnd));
@@ -283,11 +291,13 @@ public sealed class ProcessScenarioGenerator
     {
         if (random.OneIn(8))
         {
-            json.WriteNumber("length", Math.Max(0, random.Pick(0, 8, 511, XsaveFormat.LegacyLength, XsaveFormat.ExtendedOffset, whole - 8, whole - 1, whole + 1, whole + 8, whole + 64)));
+            json.WriteNumber("length", Math.Max(0, random.Pick(0, 8, 511, XsaveFormat.LegacyLength, XsaveFormat.ExtendedOffset, whole - 8,
+                whole - 1, whole + 1, whole + 8, whole + 64)));
         }
     }
 
-    // Only what the registers hold: the kernel gives other bytes back as they were written until the processor writes them anew, and when it does so, XSAVES may choose (SDM Vol. 1, 13.6).
+    // Only what the registers hold: the kernel gives other bytes back as they were written until the processor writes them anew, and when
+    // it does so, XSAVES may choose (SDM Vol. 1, 13.6).
     private static ushort ControlWord(ref SplitMix64 random) => (ushort)((random.Next() & 0x1F3F) | 0x40);
 
     // Without pending exceptions, and so without the pointers that AMD's processors drop then.

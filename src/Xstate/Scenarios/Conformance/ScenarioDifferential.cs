@@ -10,8 +10,8 @@ namespace Xstate.Scenarios.Conformance;
 /// <param name="model">The model.</param>
 /// <param name="kernel">The kernel.</param>
 /// <param name="alternative">
-/// The same model with components that drift into use (<see cref="Hypervisors.Linux.LinuxHost.Drifting"/>), by number, for a processor that was seen to do so. It does it when it likes: a scenario
-/// agrees when a run of it agrees with one of these models.
+/// The same model with components that drift into use (<see cref="Hypervisors.Linux.LinuxHost.Drifting"/>), by number, for a processor that
+/// was seen to do so. It does it when it likes: a scenario agrees when a run of it agrees with one of these models.
 /// </param>
 public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend kernel, Func<int, ScenarioBackend>? alternative = null)
 {
@@ -30,8 +30,9 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
     public long Refusals { get; private set; }
 
     /// <summary>
-    /// Answers that differ in bit 9 of XSTATE_BV alone while PKRU is 0. Whether that bit is set then is nobody's promise: a thread that goes on where nobody ran in between keeps XINUSE[9]
-    /// clear, and anywhere else the kernel executes WRPKRU for it, which on Intel's processors sets it. Also scenarios that agreed only with an alternative model, or only when run again.
+    /// Answers that differ in bit 9 of XSTATE_BV alone while PKRU is 0. Whether that bit is set then is nobody's promise: a thread that
+    /// goes on where nobody ran in between keeps XINUSE[9] clear, and anywhere else the kernel executes WRPKRU for it, which on Intel's
+    /// processors sets it. Also scenarios that agreed only with an alternative model, or only when run again.
     /// </summary>
     public long Undecided { get; private set; }
 
@@ -60,7 +61,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
 
         for (int i = Steps(found.Scenario).Count - 1; i >= 0; i--)
         {
-            foreach (string field in Steps(found.Scenario)[i]!.AsObject().Select(member => member.Key).Where(key => key is not ("op" or "regset" or "get" or "vcpu")).ToList())
+            foreach (string field in Steps(found.Scenario)[i]!.AsObject().Select(member => member.Key)
+                .Where(key => key is not ("op" or "regset" or "get" or "vcpu")).ToList())
             {
                 found = Try(found, steps => steps[i]!.AsObject().Remove(field)) ?? found;
             }
@@ -83,7 +85,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
         int before = shorter["steps"]!.AsArray().Count;
         change(shorter["steps"]!.AsArray());
         int steps = shorter["steps"]!.AsArray().Count;
-        return Find(found.Seed, shorter.ToJsonString(), count: false) is { } still && still.Op == found.Op && Steps(still.Scenario).Count == steps && steps <= before ? still : null;
+        return Find(found.Seed, shorter.ToJsonString(), count: false) is { } still && still.Op == found.Op
+            && Steps(still.Scenario).Count == steps && steps <= before ? still : null;
     }
 
     private static JsonArray Steps(string scenario) => JsonNode.Parse(scenario)!["steps"]!.AsArray();
@@ -170,7 +173,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
         {
             _calls[op] = _calls.GetValueOrDefault(op) + 1;
             Bytes += answer.Length;
-            bool refused = answer.Contains("\"errno\":\"", StringComparison.Ordinal) || answer.Contains("\"fault\":", StringComparison.Ordinal)
+            bool refused = answer.Contains("\"errno\":\"", StringComparison.Ordinal)
+                || answer.Contains("\"fault\":", StringComparison.Ordinal)
                 || answer.Contains("\"killedBy\":", StringComparison.Ordinal);
             Refusals += refused ? 1 : 0;
         }
@@ -180,7 +184,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
     {
         int hex = one.IndexOf(HexField, StringComparison.Ordinal);
         int digit = hex + HexField.Length + (2 * (XsaveFormat.XstateBvOffset + 1)) + 1;
-        if (hex < 0 || one.Length != other.Length || digit >= one.Length - 1 || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
+        if (hex < 0 || one.Length != other.Length || digit >= one.Length - 1
+            || !_layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot slot))
         {
             return false;
         }
@@ -207,7 +212,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
         {
             foreach (JsonElement step in steps.EnumerateArray())
             {
-                if (rules is not null && step.TryGetProperty("why", out JsonElement why) && why.TryGetProperty("rule", out JsonElement rule))
+                if (rules is not null && step.TryGetProperty("why", out JsonElement why)
+                    && why.TryGetProperty("rule", out JsonElement rule))
                 {
                     rules.Add(rule.GetString()!);
                 }
@@ -215,7 +221,8 @@ public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend 
                 StringBuilder text = new();
                 foreach (JsonProperty member in step.EnumerateObject().Where(member => member.Name != "why"))
                 {
-                    text.Append(text.Length == 0 ? '{' : ',').Append('"').Append(member.Name).Append("\":").Append(member.Value.GetRawText());
+                    text.Append(text.Length == 0 ? '{' : ',').Append('"').Append(member.Name).Append("\":")
+                        .Append(member.Value.GetRawText());
                 }
 
                 answers.Add((step.GetProperty("op").GetString()!, text.Append('}').ToString()));

@@ -9,8 +9,8 @@ namespace Xstate.Linux.Tests.Processor.Bochs;
 /// <summary>
 /// What Bochs boots instead of a BIOS: a ROM that goes from reset straight to 64-bit mode, and the memory that it finds there, with all
 /// tables and the program. The program reads one case after the other from the first disk and sends over the first serial port what CPUID
-/// answers, then for each case a checksum of all that came of it, or all of it. INIT ends at the reset vector: the ROM then finds in memory,
-/// which INIT leaves alone, that a case was under way.
+/// answers, then for each case a checksum of all that came of it, or all of it. INIT ends at the reset vector: the ROM then finds in
+/// memory, which INIT leaves alone, that a case was under way.
 /// </summary>
 internal static class BochsImage
 {

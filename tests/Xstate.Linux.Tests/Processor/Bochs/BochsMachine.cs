@@ -101,7 +101,8 @@ internal sealed class BochsMachine
                 string last = File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(40)) : "no log";
                 string how = ended ? "ended early" : "did not end";
                 Assert.SkipWhen(
-                    said.Result.Contains(NoDisplay, StringComparison.Ordinal) || complained.Result.Contains(NoDisplay, StringComparison.Ordinal),
+                    said.Result.Contains(NoDisplay, StringComparison.Ordinal)
+                    || complained.Result.Contains(NoDisplay, StringComparison.Ordinal),
                     "Bochs has no terminal display here (Debian's package bochs-term)");
                 Assert.Fail($"the image in Bochs {how} after {bytes.Length} bytes: {complained.Result}{said.Result}\n{last}");
             }

@@ -39,7 +39,8 @@ internal static class BochsResult
     private static readonly (int Offset, string Name)[] Names =
     [
         (VectorOffset, "vector"), (ErrorOffset, "error code"), (Cr2Offset, "CR2"), (RaxOffset, "RAX"), (RdxOffset, "RDX"),
-        (RcxOffset, "RCX"), (Cr0Offset, "CR0"), (Cr4Offset, "CR4"), (EferOffset, "EFER"), (Xcr0Offset, "XCR0"), (InUseOffset, "XGETBV(1)"), (AllInUseOffset, "XINUSE"), (RipOffset, "RIP"),
+        (RcxOffset, "RCX"), (Cr0Offset, "CR0"), (Cr4Offset, "CR4"), (EferOffset, "EFER"), (Xcr0Offset, "XCR0"), (InUseOffset, "XGETBV(1)"),
+            (AllInUseOffset, "XINUSE"), (RipOffset, "RIP"),
         .. Msrs.Select((msr, i) => (MsrOffset + (i * 8), $"MSR {msr:X}")),
     ];
 

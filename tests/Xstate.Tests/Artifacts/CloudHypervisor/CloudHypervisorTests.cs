@@ -40,7 +40,8 @@ public class CloudHypervisorTests
         SeededRegisters.AssertAvx512(registers, seed);
         Assert.Equal("35c26821a2da0fc90040", registers["st0"]);
         Assert.Equal("0000000000000080ff3f", registers["st1"]);
-        Assert.Equal(first.Area.Span[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd], first.Fpu!.Value.Span[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd]);
+        Assert.Equal(first.Area.Span[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd],
+            first.Fpu!.Value.Span[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd]);
         Assert.Null(first.FpuDisagreement);
         Assert.All(capture.States.Skip(1), never => Assert.True(new XsaveArea(never.Area.Span).XstateBv.IsEmpty));
     }
@@ -100,14 +101,21 @@ public class CloudHypervisorTests
         {
             Xcr0 = state.Xcr0! with { Value = new StateComponentSet(0x207) },
             Msrs = state.Msrs.SetItem(0xC000_0080, 0xD01),
-            GuestCpuid = state.GuestCpuid! with { Value = state.GuestCpuid.Value.With(7, 0, state.GuestCpuid.Value.Read(7) with { Ebx = 0xFFFF_FFFF }) },
+            GuestCpuid = state.GuestCpuid! with
+            {
+                Value = state.GuestCpuid.Value.With(7, 0,
+                state.GuestCpuid.Value.Read(7) with { Ebx = 0xFFFF_FFFF })
+            },
         };
-        AssertSame(artifact.Capture! with { States = [changed] }, Open(Encode(artifact, artifact.Capture! with { States = [changed] }, file)).Capture!);
-        Assert.Contains("MSR 0xda0", Refused(state with { Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Measured, "test") }), StringComparison.Ordinal);
+        AssertSame(artifact.Capture! with { States = [changed] },
+            Open(Encode(artifact, artifact.Capture! with { States = [changed] }, file)).Capture!);
+        Assert.Contains("MSR 0xda0", Refused(state with { Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Measured, "test") }),
+            StringComparison.Ordinal);
         Assert.Contains("room for 4096", Refused(state with { Area = (byte[])[.. state.Area.Span, 1] }), StringComparison.Ordinal);
 
         string Refused(CapturedState other) =>
-            Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] }, new MemoryStream(file))).Message;
+            Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] },
+                new MemoryStream(file))).Message;
     }
 
     [Fact]
@@ -133,13 +141,15 @@ public class CloudHypervisorTests
         byte[] sample = Sample(OneVcpu);
         byte[] file = Change(sample, kvm =>
         {
-            kvm["xcrs"] = JsonNode.Parse("""{"nr_xcrs":1,"flags":0,"xcrs":[{"xcr":0,"reserved":0,"value":231},{"xcr":0,"reserved":0,"value":7}],"padding":[0]}""");
+            kvm["xcrs"] = JsonNode.Parse(
+                """{"nr_xcrs":1,"flags":0,"xcrs":[{"xcr":0,"reserved":0,"value":231},{"xcr":0,"reserved":0,"value":7}],"padding":[0]}""");
             kvm["new"] = JsonNode.Parse("""{"a":[{"xsave":{"region":[1]}}],"b":"\u00e9\ud83d\ude00\\"}""");
         });
         Artifact artifact = Open(file);
         AssertSame(Open(sample).Capture!, artifact.Capture!);
         CapturedState state = artifact.Capture!.States[0];
-        Capture changed = WithXmm0(artifact.Capture! with { States = [state with { Xcr0 = state.Xcr0! with { Value = new StateComponentSet(3) } }] }, 1);
+        Capture changed = WithXmm0(
+            artifact.Capture! with { States = [state with { Xcr0 = state.Xcr0! with { Value = new StateComponentSet(3) } }] }, 1);
         AssertSame(changed, Open(Encode(artifact, changed, file)).Capture!);
     }
 
@@ -153,7 +163,8 @@ public class CloudHypervisorTests
         Assert.Equal(("XS1104", 160L), (finding.Rule.Id, finding.Where.Offset));
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
         Restorer monitor = Restorers.For(artifact.Capture!);
-        Assert.Equal([RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs], monitor.Order);
+        Assert.Equal([RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs],
+            monitor.Order);
         TargetOutcome outcome = RestoreRehearsal.Perform(artifact.Capture!, host, new RehearsalOptions { Vmm = monitor });
         Assert.Equal(Verdict.Repairable, outcome.Verdict);
         Assert.Contains(outcome.Findings, found => found.Rule.Id == "XS1104");
@@ -171,7 +182,8 @@ public class CloudHypervisorTests
         Assert.Equal(0x44, (int)Vcpu(written, "0")["Kvm"]!["fpu"]!["xmm"]![0]![0]!);
 
         // QEMU would not set them twice.
-        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(artifact.Capture!, host, new RehearsalOptions { Vmm = Restorers.Default }).Verdict);
+        Assert.Equal(Verdict.Same, RestoreRehearsal.Perform(artifact.Capture!, host,
+            new RehearsalOptions { Vmm = Restorers.Default }).Verdict);
 
         // Who restores it need not be said.
         Assert.Equal(Verdict.Repairable, RestoreRehearsal.Perform(artifact.Capture!, host).Verdict);
@@ -181,12 +193,17 @@ public class CloudHypervisorTests
     public void A_refused_MSR_is_left_out_by_this_monitor_and_ends_the_restore_of_others()
     {
         Capture capture = Open(Sample(OneVcpu)).Capture!;
-        capture = capture with { States = [capture.States[0] with { Xss = new Fact<StateComponentSet>(new StateComponentSet(0x1800), FactSource.Given, "test") }] };
+        capture = capture with
+        {
+            States = [capture.States[0] with { Xss = new Fact<StateComponentSet>(new StateComponentSet(0x1800),
+            FactSource.Given, "test") }]
+        };
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
         TargetOutcome goesOn = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("cloud-hypervisor")! });
         Assert.Equal(Verdict.Differs, goesOn.Verdict);
         Assert.Null(goesOn.RefusedCall);
-        Assert.Equal(["XS0402", "XS1105"], goesOn.Findings.Where(finding => finding.Severity == Severity.Error).Select(finding => finding.Rule.Id));
+        Assert.Equal(["XS0402", "XS1105"], goesOn.Findings.Where(finding => finding.Severity == Severity.Error)
+            .Select(finding => finding.Rule.Id));
         Assert.Equal(new RegisterDifference(0, "ia32_xss", "0x1800", "0x0"), Assert.Single(goesOn.Differences));
         TargetOutcome ends = RestoreRehearsal.Perform(capture, host, new RehearsalOptions { Vmm = Restorers.Find("firecracker")! });
         Assert.Equal((Verdict.Refused, "KVM_SET_MSRS"), (ends.Verdict, ends.RefusedCall));
@@ -220,11 +237,13 @@ public class CloudHypervisorTests
         Artifact moved = Open(Encode(artifact, outcome.Repaired!, file));
         Assert.Equal("XS1106", Assert.Single(moved.Findings).Rule.Id);
         CapturedState state = moved.Capture!.States[0];
-        Assert.Equal((1088, FactSource.Inferred), (state.Layout!.Value.TryGetSlot(StateComponent.Opmask, out XsaveSlot slot) ? slot.Offset : 0, state.Layout.Provenance.Source));
+        Assert.Equal((1088, FactSource.Inferred), (state.Layout!.Value.TryGetSlot(StateComponent.Opmask, out XsaveSlot slot)
+            ? slot.Offset : 0, state.Layout.Provenance.Source));
         SeededRegisters.AssertAvx512(SeededRegisters.Of(state), 5);
         TargetOutcome after = RestoreRehearsal.Perform(moved.Capture, intel, options);
         Assert.Empty(after.Differences);
-        Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error).All(finding => finding.Rule.Id == "XS0508"));
+        Assert.True(after.Verdict == Verdict.Same || after.Findings.Where(finding => finding.Severity == Severity.Error)
+            .All(finding => finding.Rule.Id == "XS0508"));
     }
 
     [Fact]
@@ -232,9 +251,16 @@ public class CloudHypervisorTests
     {
         byte[] sample = Sample(OneVcpu);
         string text = Encoding.UTF8.GetString(sample);
-        Assert.Contains("before 29", Refusal("""{"id":"vm","snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"vcpu-section":{"id":"vcpu-section","snapshot":[123]}}}}}}}""").Found, StringComparison.Ordinal);
-        Assert.Contains("Mshv", Refusal("""{"snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"state":"{\"Mshv\":{}}"}}}}}}""").Found, StringComparison.Ordinal);
-        Assert.Contains("without x86 registers", Refusal("""{"snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"state":"{\"Kvm\":{\"core_regs\":[1]}}"}}}}}}""").Found, StringComparison.Ordinal);
+        Assert.Contains("before 29",
+            Refusal(
+            """{"id":"vm","snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"vcpu-section":{"id":"vcpu-section","snapshot":[123]}}}}}}}""").Found, StringComparison.Ordinal);
+        Assert.Contains("Mshv",
+            Refusal("""{"snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"state":"{\"Mshv\":{}}"}}}}}}""").Found,
+            StringComparison.Ordinal);
+        Assert.Contains("without x86 registers",
+            Refusal(
+            """{"snapshots":{"cpu-manager":{"snapshots":{"0":{"snapshot_data":{"state":"{\"Kvm\":{\"core_regs\":[1]}}"}}}}}}""").Found,
+            StringComparison.Ordinal);
         Assert.Equal("no virtual CPU", Refusal("""{"snapshots":{"cpu-manager":{"snapshots":{}}}}""").Found);
         Assert.Equal("no member cpu-manager", Refusal("""{"snapshots":{}}""").Found);
 
@@ -243,15 +269,18 @@ public class CloudHypervisorTests
         Assert.Equal(broken.IndexOf("99999", StringComparison.Ordinal), Refusal(broken).Offset);
         Assert.Contains("what is no JSON", Refusal(text[..^4]).Found, StringComparison.Ordinal);
 
-        static MalformedArtifactException Refusal(string document) => Assert.Throws<MalformedArtifactException>(() => Open(Encoding.UTF8.GetBytes(document)));
+        static MalformedArtifactException Refusal(string document) =>
+            Assert.Throws<MalformedArtifactException>(() => Open(Encoding.UTF8.GetBytes(document)));
     }
 
     private static string Describe(CapturedState state) =>
-        new StringBuilder(Convert.ToHexStringLower(state.Area.Span)).Append(state.Xcr0?.Value).Append(state.Xss?.Value).Append(state.Xfd?.Value)
+        new StringBuilder(Convert.ToHexStringLower(state.Area.Span)).Append(state.Xcr0?.Value).Append(state.Xss?.Value)
+        .Append(state.Xfd?.Value)
             .AppendJoin(',', state.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}")).AppendJoin(',', state.GuestCpuid!.Value.Entries)
             .Append(Convert.ToHexStringLower(state.Fpu!.Value.Span)).ToString();
 
-    private static void AssertSame(Capture expected, Capture actual) => Assert.Equal(expected.States.Select(Describe), actual.States.Select(Describe));
+    private static void AssertSame(Capture expected, Capture actual) =>
+        Assert.Equal(expected.States.Select(Describe), actual.States.Select(Describe));
 
     // The first byte of XMM0 of the first vCPU, in the area and where the monitor keeps it a second time.
     private static Capture WithXmm0(Capture capture, byte value)
@@ -265,12 +294,17 @@ public class CloudHypervisorTests
             fpu[XsaveFormat.XmmOffset] = value;
         }
 
-        return capture with { States = capture.States.SetItem(0, state with { Area = area, Fpu = fpu is null ? null : (ReadOnlyMemory<byte>?)fpu }) };
+        return capture with
+        {
+            States = capture.States.SetItem(0,
+            state with { Area = area, Fpu = fpu is null ? null : (ReadOnlyMemory<byte>?)fpu })
+        };
     }
 
     private static JsonNode Document(byte[] file) => JsonNode.Parse(file)!;
 
-    private static JsonNode Vcpu(byte[] file, string id) => JsonNode.Parse((string)Document(file)["snapshots"]!["cpu-manager"]!["snapshots"]![id]!["snapshot_data"]!["state"]!)!;
+    private static JsonNode Vcpu(byte[] file, string id) =>
+        JsonNode.Parse((string)Document(file)["snapshots"]!["cpu-manager"]!["snapshots"]![id]!["snapshot_data"]!["state"]!)!;
 
     private static byte[] Change(byte[] file, Action<JsonNode> change)
     {
@@ -305,7 +339,8 @@ public class CloudHypervisorTests
 
     private static byte[] Sample(string name)
     {
-        using GZipStream packed = new(File.OpenRead(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "CloudHypervisor", "data", name)), CompressionMode.Decompress);
+        using GZipStream packed = new(File.OpenRead(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "CloudHypervisor", "data",
+            name)), CompressionMode.Decompress);
         MemoryStream unpacked = new();
         packed.CopyTo(unpacked);
         return unpacked.ToArray();

@@ -4,7 +4,9 @@ using Xstate.Architecture;
 
 namespace Xstate.Tests.Artifacts.Criu;
 
-/// <summary>Builds core and cpuinfo images field by field, as Protocol Buffers are written; also what CRIU itself would never write.</summary>
+/// <summary>
+/// Builds core and cpuinfo images field by field, as Protocol Buffers are written; also what CRIU itself would never write.
+/// </summary>
 internal sealed class CoreImageBuilder
 {
     private readonly Dictionary<int, ulong[]> _components = [];
@@ -119,7 +121,8 @@ internal sealed class CoreImageBuilder
     }
 
     /// <summary>cpuinfo.img of one processor.</summary>
-    public static byte[] Cpuinfo(ulong vendor, ulong family, ulong model, ulong stepping, ulong version, uint[] words, ulong mask, ulong size, ulong max)
+    public static byte[] Cpuinfo(ulong vendor, ulong family, ulong model, ulong stepping, ulong version, uint[] words, ulong mask,
+        ulong size, ulong max)
     {
         MemoryStream entry = new();
         Number(entry, 1, vendor);

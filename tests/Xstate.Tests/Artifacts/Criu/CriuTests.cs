@@ -60,8 +60,10 @@ public class CriuTests(ITestOutputHelper output)
         foreach (bool packed in (bool[])[false, true])
         {
             CoreImageBuilder builder = new() { XstateBv = 0x2FF, Packed = packed, Kind = (1, 2), Name = "wide" };
-            builder.With(StateComponent.Avx, 0xFFFF_FFFF).With(StateComponent.BndRegs, 1, 2, 3, 4, 5, 6, 7, ulong.MaxValue).With(StateComponent.BndCsr, 0x4000, 9, 0, 0, 0, 0, 0, 0)
-                .With(StateComponent.Opmask, 10, 11, 12, 13, 14, 15, 16, ulong.MaxValue).With(StateComponent.ZmmHi256, 0x0102_0304_0506_0708).With(StateComponent.Hi16Zmm, 0x8877_6655_4433_2211)
+            builder.With(StateComponent.Avx, 0xFFFF_FFFF).With(StateComponent.BndRegs, 1, 2, 3, 4, 5, 6, 7, ulong.MaxValue)
+                .With(StateComponent.BndCsr, 0x4000, 9, 0, 0, 0, 0, 0, 0)
+                .With(StateComponent.Opmask, 10, 11, 12, 13, 14, 15, 16, ulong.MaxValue)
+                .With(StateComponent.ZmmHi256, 0x0102_0304_0506_0708).With(StateComponent.Hi16Zmm, 0x8877_6655_4433_2211)
                 .With(StateComponent.Pkru, 0x5555_5554, 0);
             Artifact artifact = Open(builder.Build());
             Assert.Empty(artifact.Findings);
@@ -73,7 +75,8 @@ public class CriuTests(ITestOutputHelper output)
             Assert.Equal(("0x4000", "0x9"), (registers["bndcfgu"], registers["bndstatus"]));
             Assert.Equal("0700000000000000ffffffffffffffff", registers["bnd3"]);
             Assert.Equal(("0xa", "0xffffffffffffffff"), (registers["k0"], registers["k7"]));
-            Assert.EndsWith("ffffffff08070605040302010807060504030201" + "08070605040302010807060504030201", registers["zmm15"], StringComparison.Ordinal);
+            Assert.EndsWith("ffffffff08070605040302010807060504030201" + "08070605040302010807060504030201", registers["zmm15"],
+                StringComparison.Ordinal);
             Assert.StartsWith("1122334455667788", registers["zmm31"], StringComparison.Ordinal);
         }
     }
@@ -143,8 +146,14 @@ public class CriuTests(ITestOutputHelper output)
         CapturedState state = artifact.Capture!.States[0];
         byte[] area = [.. state.Area.Span, .. new byte[64]];
         area[XsaveFormat.XstateBvOffset] = 0x27;
-        CapturedState other = state with { Area = area, Layout = new Fact<XsaveLayout>(LayoutFamily.All[2].Layout, FactSource.Given, "test") };
-        NotSupportedException error = Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] }, new MemoryStream(file)));
+        CapturedState other = state with
+        {
+            Area = area,
+            Layout = new Fact<XsaveLayout>(LayoutFamily.All[2].Layout, FactSource.Given,
+            "test")
+        };
+        NotSupportedException error = Assert.Throws<NotSupportedException>(() =>
+            artifact.Encode(artifact.Capture! with { States = [other] }, new MemoryStream(file)));
         Assert.Contains("opmask", error.Message, StringComparison.Ordinal);
         byte[] fxsave = new CoreImageBuilder { XstateBv = null }.Build();
         Artifact old = Open(fxsave);
@@ -159,7 +168,8 @@ public class CriuTests(ITestOutputHelper output)
     {
         Finding missing = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x7 }.Build()).Findings);
         Assert.Equal(("XS1002", "0", "64"), (missing.Rule.Id, missing.Found, missing.Expected));
-        Finding cut = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1, 2, 3).Build()).Findings.Where(finding => finding.Rule.Id == "XS1002"));
+        Finding cut = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1, 2, 3)
+            .Build()).Findings.Where(finding => finding.Rule.Id == "XS1002"));
         Assert.Contains("refuses", cut.Message, StringComparison.Ordinal);
         Assert.Equal(("3", "8"), (cut.Found, cut.Expected));
         Finding stale = Assert.Single(Open(new CoreImageBuilder { XstateBv = 0x3 }.With(StateComponent.Opmask, 1).Build()).Findings);
@@ -185,7 +195,8 @@ public class CriuTests(ITestOutputHelper output)
         Assert.Contains(artifact.Cpuid.Remarks, remark => remark.Message.Contains("0xe5 is read as 0xe7", StringComparison.Ordinal));
         Assert.Equal("AMD EPYC", artifact.Cpuid.Processors[0].Label);
 
-        CpuidTable intel = Open(CoreImageBuilder.Cpuinfo(1, 6, 0x8F, 6, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 0x6_02F5, 2696, 11008)).Cpuid!.Cpuid;
+        CpuidTable intel = Open(CoreImageBuilder.Cpuinfo(1, 6, 0x8F, 6, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 0x6_02F5, 2696,
+            11008)).Cpuid!.Cpuid;
         Assert.Equal(new ProcessorModel(ProcessorVendor.Intel, 6, 0x8F, 6), ProcessorModel.From(intel));
         Assert.Equal(0x6_02FFUL, intel.UserComponents.Bits);
 
@@ -200,7 +211,8 @@ public class CriuTests(ITestOutputHelper output)
     {
         byte[] file = Sample("core-2541.img");
         file.AsSpan(offset, 4).Clear();
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(file), new ArtifactOptions { Format = CriuCoreReader.Format }));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(file),
+            new ArtifactOptions { Format = CriuCoreReader.Format }));
         Assert.Equal(offset, error.Offset);
         Assert.StartsWith(found, error.Found, StringComparison.Ordinal);
         Assert.StartsWith(expected, error.Expected, StringComparison.Ordinal);
@@ -211,12 +223,14 @@ public class CriuTests(ITestOutputHelper output)
     {
         Assert.Contains("machine type 3", Refusal(new CoreImageBuilder { Kind = (3, 1) }).Found, StringComparison.Ordinal);
         CoreImageBuilder wide = new() { XstateBv = 7 };
-        Assert.Contains("one more number of ymmh_space", Refusal(wide.With(StateComponent.Avx, new ulong[65])).Found, StringComparison.Ordinal);
+        Assert.Contains("one more number of ymmh_space", Refusal(wide.With(StateComponent.Avx, new ulong[65])).Found,
+            StringComparison.Ordinal);
         CoreImageBuilder large = new();
         large.Scalars[0] = 0x1_0000;
         Assert.Equal("65536 in field 1", Refusal(large).Found);
 
-        static MalformedArtifactException Refusal(CoreImageBuilder builder) => Assert.Throws<MalformedArtifactException>(() => Open(builder.Build()));
+        static MalformedArtifactException Refusal(CoreImageBuilder builder) =>
+            Assert.Throws<MalformedArtifactException>(() => Open(builder.Build()));
     }
 
     private static JsonNode Crit(byte[] file)
@@ -225,11 +239,17 @@ public class CriuTests(ITestOutputHelper output)
         File.WriteAllBytes(path, file);
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo("crit", ["decode", "-i", path]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+            using Process process = Process.Start(new ProcessStartInfo("crit", ["decode", "-i", path])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                UseShellExecute = false
+            })!;
             string text = process.StandardOutput.ReadToEnd();
             string error = process.StandardError.ReadToEnd();
             process.WaitForExit();
-            Assert.SkipWhen(error.Contains("ModuleNotFoundError", StringComparison.Ordinal), "crit is installed without its Python modules");
+            Assert.SkipWhen(error.Contains("ModuleNotFoundError", StringComparison.Ordinal),
+                "crit is installed without its Python modules");
             Assert.True(process.ExitCode == 0, error);
             return JsonNode.Parse(text)!;
         }
@@ -245,9 +265,11 @@ public class CriuTests(ITestOutputHelper output)
     }
 
     // Values that a double can hold.
-    private static double ExtendedToDouble(byte[] bytes) => Math.ScaleB(BitConverter.ToUInt64(bytes, 0), (BitConverter.ToUInt16(bytes, 8) & 0x7FFF) - 16383 - 63);
+    private static double ExtendedToDouble(byte[] bytes) =>
+        Math.ScaleB(BitConverter.ToUInt64(bytes, 0), (BitConverter.ToUInt16(bytes, 8) & 0x7FFF) - 16383 - 63);
 
-    private static byte[] Sample(string name) => File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", name));
+    private static byte[] Sample(string name) =>
+        File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Criu", "data", name));
 
     private static Artifact Open(byte[] file) => Artifact.Open(new MemoryStream(file));
 

@@ -36,7 +36,8 @@ public class CoreLayoutTests
     [Fact]
     public void Without_the_mask_a_component_that_ends_with_the_area_tells_it()
     {
-        foreach ((string family, ulong components) in new[] { (Amd, 0xE7UL), (Amd, 0x2E7UL), (Intel, 0xE7UL), (Intel, 0x2E7UL), (Intel, 0x602E7UL) })
+        foreach ((string family, ulong components) in new[] { (Amd, 0xE7UL), (Amd, 0x2E7UL), (Intel, 0xE7UL), (Intel, 0x2E7UL),
+            (Intel, 0x602E7UL) })
         {
             XsaveLayout layout = CoreSamples.LayoutOf(family, components);
             byte[] area = WithoutMask(CoreSamples.Area(layout, components, 0, 2));
@@ -83,14 +84,16 @@ public class CoreLayoutTests
         static string? FamilyOf(CoreBuilder core)
         {
             Fact<XsaveLayout> layout = CoreSamples.Open(core.Build()).Capture!.States[0].Layout!;
-            return layout.Provenance.Source == FactSource.Guess ? null : ((string[])[Amd, Intel]).Single(family => CoreSamples.LayoutOf(family, 0xE7).Equals(layout.Value));
+            return layout.Provenance.Source == FactSource.Guess ? null : ((string[])[Amd, Intel])
+                .Single(family => CoreSamples.LayoutOf(family, 0xE7).Equals(layout.Value));
         }
     }
 
     [Fact]
     public void Signal_frames_as_measured_fit_their_areas_and_no_other_vendors()
     {
-        foreach ((ulong stack, int length, int other) in new[] { (3376UL, 2432, 2688), (3632UL, 2696, 2440), (1776UL, 832, 1088), (11952UL, 11008, 2440) })
+        foreach ((ulong stack, int length, int other) in new[] { (3376UL, 2432, 2688), (3632UL, 2696, 2440), (1776UL, 832, 1088),
+            (11952UL, 11008, 2440) })
         {
             LayoutEvidence evidence = new(StateComponentSet.Legacy) { SignalStack = stack };
             Assert.Equal((true, false), (evidence.FitsSignalFrame(length), evidence.FitsSignalFrame(other)));
@@ -124,7 +127,8 @@ public class CoreLayoutTests
         Artifact incomplete = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Layout((2, 256, 576), (7, 1024, 1664)).Build());
         Assert.Equal(["XS0806"], incomplete.Findings.Select(finding => finding.Rule.Id));
         Assert.Contains("pkru", incomplete.Findings[0].Message, StringComparison.Ordinal);
-        Artifact beyond = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Layout((2, 256, 576), (9, 8, 2688), (17, 64, 2752)).Build());
+        Artifact beyond = CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Layout((2, 256, 576), (9, 8, 2688), (17, 64, 2752))
+            .Build());
         Assert.Contains("2752 to 2816", Assert.Single(beyond.Findings).Message, StringComparison.Ordinal);
     }
 
@@ -144,7 +148,8 @@ public class CoreLayoutTests
         Assert.Equal((uint)component, BinaryPrimitives.ReadUInt32LittleEndian(core.AsSpan((int)error.Offset)));
     }
 
-    private static Fact<XsaveLayout> Infer(byte[] area) => CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Build()).Capture!.States[0].Layout!;
+    private static Fact<XsaveLayout> Infer(byte[] area) =>
+        CoreSamples.Open(new CoreBuilder().Thread(1).Area(area).Build()).Capture!.States[0].Layout!;
 
     private static byte[] WithoutMask(byte[] area)
     {

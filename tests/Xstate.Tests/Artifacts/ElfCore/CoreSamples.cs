@@ -21,7 +21,8 @@ internal static class CoreSamples
 
     public static ImmutableArray<string> All { get; } = [Zen4, Zen4I386, Damaged, Gdb16, Tcg61, Tcg612];
 
-    public static string PathOf(string name) => Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "ElfCore", "data", $"{name}.core.gz");
+    public static string PathOf(string name) => Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "ElfCore", "data",
+        $"{name}.core.gz");
 
     /// <summary>The core, uncompressed.</summary>
     public static byte[] Bytes(string name)
@@ -35,18 +36,23 @@ internal static class CoreSamples
 
     public static Artifact Open(byte[] core) => Artifact.Open(new MemoryStream(core));
 
-    /// <summary>The expected registers of each thread, by role: every vector register in full, k, mxcsr, fcw, pkru, and the x87 stack.</summary>
+    /// <summary>
+    /// The expected registers of each thread, by role: every vector register in full, k, mxcsr, fcw, pkru, and the x87 stack.
+    /// </summary>
     public static ExpectedThread[] Expected(string name)
     {
         string file = name is Damaged or Gdb16 ? Zen4 : name;
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "ElfCore", "data", $"{file}.expected.json")));
-        JsonElement threads = document.RootElement.TryGetProperty("threads", out JsonElement listed) ? listed : document.RootElement.GetProperty("threads_in_note_order_after_sorting_by_role");
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts",
+            "ElfCore", "data", $"{file}.expected.json")));
+        JsonElement threads = document.RootElement.TryGetProperty("threads", out JsonElement listed)
+            ? listed : document.RootElement.GetProperty("threads_in_note_order_after_sorting_by_role");
         return [.. threads.EnumerateArray().Select(ExpectedThread.Read)];
     }
 
     /// <summary>All registers of a thread by name.</summary>
     public static Dictionary<string, string> Registers(CapturedState state) =>
-        RegisterDump.Of(state, (state.Xcr0?.Value ?? StateComponentSet.Empty) | StateComponentSet.Legacy).ToDictionary(register => register.Name, register => register.Text);
+        RegisterDump.Of(state, (state.Xcr0?.Value ?? StateComponentSet.Empty) | StateComponentSet.Legacy)
+        .ToDictionary(register => register.Name, register => register.Text);
 
     /// <summary>Components 2 and up as one of the known families places them.</summary>
     public static XsaveLayout LayoutOf(string family, ulong components) =>
@@ -80,7 +86,8 @@ internal static class CoreSamples
     }
 
     /// <summary>The FXSAVE image of an area, as kernels write it beside: without the mask in the software bytes.</summary>
-    public static byte[] Fxsave(byte[] area) => [.. area[..XsaveFormat.SoftwareOffset], .. new byte[XsaveFormat.LegacyLength - XsaveFormat.SoftwareOffset]];
+    public static byte[] Fxsave(byte[] area) =>
+        [.. area[..XsaveFormat.SoftwareOffset], .. new byte[XsaveFormat.LegacyLength - XsaveFormat.SoftwareOffset]];
 }
 
 /// <summary>What one thread of a sample must show.</summary>
@@ -106,15 +113,20 @@ internal sealed record ExpectedThread(Dictionary<string, string> Registers, doub
         {
             if (thread.TryGetProperty(name, out JsonElement value))
             {
-                registers.Add(name, $"0x{uint.Parse(value.GetString()!.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture):x}");
+                registers.Add(name,
+                    $"0x{uint.Parse(value.GetString()!.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture):x}");
             }
         }
 
-        double[]? stack = thread.TryGetProperty("x87_top_of_stack_first", out JsonElement values) ? [.. values.EnumerateArray().Select(value => value.GetDouble())] : null;
+        double[]? stack = thread.TryGetProperty("x87_top_of_stack_first", out JsonElement values)
+            ? [.. values.EnumerateArray().Select(value => value.GetDouble())] : null;
         return new ExpectedThread(registers, stack);
     }
 
-    /// <summary>Where the shown registers differ; empty when they are right. A vector register is shown under the widest name that exists, and is zero above what the thread used.</summary>
+    /// <summary>
+    /// Where the shown registers differ; empty when they are right. A vector register is shown under the widest name that exists, and is
+    /// zero above what the thread used.
+    /// </summary>
     /// <param name="shown">Registers as they are shown.</param>
     /// <param name="lostIsRight">Whether a lost register or byte counts as right.</param>
     public List<string> Differences(Dictionary<string, string> shown, bool lostIsRight = false)
@@ -122,13 +134,15 @@ internal sealed record ExpectedThread(Dictionary<string, string> Registers, doub
         List<string> differences = [];
         foreach ((string name, string value) in Registers)
         {
-            (string found, string expected) = name.Contains("mm", StringComparison.Ordinal) ? Widest(shown, name, value) : (shown.GetValueOrDefault(name, "absent"), value);
+            (string found, string expected) = name.Contains("mm", StringComparison.Ordinal)
+                ? Widest(shown, name, value) : (shown.GetValueOrDefault(name, "absent"), value);
             if (lostIsRight && found == "?")
             {
                 continue;
             }
 
-            bool same = found.Length == expected.Length && !found.Where((digit, i) => digit != expected[i] && !(lostIsRight && digit == '?')).Any();
+            bool same = found.Length == expected.Length
+                && !found.Where((digit, i) => digit != expected[i] && !(lostIsRight && digit == '?')).Any();
             if (!same)
             {
                 differences.Add($"{name}: {found}, not {expected}");

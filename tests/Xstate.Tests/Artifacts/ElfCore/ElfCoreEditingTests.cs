@@ -19,7 +19,8 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
         byte[] before = CoreSamples.Bytes(name);
         byte[] after = AddNote(before);
         Artifact artifact = CoreSamples.Open(after);
-        Assert.All(artifact.Capture!.States, state => Assert.Equal((FactSource.Note, CoreSamples.LayoutOf(family, components)), (state.Layout!.Provenance.Source, state.Layout.Value)));
+        Assert.All(artifact.Capture!.States, state => Assert.Equal((FactSource.Note, CoreSamples.LayoutOf(family, components)),
+            (state.Layout!.Provenance.Source, state.Layout.Value)));
         foreach ((CapturedState old, CapturedState now) in CoreSamples.Open(before).Capture!.States.Zip(artifact.Capture.States))
         {
             Assert.Equal(old.Id, now.Id);
@@ -76,12 +77,20 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
         foreach (int room in new[] { 0, 40, 500 })
         {
             byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0x2E7), 0x2E7, Mxcsr.AmdMask, 3);
-            CoreBuilder core = new() { Is64 = is64, Memories = extended ? 66_000 : 3, MemoryLength = 9, ExtendedNumbering = extended, Room = room };
+            CoreBuilder core = new()
+            {
+                Is64 = is64,
+                Memories = extended ? 66_000 : 3,
+                MemoryLength = 9,
+                ExtendedNumbering = extended,
+                Room = room
+            };
             byte[] before = core.Thread(1).Area(area).Thread(2).FpRegisters(CoreSamples.Fxsave(area)).Area(area).Build();
             byte[] after = AddNote(before);
             Capture capture = CoreSamples.Open(after).Capture!;
             Assert.Equal([1, 2], capture.States.Select(state => state.Id));
-            Assert.All(capture.States, state => Assert.Equal((FactSource.Note, CoreSamples.LayoutOf(Amd, 0x2E7)), (state.Layout!.Provenance.Source, state.Layout.Value)));
+            Assert.All(capture.States, state => Assert.Equal((FactSource.Note, CoreSamples.LayoutOf(Amd, 0x2E7)),
+                (state.Layout!.Provenance.Source, state.Layout.Value)));
             Assert.All(capture.States, state => Assert.Equal(area, state.Area.ToArray()));
             Assert.Equal(room == 500, after.Length == before.Length);
             Assert.Equal(before[^9..], after[(before.Length - 9)..before.Length]);
@@ -111,7 +120,8 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
         byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 7);
         foreach (bool extended in new[] { false, true })
         {
-            byte[] core = new CoreBuilder { Memories = 1, MemoryLength = extended ? 0 : 5_000, ExtendedNumbering = extended }.Thread(1).Area(area).Build();
+            byte[] core = new CoreBuilder { Memories = 1, MemoryLength = extended ? 0 : 5_000, ExtendedNumbering = extended }.Thread(1)
+                .Area(area).Build();
 
             // In the second file it is section header 0 that lies behind the notes: all zeros but for the numbers that PN_XNUM needs.
             core.AsSpan(core.Length - (extended ? 64 : 5_000), extended ? 32 : 5_000).Clear();
@@ -128,11 +138,13 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
         byte[] area = CoreSamples.Area(CoreSamples.LayoutOf(Amd, 0xE7), 0xE7, Mxcsr.AmdMask, 8);
         foreach (int room in new[] { 0, 300 })
         {
-            byte[] core = new CoreBuilder { ExtendedNumbering = true, Memories = 40, MemoryLength = 3, Room = room }.Thread(1).Area(area).Build();
+            byte[] core = new CoreBuilder { ExtendedNumbering = true, Memories = 40, MemoryLength = 3, Room = room }.Thread(1).Area(area)
+                .Build();
             core.AsSpan(40, 8).Clear();
             if (room == 0)
             {
-                Assert.Contains("section header 0", Assert.Throws<NotSupportedException>(() => AddNote(core)).Message, StringComparison.Ordinal);
+                Assert.Contains("section header 0", Assert.Throws<NotSupportedException>(() => AddNote(core)).Message,
+                    StringComparison.Ordinal);
                 continue;
             }
 
@@ -147,7 +159,8 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
         foreach ((int extra, byte value) in new[] { (8, (byte)0), (8, (byte)0xEE), (-3, (byte)0) })
         {
             // A last note of 5 bytes is padded by 3, which the segment may leave out.
-            byte[] core = new CoreBuilder { Memories = 1, MemoryLength = 5, Room = 300 }.Thread(1).Area(area).Note("x", 9, [1, 2, 3, 4, 5]).Build();
+            byte[] core = new CoreBuilder { Memories = 1, MemoryLength = 5, Room = 300 }.Thread(1).Area(area).Note("x", 9, [1, 2, 3, 4, 5])
+                .Build();
             core[64 + 32] = (byte)(core[64 + 32] + extra);
             int notesEnd = core.Length - 5 - 300;
             core.AsSpan(notesEnd, 8).Fill(value);
@@ -178,7 +191,8 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
     {
         byte[] before = CoreSamples.Bytes(name);
         byte[] after = AddNote(before);
-        string[] commands = ["info threads", "thread apply all -q info registers", "thread apply all -q info vector", "info auxv", "info float", "maintenance info sections"];
+        string[] commands = ["info threads", "thread apply all -q info registers", "thread apply all -q info vector", "info auxv",
+            "info float", "maintenance info sections"];
         string[] old = Gdb.Run(before, commands).Split("==\n");
         string[] now = Gdb.Run(after, commands).Split("==\n");
         output.WriteLine($"{Gdb.Version}: {old.Sum(text => text.Length)} characters compared");
@@ -210,8 +224,11 @@ public class ElfCoreEditingTests(ITestOutputHelper output)
             File.WriteAllBytes(path, core);
             string text = ExternalTool.Run("readelf", "-W", "-h", "-l", "-S", "-n", path);
             Assert.DoesNotContain("readelf: ", text, StringComparison.Ordinal);
-            return [.. text.Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal) && line.Contains("\t0x0", StringComparison.Ordinal) || line.Contains("NT_", StringComparison.Ordinal) || line.Contains("Unknown note", StringComparison.Ordinal))
-                .Select(line => string.Join(' ', line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries).TakeWhile(word => word != "description")))];
+            return [.. text.Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal)
+                && line.Contains("\t0x0", StringComparison.Ordinal) || line.Contains("NT_", StringComparison.Ordinal)
+                || line.Contains("Unknown note", StringComparison.Ordinal))
+                .Select(line => string.Join(' ', line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)
+                    .TakeWhile(word => word != "description")))];
         }
         finally
         {

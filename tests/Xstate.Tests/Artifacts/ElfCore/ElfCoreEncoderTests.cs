@@ -60,18 +60,21 @@ public class ElfCoreEncoderTests
     [InlineData(XsaveFormat.StOffset + 10, false)]
     public void An_FSAVE_image_alone_takes_what_it_has_bits_for(int offset, bool fits)
     {
-        using MemoryStream content = new(new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(2).FpRegisters(new byte[108]).Build());
+        using MemoryStream content = new(new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(2).FpRegisters(new byte[108])
+            .Build());
         Artifact artifact = Artifact.Open(content);
         byte[] area = artifact.Capture!.States[0].Area.ToArray();
         area[offset] = 1;
         Capture changed = With(artifact.Capture, 0, area);
         if (fits)
         {
-            Assert.Equal(area, CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(changed, content))).Capture!.States[0].Area.ToArray());
+            Assert.Equal(area,
+                CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(changed, content))).Capture!.States[0].Area.ToArray());
         }
         else
         {
-            Assert.Contains("NT_FPREGSET holds", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message, StringComparison.Ordinal);
+            Assert.Contains("NT_FPREGSET holds", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -118,8 +121,14 @@ public class ElfCoreEncoderTests
         Artifact artifact = Artifact.Open(content);
         Capture capture = artifact.Capture!;
         Assert.Contains("2432", Refused(With(capture, 0, new byte[2440])), StringComparison.Ordinal);
-        Assert.Contains("stands where", Refused(capture with { States = [capture.States[1], capture.States[0], capture.States[2]] }), StringComparison.Ordinal);
-        Assert.Contains("model-specific", Refused(capture with { States = [capture.States[0] with { Msrs = capture.States[0].Msrs.Add(0x6A7, 1) }, .. capture.States.Skip(1)] }), StringComparison.Ordinal);
+        Assert.Contains("stands where", Refused(capture with { States = [capture.States[1], capture.States[0], capture.States[2]] }),
+            StringComparison.Ordinal);
+        Assert.Contains("model-specific",
+            Refused(capture with
+            {
+                States = [capture.States[0] with { Msrs = capture.States[0].Msrs.Add(0x6A7, 1) },
+                .. capture.States.Skip(1)]
+            }), StringComparison.Ordinal);
 
         string Refused(Capture changed) => Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message;
     }
@@ -132,7 +141,8 @@ public class ElfCoreEncoderTests
         Artifact artifact = Artifact.Open(content);
         byte[] area = artifact.Capture!.States[0].Area.ToArray();
         area[200]++;
-        Assert.Equal(area, CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(With(artifact.Capture, 0, area), content))).Capture!.States[0].Area.ToArray());
+        Assert.Equal(area, CoreSamples.Open(CoreSamples.Patched(content,
+            artifact.Encode(With(artifact.Capture, 0, area), content))).Capture!.States[0].Area.ToArray());
         area[XsaveFormat.XstateBvOffset] = 7;
         Assert.Throws<NotSupportedException>(() => artifact.Encode(With(artifact.Capture, 0, area), content));
     }
@@ -141,13 +151,16 @@ public class ElfCoreEncoderTests
     public void The_shadow_stack_pointer_is_IA32_PL3_SSP_and_can_be_changed()
     {
         byte[] area = CoreSamples.Area(XsaveLayout.LegacyOnly, 3, Mxcsr.IntelMask, 2);
-        using MemoryStream content = new(new CoreBuilder().Thread(4).Area(area).Note("LINUX", 0x204, BitConverter.GetBytes(0x7FFF_1234_5678UL)).Build());
+        using MemoryStream content = new(new CoreBuilder().Thread(4).Area(area)
+            .Note("LINUX", 0x204, BitConverter.GetBytes(0x7FFF_1234_5678UL)).Build());
         Artifact artifact = Artifact.Open(content);
         CapturedState state = artifact.Capture!.States[0];
         Assert.Equal(0x7FFF_1234_5678UL, state.Msrs[0x6A7]);
         Capture changed = artifact.Capture with { States = [state with { Msrs = state.Msrs.SetItem(0x6A7, 0x42) }] };
-        Assert.Equal(0x42UL, CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(changed, content))).Capture!.States[0].Msrs[0x6A7]);
+        Assert.Equal(0x42UL,
+            CoreSamples.Open(CoreSamples.Patched(content, artifact.Encode(changed, content))).Capture!.States[0].Msrs[0x6A7]);
     }
 
-    private static Capture With(Capture capture, int thread, byte[] area) => capture with { States = capture.States.SetItem(thread, capture.States[thread] with { Area = area }) };
+    private static Capture With(Capture capture, int thread, byte[] area) =>
+        capture with { States = capture.States.SetItem(thread, capture.States[thread] with { Area = area }) };
 }

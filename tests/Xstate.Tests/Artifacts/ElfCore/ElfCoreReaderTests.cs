@@ -19,7 +19,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
     [InlineData(CoreSamples.Gdb16, "27867 27870 27869", FactSource.Inferred, 2432)]
     [InlineData(CoreSamples.Tcg61, "89 91 90", FactSource.Inferred, 2696)]
     [InlineData(CoreSamples.Tcg612, "132 133 134", FactSource.Note, 2696)]
-    public void Every_thread_of_a_sample_has_exactly_the_registers_that_its_program_loaded(string name, string ids, FactSource layout, int areaLength)
+    public void Every_thread_of_a_sample_has_exactly_the_registers_that_its_program_loaded(string name, string ids, FactSource layout,
+        int areaLength)
     {
         Artifact artifact = CoreSamples.Open(CoreSamples.Bytes(name));
         Capture capture = artifact.Capture!;
@@ -43,7 +44,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
     {
         foreach (CapturedState state in CoreSamples.Open(CoreSamples.Bytes(CoreSamples.Zen4I386)).Capture!.States)
         {
-            Assert.Equal(Enumerable.Range(0, 8).Select(i => $"zmm{i}"), CoreSamples.Registers(state).Keys.Where(key => key.Contains("mm", StringComparison.Ordinal)));
+            Assert.Equal(Enumerable.Range(0, 8).Select(i => $"zmm{i}"),
+                CoreSamples.Registers(state).Keys.Where(key => key.Contains("mm", StringComparison.Ordinal)));
         }
     }
 
@@ -133,7 +135,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
     public void Notes_in_several_segments_belong_together()
     {
         byte[][] areas = [AmdArea(5), AmdArea(6)];
-        byte[] core = new CoreBuilder().Thread(1).NextSegment().Area(areas[0]).Thread(2).NextSegment().Area(areas[1]).NextSegment().Layout((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408)).Build();
+        byte[] core = new CoreBuilder().Thread(1).NextSegment().Area(areas[0]).Thread(2).NextSegment().Area(areas[1]).NextSegment()
+            .Layout((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408)).Build();
         Capture capture = CoreSamples.Open(core).Capture!;
         Assert.Equal(areas, capture.States.Select(state => state.Area.ToArray()));
         Assert.Equal(FactSource.Note, capture.States[0].Layout!.Provenance.Source);
@@ -160,7 +163,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         Assert.Equal((576, 13746), (artifact.Capture.States[2].Area.Length, artifact.Findings[1].Where.Vcpu));
         Assert.Equal(FactSource.Inferred, artifact.Capture.States[0].Layout!.Provenance.Source);
         Assert.Empty(CoreSamples.Expected(CoreSamples.Zen4)[0].Differences(CoreSamples.Registers(artifact.Capture.States[0])));
-        Assert.DoesNotContain(CoreSamples.Registers(artifact.Capture.States[2]).Keys, key => key.StartsWith("ymm", StringComparison.Ordinal));
+        Assert.DoesNotContain(CoreSamples.Registers(artifact.Capture.States[2]).Keys,
+            key => key.StartsWith("ymm", StringComparison.Ordinal));
 
         Artifact noMemory = CoreSamples.Open(core[..0x4000]);
         Assert.Equal(("XS0805", Severity.Info), (noMemory.Findings[0].Rule.Id, noMemory.Findings[0].Severity));
@@ -188,7 +192,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         {
             Dictionary<string, string> expected = CoreSamples.Registers(before);
             Dictionary<string, string> found = CoreSamples.Registers(after);
-            Assert.All(found.Keys.Where(key => key is "fcw" or "fsw" or "ftw" or "fip" or "fdp" || key.StartsWith("st", StringComparison.Ordinal)), key => Assert.Equal(expected[key], found[key]));
+            Assert.All(found.Keys.Where(key => key is "fcw" or "fsw" or "ftw" or "fip" or "fdp"
+                || key.StartsWith("st", StringComparison.Ordinal)), key => Assert.Equal(expected[key], found[key]));
             Assert.Equal(1UL, new XsaveArea(after.Area.Span).XstateBv.Bits);
         }
     }
@@ -200,7 +205,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         byte[] image = CoreSamples.Fxsave(area);
         image[200] ^= 0x11;
         Finding finding = Assert.Single(CoreSamples.Open(new CoreBuilder().Thread(3).FpRegisters(image).Area(area).Build()).Findings);
-        Assert.Equal(("XS0803", 3, $"0x{image[200]:x2}", $"0x{area[200]:x2}"), (finding.Rule.Id, finding.Where.Vcpu, finding.Found, finding.Expected));
+        Assert.Equal(("XS0803", 3, $"0x{image[200]:x2}", $"0x{area[200]:x2}"),
+            (finding.Rule.Id, finding.Where.Vcpu, finding.Found, finding.Expected));
 
         // i386 keeps the same x87 registers a third time, as FSAVE stores them: here TOP changes.
         byte[] i386 = CoreSamples.Bytes(CoreSamples.Zen4I386);
@@ -213,11 +219,13 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
     [Fact]
     public void A_header_that_no_kernel_writes_is_a_finding_at_its_offset()
     {
-        foreach ((int at, byte value, string what) in new[] { (XsaveFormat.XcompBvOffset + 7, (byte)0x80, "XCOMP_BV"), (XsaveFormat.ReservedHeaderOffset + 5, (byte)1, "reserved"), (XsaveFormat.XstateBvOffset + 1, (byte)2, "XSTATE_BV") })
+        foreach ((int at, byte value, string what) in new[] { (XsaveFormat.XcompBvOffset + 7, (byte)0x80, "XCOMP_BV"),
+            (XsaveFormat.ReservedHeaderOffset + 5, (byte)1, "reserved"), (XsaveFormat.XstateBvOffset + 1, (byte)2, "XSTATE_BV") })
         {
             byte[] area = AmdArea(9);
             area[at] = value;
-            byte[] core = new CoreBuilder().Thread(3).Area(area).Layout((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408)).Build();
+            byte[] core = new CoreBuilder().Thread(3).Area(area).Layout((2, 256, 576), (5, 64, 832), (6, 512, 896), (7, 1024, 1408))
+                .Build();
             Finding finding = CoreSamples.Open(core).Findings.First();
             Assert.Equal("XS0808", finding.Rule.Id);
             Assert.Contains(what, finding.Message, StringComparison.Ordinal);
@@ -275,7 +283,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         List<int> found = [];
         for (int at = 0x234; at + 20 < core.Length; at += 4)
         {
-            bool note = BinaryPrimitives.ReadUInt32LittleEndian(core.AsSpan(at)) is 5 or 6 && BinaryPrimitives.ReadUInt32LittleEndian(core.AsSpan(at + 8)) == type
+            bool note = BinaryPrimitives.ReadUInt32LittleEndian(core.AsSpan(at)) is 5 or 6
+                && BinaryPrimitives.ReadUInt32LittleEndian(core.AsSpan(at + 8)) == type
                 && (core.AsSpan(at + 12).StartsWith("CORE\0"u8) || core.AsSpan(at + 12).StartsWith("LINUX\0"u8));
             if (note)
             {
@@ -296,7 +305,8 @@ public class ElfCoreReaderTests(ITestOutputHelper output)
         int compared = 0;
         foreach (ExpectedThread thread in expected)
         {
-            List<string> closest = [.. left.Select(state => thread.Differences(CoreSamples.Registers(state))).MinBy(differences => differences.Count)!];
+            List<string> closest = [.. left.Select(state => thread.Differences(CoreSamples.Registers(state)))
+                .MinBy(differences => differences.Count)!];
             Assert.Empty(closest);
             Assert.Equal(1, left.RemoveAll(state => thread.Differences(CoreSamples.Registers(state)).Count == 0));
             compared += thread.Registers.Count + (thread.Stack?.Length ?? 0);

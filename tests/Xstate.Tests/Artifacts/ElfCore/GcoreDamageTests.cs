@@ -53,7 +53,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Assert.Contains(rome.Findings, finding => finding.Rule.Id == "XS0706");
         Assert.Contains(rome.Differences, difference => difference.Register == "zmm6");
         Assert.DoesNotContain(rome.Differences, difference => difference.Register is "k3" or "zmm0");
-        Assert.Contains(rome.Findings, finding => finding.Rule.Id == "XS0506" && finding.Message.Contains("opmask", StringComparison.Ordinal));
+        Assert.Contains(rome.Findings, finding => finding.Rule.Id == "XS0506"
+            && finding.Message.Contains("opmask", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -95,7 +96,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
     public void Where_there_is_room_behind_the_notes_the_file_keeps_its_length()
     {
         byte[] area = AsGdbWrites(Avx512, 11, out _);
-        using MemoryStream content = new(new CoreBuilder { Room = 100, Memories = 1, MemoryLength = 10 }.Auxv((51, 3376)).Thread(1).Area(area).Gdb().Build());
+        using MemoryStream content = new(new CoreBuilder { Room = 100, Memories = 1, MemoryLength = 10 }.Auxv((51, 3376)).Thread(1)
+            .Area(area).Gdb().Build());
         Artifact artifact = Artifact.Open(content);
         byte[] file = CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content));
         Assert.Equal(content.Length, file.Length);
@@ -113,11 +115,17 @@ public class GcoreDamageTests(ITestOutputHelper output)
         byte[] area = state.Area.ToArray();
         area[840] = 0x42;
         Capture changed = artifact.Capture with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) };
-        Assert.Contains("lost", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message, StringComparison.Ordinal);
+        Assert.Contains("lost", Assert.Throws<NotSupportedException>(() => artifact.Encode(changed, content)).Message,
+            StringComparison.Ordinal);
 
         // The same for a caller who says which bytes are known now: the file could not.
-        Capture known = artifact.Capture with { States = artifact.Capture.States.SetItem(0, state with { Area = area, Lost = [new AreaRange(832, 8), new AreaRange(848, 240)] }) };
-        Assert.Contains("lost cannot be given", Assert.Throws<NotSupportedException>(() => artifact.Encode(known, content)).Message, StringComparison.Ordinal);
+        Capture known = artifact.Capture with
+        {
+            States = artifact.Capture.States.SetItem(0,
+            state with { Area = area, Lost = [new AreaRange(832, 8), new AreaRange(848, 240)] })
+        };
+        Assert.Contains("lost cannot be given", Assert.Throws<NotSupportedException>(() => artifact.Encode(known, content)).Message,
+            StringComparison.Ordinal);
         area[840] = 0;
         area[XsaveFormat.XmmOffset]++;
         Assert.NotEmpty(artifact.Encode(changed with { States = artifact.Capture.States.SetItem(0, state with { Area = area }) }, content));
@@ -132,7 +140,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
         Artifact artifact = Artifact.Open(content);
         Assert.Contains(artifact.Findings, finding => finding.Rule.Id == "XS0805");
         Assert.NotNull(artifact.Repaired);
-        Assert.Contains("truncated", Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Repaired!, content)).Message, StringComparison.Ordinal);
+        Assert.Contains("truncated", Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Repaired!, content)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -159,8 +168,11 @@ public class GcoreDamageTests(ITestOutputHelper output)
         string[] names = [.. Enumerable.Range(6, 26).Select(i => $"zmm{i}")];
         Dictionary<string, string> expected = CoreSamples.Registers(artifact.Repaired!.States[0]);
         Dictionary<string, string> damaged = Gdb.Registers(content.ToArray(), names);
-        Dictionary<string, string> repaired = Gdb.Registers(CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content)), names);
-        output.WriteLine($"{Gdb.Version}: {names.Count(name => damaged[name] == expected[name])} of {names.Length} right before the repair, {names.Count(name => repaired[name] == expected[name])} after");
+        Dictionary<string, string> repaired = Gdb.Registers(CoreSamples.Patched(content, artifact.Encode(artifact.Repaired!, content)),
+            names);
+        output.WriteLine(
+            $"{Gdb.Version}: {names.Count(name => damaged[name] == expected[name])} of {names.Length} right before the repair, "
+            + $"{names.Count(name => repaired[name] == expected[name])} after");
         Assert.All(names, name => Assert.Equal(expected[name], repaired[name]));
         Assert.All(names, name => Assert.NotEqual(expected[name], damaged[name]));
     }
@@ -177,10 +189,15 @@ public class GcoreDamageTests(ITestOutputHelper output)
             CapturedState state = artifact.Capture!.States[0];
             Assert.Equal(real, state.Layout!.Value);
             Assert.Equal(lost, string.Join(' ', state.Lost.Select(range => $"{range.Offset}+{range.Length}")));
-            Dictionary<string, string> whole = CoreSamples.Registers(state with { Lost = [], Area = CoreSamples.Area(real, components, 0, 7) });
+            Dictionary<string, string> whole = CoreSamples.Registers(state with
+            {
+                Lost = [],
+                Area = CoreSamples.Area(real, components, 0, 7)
+            });
             foreach ((string name, string shown) in CoreSamples.Registers(state))
             {
-                Assert.True(shown.Length == 1 || shown.Zip(whole[name]).All(digits => digits.First == '?' || digits.First == digits.Second), $"{name} {shown}");
+                Assert.True(shown.Length == 1 || shown.Zip(whole[name]).All(digits => digits.First == '?'
+                    || digits.First == digits.Second), $"{name} {shown}");
             }
         }
     }
@@ -215,7 +232,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
     [Fact]
     public void Without_the_signal_frame_AMD_is_only_likely_and_nothing_is_repaired()
     {
-        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(AsGdbWrites(Avx512, 9, out _)).Gdb().Build());
+        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((16, 0x178B_FBFF)).Thread(1).Area(AsGdbWrites(Avx512, 9, out _)).Gdb()
+            .Build());
         Assert.Equal(FactSource.Guess, artifact.Capture!.States[0].Layout!.Provenance.Source);
         Assert.Equal(["XS0804", "XS0802", "XS0801"], artifact.Findings.Select(finding => finding.Rule.Id));
         Assert.Equal(Severity.Warning, artifact.Findings[1].Severity);
@@ -226,7 +244,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
     public void A_thread_that_has_no_area_left_is_neither_damaged_nor_repaired()
     {
         byte[] area = AsGdbWrites(Avx512, 10, out _);
-        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2).Area(area).Gdb().Build());
+        Artifact artifact = CoreSamples.Open(new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2)
+            .Area(area).Gdb().Build());
         Assert.Equal(["XS0807", "XS0804", "XS0802"], artifact.Findings.Select(finding => finding.Rule.Id));
         Assert.Equal((576, 0), (artifact.Repaired!.States[0].Area.Length, artifact.Repaired.States[0].Lost.Length));
         Assert.Equal((2688, 1), (artifact.Repaired.States[1].Area.Length, artifact.Repaired.States[1].Lost.Length));
@@ -242,7 +261,8 @@ public class GcoreDamageTests(ITestOutputHelper output)
     private static int Compare(Capture capture)
     {
         ExpectedThread[] expected = CoreSamples.Expected(CoreSamples.Damaged);
-        return capture.States.Count(state => expected.Count(thread => thread.Differences(CoreSamples.Registers(state), lostIsRight: true).Count == 0) == 1);
+        return capture.States.Count(state => expected.Count(thread => thread.Differences(CoreSamples.Registers(state),
+            lostIsRight: true).Count == 0) == 1);
     }
 
     internal static byte[] AsGdbWrites(ulong components, ulong seed, out XsaveLayout real)

@@ -11,8 +11,8 @@ internal static partial class Gdb
     public static string Version => ExternalTool.Run("gdb", "--version").Split('\n')[0];
 
     /// <summary>
-    /// Registers of the first thread, in this project's notation: vector registers as their bytes, values in hexadecimal. Empty where gdb has no such register, <c>unavailable</c> where it says so of any
-    /// part.
+    /// Registers of the first thread, in this project's notation: vector registers as their bytes, values in hexadecimal. Empty where gdb
+    /// has no such register, <c>unavailable</c> where it says so of any part.
     /// </summary>
     public static Dictionary<string, string> Registers(byte[] core, params IReadOnlyList<string> names) => Registers(core, 1, names);
 
@@ -29,7 +29,8 @@ internal static partial class Gdb
         try
         {
             File.WriteAllBytes(path, core);
-            string[] arguments = ["-nx", "-batch", "-ex", "set width 0", "-ex", $"core-file {path}", .. commands.SelectMany(command => (string[])["-ex", "echo ==\\n", "-ex", command])];
+            string[] arguments = ["-nx", "-batch", "-ex", "set width 0", "-ex", $"core-file {path}",
+                .. commands.SelectMany(command => (string[])["-ex", "echo ==\\n", "-ex", command])];
             return ExternalTool.Run("gdb", arguments).Replace(path, "core", StringComparison.Ordinal);
         }
         finally
@@ -68,7 +69,8 @@ internal static partial class Gdb
         byte[] bytes = new byte[words.Count * sizeof(ulong)];
         for (int i = 0; i < words.Count; i++)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(i * sizeof(ulong)), ulong.Parse(words[i].Groups["word"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(i * sizeof(ulong)),
+                ulong.Parse(words[i].Groups["word"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         }
 
         // gdb folds equal neighbours: {0x0 <repeats 8 times>}; none of the registers asked for here are that long and equal but zeros.

@@ -32,7 +32,8 @@ public class HostileCoreTests
         Assert.Contains("at most 100", Refused(new ArtifactLimits { MaxNoteBytes = 100 }), StringComparison.Ordinal);
         Assert.Contains("576 to 575", Refused(new ArtifactLimits { MaxArea = 575 }), StringComparison.Ordinal);
 
-        string Refused(ArtifactLimits limits) => Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(core), new ArtifactOptions { Limits = limits })).Expected;
+        string Refused(ArtifactLimits limits) => Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(core),
+            new ArtifactOptions { Limits = limits })).Expected;
     }
 
     [Theory]
@@ -45,7 +46,8 @@ public class HostileCoreTests
     {
         byte[] core = CoreSamples.Bytes(CoreSamples.Zen4);
         core[at] = value;
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(core), new ArtifactOptions { Format = ElfCoreReader.Format }));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(core),
+            new ArtifactOptions { Format = ElfCoreReader.Format }));
         Assert.Contains(found, error.Found, StringComparison.Ordinal);
     }
 }

@@ -65,7 +65,8 @@ public class ProcessFileTests
     {
         byte[] area = ProcessFiles.AvxArea((ulong)seed);
         Artifact whole = Open(ProcessFiles.Kernel(area).Build());
-        foreach (byte[] file in new[] { ProcessFiles.FxsaveOnly(area), ProcessFiles.CreateDump(area), ProcessFiles.OpenBsd(area), ProcessFiles.NetBsd(area) })
+        foreach (byte[] file in new[] { ProcessFiles.FxsaveOnly(area), ProcessFiles.CreateDump(area), ProcessFiles.OpenBsd(area),
+            ProcessFiles.NetBsd(area) })
         {
             Artifact part = Open(file);
             StateDifference difference = Compare(whole, part).States[0];
@@ -92,10 +93,12 @@ public class ProcessFileTests
         CapturedState state = Assert.Single(core.Capture!.States);
         Assert.Equal(ProcessFiles.ThreadId, state.Id);
         Assert.EndsWith("written by Delve", core.Capture.Note, StringComparison.Ordinal);
-        Dictionary<string, string> registers = RegisterDump.Of(state, new StateComponentSet(7)).ToDictionary(register => register.Name, register => register.Text);
+        Dictionary<string, string> registers = RegisterDump.Of(state, new StateComponentSet(7))
+            .ToDictionary(register => register.Name, register => register.Text);
         for (int i = 0; i < 16; i++)
         {
-            Assert.Equal(Convert.ToHexStringLower([.. area[(160 + (16 * i))..(176 + (16 * i))], .. area[(576 + (16 * i))..(592 + (16 * i))]]), registers[$"ymm{i}"]);
+            Assert.Equal(Convert.ToHexStringLower([.. area[(160 + (16 * i))..(176 + (16 * i))],
+                .. area[(576 + (16 * i))..(592 + (16 * i))]]), registers[$"ymm{i}"]);
         }
 
         Assert.Equal(("0x3fa0", "0x27f"), (registers["mxcsr"], registers["fcw"]));
@@ -106,7 +109,8 @@ public class ProcessFileTests
     [MemberData(nameof(Seeds))]
     public void Threads_of_the_BSDs_are_read_from_their_FXSAVE_notes(int seed)
     {
-        byte[][] areas = [ProcessFiles.AvxArea((ulong)seed), ProcessFiles.AvxArea((ulong)seed + 100), ProcessFiles.AvxArea((ulong)seed + 200)];
+        byte[][] areas = [ProcessFiles.AvxArea((ulong)seed), ProcessFiles.AvxArea((ulong)seed + 100),
+            ProcessFiles.AvxArea((ulong)seed + 200)];
         Artifact netBsd = Open(ProcessFiles.NetBsd(areas));
         Assert.Equal([1, 2, 3], netBsd.Capture!.States.Select(state => state.Id));
         Assert.Equal("core of daemon, signal 6, written by NetBSD", netBsd.Capture.Note);
@@ -130,7 +134,8 @@ public class ProcessFileTests
         Artifact core = Open(ProcessFiles.Valgrind(area));
         Assert.Equal(["XS0811"], Told(core).Select(finding => finding.Rule.Id));
         CapturedState state = core.Capture!.States[0];
-        Dictionary<string, string> registers = RegisterDump.Of(state, state.Components).ToDictionary(register => register.Name, register => register.Text);
+        Dictionary<string, string> registers = RegisterDump.Of(state, state.Components)
+            .ToDictionary(register => register.Name, register => register.Text);
         Assert.Equal(("?", "?", new string('?', 20)), (registers["mxcsr"], registers["fcw"], registers["st0"]));
         Assert.Equal(Convert.ToHexStringLower(area.AsSpan(160 + 48, 16)), registers["xmm3"]);
         StateDifference difference = Compare(Open(ProcessFiles.Kernel(area).Build()), core).States[0];
@@ -145,9 +150,11 @@ public class ProcessFileTests
         byte[] area = ProcessFiles.AvxArea((ulong)seed);
         Artifact core = Open(ProcessFiles.CreateDump(area));
         AssertLegacy(area, core.Capture!.States[0]);
-        Assert.Equal("createdump (.NET) writes x87 and SSE only: wider registers, and whether there were any, are not in this core", Assert.Single(core.Findings).Message);
+        Assert.Equal("createdump (.NET) writes x87 and SSE only: wider registers, and whether there were any, are not in this core",
+            Assert.Single(core.Findings).Message);
         Assert.Equal(["XS0807"], Open(ProcessFiles.FxsaveOnly(area)).Findings.Select(finding => finding.Rule.Id));
-        Assert.Empty(Open(ProcessFiles.Kernel(area).Build()).Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811" or "XS0812"));
+        Assert.Empty(Open(ProcessFiles.Kernel(area).Build()).Findings.Where(finding => finding.Rule.Id is "XS0807" or "XS0811"
+            or "XS0812"));
     }
 
     [Theory]
@@ -159,11 +166,13 @@ public class ProcessFileTests
         area[512] = 3;
         Artifact core = Open(ProcessFiles.Kernel(area).Layout().Build());
         Assert.Empty(core.Findings);
-        Assert.Equal((FactSource.Note, StateComponentSet.Legacy), (core.Capture!.States[0].Layout!.Provenance.Source, core.Capture.States[0].Components));
+        Assert.Equal((FactSource.Note, StateComponentSet.Legacy),
+            (core.Capture!.States[0].Layout!.Provenance.Source, core.Capture.States[0].Components));
         AssertLegacy(area, core.Capture.States[0]);
 
         // With AVX in use an empty note is a contradiction.
-        Assert.Contains(Open(ProcessFiles.Kernel(ProcessFiles.AvxArea((ulong)seed)).Layout().Build()).Findings, finding => finding.Rule.Id == "XS0806");
+        Assert.Contains(Open(ProcessFiles.Kernel(ProcessFiles.AvxArea((ulong)seed)).Layout().Build()).Findings,
+            finding => finding.Rule.Id == "XS0806");
     }
 
     [Theory]
@@ -195,7 +204,8 @@ public class ProcessFileTests
 
     private static void AssertLegacy(byte[] area, CapturedState state)
     {
-        Dictionary<string, string> registers = RegisterDump.Of(state, state.Components).ToDictionary(register => register.Name, register => register.Text);
+        Dictionary<string, string> registers = RegisterDump.Of(state, state.Components)
+            .ToDictionary(register => register.Name, register => register.Text);
         for (int i = 0; i < 16; i++)
         {
             Assert.Equal(Convert.ToHexStringLower(area.AsSpan(160 + (16 * i), 16)), registers[$"xmm{i}"]);
@@ -235,8 +245,10 @@ public class ProcessFileTests
         using StringWriter text = new() { NewLine = "\n" };
         DiffReport.WriteText(text, new DiffSide("a", left.Capture!, []), new DiffSide("b", right.Capture!, []), Compare(left, right));
         Assert.Contains("every register that both have is the same", text.ToString(), StringComparison.Ordinal);
-        Assert.EndsWith("a program sees the same as far as both are known; the rest was not compared\n", text.ToString(), StringComparison.Ordinal);
-        return text.ToString().Split('\n').Single(line => line.StartsWith("  not compared: ", StringComparison.Ordinal))["  not compared: ".Length..];
+        Assert.EndsWith("a program sees the same as far as both are known; the rest was not compared\n", text.ToString(),
+            StringComparison.Ordinal);
+        return text.ToString().Split('\n')
+            .Single(line => line.StartsWith("  not compared: ", StringComparison.Ordinal))["  not compared: ".Length..];
     }
 
     private static Finding[] Told(Artifact artifact) => [.. artifact.Findings, .. Xstate.Rehearsal.ExceptionMasks.Check(artifact.Capture!)];

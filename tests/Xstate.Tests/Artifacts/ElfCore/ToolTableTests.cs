@@ -6,7 +6,10 @@ using Capture = Xstate.Captures.Capture;
 
 namespace Xstate.Tests.Artifacts.ElfCore;
 
-/// <summary>The table of docs/formats/elf-core.md, tool by tool: what each shows of the same cores. Its cells are computed here, by running the tool where it is installed.</summary>
+/// <summary>
+/// The table of docs/formats/elf-core.md, tool by tool: what each shows of the same cores. Its cells are computed here, by running the tool
+/// where it is installed.
+/// </summary>
 public partial class ToolTableTests(ITestOutputHelper output)
 {
     private const string EveryRegister = "every register";
@@ -21,7 +24,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
     [Fact]
     public void The_row_of_xstate_is_what_it_shows_and_right_in_every_column()
     {
-        string[] cells = [.. Cores.Select(OfXstate), Layout(CoreSamples.Zen4) == FactSource.Note && Layout(CoreSamples.Zen4, hidden: true) != FactSource.Note ? "used" : Ignored];
+        string[] cells = [.. Cores.Select(OfXstate), Layout(CoreSamples.Zen4) == FactSource.Note
+            && Layout(CoreSamples.Zen4, hidden: true) != FactSource.Note ? "used" : Ignored];
         Assert.Equal([EveryRegister, EveryRegisterThatSurvived, EveryRegister, "used"], cells);
         Assert.Equal(cells, Row("xstate"));
     }
@@ -43,7 +47,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
     {
         string[] listings = [.. Cores.Select(name => Readelf(CoreSamples.Bytes(name)))];
         string note = listings[0].Contains("Unknown note type: (0x00000205)", StringComparison.Ordinal) ? "unknown note type" : "named";
-        string[] cells = [.. listings.Zip(Cores, (text, name) => OfReadelf(text, CoreSamples.Open(CoreSamples.Bytes(name)).Capture!)), note];
+        string[] cells = [.. listings.Zip(Cores, (text, name) => OfReadelf(text, CoreSamples.Open(CoreSamples.Bytes(name)).Capture!)),
+            note];
         string version = Version().Match(ExternalTool.Run("readelf", "--version").Split('\n')[0]).Value;
         output.WriteLine($"readelf {version}: {string.Join(" | ", cells)}");
         Assert.SkipWhen(note == "named", $"readelf {version} knows the note; the table's row is of versions up to 2.44");
@@ -55,7 +60,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
         Capture capture = CoreSamples.Open(CoreSamples.Bytes(name)).Capture!;
         ExpectedThread[] expected = CoreSamples.Expected(name);
         bool all = expected.All(thread => capture.States.Any(state => thread.Differences(CoreSamples.Registers(state)).Count == 0));
-        bool surviving = expected.All(thread => capture.States.Any(state => thread.Differences(CoreSamples.Registers(state), lostIsRight: true).Count == 0));
+        bool surviving = expected.All(thread => capture.States.Any(state => thread.Differences(CoreSamples.Registers(state),
+            lostIsRight: true).Count == 0));
         return all ? EveryRegister : surviving ? EveryRegisterThatSurvived : Wrong;
     }
 
@@ -70,7 +76,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
         {
             Dictionary<string, string> truth = Truth(thread, wide: name != CoreSamples.Tcg612);
             byte[] core = CoreSamples.Bytes(name);
-            Dictionary<string, string> shown = Enumerable.Range(1, 3).Select(number => Gdb.Registers(core, number, [.. truth.Keys])).Single(registers => registers["xmm0"] == truth["xmm0"]);
+            Dictionary<string, string> shown = Enumerable.Range(1, 3).Select(number => Gdb.Registers(core, number, [.. truth.Keys]))
+                .Single(registers => registers["xmm0"] == truth["xmm0"]);
             foreach ((string register, string value) in truth)
             {
                 bool isXmm = register.StartsWith("xmm", StringComparison.Ordinal);
@@ -122,7 +129,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
     private static string OfReadelf(string listing, Capture capture)
     {
         string size = $"0x{capture.States[0].Area.Length:x8}";
-        int listed = listing.Split('\n').Count(line => line.Contains("NT_X86_XSTATE", StringComparison.Ordinal) && line.Contains(size, StringComparison.Ordinal));
+        int listed = listing.Split('\n').Count(line => line.Contains("NT_X86_XSTATE", StringComparison.Ordinal)
+            && line.Contains(size, StringComparison.Ordinal));
         return listed == capture.States.Length && !listing.Contains("mm1", StringComparison.Ordinal) ? SizeOnly : "more";
     }
 
@@ -157,7 +165,8 @@ public partial class ToolTableTests(ITestOutputHelper output)
 
     private static string[]? Row(string tool)
     {
-        string? line = File.ReadLines(Repository.PathOf("docs", "formats", "elf-core.md")).FirstOrDefault(row => row.StartsWith($"| {tool}", StringComparison.Ordinal));
+        string? line = File.ReadLines(Repository.PathOf("docs", "formats", "elf-core.md"))
+            .FirstOrDefault(row => row.StartsWith($"| {tool}", StringComparison.Ordinal));
         return line?.Split('|', StringSplitOptions.TrimEntries)[2..^1];
     }
 

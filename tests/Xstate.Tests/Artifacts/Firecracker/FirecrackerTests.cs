@@ -21,7 +21,8 @@ public class FirecrackerTests
 
     public static TheoryData<string, string> BincodeVersions { get; } = new()
     {
-        { "1.0.0", "1.7" }, { "2.0.0", "1.8" }, { "3.0.0", "1.9" }, { "4.0.0", "1.10" }, { "5.0.0", "1.11" }, { "6.0.0", "1.12" }, { "8.0.0", "1.13" }, { "8.0.0", "1.14" },
+        { "1.0.0", "1.7" }, { "2.0.0", "1.8" }, { "3.0.0", "1.9" }, { "4.0.0", "1.10" }, { "5.0.0", "1.11" }, { "6.0.0", "1.12" },
+            { "8.0.0", "1.13" }, { "8.0.0", "1.14" },
     };
 
     [Theory]
@@ -133,7 +134,11 @@ public class FirecrackerTests
             Area = area,
             Xcr0 = second.Xcr0! with { Value = new StateComponentSet(7) },
             Msrs = second.Msrs.SetItem(0xC000_0080, 0xD01),
-            GuestCpuid = second.GuestCpuid! with { Value = second.GuestCpuid.Value.With(0x7, 0, second.GuestCpuid.Value.Read(0x7) with { Ebx = 7 }) },
+            GuestCpuid = second.GuestCpuid! with
+            {
+                Value = second.GuestCpuid.Value.With(0x7, 0,
+                second.GuestCpuid.Value.Read(0x7) with { Ebx = 7 })
+            },
         };
         byte[] written = Encode(artifact, artifact.Capture! with { States = artifact.Capture!.States.SetItem(1, changed) }, file);
         Assert.Equal(file.Length, written.Length);
@@ -151,27 +156,33 @@ public class FirecrackerTests
         byte[] file = Sample(OneVcpu);
         Artifact artifact = Open(file);
         CapturedState state = artifact.Capture!.States[0];
-        Assert.Contains("MSR 0xda0", Refused(state with { Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Measured, "test") }), StringComparison.Ordinal);
+        Assert.Contains("MSR 0xda0", Refused(state with { Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Measured, "test") }),
+            StringComparison.Ordinal);
         Assert.Contains("room for 4096", Refused(state with { Area = (byte[])[.. state.Area.Span, 1] }), StringComparison.Ordinal);
-        Assert.Contains("CPUID", Refused(state with { GuestCpuid = new Fact<CpuidTable>(CpuidTable.Empty, FactSource.Measured, "test") }), StringComparison.Ordinal);
+        Assert.Contains("CPUID", Refused(state with { GuestCpuid = new Fact<CpuidTable>(CpuidTable.Empty, FactSource.Measured, "test") }),
+            StringComparison.Ordinal);
 
         // A longer area whose end is zero loses nothing, and context that the user gave is no change.
         Capture harmless = artifact.Capture! with
         {
-            States = [state with { Area = (byte[])[.. state.Area.Span, 0], Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Given, "--xss") }],
+            States = [state with { Area = (byte[])[.. state.Area.Span, 0],
+                Xss = new Fact<StateComponentSet>(new(0x1800), FactSource.Given, "--xss") }],
         };
         Assert.Empty(artifact.Encode(harmless, new MemoryStream(file)));
 
         string Refused(CapturedState other) =>
-            Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] }, new MemoryStream(file))).Message;
+            Assert.Throws<NotSupportedException>(() => artifact.Encode(artifact.Capture! with { States = [other] },
+                new MemoryStream(file))).Message;
     }
 
     [Fact]
     public void An_MSR_that_a_repair_leaves_out_makes_room_for_a_second_one_of_another()
     {
         SnapshotParts vcpu = Take(Sample(OneVcpu)).Vcpus[0];
-        byte[][] cet = [.. ((uint[])[0x6A0, 0x6A2, 0x6A7]).Select(index => (byte[])[.. BitConverter.GetBytes(index), 0, 0, 0, 0, .. new byte[8]])];
-        byte[] file = SnapshotParts.Bincode("4.0.0", "1.10", [vcpu with { MsrLists = [[.. vcpu.MsrLists[0], .. cet], .. vcpu.MsrLists[1..]] }]);
+        byte[][] cet = [.. ((uint[])[0x6A0, 0x6A2, 0x6A7])
+            .Select(index => (byte[])[.. BitConverter.GetBytes(index), 0, 0, 0, 0, .. new byte[8]])];
+        byte[] file = SnapshotParts.Bincode("4.0.0", "1.10",
+            [vcpu with { MsrLists = [[.. vcpu.MsrLists[0], .. cet], .. vcpu.MsrLists[1..]] }]);
         Artifact artifact = Open(file);
         Assert.Contains(0x6A0u, artifact.Capture!.States[0].MsrOrder);
         LinuxHost host = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
@@ -194,7 +205,8 @@ public class FirecrackerTests
         byte[] bare = SnapshotParts.Bincode("4.0.0", "1.10", [alone]);
         Artifact empty = Open(bare);
         CapturedState state = empty.Capture!.States[0];
-        Assert.Throws<NotSupportedException>(() => Encode(empty, empty.Capture with { States = [state with { Msrs = state.Msrs.Remove(0x6A0) }] }, bare));
+        Assert.Throws<NotSupportedException>(() => Encode(empty,
+            empty.Capture with { States = [state with { Msrs = state.Msrs.Remove(0x6A0) }] }, bare));
     }
 
     [Fact]
@@ -258,10 +270,13 @@ public class FirecrackerTests
     }
 
     private static string Describe(CapturedState state) =>
-        new StringBuilder(Convert.ToHexStringLower(state.Area.Span)).Append(state.Xcr0?.Value).Append(state.Xss?.Value).Append(state.Xfd?.Value)
-            .AppendJoin(',', state.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}")).AppendJoin(',', state.GuestCpuid!.Value.Entries).Append(state.Layout?.Value.StandardLength).ToString();
+        new StringBuilder(Convert.ToHexStringLower(state.Area.Span)).Append(state.Xcr0?.Value).Append(state.Xss?.Value)
+        .Append(state.Xfd?.Value)
+            .AppendJoin(',', state.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}")).AppendJoin(',', state.GuestCpuid!.Value.Entries)
+            .Append(state.Layout?.Value.StandardLength).ToString();
 
-    private static void AssertSame(Capture expected, Capture actual) => Assert.Equal(expected.States.Select(Describe), actual.States.Select(Describe));
+    private static void AssertSame(Capture expected, Capture actual) =>
+        Assert.Equal(expected.States.Select(Describe), actual.States.Select(Describe));
 
     internal static (SnapshotParts Vcpu, byte[] Area) WithTiles()
     {
@@ -275,7 +290,8 @@ public class FirecrackerTests
         BinaryPrimitives.WriteUInt64LittleEndian(xcrs.AsSpan(16), 0x602E7);
         (uint Subleaf, uint[] Registers)[] leaves =
         [
-            (0, [0x602E7, 11008, 11008, 0]), (1, [0x1F, 0, 0, 0]), (2, [256, 576, 0, 0]), (5, [64, 1088, 0, 0]), (6, [512, 1152, 0, 0]), (7, [1024, 1664, 0, 0]), (9, [8, 2688, 0, 0]),
+            (0, [0x602E7, 11008, 11008, 0]), (1, [0x1F, 0, 0, 0]), (2, [256, 576, 0, 0]), (5, [64, 1088, 0, 0]), (6, [512, 1152, 0, 0]),
+                (7, [1024, 1664, 0, 0]), (9, [8, 2688, 0, 0]),
             (17, [64, 2752, 2, 0]), (18, [8192, 2816, 6, 0]),
         ];
         byte[][] cpuid = [.. leaves.Select(leaf => Entry([0xD, leaf.Subleaf, 1, .. leaf.Registers, 0, 0, 0]))];
@@ -298,7 +314,8 @@ public class FirecrackerTests
         return SnapshotParts.Take(file, cpuid - 12 - 8 - 8 - 16 - 8);
     }
 
-    private static byte[] Sample(string name) => File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", name));
+    private static byte[] Sample(string name) =>
+        File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", "Firecracker", "data", name));
 
     private static Artifact Open(byte[] file) => Artifact.Open(new MemoryStream(file));
 

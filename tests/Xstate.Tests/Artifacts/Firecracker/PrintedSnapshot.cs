@@ -5,7 +5,8 @@ using System.Text;
 namespace Xstate.Tests.Artifacts.Firecracker;
 
 /// <summary>
-/// A snapshot as snapshot-editor prints it, written after Firecracker's Debug of VcpuState, kvm-bindings and vmm-sys-util. Knows nothing of the reader: it prints the structures' own bytes.
+/// A snapshot as snapshot-editor prints it, written after Firecracker's Debug of VcpuState, kvm-bindings and vmm-sys-util. Knows nothing of
+/// the reader: it prints the structures' own bytes.
 /// </summary>
 internal sealed class PrintedSnapshot
 {
@@ -44,7 +45,8 @@ internal sealed class PrintedSnapshot
             {
                 Cpuid(vcpu, form);
                 Msrs(vcpu);
-                string[] names = ["debug_regs: kvm_debugregs {", "lapic: kvm_lapic_state {", "mp_state: kvm_mp_state {", "regs: kvm_regs {", "sregs: kvm_sregs {", "vcpu_events: kvm_vcpu_events {"];
+                string[] names = ["debug_regs: kvm_debugregs {", "lapic: kvm_lapic_state {", "mp_state: kvm_mp_state {",
+                    "regs: kvm_regs {", "sregs: kvm_sregs {", "vcpu_events: kvm_vcpu_events {"];
                 for (int part = 0; part < names.Length; part++)
                 {
                     byte[] bytes = vcpu.Registers[part];
@@ -62,7 +64,8 @@ internal sealed class PrintedSnapshot
     {
         if (form == Forms[2])
         {
-            In("fam_struct: kvm_cpuid2 {", "},", () => Lines($"nent: {vcpu.Cpuid.Length},", "padding: 0,", "entries: __IncompleteArrayField,"));
+            In("fam_struct: kvm_cpuid2 {", "},",
+                () => Lines($"nent: {vcpu.Cpuid.Length},", "padding: 0,", "entries: __IncompleteArrayField,"));
             In("entries: [", "],", () => Array.ForEach(vcpu.Cpuid, entry => In("kvm_cpuid_entry2 {", "},", () =>
             {
                 string[] names = ["function", "index", "flags", "eax", "ebx", "ecx", "edx"];
@@ -102,7 +105,8 @@ internal sealed class PrintedSnapshot
             for (int i = 0; i < 16; i++)
             {
                 byte[] entry = xcrs[(8 + (16 * i))..];
-                In("kvm_xcr {", "},", () => Lines($"xcr: {Word(entry, 0)},", $"reserved: {Word(entry, 1)},", $"value: {BinaryPrimitives.ReadUInt64LittleEndian(entry.AsSpan(8))},"));
+                In("kvm_xcr {", "},", () => Lines($"xcr: {Word(entry, 0)},", $"reserved: {Word(entry, 1)},",
+                    $"value: {BinaryPrimitives.ReadUInt64LittleEndian(entry.AsSpan(8))},"));
             }
         });
         In("padding: [", "],", () => Lines([.. Enumerable.Repeat("0,", 16)]));

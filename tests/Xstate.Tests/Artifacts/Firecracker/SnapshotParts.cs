@@ -4,8 +4,9 @@ using System.Text;
 namespace Xstate.Tests.Artifacts.Firecracker;
 
 /// <summary>
-/// One virtual CPU of a vmstate file, part by part, and files of every version made of such parts. Knows nothing of the decoder: what it writes for 4.0.0 is held against a file that Firecracker's own
-/// crates wrote, and the other versions differ from that by what their released sources differ.
+/// One virtual CPU of a vmstate file, part by part, and files of every version made of such parts. Knows nothing of the decoder: what it
+/// writes for 4.0.0 is held against a file that Firecracker's own crates wrote, and the other versions differ from that by what their
+/// released sources differ.
 /// </summary>
 internal sealed record SnapshotParts
 {
@@ -27,7 +28,9 @@ internal sealed record SnapshotParts
 
     public required uint TscKhz { get; init; }
 
-    /// <summary>The virtual CPUs of a file with snapshot version 4.0.0, and everything before their number and behind the last of them.</summary>
+    /// <summary>
+    /// The virtual CPUs of a file with snapshot version 4.0.0, and everything before their number and behind the last of them.
+    /// </summary>
     public static (byte[] Before, SnapshotParts[] Vcpus, byte[] Behind) Take(byte[] file, int vcpuOffset)
     {
         BinaryReader reader = new(new MemoryStream(file));
@@ -36,7 +39,9 @@ internal sealed record SnapshotParts
         return (before, vcpus, reader.ReadBytes(file.Length - (int)reader.BaseStream.Position - 8));
     }
 
-    /// <summary>A bincode file of a snapshot version, such as 6.0.0, as a release, such as 1.12, writes it: 8.0.0 alone does not tell.</summary>
+    /// <summary>
+    /// A bincode file of a snapshot version, such as 6.0.0, as a release, such as 1.12, writes it: 8.0.0 alone does not tell.
+    /// </summary>
     public static byte[] Bincode(string version, string release, IReadOnlyCollection<SnapshotParts> vcpus, byte[]? behind = null)
     {
         MemoryStream output = new();
@@ -80,7 +85,9 @@ internal sealed record SnapshotParts
         return Seal(output);
     }
 
-    /// <summary>A versionize file: what stands before and behind the virtual CPUs is noise, because the decoder may not look at it.</summary>
+    /// <summary>
+    /// A versionize file: what stands before and behind the virtual CPUs is noise, because the decoder may not look at it.
+    /// </summary>
     public static byte[] Versionize(ushort dataVersion, IReadOnlyCollection<SnapshotParts> vcpus)
     {
         MemoryStream output = new();
@@ -130,7 +137,15 @@ internal sealed record SnapshotParts
         byte[] xcrs = TakeBlob(reader);
         byte[] xsave = TakeBlob(reader);
         Assert.Equal(1, reader.ReadByte());
-        return new SnapshotParts { Cpuid = cpuid, MsrLists = msrs, Registers = registers, Xcrs = xcrs, Xsave = xsave, TscKhz = reader.ReadUInt32() };
+        return new SnapshotParts
+        {
+            Cpuid = cpuid,
+            MsrLists = msrs,
+            Registers = registers,
+            Xcrs = xcrs,
+            Xsave = xsave,
+            TscKhz = reader.ReadUInt32()
+        };
     }
 
     private static byte[][] TakeList(BinaryReader reader)
@@ -254,7 +269,8 @@ internal sealed record SnapshotParts
         }
     }
 
-    // Two allocators of numbers, one of them used up and with freed numbers; allocators of addresses with trees of three, one and no intervals.
+    // Two allocators of numbers, one of them used up and with freed numbers; allocators of addresses with trees of three, one and no
+    // intervals.
     private static void WriteAllocators(BinaryWriter writer, int addresses)
     {
         writer.Write(5U);

@@ -61,8 +61,10 @@ public class VcpuTextTests
         Assert.Equal("firecracker", outcome.Vmm.Id);
 
         // The snapshot itself has no IA32_XFD among its MSRs, which says that nobody restores it.
-        TargetOutcome told = RestoreRehearsal.Perform(Artifact.Open(new MemoryStream(SnapshotParts.Bincode("6.0.0", "1.12", [vcpu]))).Capture!, host);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{outcome.Verdict} ({string.Join(", ", outcome.DependsOn.Select(fact => fact.Fact))}), {told.Verdict}");
+        TargetOutcome told = RestoreRehearsal.Perform(
+            Artifact.Open(new MemoryStream(SnapshotParts.Bincode("6.0.0", "1.12", [vcpu]))).Capture!, host);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{outcome.Verdict} ({string.Join(", ", outcome.DependsOn.Select(fact => fact.Fact))}), {told.Verdict}");
         Assert.Equal(Verdict.Unknown, outcome.Verdict);
         Assert.Contains(outcome.DependsOn, fact => fact.Fact == "xfd");
         Assert.DoesNotContain(told.DependsOn, fact => fact.Fact == "xfd");
@@ -73,8 +75,10 @@ public class VcpuTextTests
     {
         string text = PrintedSnapshot.Of(Vcpus, PrintedSnapshot.Forms[2]);
         Artifact plain = Open(text);
-        Artifact quoted = Open("$ snapshot-editor info-vmstate vcpu-states --vmstate-path vm\r\n" + string.Concat(text.Split('\n').SkipLast(1).Select(line => $"> {line}\r\n")) + "$ \n");
-        Assert.Contains(quoted.Findings, finding => finding.Rule == Rules.TextPassedOver && finding.Message.StartsWith("2 lines", StringComparison.Ordinal));
+        Artifact quoted = Open("$ snapshot-editor info-vmstate vcpu-states --vmstate-path vm\r\n"
+            + string.Concat(text.Split('\n').SkipLast(1).Select(line => $"> {line}\r\n")) + "$ \n");
+        Assert.Contains(quoted.Findings, finding => finding.Rule == Rules.TextPassedOver
+            && finding.Message.StartsWith("2 lines", StringComparison.Ordinal));
         Assert.True(plain.Capture!.States[1].Area.Span.SequenceEqual(quoted.Capture!.States[1].Area.Span));
     }
 
@@ -135,13 +139,16 @@ public class VcpuTextTests
         [
             "VcpuState {\n" + string.Concat(Enumerable.Repeat("a: [\n", 100_000)),
             "VcpuState {\nxsave: FamStructWrapper {\nentries: [\n" + string.Concat(Enumerable.Repeat("1,\n", 3_000_000)),
-            "VcpuState {\ncpuid: FamStructWrapper {\nentries: [\n" + string.Concat(Enumerable.Repeat("E {\nfunction: 0,\nindex: 0,\nflags: 0,\neax: 0,\nebx: 0,\necx: 0,\nedx: 0,\n},\n", 20_000)),
+            "VcpuState {\ncpuid: FamStructWrapper {\nentries: [\n"
+                + string.Concat(Enumerable.Repeat("E {\nfunction: 0,\nindex: 0,\nflags: 0,\neax: 0,\nebx: 0,\necx: 0,\nedx: 0,\n},\n",
+                    20_000)),
         ];
         foreach (string text in hostile)
         {
             byte[] bytes = Encoding.ASCII.GetBytes(text);
             long before = GC.GetAllocatedBytesForCurrentThread();
-            Assert.Contains("at most", Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(bytes))).Expected, StringComparison.Ordinal);
+            Assert.Contains("at most", Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(bytes))).Expected,
+                StringComparison.Ordinal);
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000_000);
         }
     }

@@ -41,7 +41,8 @@ public class CpuTemplateReaderTests
     {
         string text = CpuModelSamples.Template.Replace(from, to, StringComparison.Ordinal);
         Assert.NotEqual(CpuModelSamples.Template, text);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => CpuTemplateReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            CpuTemplateReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
         Assert.Contains(expected, error.Expected, StringComparison.Ordinal);
     }
 

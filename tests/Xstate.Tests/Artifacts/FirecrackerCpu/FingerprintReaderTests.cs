@@ -22,7 +22,8 @@ public class FingerprintReaderTests
     [Fact]
     public void What_a_guests_leaf_0xD_lacks_is_found_too()
     {
-        string text = CpuModelSamples.Fingerprint((0, 0, [0xD, 0x756E6547, 0x6C65746E, 0x49656E69]), (1, 0, [0x50654, 0, 0x1C00_0000, 0x0200_0001]), (0xD, 0, [7, 0x340, 0x340, 0]), (0xD, 1, [0, 0, 0, 0]));
+        string text = CpuModelSamples.Fingerprint((0, 0, [0xD, 0x756E6547, 0x6C65746E, 0x49656E69]),
+            (1, 0, [0x50654, 0, 0x1C00_0000, 0x0200_0001]), (0xD, 0, [7, 0x340, 0x340, 0]), (0xD, 1, [0, 0, 0, 0]));
         Artifact artifact = Artifact.Open(new MemoryStream(Encoding.UTF8.GetBytes(text)));
         Assert.Equal(["XS1211", "XS1202"], artifact.Findings.Select(finding => finding.Rule.Id));
     }
@@ -36,7 +37,8 @@ public class FingerprintReaderTests
     {
         string text = CpuModelSamples.SmallFingerprint.Replace(from, to, StringComparison.Ordinal);
         Assert.NotEqual(CpuModelSamples.SmallFingerprint, text);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => FingerprintReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            FingerprintReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
         Assert.Contains(expected, error.Expected, StringComparison.Ordinal);
     }
 
@@ -44,6 +46,8 @@ public class FingerprintReaderTests
     public void An_answer_without_one_of_its_registers_is_malformed()
     {
         string text = CpuModelSamples.Fingerprint((0, 0, [0xD, 0, 0]));
-        Assert.Equal("eax, ebx, ecx and edx", Assert.Throws<MalformedArtifactException>(() => FingerprintReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default)).Expected);
+        Assert.Equal("eax, ebx, ecx and edx",
+            Assert.Throws<MalformedArtifactException>(() => FingerprintReader.Read(Encoding.UTF8.GetBytes(text),
+                ArtifactLimits.Default)).Expected);
     }
 }

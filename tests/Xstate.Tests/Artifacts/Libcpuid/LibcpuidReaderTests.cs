@@ -33,7 +33,8 @@ public class LibcpuidReaderTests
     [Fact]
     public void An_answer_of_leaf_0xD_that_is_another_sub_leafs_is_left_out()
     {
-        CpuidDump dump = Read(CpuModelSamples.Libcpuid.Replace("000002e7 00000988 00000988", "00000040 00000340 00000000", StringComparison.Ordinal));
+        CpuidDump dump = Read(CpuModelSamples.Libcpuid.Replace("000002e7 00000988 00000988", "00000040 00000340 00000000",
+            StringComparison.Ordinal));
         Assert.True(dump.Cpuid.UserComponents.IsEmpty);
         Assert.False(dump.Cpuid.TryRead(0xD, 0, out _));
         Assert.Contains(dump.Remarks, remark => remark is { Defect: CpuidDefect.LeftOut, Leaf: 0xD });

@@ -52,9 +52,11 @@ public class LibvirtCpuModelReaderTests
     [Fact]
     public void A_cpu_element_and_the_host_of_capabilities_are_read_alike()
     {
-        const string Cpu = "<cpu mode='custom'><model fallback='forbid'>EPYC</model><feature policy='require' name='xsave'/><feature policy='force' name='avx'/><feature policy='forbid' name='pku'/></cpu>";
+        const string Cpu = "<cpu mode='custom'><model fallback='forbid'>EPYC</model><feature policy='require' name='xsave'/><feature "
+            + "policy='force' name='avx'/><feature policy='forbid' name='pku'/></cpu>";
         CpuModel bare = Open(Cpu).Models!.Main!;
-        CpuModel host = Open($"<capabilities><guest/><host><uuid>x</uuid>{Cpu}</host><guest><arch name='x'/></guest></capabilities>").Models!.Main!;
+        CpuModel host = Open(
+            $"<capabilities><guest/><host><uuid>x</uuid>{Cpu}</host><guest><arch name='x'/></guest></capabilities>").Models!.Main!;
         foreach (CpuModel model in (CpuModel[])[bare, host])
         {
             Assert.Equal(("EPYC", 7UL), (model.Base, model.Components.Value.Bits));

@@ -24,15 +24,20 @@ public class LibvirtCpudataReaderTests
     [Fact]
     public void A_sub_leaf_that_is_zero_and_one_that_is_missing_are_findings_and_stay_missing()
     {
-        string zero = CpuModelSamples.Cpudata.Replace("ecx_in='0x09' eax='0x00000040' ebx='0x00000340'", "ecx_in='0x09' eax='0x00000000' ebx='0x00000000'", StringComparison.Ordinal);
+        string zero = CpuModelSamples.Cpudata.Replace("ecx_in='0x09' eax='0x00000040' ebx='0x00000340'",
+            "ecx_in='0x09' eax='0x00000000' ebx='0x00000000'", StringComparison.Ordinal);
         Assert.Equal("XS1201 0xd.9", Only(zero));
-        string absent = CpuModelSamples.Cpudata.Replace("eax_in='0x0000000d' ecx_in='0x09'", "eax_in='0x00000003' ecx_in='0x00'", StringComparison.Ordinal);
+        string absent = CpuModelSamples.Cpudata.Replace("eax_in='0x0000000d' ecx_in='0x09'", "eax_in='0x00000003' ecx_in='0x00'",
+            StringComparison.Ordinal);
         Assert.Equal("XS1202 0xd.9", Only(absent));
-        string nothing = CpuModelSamples.Cpudata.Replace("eax='0x00000207' ebx='0x00000340' ecx='0x00000380'", "eax='0x00000000' ebx='0x00000000' ecx='0x00000000'", StringComparison.Ordinal);
+        string nothing = CpuModelSamples.Cpudata.Replace("eax='0x00000207' ebx='0x00000340' ecx='0x00000380'",
+            "eax='0x00000000' ebx='0x00000000' ecx='0x00000000'", StringComparison.Ordinal);
         Assert.Equal("XS1203 0xd.0", Only(nothing));
-        string impossible = CpuModelSamples.Cpudata.Replace("eax='0x00000040' ebx='0x00000340'", "eax='0x00000040' ebx='0x00000010'", StringComparison.Ordinal);
+        string impossible = CpuModelSamples.Cpudata.Replace("eax='0x00000040' ebx='0x00000340'", "eax='0x00000040' ebx='0x00000010'",
+            StringComparison.Ordinal);
         Assert.Equal("XS1204 0xd.9", Only(impossible));
-        string beyond = CpuModelSamples.Cpudata.Replace("eax='0x00000040' ebx='0x00000340'", "eax='0x00000041' ebx='0x00000340'", StringComparison.Ordinal);
+        string beyond = CpuModelSamples.Cpudata.Replace("eax='0x00000040' ebx='0x00000340'", "eax='0x00000041' ebx='0x00000340'",
+            StringComparison.Ordinal);
         Assert.Equal("XS1204 0xd.9", Only(beyond));
 
         static string Only(string text)
@@ -55,7 +60,8 @@ public class LibvirtCpudataReaderTests
     [InlineData("<!DOCTYPE cpudata [<!ENTITY a 'b'>]><cpudata arch='x86'/>", 1, "without a document type")]
     public void What_is_not_such_a_document_names_its_offset_and_what_was_expected(string text, int offset, string expected)
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => LibvirtCpudataReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            LibvirtCpudataReader.Read(Encoding.UTF8.GetBytes(text), ArtifactLimits.Default));
         Assert.Contains(expected, error.Expected, StringComparison.Ordinal);
         Assert.InRange(error.Offset, offset - 1, offset + 1);
     }
@@ -79,14 +85,16 @@ public class LibvirtCpudataReaderTests
             text.Append($"<cpuid eax_in='{leaf}' eax='{(leaf == 0 ? 5_000 : 1)}' ebx='0' ecx='0' edx='0'/>");
         }
 
-        Assert.Equal(4_000, LibvirtCpudataReader.Read(Encoding.UTF8.GetBytes(text.Append("</cpudata>").ToString()), ArtifactLimits.Default).Cpuid.Entries.Length);
+        Assert.Equal(4_000, LibvirtCpudataReader.Read(Encoding.UTF8.GetBytes(text.Append("</cpudata>").ToString()),
+            ArtifactLimits.Default).Cpuid.Entries.Length);
     }
 
     [Fact]
     public void Deep_nesting_ends_in_an_error_and_not_in_the_stack()
     {
         byte[] deep = Encoding.ASCII.GetBytes("<cpudata arch='x86'>" + string.Concat(Enumerable.Repeat("<msr>", 100_000)));
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => LibvirtCpudataReader.Read(deep, ArtifactLimits.Default));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => LibvirtCpudataReader.Read(deep,
+            ArtifactLimits.Default));
         Assert.Contains("nested", error.Found, StringComparison.Ordinal);
     }
 }

@@ -14,7 +14,8 @@ public class MinidumpReaderTests
     public void A_CONTEXT_gives_x87_and_SSE_and_nothing_wider(int seed)
     {
         byte[] area = ProcessFiles.AvxArea((ulong)seed);
-        Artifact dump = Open(ProcessFiles.Minidump((4 + seed, ProcessFiles.Context(area)), (5000, ProcessFiles.Context(ProcessFiles.AvxArea(77)))));
+        Artifact dump = Open(ProcessFiles.Minidump((4 + seed, ProcessFiles.Context(area)),
+            (5000, ProcessFiles.Context(ProcessFiles.AvxArea(77)))));
         Assert.Equal([4 + seed, 5000], dump.Capture!.States.Select(state => state.Id));
         CapturedState state = dump.Capture.States[0];
         byte[] register = new byte[16];
@@ -85,10 +86,12 @@ public class MinidumpReaderTests
         byte[] file = ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1))));
         byte[] arm = [.. file];
         arm[32 + 24] = 12;
-        Assert.Equal("minidump: at offset 56 found processor architecture 12, expected 9: x86-64", Assert.Throws<MalformedArtifactException>(() => Open(arm)).Message);
+        Assert.Equal("minidump: at offset 56 found processor architecture 12, expected 9: x86-64",
+            Assert.Throws<MalformedArtifactException>(() => Open(arm)).Message);
         byte[] bare = [.. file];
         bare[file.Length - 1232 + 0x30] = 1;
-        Assert.Contains("1 thread without floating-point registers", Assert.Throws<MalformedArtifactException>(() => Open(bare)).Message, StringComparison.Ordinal);
+        Assert.Contains("1 thread without floating-point registers", Assert.Throws<MalformedArtifactException>(() => Open(bare)).Message,
+            StringComparison.Ordinal);
         byte[] outside = [.. file];
         BinaryPrimitives.WriteInt32LittleEndian(outside.AsSpan(112 + 4 + 44), 1 << 30);
         BinaryPrimitives.WriteInt32LittleEndian(outside.AsSpan(112 + 4 + 40), 0);

@@ -18,8 +18,9 @@ using Xstate.Transforms;
 namespace Xstate.Tests.Artifacts.Mutations;
 
 /// <summary>
-/// Does with an artifact what the verbs of the command do, and holds what they promise: what is written back reads as what it was written for, an undo gives the original. A file that cannot take a
-/// change says so (<see cref="NotSupportedException"/>), and what is only looked at then may turn out malformed; anything else is a defect.
+/// Does with an artifact what the verbs of the command do, and holds what they promise: what is written back reads as what it was written
+/// for, an undo gives the original. A file that cannot take a change says so (<see cref="NotSupportedException"/>), and what is only looked
+/// at then may turn out malformed; anything else is a defect.
 /// </summary>
 internal static class EveryVerb
 {
@@ -27,7 +28,9 @@ internal static class EveryVerb
     private const int Dear = 6;
 
     private static readonly ImmutableArray<LinuxHost> Hosts =
-        [.. new[] { "amd-genoa", "intel-sapphire-rapids", "intel-haswell", "qemu-tcg-max", "amd-rome", "amd-zen4-pvm" }.Select(SampleHosts.Open).Select(host => new LinuxHost(host, KernelBehavior.Of(host) ?? KernelBehavior.Of(new KernelRelease(6, 12))))];
+        [.. new[] { "amd-genoa", "intel-sapphire-rapids", "intel-haswell", "qemu-tcg-max", "amd-rome",
+            "amd-zen4-pvm" }.Select(SampleHosts.Open)
+                .Select(host => new LinuxHost(host, KernelBehavior.Of(host) ?? KernelBehavior.Of(new KernelRelease(6, 12))))];
 
     private static readonly CpuidTable Cpuid = SampleHosts.Open("amd-genoa").Cpuid;
     private static readonly Capture Known = SampleHosts.OpenCapture("live-avx512");
@@ -123,7 +126,8 @@ internal static class EveryVerb
 
         TargetOutcome after = RestoreRehearsal.Perform(repaired, host, rehearsal);
         bool lacksInstructions = after.Verdict == Verdict.Differs && after.Findings.Any(finding => finding.Rule.Id == "XS0508");
-        Assert.True(after.Verdict == Verdict.Same || lacksInstructions || (rehearsal.Force && after.Verdict == Verdict.Differs), $"{after.Verdict} after a repair");
+        Assert.True(after.Verdict == Verdict.Same || lacksInstructions || (rehearsal.Force && after.Verdict == Verdict.Differs),
+            $"{after.Verdict} after a repair");
         FixReport.WriteJson(Stream.Null, "file", "out", "undo", outcome, after);
         FixReport.WriteText(TextWriter.Null, "out", "undo", outcome, after);
         if (artifact.CanEncode)
@@ -132,7 +136,8 @@ internal static class EveryVerb
         }
     }
 
-    private static void Set(ref SplitMix64 random, Artifact artifact, Capture capture, Capture complete, Stream content, ArtifactOptions options)
+    private static void Set(ref SplitMix64 random, Artifact artifact, Capture capture, Capture complete, Stream content,
+        ArtifactOptions options)
     {
         int index = random.Below(complete.States.Length);
         CapturedState state = complete.States[index];
@@ -159,7 +164,8 @@ internal static class EveryVerb
         }
     }
 
-    private static void Convert(ref SplitMix64 random, Artifact artifact, Capture capture, Capture complete, Stream content, ArtifactOptions options)
+    private static void Convert(ref SplitMix64 random, Artifact artifact, Capture capture, Capture complete, Stream content,
+        ArtifactOptions options)
     {
         byte[] written = CaptureFileWriter.Write(capture);
         Assert.Equal(written, CaptureFileWriter.Write(CaptureFileReader.Read(written, ArtifactLimits.Default)));
@@ -168,7 +174,8 @@ internal static class EveryVerb
         XsaveLayout? to = random.OneIn(2) ? layout : null;
 
         // From a guessed place nothing is moved.
-        Transformed<CapturedState> moved = state.Layout!.Provenance.Source == FactSource.Guess ? new(state, [], []) : CaptureTransforms.ToStandard(state, to);
+        Transformed<CapturedState> moved = state.Layout!.Provenance.Source == FactSource.Guess
+            ? new(state, [], []) : CaptureTransforms.ToStandard(state, to);
         foreach (string format in ArtifactConversion.Formats)
         {
             try
@@ -245,7 +252,8 @@ internal static class EveryVerb
         else
         {
             Assert.NotNull(artifact.Xcrs);
-            Report(RestoreRehearsal.Perform(WithXcr0(artifact.Xcrs.Xcr0 ?? StateComponentSet.Empty), random.Pick<LinuxHost>(Hosts.AsSpan())));
+            Report(RestoreRehearsal.Perform(WithXcr0(artifact.Xcrs.Xcr0 ?? StateComponentSet.Empty),
+                random.Pick<LinuxHost>(Hosts.AsSpan())));
         }
     }
 
@@ -254,8 +262,10 @@ internal static class EveryVerb
         AsCpuid(ref random, record.Cpuid);
         if (random.OneIn(Dear))
         {
-            LinuxHost host = new(record, KernelBehavior.Of(record) ?? KernelBehavior.Of(random.Pick<KernelRelease>(new(5, 10), new(6, 1, 40), new(6, 12))));
-            Report(RestoreRehearsal.Perform(random.OneIn(2) ? Known : KnownProcess, host, new RehearsalOptions { Force = random.OneIn(2) }));
+            LinuxHost host = new(record, KernelBehavior.Of(record)
+                ?? KernelBehavior.Of(random.Pick<KernelRelease>(new(5, 10), new(6, 1, 40), new(6, 12))));
+            Report(RestoreRehearsal.Perform(random.OneIn(2) ? Known : KnownProcess, host,
+                new RehearsalOptions { Force = random.OneIn(2) }));
         }
     }
 
@@ -270,8 +280,16 @@ internal static class EveryVerb
             return;
         }
 
-        Capture foreign = Known with { States = [Known.States[0] with { Layout = new Fact<XsaveLayout>(layout, FactSource.Given, "dump") }] };
-        Capture guest = Known with { States = [Known.States[0] with { GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Given, "dump") }] };
+        Capture foreign = Known with
+        {
+            States = [Known.States[0] with { Layout = new Fact<XsaveLayout>(layout, FactSource.Given,
+            "dump") }]
+        };
+        Capture guest = Known with
+        {
+            States = [Known.States[0] with { GuestCpuid = new Fact<CpuidTable>(cpuid, FactSource.Given,
+            "dump") }]
+        };
         ShowReport.WriteText(TextWriter.Null, foreign, new ShowOptions { All = true });
         ShowReport.WriteText(TextWriter.Null, guest, new ShowOptions { All = true });
         _ = CaptureTransforms.ToStandard(Known.States[0], layout);
@@ -279,7 +297,8 @@ internal static class EveryVerb
         Report(RestoreRehearsal.Perform(foreign, random.Pick<LinuxHost>(Hosts.AsSpan())));
     }
 
-    private static Capture WithXcr0(StateComponentSet xcr0) => Known with { States = [Known.States[0] with { Xcr0 = new Fact<StateComponentSet>(xcr0, FactSource.Given, "dump") }] };
+    private static Capture WithXcr0(StateComponentSet xcr0) =>
+        Known with { States = [Known.States[0] with { Xcr0 = new Fact<StateComponentSet>(xcr0, FactSource.Given, "dump") }] };
 
     private static void Report(TargetOutcome outcome) => CheckReport.WriteText(TextWriter.Null, "file", [new CheckedTarget(outcome)]);
 

@@ -1,6 +1,8 @@
 namespace Xstate.Tests.Artifacts.Mutations;
 
-/// <summary>Damage inside Protocol Buffers messages that keeps every length around it right, so that what is deep inside is reached.</summary>
+/// <summary>
+/// Damage inside Protocol Buffers messages that keeps every length around it right, so that what is deep inside is reached.
+/// </summary>
 internal static class MessageEdits
 {
     /// <summary>Bytes before the message of a CRIU image: two magics and its length.</summary>
@@ -60,7 +62,8 @@ internal static class MessageEdits
             case 3:
                 return [.. before, (byte)(random.Below(24) << 3 | random.Below(8)), .. whole[1..], .. after];
             default:
-                byte[] number = Number(random.Pick<ulong>(0, 1, 0x7F, 0x80, uint.MaxValue, int.MaxValue, ulong.MaxValue, 1UL << 63, random.Next()));
+                byte[] number = Number(random.Pick<ulong>(0, 1, 0x7F, 0x80, uint.MaxValue, int.MaxValue, ulong.MaxValue, 1UL << 63,
+                    random.Next()));
                 return [.. before, (byte)(tag[0] & ~7 | Varint), .. number, .. after];
         }
     }

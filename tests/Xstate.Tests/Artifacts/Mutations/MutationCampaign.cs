@@ -8,17 +8,23 @@ using Xstate.Tests.Support;
 namespace Xstate.Tests.Artifacts.Mutations;
 
 /// <summary>
-/// Damages samples and uses what is left of them, one after the other on a thread of its own, while the test watches that thread: what does not come to an end is reported, not waited for. Every mutation has
-/// its own seed, so that any of them runs alone.
+/// Damages samples and uses what is left of them, one after the other on a thread of its own, while the test watches that thread: what does
+/// not come to an end is reported, not waited for. Every mutation has its own seed, so that any of them runs alone.
 /// </summary>
 /// <param name="samples">What is damaged.</param>
 /// <param name="seed">The seed of mutation 0.</param>
 internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ulong seed)
 {
-    /// <summary>Bytes that opening may allocate apart from what its length pays for: one area of the largest size that the limits allow, and as much again.</summary>
+    /// <summary>
+    /// Bytes that opening may allocate apart from what its length pays for: one area of the largest size that the limits allow, and as much
+    /// again.
+    /// </summary>
     private static readonly long FixedAllowance = 2L * ArtifactLimits.Default.MaxArea;
 
-    /// <summary>Bytes that opening may allocate for each byte of the content: a line of 37 characters gives an answer in growing lists, and at worst a remark.</summary>
+    /// <summary>
+    /// Bytes that opening may allocate for each byte of the content: a line of 37 characters gives an answer in growing lists, and at worst
+    /// a remark.
+    /// </summary>
     private const long AllowancePerByte = 64;
 
     /// <summary>Time on a processor that everything done with one file may take.</summary>
@@ -87,7 +93,8 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
     public string Report()
     {
         MutationTally all = new();
-        List<string> lines = [$"{samples.Count} samples, seed 0x{seed:x}, at most {FixedAllowance} + {AllowancePerByte} × length bytes allocated by opening, {Limit.TotalSeconds} s of a processor for everything"];
+        List<string> lines = [$"{samples.Count} samples, seed 0x{seed:x}, at most {FixedAllowance} + {AllowancePerByte} × length bytes "
+            + $"allocated by opening, {Limit.TotalSeconds} s of a processor for everything"];
         foreach ((string format, MutationTally tally) in _tallies.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
             lines.Add($"  {format,-22} {tally}");
@@ -122,14 +129,16 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
 
     private void Work(ThreadClock clock, int count, int first)
     {
-        MutationSample[][] formats = [.. samples.GroupBy(sample => sample.Group).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => group.ToArray())];
+        MutationSample[][] formats = [.. samples.GroupBy(sample => sample.Group).OrderBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => group.ToArray())];
         int[] weights = [.. formats.Select(group => group.Sum(sample => sample.Weight))];
         for (int i = first; i < first + count && _defects.Count < DefectsEnough; i++)
         {
             SplitMix64 random = new(seed + (ulong)i);
             int format = random.Below(formats.Length);
             MutationSample sample = Choose(ref random, formats[format], weights[format]);
-            MutationTally tally = _tallies.TryGetValue(sample.Group, out MutationTally? known) ? known : _tallies[sample.Group] = new MutationTally();
+            MutationTally tally = _tallies.TryGetValue(sample.Group, out MutationTally? known)
+                ? known : _tallies[sample.Group] = new MutationTally();
             _current = string.Create(CultureInfo.InvariantCulture, $"mutation {i} of {sample.Name}");
             Interlocked.Increment(ref _number);
             TimeSpan start = clock.Elapsed;
@@ -183,7 +192,12 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
             file = mend(file);
         }
 
-        ArtifactOptions options = new() { Format = random.OneIn(2) ? sample.Format : null, Limits = random.OneIn(16) ? Tight(ref random) : ArtifactLimits.Default };
+        ArtifactOptions options = new()
+        {
+            Format = random.OneIn(2) ? sample.Format : null,
+            Limits = random.OneIn(16)
+            ? Tight(ref random) : ArtifactLimits.Default
+        };
         if (sample.Format == UndoFileReader.Format)
         {
             UndoRecord? undo = null;
@@ -200,7 +214,8 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
         Artifact? artifact = null;
         long allocated = Expect(file, options, tally, () => artifact = Open(new MemoryStream(file), options));
         tally.Allocated(allocated);
-        if (allocated > FixedAllowance + (AllowancePerByte * file.Length) && allocated > FixedAllowance + (AllowancePerByte * Length(file, options)))
+        if (allocated > FixedAllowance + (AllowancePerByte * file.Length)
+            && allocated > FixedAllowance + (AllowancePerByte * Length(file, options)))
         {
             Note("Allocation", new InvalidOperationException($"{allocated} bytes for {file.Length}, {artifact?.Format}"));
         }
@@ -230,7 +245,8 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
         if (refusal is not null)
         {
             tally.Refused();
-            Assert.True(refusal.Offset >= 0 && (refusal.Offset <= file.Length || refusal.Offset <= Length(file, options)), $"offset {refusal.Offset} of {file.Length}: {refusal.Message}");
+            Assert.True(refusal.Offset >= 0 && (refusal.Offset <= file.Length || refusal.Offset <= Length(file, options)),
+                $"offset {refusal.Offset} of {file.Length}: {refusal.Message}");
             Assert.NotEmpty(refusal.Found);
             Assert.NotEmpty(refusal.Expected);
         }
@@ -238,7 +254,8 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
         return allocated;
     }
 
-    // Bytes of the file, or of what is compressed in it, all of it or the stream of a libvirt save: the most that decoders work on, up to a damaged place or the limit.
+    // Bytes of the file, or of what is compressed in it, all of it or the stream of a libvirt save: the most that decoders work on, up to a
+    // damaged place or the limit.
     private static long Length(byte[] file, ArtifactOptions options)
     {
         const int xmlLength = 20;
@@ -300,7 +317,8 @@ internal sealed class MutationCampaign(IReadOnlyList<MutationSample> samples, ul
     private void Note(string kind, Exception error)
     {
         // One of a kind: the same exception from the same place.
-        string place = error.StackTrace?.Split('\n').FirstOrDefault(line => line.Contains("Xstate.", StringComparison.Ordinal) && !line.Contains("Mutation", StringComparison.Ordinal))?.Trim() ?? kind;
+        string place = error.StackTrace?.Split('\n').FirstOrDefault(line => line.Contains("Xstate.", StringComparison.Ordinal)
+            && !line.Contains("Mutation", StringComparison.Ordinal))?.Trim() ?? kind;
         if (_kinds.Add($"{kind} {place}"))
         {
             _defects.Add($"{_current}: {error}");

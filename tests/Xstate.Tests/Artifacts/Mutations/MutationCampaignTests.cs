@@ -5,7 +5,10 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts.Mutations;
 
-/// <summary>Damaged files of every format, in everything that the verbs do: a result or a refusal with its place, in bounded memory and time. A scale of 10 makes it two million.</summary>
+/// <summary>
+/// Damaged files of every format, in everything that the verbs do: a result or a refusal with its place, in bounded memory and time. A
+/// scale of 10 makes it two million.
+/// </summary>
 public class MutationCampaignTests(ITestOutputHelper output)
 {
     private const ulong Seed = 0x5EED_0600_0000_0000;
@@ -22,7 +25,8 @@ public class MutationCampaignTests(ITestOutputHelper output)
         MutationCampaign campaign = Run(samples, Seed, CountOfOwn);
         Assert.All(
             campaign.Tallies.Where(pair => pair.Key is not ("none" or UndoFileReader.Format)),
-            pair => Assert.True(pair.Value.OpenedFiles > pair.Value.Mutations / 50 && pair.Value.RefusedFiles > pair.Value.Mutations / 50, $"{pair.Key}: {pair.Value}"));
+            pair => Assert.True(pair.Value.OpenedFiles > pair.Value.Mutations / 50 && pair.Value.RefusedFiles > pair.Value.Mutations / 50,
+                $"{pair.Key}: {pair.Value}"));
     }
 
     [Fact]

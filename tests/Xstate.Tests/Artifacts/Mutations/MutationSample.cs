@@ -18,9 +18,12 @@ internal sealed record MutationSample(string Name, string? Format, byte[] Bytes)
     /// <summary>How the samples are counted and chosen.</summary>
     public string Group => Format ?? "none";
 
-    /// <summary>Mends what would otherwise stop a decoder at the door, such as a length of everything; null when there is no such thing.</summary>
+    /// <summary>
+    /// Mends what would otherwise stop a decoder at the door, such as a length of everything; null when there is no such thing.
+    /// </summary>
     public Func<byte[], byte[]>? Mend { get; init; }
 
     /// <summary>How often it is chosen among those of its format: a large file gets as much time as a small one, and not more.</summary>
-    public int Weight { get; } = Math.Max(1, Weights / Math.Max(FairLength, Bytes.Length) / (ArtifactContent.Recognize(new MemoryStream(Bytes)) is null ? 1 : PackedShare));
+    public int Weight { get; } = Math.Max(1,
+        Weights / Math.Max(FairLength, Bytes.Length) / (ArtifactContent.Recognize(new MemoryStream(Bytes)) is null ? 1 : PackedShare));
 }

@@ -29,22 +29,29 @@ internal static class MutationSamples
     private static readonly string[] Packed = [".gz", ".bz2", ".zst"];
 
     /// <summary>Samples of every format, from the repository alone.</summary>
-    public static MutationSample[] Own() => [.. Built().Select((bytes, i) => Of($"built {i}", bytes)), .. Cores(), .. Stored(), Unread(), Undo()];
+    public static MutationSample[] Own() => [.. Built().Select((bytes, i) => Of($"built {i}", bytes)), .. Cores(), .. Stored(), Unread(),
+        Undo()];
 
     /// <summary>Cores of every kind, uncompressed.</summary>
     public static IEnumerable<MutationSample> Cores() =>
-        [.. CoreSamples.All.Select(name => Of(name, CoreSamples.Bytes(name))), .. BuiltCores().Select((bytes, i) => Of($"core {i}", bytes))];
+        [.. CoreSamples.All.Select(name => Of(name, CoreSamples.Bytes(name))),
+            .. BuiltCores().Select((bytes, i) => Of($"core {i}", bytes))];
 
     /// <summary>Cores that gcore damaged on AMD, with and without room behind the notes, whose repair the file itself tells.</summary>
     public static IEnumerable<MutationSample> DamagedCores()
     {
         yield return Of(CoreSamples.Damaged, CoreSamples.Bytes(CoreSamples.Damaged));
         byte[] area = GcoreDamageTests.AsGdbWrites(0xE7, 10, out _);
-        yield return Of("one of two threads", new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2).Area(area).Gdb().Build());
-        yield return Of("with room", new CoreBuilder { Room = 400, Memories = 2, MemoryLength = 50 }.Auxv((16, 0x178B_FBFF), (51, 3376)).Thread(1).Area(area).Gdb().Build());
+        yield return Of("one of two threads", new CoreBuilder().Auxv((51, 3376)).Thread(1).FpRegisters(CoreSamples.Fxsave(area)).Thread(2)
+            .Area(area).Gdb().Build());
+        yield return Of("with room", new CoreBuilder { Room = 400, Memories = 2, MemoryLength = 50 }.Auxv((16, 0x178B_FBFF), (51, 3376))
+            .Thread(1).Area(area).Gdb().Build());
     }
 
-    /// <summary>Every sample of the shared data, read where it lies: compressed ones as they are and unpacked. Skips the test where the data is absent.</summary>
+    /// <summary>
+    /// Every sample of the shared data, read where it lies: compressed ones as they are and unpacked. Skips the test where the data is
+    /// absent.
+    /// </summary>
     public static MutationSample[] Shared()
     {
         string root = Repository.Shared("data");
@@ -65,7 +72,8 @@ internal static class MutationSamples
             }
             else if (Packed.Contains(Path.GetExtension(file)))
             {
-                samples.Add(Of($"{name}, unpacked", file.EndsWith(".gz", StringComparison.Ordinal) ? Unpack(bytes) : ExternalTool.Decompress(file)));
+                samples.Add(Of($"{name}, unpacked", file.EndsWith(".gz", StringComparison.Ordinal)
+                    ? Unpack(bytes) : ExternalTool.Decompress(file)));
             }
         }
 
@@ -81,18 +89,26 @@ internal static class MutationSamples
         }
         catch (MalformedArtifactException error)
         {
-            // An answer that QEMU refused, a note beside a sample, or a snapshot that is only recognised; damage may still make something of it.
+            // An answer that QEMU refused, a note beside a sample, or a snapshot that is only recognised; damage may still make something
+            // of it.
             format = Artifact.Formats.Any(known => known.Name == error.Format) ? error.Format : null;
         }
 
-        return new MutationSample(name, format, bytes) { Mend = format is CriuCoreReader.Format or CriuCpuinfoReader.Format ? MessageEdits.WithLength : null };
+        return new MutationSample(name, format, bytes)
+        {
+            Mend = format is CriuCoreReader.Format or CriuCpuinfoReader.Format
+            ? MessageEdits.WithLength : null
+        };
     }
 
     private static readonly string[] FeatureLists =
     [
-        "$ lscpu\nVendor ID:   AuthenticAMD\nCPU family:  25\nModel:   17\nFlags:   fpu sse xsave avx pku\n", "{\"lscpu\":[{\"field\":\"Flags:\",\"data\":\"fpu xsave\",\"children\":[]}]}",
-        "qemu-system-x86_64 -cpu Skylake-Server,+pku,avx512f=off -m 4G\n", "cpu-feature.node.kubevirt.io/pku: \"true\"\nfeature.node.kubernetes.io/cpu-cpuid.AVX: \"true\"\n",
-        "$ virsh dumpxml vm\n<domain type='kvm'><cpu><model>Skylake-Server</model><feature policy='require' name='pku'/></cpu></domain>\n$ \n",
+        "$ lscpu\nVendor ID:   AuthenticAMD\nCPU family:  25\nModel:   17\nFlags:   fpu sse xsave avx pku\n",
+            "{\"lscpu\":[{\"field\":\"Flags:\",\"data\":\"fpu xsave\",\"children\":[]}]}",
+        "qemu-system-x86_64 -cpu Skylake-Server,+pku,avx512f=off -m 4G\n",
+            "cpu-feature.node.kubevirt.io/pku: \"true\"\nfeature.node.kubernetes.io/cpu-cpuid.AVX: \"true\"\n",
+        "$ virsh dumpxml vm\n<domain type='kvm'><cpu><model>Skylake-Server</model><feature policy='require' "
+        + "name='pku'/></cpu></domain>\n$ \n",
     ];
 
     private static IEnumerable<byte[]> Built()
@@ -102,19 +118,23 @@ internal static class MutationSamples
         area[XsaveFormat.XstateBvOffset] = 7;
         yield return area;
         yield return [.. area, .. new byte[11008 - area.Length]];
-        yield return ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1))), (2, ProcessFiles.Context(ProcessFiles.AvxArea(2), used: 4, inImage: 0x24, new byte[320])));
+        yield return ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1))),
+            (2, ProcessFiles.Context(ProcessFiles.AvxArea(2), used: 4, inImage: 0x24, new byte[320])));
         yield return Encoding.UTF8.GetBytes(PrintedSnapshot.Of([FirecrackerTests.WithTiles().Vcpu], PrintedSnapshot.Forms[2]));
         yield return KvmXcrsWriter.Write(KvmXcrsBlob.ForXcr0(new StateComponentSet(0xE7)));
         yield return KvmCpuid2Writer.Write(KvmCpuid2Blob.From(SampleCaptures.Cpuid));
-        CpuidDump dump = CpuidDump.Create(CpuidRawReader.Format, [new CpuidProcessor("CPU 0", SampleCaptures.Cpuid), new CpuidProcessor("CPU 1", SampleCaptures.Cpuid)], []);
+        CpuidDump dump = CpuidDump.Create(CpuidRawReader.Format,
+            [new CpuidProcessor("CPU 0", SampleCaptures.Cpuid), new CpuidProcessor("CPU 1", SampleCaptures.Cpuid)], []);
         yield return CpuidRawWriter.Write(dump);
         yield return InstLatx64Text(dump);
         string[] models =
         [
-            CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo, CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities, CpuModelSamples.CpuMap, CpuModelSamples.Expansion,
+            CpuModelSamples.Libcpuid, CpuModelSamples.ProcCpuinfo, CpuModelSamples.Cpudata, CpuModelSamples.DomainCapabilities,
+                CpuModelSamples.CpuMap, CpuModelSamples.Expansion,
             CpuModelSamples.Template, CpuModelSamples.SmallFingerprint,
         ];
-        foreach (string text in models.Concat(PastedSamples.Formats.Select(format => PastedSamples.Of(format, SampleCaptures.Cpuid, SampleCaptures.Cpuid))).Concat(FeatureLists).Append(DecodedText.Of(SampleCaptures.Cpuid)))
+        foreach (string text in models.Concat(PastedSamples.Formats.Select(format => PastedSamples.Of(format, SampleCaptures.Cpuid,
+            SampleCaptures.Cpuid))).Concat(FeatureLists).Append(DecodedText.Of(SampleCaptures.Cpuid)))
         {
             yield return Encoding.UTF8.GetBytes(text);
         }
@@ -128,7 +148,8 @@ internal static class MutationSamples
         yield return new SaveBuilder().Build(StreamBuilder.Tcg());
         yield return new SaveBuilder { Compression = 1 }.Build(Pack(StreamBuilder.Kvm()));
         yield return CloudHypervisorTests.AsLists(Unpack(DataFile("CloudHypervisor", "SEMISYNTHETIC-ch53-state-1vcpu-s5.json.gz")));
-        yield return new CoreImageBuilder { XstateBv = 0x2FF, Packed = true }.With(StateComponent.Avx, 5).With(StateComponent.Pkru, 7, 0).Build();
+        yield return new CoreImageBuilder { XstateBv = 0x2FF, Packed = true }.With(StateComponent.Avx, 5).With(StateComponent.Pkru, 7, 0)
+            .Build();
         foreach (byte[] snapshot in Snapshots())
         {
             yield return snapshot;
@@ -154,10 +175,13 @@ internal static class MutationSamples
         byte[] small = CoreSamples.Area(CoreSamples.LayoutOf("Intel", 7), 7, 0xFFFF, 2);
         yield return new CoreBuilder { FreeBsd = true }.Thread(1).FpRegisters(CoreSamples.Fxsave(small)).Area(small).Build();
         yield return new CoreBuilder { Is64 = false }.Thread(1).Area(area).NextSegment().Thread(2).Area(small).Build();
-        yield return new CoreBuilder { ExtendedNumbering = true, Memories = 40, MemoryLength = 3, Room = 300 }.Thread(1).Area(small).Thread(2).Area(small).Build();
-        yield return new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(1).FpRegisters(new byte[108]).FxRegisters(CoreSamples.Fxsave(small)).Thread(2).FpRegisters(new byte[108]).Build();
+        yield return new CoreBuilder { ExtendedNumbering = true, Memories = 40, MemoryLength = 3, Room = 300 }.Thread(1).Area(small)
+            .Thread(2).Area(small).Build();
+        yield return new CoreBuilder { Is64 = false, Machine = CoreBuilder.I386 }.Thread(1).FpRegisters(new byte[108])
+            .FxRegisters(CoreSamples.Fxsave(small)).Thread(2).FpRegisters(new byte[108]).Build();
         yield return new CoreBuilder { Room = 200, Memories = 1, MemoryLength = 100 }
-            .Thread(7, signal: 11).FpRegisters(small[..512]).Area(small).Auxv((16, 0x178BFBFF), (51, 1776)).Thread(8).Area(small).Layout((2, 256, 576)).Build();
+            .Thread(7, signal: 11).FpRegisters(small[..512]).Area(small).Auxv((16, 0x178BFBFF), (51, 1776)).Thread(8).Area(small)
+                .Layout((2, 256, 576)).Build();
     }
 
     // The samples that are files: of this project's tests, as they are and unpacked, and those that the repository offers.
@@ -165,7 +189,8 @@ internal static class MutationSamples
     {
         string tests = Repository.PathOf("tests", "Xstate.Tests", "Artifacts");
         IEnumerable<string> files = Directory.GetDirectories(tests, "data", SearchOption.AllDirectories).SelectMany(Directory.GetFiles)
-            .Concat(Directory.GetFiles(Repository.PathOf("samples", "hosts"))).Concat(Directory.GetFiles(Repository.PathOf("samples", "captures")));
+            .Concat(Directory.GetFiles(Repository.PathOf("samples", "hosts")))
+            .Concat(Directory.GetFiles(Repository.PathOf("samples", "captures")));
         foreach (string file in files.Where(file => Path.GetExtension(file) != ".md").Order(StringComparer.Ordinal))
         {
             string name = Path.GetRelativePath(Repository.Root, file);
@@ -186,7 +211,8 @@ internal static class MutationSamples
     {
         byte[] repaired = [.. Enumerable.Repeat((byte)7, 1000)];
         byte[] original = [.. repaired[..400], 1, 2, 3, .. repaired[400..900]];
-        return new MutationSample("undo", UndoFileReader.Format, UndoFileWriter.Write(UndoRecord.Create(new MemoryStream(original), new MemoryStream(repaired))));
+        return new MutationSample("undo", UndoFileReader.Format,
+            UndoFileWriter.Write(UndoRecord.Create(new MemoryStream(original), new MemoryStream(repaired))));
     }
 
     private static IEnumerable<MutationSample> Members(string name, byte[] archive)
@@ -201,7 +227,8 @@ internal static class MutationSamples
         }
     }
 
-    private static byte[] DataFile(string folder, string name) => File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", folder, "data", name));
+    private static byte[] DataFile(string folder, string name) =>
+        File.ReadAllBytes(Repository.PathOf("tests", "Xstate.Tests", "Artifacts", folder, "data", name));
 
     private static byte[] Unpack(byte[] packed)
     {
@@ -232,7 +259,9 @@ internal static class MutationSamples
             foreach (CpuidEntry entry in processor.Cpuid.Entries)
             {
                 CpuidRegisters r = entry.Registers;
-                text.Append($"CPUID {entry.Leaf:X8}: {r.Eax:X8}-{r.Ebx:X8}-{r.Ecx:X8}-{r.Edx:X8}{(number == 1 ? $" [SL {entry.Subleaf:X2}]" : "")}\n");
+                text.Append(
+                    $"CPUID {entry.Leaf:X8}: "
+                    + $"{r.Eax:X8}-{r.Ebx:X8}-{r.Ecx:X8}-{r.Edx:X8}{(number == 1 ? $" [SL {entry.Subleaf:X2}]" : "")}\n");
             }
 
             text.Append("\n------[ MSR Registers / Logical CPU #0 ]------\n\nMSR 00000017: 0012-0000-0000-0000 [PlatID = 4]\n");

@@ -51,5 +51,7 @@ internal sealed class MutationTally
     }
 
     public override string ToString() =>
-        $"{Mutations,9} mutations: {OpenedFiles,9} opened ({_withFindings} with {_findings} findings), {_refused,9} refused, {Mended} mended; opening allocated at most {_largest,9} bytes; at most {_longest.TotalMilliseconds,6:f1} ms of a processor, {_time.TotalSeconds:f0} s in all";
+        $"{Mutations,9} mutations: {OpenedFiles,9} opened ({_withFindings} with {_findings} findings), {_refused,9} refused, {Mended} "
+        + $"mended; opening allocated at most {_largest,9} bytes; at most {_longest.TotalMilliseconds,6:f1} ms of a processor, "
+        + $"{_time.TotalSeconds:f0} s in all";
 }

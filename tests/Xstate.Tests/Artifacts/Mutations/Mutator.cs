@@ -42,7 +42,8 @@ internal static class Mutator
             case 3:
                 for (int bytes = 1 + random.Below(4); bytes > 0; bytes--)
                 {
-                    copy[random.Below(copy.Length)] = random.Pick<byte>(0, 0xFF, 0x7F, 0x80, (byte)'"', (byte)'{', (byte)'}', (byte)'[', (byte)'\n', (byte)'9', (byte)random.Next());
+                    copy[random.Below(copy.Length)] = random.Pick<byte>(0, 0xFF, 0x7F, 0x80, (byte)'"', (byte)'{', (byte)'}', (byte)'[',
+                        (byte)'\n', (byte)'9', (byte)random.Next());
                 }
 
                 return copy;
@@ -84,7 +85,8 @@ internal static class Mutator
         }
 
         int at = random.OneIn(2) ? 0 : random.Below(copy.Length - sizeof(ulong) + 1) & ~3;
-        ulong value = random.Pick<ulong>(uint.MaxValue, int.MaxValue, 0x8000_0000, ulong.MaxValue, 0x1_0000_0000, 4097, (ulong)copy.Length, random.Next());
+        ulong value = random.Pick<ulong>(uint.MaxValue, int.MaxValue, 0x8000_0000, ulong.MaxValue, 0x1_0000_0000, 4097, (ulong)copy.Length,
+            random.Next());
         WriteWord(ref random, copy.AsSpan(at), value);
         return copy;
     }
@@ -95,7 +97,8 @@ internal static class Mutator
         int head = Math.Min(copy.Length, random.OneIn(2) ? FileHeader : Headers) - sizeof(ulong);
         for (int changes = head <= 0 ? 0 : 1 + random.Below(3); changes > 0; changes--)
         {
-            ulong value = random.Pick<ulong>(0, 1, 2, 4, 0xFFFF, uint.MaxValue, ulong.MaxValue, long.MaxValue, (ulong)copy.Length, (ulong)random.Below(copy.Length), 0x205, 0x202);
+            ulong value = random.Pick<ulong>(0, 1, 2, 4, 0xFFFF, uint.MaxValue, ulong.MaxValue, long.MaxValue, (ulong)copy.Length,
+                (ulong)random.Below(copy.Length), 0x205, 0x202);
             Span<byte> word = copy.AsSpan(random.Below(head) & ~3);
             if (random.OneIn(2))
             {

@@ -7,5 +7,6 @@ public class SharedMutationCampaignTests(ITestOutputHelper output)
     private const int Count = 100_000;
 
     [Fact]
-    public void Damage_to_a_shared_sample_gives_a_result_or_a_refusal() => MutationCampaignTests.Run(MutationSamples.Shared(), Seed, Count, output);
+    public void Damage_to_a_shared_sample_gives_a_result_or_a_refusal() =>
+        MutationCampaignTests.Run(MutationSamples.Shared(), Seed, Count, output);
 }

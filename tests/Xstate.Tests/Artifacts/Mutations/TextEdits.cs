@@ -28,13 +28,15 @@ internal static class TextEdits
             case 1:
                 return [.. file[..(start - 1)], .. file[end..]];
             case 2:
-                string nested = random.OneIn(2) ? new string('[', Depth) + new string(']', Depth) : string.Concat(Enumerable.Repeat("{\"a\":", Depth)) + "0" + new string('}', Depth);
+                string nested = random.OneIn(2) ? new string('[', Depth)
+                    + new string(']', Depth) : string.Concat(Enumerable.Repeat("{\"a\":", Depth)) + "0" + new string('}', Depth);
                 return [.. file[..start], .. Encoding.ASCII.GetBytes(nested), .. file[end..]];
             case 3:
                 return [.. file[..start], .. Encoding.ASCII.GetBytes($"\"{new string('x', 1 + random.Below(70_000))}\""), .. file[end..]];
             default:
                 string other = random.Pick<string>(
-                    "null", "true", "[]", "{}", "\"\"", "0", "-1", "-0", "1e400", "1.5", "18446744073709551616", "4294967295", "\"0xffffffffffffffff\"", "\"0x\"", "\"\\ud800\"", "\"\\u0000\"", "'&#0;'", "'&x;'", "[0]", "\"é\"");
+                    "null", "true", "[]", "{}", "\"\"", "0", "-1", "-0", "1e400", "1.5", "18446744073709551616", "4294967295",
+                    "\"0xffffffffffffffff\"", "\"0x\"", "\"\\ud800\"", "\"\\u0000\"", "'&#0;'", "'&x;'", "[0]", "\"é\"");
                 return [.. file[..start], .. Encoding.UTF8.GetBytes(other), .. file[end..]];
         }
     }

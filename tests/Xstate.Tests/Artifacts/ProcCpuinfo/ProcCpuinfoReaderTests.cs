@@ -69,7 +69,8 @@ public class ProcCpuinfoReaderTests
     [Fact]
     public void The_processor_is_told_by_vendor_family_and_model()
     {
-        CpuModelList list = Read("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nstepping\t: 1\nflags\t\t: fpu xsave\n");
+        CpuModelList list = Read(
+            "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nstepping\t: 1\nflags\t\t: fpu xsave\n");
         Assert.Equal(new ProcessorModel(ProcessorVendor.Amd, 25, 17, 1), list.Main!.Processor);
         Assert.Null(Read(CpuModelSamples.ProcCpuinfo).Main!.Processor);
     }

@@ -21,7 +21,8 @@ public class QemuSnapshotTests
         Assert.Equal(QemuSnapshotReader.Format, artifact.Format);
         Assert.StartsWith("snapshot 'snap1' (id 1)", artifact.Capture.Note, StringComparison.Ordinal);
         Assert.Equal((accelerator, xcr0), (state.Stored!.Writer.Value, state.Xcr0!.Value.Bits));
-        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(xcr0), vectorBytes), SeededGuest.Of(state, new StateComponentSet(xcr0)));
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(xcr0), vectorBytes),
+            SeededGuest.Of(state, new StateComponentSet(xcr0)));
         Assert.Empty(artifact.Encode(artifact.Capture, content));
         Assert.NotEmpty(artifact.Encode(Repaired(artifact.Capture, 3), content));
     }
@@ -44,7 +45,8 @@ public class QemuSnapshotTests
     [Fact]
     public void Changes_in_scattered_clusters_come_back_in_the_order_of_the_file()
     {
-        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(7, 0x602E7, 0x602E7) { Avx512 = true, Amx = true }).Device("kvmclock", 0, 8).Build(new byte[3000]);
+        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(7, 0x602E7, 0x602E7) { Avx512 = true, Amx = true }).Device("kvmclock", 0, 8)
+            .Build(new byte[3000]);
         byte[] image = new SnapshotBuilder().Add("one", stream).Build();
         Artifact artifact = Open(image);
         CapturedState state = artifact.Capture!.States[0];
@@ -68,13 +70,15 @@ public class QemuSnapshotTests
     {
         byte[] image = new SnapshotBuilder { Refcount = refcount }.Add("one", StreamBuilder.Tcg()).Build();
         Artifact artifact = Open(image);
-        Assert.Contains($"reference count of {refcount}", Assert.Throws<NotSupportedException>(() => Apply(image, artifact, 7)).Message, StringComparison.Ordinal);
+        Assert.Contains($"reference count of {refcount}", Assert.Throws<NotSupportedException>(() => Apply(image, artifact, 7)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_last_snapshot_with_a_state_is_shown_and_the_others_are_named()
     {
-        Artifact artifact = Open(new SnapshotBuilder().Add("one", StreamBuilder.Tcg(3)).Add("two", StreamBuilder.Tcg(4)).Add("disk", []).Build());
+        Artifact artifact = Open(new SnapshotBuilder().Add("one", StreamBuilder.Tcg(3)).Add("two", StreamBuilder.Tcg(4)).Add("disk", [])
+            .Build());
         Assert.StartsWith("snapshot 'two'", artifact.Capture!.Note, StringComparison.Ordinal);
         Assert.Contains("one", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0907").Message, StringComparison.Ordinal);
         Assert.Equal($"0x{SeededGuest.Fcw(4):x}", SeededGuest.Of(artifact.Capture.States[0], StateComponentSet.Legacy)["fcw"]);
@@ -83,7 +87,8 @@ public class QemuSnapshotTests
     [Fact]
     public void A_cluster_without_a_place_reads_as_zeros()
     {
-        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).Build(new byte[20_000]);
+        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8)
+            .Build(new byte[20_000]);
         Assert.Equal(0xE7UL, Open(new SnapshotBuilder { Hole = 2 }.Add("one", stream).Build()).Capture!.States[0].Xcr0!.Value.Bits);
     }
 
@@ -92,22 +97,28 @@ public class QemuSnapshotTests
     [InlineData(16UL)]
     public void Features_that_move_the_state_elsewhere_are_refused(ulong features)
     {
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Open(new SnapshotBuilder { IncompatibleFeatures = features }.Add("one", StreamBuilder.Tcg()).Build()));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() =>
+            Open(new SnapshotBuilder { IncompatibleFeatures = features }.Add("one", StreamBuilder.Tcg()).Build()));
         Assert.Equal(72, error.Offset);
     }
 
     [Fact]
     public void A_disk_without_snapshots_or_with_snapshots_of_the_disk_alone_holds_no_state()
     {
-        Assert.Contains("0 internal snapshots", Assert.Throws<MalformedArtifactException>(() => Open(new SnapshotBuilder().Build())).Found, StringComparison.Ordinal);
-        Assert.Contains("1 snapshots of the disk alone", Assert.Throws<MalformedArtifactException>(() => Open(new SnapshotBuilder().Add("one", []).Build())).Found, StringComparison.Ordinal);
+        Assert.Contains("0 internal snapshots", Assert.Throws<MalformedArtifactException>(() => Open(new SnapshotBuilder().Build())).Found,
+            StringComparison.Ordinal);
+        Assert.Contains("1 snapshots of the disk alone",
+            Assert.Throws<MalformedArtifactException>(() => Open(new SnapshotBuilder().Add("one", []).Build())).Found,
+            StringComparison.Ordinal);
     }
 
     private static Artifact Open(byte[] image) => Artifact.Open(new MemoryStream(image));
 
     private static Capture Repaired(Capture capture, ulong xstateBv) => capture with
     {
-        States = [.. capture.States.Select(state => state with { Stored = state.Stored! with { XstateBv = new Fact<StateComponentSet>(new StateComponentSet(xstateBv), FactSource.Given, "test") } })],
+        States = [.. capture.States.Select(state =>
+            state with { Stored = state.Stored! with { XstateBv = new Fact<StateComponentSet>(new StateComponentSet(xstateBv),
+                FactSource.Given, "test") } })],
     };
 
     private static byte[] Apply(byte[] image, Artifact artifact, ulong xstateBv)

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Xstate.Tests.Artifacts.QemuSnapshot;
 
-/// <summary>Writes qcow2 images of version 3 with the state of snapshots in clusters of 4 KiB, last cluster first: own work from the format's specification.</summary>
+/// <summary>
+/// Writes qcow2 images of version 3 with the state of snapshots in clusters of 4 KiB, last cluster first: own work from the format's
+/// specification.
+/// </summary>
 internal sealed class SnapshotBuilder
 {
     private const int ClusterBits = 12;

@@ -13,7 +13,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     public void An_unchanged_stream_needs_no_patch()
     {
         BuiltCpu everything = new(7, 0x602FF, 0x602FF) { Avx512 = true, Mpx = true, Amx = true, Pkru = 0xC, Xfd = 0x40000, Xss = 0x1800 };
-        foreach (byte[] stream in new[] { StreamBuilder.Tcg(), StreamBuilder.Kvm(), new StreamBuilder().Cpu(everything).Device("kvmclock", 0, 8).Build([]) })
+        foreach (byte[] stream in new[] { StreamBuilder.Tcg(), StreamBuilder.Kvm(),
+            new StreamBuilder().Cpu(everything).Device("kvmclock", 0, 8).Build([]) })
         {
             Assert.Empty(Encode(stream, state => state));
         }
@@ -58,7 +59,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     [Fact]
     public void A_lost_register_cannot_be_given_a_value_that_would_make_the_others_look_known()
     {
-        byte[] stream = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { VectorBytes = 16 }).Device("kvmclock", 0, 8).Build([]);
+        byte[] stream = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { VectorBytes = 16 }).Device("kvmclock", 0, 8)
+            .Build([]);
         CapturedState damaged = Open(stream).Capture!.States[0];
         Assert.NotEmpty(damaged.Lost);
         int lost = damaged.Lost[0].Offset;
@@ -99,7 +101,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     {
         // Two virtual CPUs, the first of which has no subsections and the second other ones; devices before, between and behind them.
         StreamBuilder builder = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0x2FF, 7) { VectorBytes = 32 });
-        builder = builder.Device("between", 1, 64).Cpu(new BuiltCpu(6, 0x2FF, 7) { VectorBytes = 32, Xss = 0x800, InstanceId = 1 }).Device("kvmclock", 0, 8);
+        builder = builder.Device("between", 1, 64).Cpu(new BuiltCpu(6, 0x2FF, 7) { VectorBytes = 32, Xss = 0x800, InstanceId = 1 })
+            .Device("kvmclock", 0, 8);
 
         // As many as a machine has: it is their blanks that make room.
         for (int i = 0; i < 300; i++)
@@ -112,9 +115,11 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
             byte[] stream = WithBlanks(builder.Build(new byte[5000]));
             Artifact before = Open(stream);
             CapturedState[] wanted = [.. before.Capture!.States];
-            wanted[i] = WithBytes(WithBytes(wanted[i], offset, [0x5A]), 512 + (component / 8), [(byte)(new XsaveArea(wanted[i].Area.Span).XstateBv.Bits >> (component / 8 * 8) | 1UL << (component % 8))]);
+            wanted[i] = WithBytes(WithBytes(wanted[i], offset, [0x5A]), 512 + (component / 8),
+                [(byte)(new XsaveArea(wanted[i].Area.Span).XstateBv.Bits >> (component / 8 * 8) | 1UL << (component % 8))]);
             using MemoryStream written = new();
-            PatchedCopy.Write(new MemoryStream(stream), before.Encode(before.Capture with { States = [.. wanted] }, new MemoryStream(stream)), written);
+            PatchedCopy.Write(new MemoryStream(stream),
+                before.Encode(before.Capture with { States = [.. wanted] }, new MemoryStream(stream)), written);
             Artifact after = Open(written.ToArray());
             Assert.Equal(stream.Length, written.Length);
             Assert.Equal(0x5A, after.Capture!.States[i].Area.Span[offset]);
@@ -130,7 +135,11 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     public void Xss_and_xfd_get_their_subsections_and_other_msrs_are_refused()
     {
         byte[] stream = StreamBuilder.Kvm();
-        byte[] changed = Apply(stream, state => state with { Xfd = state.Xfd! with { Value = new StateComponentSet(0x40000) }, Xss = state.Xss! with { Value = new StateComponentSet(0x800) } });
+        byte[] changed = Apply(stream, state => state with
+        {
+            Xfd = state.Xfd! with { Value = new StateComponentSet(0x40000) },
+            Xss = state.Xss! with { Value = new StateComponentSet(0x800) }
+        });
         CapturedState after = Open(changed).Capture!.States[0];
         Assert.Equal((0x40000UL, 0x800UL), (after.Xfd!.Value.Bits, after.Xss!.Value.Bits));
 
@@ -143,14 +152,16 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     public void Tiles_without_their_subsection_have_no_place()
     {
         byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(5, 0x602E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]);
-        NotSupportedException error = Assert.Throws<NotSupportedException>(() => Encode(stream, state => WithBytes(WithBytes(state, 2752, [1]), 514, [6])));
+        NotSupportedException error = Assert.Throws<NotSupportedException>(() => Encode(stream,
+            state => WithBytes(WithBytes(state, 2752, [1]), 514, [6])));
         Assert.Contains("cpu/intel_amx_xtile", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_clock_device_is_cut_out_with_its_entry_and_nothing_else()
     {
-        byte[] stream = new StreamBuilder().Timer().Device("kvmclock", 0, 8).Cpu(new BuiltCpu(5, 7, 7) { VectorBytes = 32 }).Device("other", 0, 8).Build([]);
+        byte[] stream = new StreamBuilder().Timer().Device("kvmclock", 0, 8).Cpu(new BuiltCpu(5, 7, 7) { VectorBytes = 32 })
+            .Device("other", 0, 8).Build([]);
         byte[] changed = Apply(stream, state => state with { Stored = state.Stored! with { NeedsKvm = false } });
         Assert.Equal(stream.Length, changed.Length);
         Assert.DoesNotContain("kvmclock", System.Text.Encoding.Latin1.GetString(changed), StringComparison.Ordinal);
@@ -176,7 +187,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     {
         int count = (int)Math.Max(20, 400 * Repository.Scale);
         SplitMix64 random = new(0x5EED_0906);
-        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(7, 0x602FF, 0x602FF) { Avx512 = true, Mpx = true, Amx = true, Pkru = 0xC }).Device("kvmclock", 0, 8).Build([]);
+        byte[] stream = new StreamBuilder().Cpu(new BuiltCpu(7, 0x602FF, 0x602FF) { Avx512 = true, Mpx = true, Amx = true, Pkru = 0xC })
+            .Device("kvmclock", 0, 8).Build([]);
         for (int i = 0; i < count; i++)
         {
             CapturedState wanted = Open(stream).Capture!.States[0];
@@ -193,7 +205,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
 
             wanted = wanted with { Area = area };
             CapturedState back = Open(Apply(stream, _ => wanted)).Capture!.States[0];
-            Assert.Equal(RegisterDump.Read(wanted.Area.Span, wanted.Layout!.Value, wanted.Layout.Value.UserComponents), RegisterDump.Read(back.Area.Span, back.Layout!.Value, wanted.Layout.Value.UserComponents));
+            Assert.Equal(RegisterDump.Read(wanted.Area.Span, wanted.Layout!.Value, wanted.Layout.Value.UserComponents),
+                RegisterDump.Read(back.Area.Span, back.Layout!.Value, wanted.Layout.Value.UserComponents));
         }
 
         output.WriteLine($"{count} random states of {Open(stream).Capture!.States[0].Area.Length} bytes");
@@ -203,7 +216,8 @@ public class QemuStreamEncoderTests(ITestOutputHelper output)
     private static byte[] WithBlanks(byte[] stream)
     {
         int text = stream.AsSpan().LastIndexOf("{\"page_size"u8);
-        string spaced = System.Text.Encoding.ASCII.GetString(stream[text..]).Replace(",\"", ", \"", StringComparison.Ordinal).Replace(":", ": ", StringComparison.Ordinal).Replace("},{", "}, {", StringComparison.Ordinal);
+        string spaced = System.Text.Encoding.ASCII.GetString(stream[text..]).Replace(",\"", ", \"", StringComparison.Ordinal)
+            .Replace(":", ": ", StringComparison.Ordinal).Replace("},{", "}, {", StringComparison.Ordinal);
         byte[] length = BitConverter.GetBytes(spaced.Length);
         Array.Reverse(length);
         return [.. stream[..(text - 4)], .. length, .. System.Text.Encoding.ASCII.GetBytes(spaced)];

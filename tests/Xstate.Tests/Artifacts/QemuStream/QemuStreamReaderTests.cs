@@ -34,7 +34,8 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     [Fact]
     public void Apx_registers_are_read_where_the_processor_has_them()
     {
-        CapturedState state = Open(new StreamBuilder().Cpu(new BuiltCpu(7, 0x80007, 0x80007) { Apx = true, VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([])).Capture!.States[0];
+        CapturedState state = Open(new StreamBuilder().Cpu(new BuiltCpu(7, 0x80007, 0x80007) { Apx = true, VectorBytes = 32 })
+            .Device("kvmclock", 0, 8).Build([])).Capture!.States[0];
         Dictionary<string, string> registers = SeededGuest.Of(state, new StateComponentSet(0x80007));
         Assert.Equal("0x10", registers["r16"]);
         Assert.Equal("0x1f", registers["r31"]);
@@ -51,16 +52,19 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
 
         Capture capture = Open(builder.Device("kvmclock", 0, 8).Build(new byte[4096])).Capture!;
         Assert.Equal([0, 1, 2, 3, 4], capture.States.Select(state => state.Id));
-        Assert.Equal(Convert.ToHexStringLower(SeededGuest.Vector(14, 3, 64)), SeededGuest.Of(capture.States[4], new StateComponentSet(0xE7))["zmm3"]);
+        Assert.Equal(Convert.ToHexStringLower(SeededGuest.Vector(14, 3, 64)),
+            SeededGuest.Of(capture.States[4], new StateComponentSet(0xE7))["zmm3"]);
     }
 
     [Theory]
     [InlineData(0UL, true, X87Order.Physical, FactSource.Inferred)]
     [InlineData(7UL, true, X87Order.Physical, FactSource.Inferred)]
     [InlineData(7UL, false, X87Order.StackTop, FactSource.Inferred)]
-    public void Without_a_clock_device_the_empty_x87_registers_tell_the_order(ulong xstateBv, bool physical, X87Order expected, FactSource source)
+    public void Without_a_clock_device_the_empty_x87_registers_tell_the_order(ulong xstateBv, bool physical, X87Order expected,
+        FactSource source)
     {
-        Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 7, xstateBv) { PhysicalX87 = physical, VectorBytes = 32 }).Build([]));
+        Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 7, xstateBv) { PhysicalX87 = physical, VectorBytes = 32 })
+            .Build([]));
         CapturedState state = artifact.Capture!.States[0];
         Assert.Equal((expected, source), (state.Stored!.X87Order.Value, state.Stored.X87Order.Provenance.Source));
         Assert.Equal(xstateBv == 0 ? FactSource.Inferred : FactSource.Guess, state.Stored.Writer.Provenance.Source);
@@ -80,7 +84,8 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     [Fact]
     public void Under_kvm_a_clear_bit_means_the_initial_state_whatever_the_bytes_are()
     {
-        CapturedState state = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 7, 2) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([])).Capture!.States[0];
+        CapturedState state = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 7, 2) { VectorBytes = 32 }).Device("kvmclock", 0, 8)
+            .Build([])).Capture!.States[0];
         Dictionary<string, string> registers = SeededGuest.Of(state, new StateComponentSet(7));
         Assert.Equal("0x37f", registers["fcw"]);
         Assert.Equal(Convert.ToHexStringLower(SeededGuest.Vector(5, 0, 16)) + new string('0', 32), registers["ymm0"]);
@@ -89,24 +94,30 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     [Fact]
     public void A_component_without_a_subsection_was_zero()
     {
-        Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 0x2E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8).Build([]));
-        Assert.Contains("0x2e0", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0905").Message, StringComparison.Ordinal);
+        Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 0x2E7, 7) { VectorBytes = 32 }).Device("kvmclock", 0, 8)
+            .Build([]));
+        Assert.Contains("0x2e0", Assert.Single(artifact.Findings, finding => finding.Rule.Id == "XS0905").Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_wrong_size_of_another_device_does_not_hide_a_virtual_cpu()
     {
-        StreamBuilder builder = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).Device("odd", 0, 400_000, described: 10);
+        StreamBuilder builder = new StreamBuilder().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8)
+            .Device("odd", 0, 400_000, described: 10);
         Artifact artifact = Open(builder.Build(new byte[100]));
-        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64), SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64),
+            SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
         Assert.Contains(artifact.Findings, finding => finding.Rule.Id == "XS0906");
     }
 
     [Fact]
     public void A_stream_of_an_old_machine_type_has_no_footers()
     {
-        Artifact artifact = Open(new StreamBuilder { WithFooters = false }.Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).Build(new byte[100]));
-        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64), SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
+        Artifact artifact = Open(new StreamBuilder { WithFooters = false }.Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true })
+            .Device("kvmclock", 0, 8).Build(new byte[100]));
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64),
+            SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
     }
 
     [Fact]
@@ -119,10 +130,12 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     public void Of_eight_gigabytes_only_the_end_is_read()
     {
         const long RamLength = 8L << 30;
-        (byte[] head, byte[] tail) = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).BuildAround(RamLength);
+        (byte[] head, byte[] tail) = new StreamBuilder().Timer().Cpu(new BuiltCpu(5, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8)
+            .BuildAround(RamLength);
         using SeededRamStream stream = new(head, RamLength, tail, seed: 42);
         Artifact artifact = Artifact.Open(stream);
-        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64), SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
+        Assert.Equal(SeededGuest.Registers(5, new StateComponentSet(0xE7), 64),
+            SeededGuest.Of(artifact.Capture!.States[0], new StateComponentSet(0xE7)));
         output.WriteLine($"{stream.BytesRead} of {stream.Length} bytes read");
         Assert.InRange(stream.BytesRead, tail.Length / 2, 512 << 10);
     }
@@ -134,7 +147,8 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     {
         byte[] stream = StreamBuilder.Kvm();
         Encoding.Latin1.GetBytes(start).CopyTo(stream, 0);
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(stream), new ArtifactOptions { Format = QemuStreamReader.Format }));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => Artifact.Open(new MemoryStream(stream),
+            new ArtifactOptions { Format = QemuStreamReader.Format }));
         Assert.True(offset == error.Offset, what);
     }
 

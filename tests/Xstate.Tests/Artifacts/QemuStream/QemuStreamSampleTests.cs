@@ -26,7 +26,8 @@ public class QemuStreamSampleTests
 
     [Theory]
     [MemberData(nameof(Samples))]
-    public void A_stream_decodes_to_the_registers_of_its_guest(string file, int seed, Accelerator accelerator, ulong xcr0, ulong xstateBv, int vectorBytes)
+    public void A_stream_decodes_to_the_registers_of_its_guest(string file, int seed, Accelerator accelerator, ulong xcr0, ulong xstateBv,
+        int vectorBytes)
     {
         Artifact artifact = Open(file);
         CapturedState state = artifact.Capture!.States[0];
@@ -57,7 +58,9 @@ public class QemuStreamSampleTests
     {
         CapturedState state = Open(file).Capture!.States[0];
         Assert.Equal(1UL, state.Xcr0!.Value.Bits);
-        Assert.All(SeededGuest.Of(state, StateComponentSet.Legacy).Where(register => register.Key.StartsWith("xmm", StringComparison.Ordinal)), register => Assert.Equal(new string('0', 32), register.Value));
+        Assert.All(SeededGuest.Of(state, StateComponentSet.Legacy)
+            .Where(register => register.Key.StartsWith("xmm", StringComparison.Ordinal)),
+            register => Assert.Equal(new string('0', 32), register.Value));
     }
 
     [Theory]
@@ -72,7 +75,8 @@ public class QemuStreamSampleTests
 
     [Theory]
     [MemberData(nameof(Samples))]
-    public void An_unchanged_stream_is_written_back_without_a_change(string file, int seed, Accelerator accelerator, ulong xcr0, ulong xstateBv, int vectorBytes)
+    public void An_unchanged_stream_is_written_back_without_a_change(string file, int seed, Accelerator accelerator, ulong xcr0,
+        ulong xstateBv, int vectorBytes)
     {
         Assert.True(seed > 0 && xcr0 > 0 && vectorBytes > 0 && (xstateBv != 0 || accelerator == Accelerator.Tcg));
         using Stream content = Content(file);

@@ -25,7 +25,8 @@ internal sealed class SeededRamStream(byte[] head, long ramLength, byte[] tail, 
         {
             long at = Position + i;
             long inRam = at - head.Length;
-            buffer[i] = inRam < 0 ? head[at] : inRam >= ramLength ? tail[inRam - ramLength] : (byte)(((ulong)inRam * 0x9E37_79B9_7F4A_7C15 + seed) >> 56);
+            buffer[i] = inRam < 0 ? head[at] : inRam >= ramLength
+                ? tail[inRam - ramLength] : (byte)(((ulong)inRam * 0x9E37_79B9_7F4A_7C15 + seed) >> 56);
         }
 
         Position += read;
@@ -33,7 +34,8 @@ internal sealed class SeededRamStream(byte[] head, long ramLength, byte[] tail, 
         return read;
     }
 
-    public override long Seek(long offset, SeekOrigin origin) => Position = offset + (origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? Position : Length);
+    public override long Seek(long offset, SeekOrigin origin) =>
+        Position = offset + (origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? Position : Length);
 
     public override void Flush()
     {

@@ -31,7 +31,8 @@ internal sealed record BuiltCpu(int Seed, ulong Xcr0, ulong XstateBv)
 }
 
 /// <summary>
-/// Writes streams of the shape that QEMU writes, with the registers of <see cref="SeededGuest"/>: header, configuration, RAM, devices, end, description. Own work from the format's description; no byte comes from QEMU.
+/// Writes streams of the shape that QEMU writes, with the registers of <see cref="SeededGuest"/>: header, configuration, RAM, devices, end,
+/// description. Own work from the format's description; no byte comes from QEMU.
 /// </summary>
 internal sealed class StreamBuilder
 {
@@ -44,10 +45,13 @@ internal sealed class StreamBuilder
     public bool WithFooters { get; init; } = true;
 
     /// <summary>A stream of TCG with one virtual CPU.</summary>
-    public static byte[] Tcg(int seed = 5) => new StreamBuilder().Timer().Cpu(new BuiltCpu(seed, 0x207, 0) { PhysicalX87 = true, VectorBytes = 32, Pkru = SeededGuest.Pkru }).Device("i8259", 0, 24).Build(new byte[8192]);
+    public static byte[] Tcg(int seed = 5) => new StreamBuilder().Timer()
+        .Cpu(new BuiltCpu(seed, 0x207, 0) { PhysicalX87 = true, VectorBytes = 32, Pkru = SeededGuest.Pkru }).Device("i8259", 0, 24)
+        .Build(new byte[8192]);
 
     /// <summary>A stream of KVM with one virtual CPU.</summary>
-    public static byte[] Kvm(int seed = 5) => new StreamBuilder().Timer().Cpu(new BuiltCpu(seed, 0xE7, 0xE7) { Avx512 = true }).Device("kvmclock", 0, 8).Device("i8259", 0, 24).Build(new byte[8192]);
+    public static byte[] Kvm(int seed = 5) => new StreamBuilder().Timer().Cpu(new BuiltCpu(seed, 0xE7, 0xE7) { Avx512 = true })
+        .Device("kvmclock", 0, 8).Device("i8259", 0, 24).Build(new byte[8192]);
 
     public StreamBuilder Timer() => Device("timer", 0, 24);
 
@@ -55,7 +59,14 @@ internal sealed class StreamBuilder
     public StreamBuilder Device(string name, uint instance, int length, int? described = null)
     {
         byte[] body = [.. Enumerable.Range(0, length).Select(i => (byte)(i * 7))];
-        Dictionary<string, object> description = new() { ["name"] = name, ["instance_id"] = instance, ["vmsd_name"] = name, ["version"] = 1, ["fields"] = new object[] { Field("data", "buffer", described ?? length) } };
+        Dictionary<string, object> description = new()
+        {
+            ["name"] = name,
+            ["instance_id"] = instance,
+            ["vmsd_name"] = name,
+            ["version"] = 1,
+            ["fields"] = new object[] { Field("data", "buffer", described ?? length) }
+        };
         return Section(name, instance, 1, body, description);
     }
 
@@ -66,7 +77,15 @@ internal sealed class StreamBuilder
         MainFields(cpu, body, fields);
         List<object> subsections = [];
         Subsections(cpu, body, subsections);
-        Dictionary<string, object> description = new() { ["name"] = "cpu", ["instance_id"] = cpu.InstanceId, ["vmsd_name"] = "cpu", ["version"] = 12, ["fields"] = fields, ["subsections"] = subsections };
+        Dictionary<string, object> description = new()
+        {
+            ["name"] = "cpu",
+            ["instance_id"] = cpu.InstanceId,
+            ["vmsd_name"] = "cpu",
+            ["version"] = 12,
+            ["fields"] = fields,
+            ["subsections"] = subsections
+        };
         return Section("cpu", (uint)cpu.InstanceId, 12, [.. body], description);
     }
 
@@ -80,8 +99,13 @@ internal sealed class StreamBuilder
     /// <summary>What comes before and after RAM of a length, which need not fit into memory.</summary>
     public (byte[] Head, byte[] Tail) BuildAround(long ramLength)
     {
-        List<byte> head = [.. "QEVM"u8, .. U32(3), 7, .. U32((uint)Machine.Length), .. Encoding.ASCII.GetBytes(Machine), 1, .. U32(2), 3, .. "ram"u8, .. U32(0), .. U32(4), .. U64((ulong)ramLength)];
-        byte[] text = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object> { ["page_size"] = 4096, ["devices"] = _descriptions });
+        List<byte> head = [.. "QEVM"u8, .. U32(3), 7, .. U32((uint)Machine.Length), .. Encoding.ASCII.GetBytes(Machine), 1, .. U32(2), 3,
+            .. "ram"u8, .. U32(0), .. U32(4), .. U64((ulong)ramLength)];
+        byte[] text = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object>
+        {
+            ["page_size"] = 4096,
+            ["devices"] = _descriptions
+        });
         List<byte> tail = [0x7E, .. U32(2), .. _devices, 0, 6, .. U32((uint)text.Length), .. text];
         return ([.. head], [.. tail]);
     }
@@ -108,7 +132,9 @@ internal sealed class StreamBuilder
         Add("env.fptag_vmstate", "uint16", 2, null, U16((ushort)(1 << cpu.Top | 1 << (cpu.Top + 1) % 8)));
         Add("env.fpregs_format_vmstate", "uint16", 2, null, U16(0));
         byte[][] st = [.. Enumerable.Range(0, 8).Select(i => SeededGuest.St(cpu.Seed, cpu.PhysicalX87 ? (i + 8 - cpu.Top) % 8 : i))];
-        Add("env.fpregs", "struct", 10, 8, [.. st.SelectMany(register => new byte[][] { [.. register[..8].Reverse()], [.. register[8..].Reverse()] }).SelectMany(part => part)]);
+        Add("env.fpregs", "struct", 10, 8,
+            [.. st.SelectMany(register => new byte[][] { [.. register[..8].Reverse()], [.. register[8..].Reverse()] })
+                .SelectMany(part => part)]);
         Add("env.mxcsr", "uint32", 4, null, U32(SeededGuest.Mxcsr(cpu.Seed)));
         Add("env.xmm_regs[0]", "struct", 16, 16, Vectors(cpu, 0, 16, 0, 16));
         Add("env.efer", "uint64", 8, null, U64(0xD01));
@@ -128,13 +154,15 @@ internal sealed class StreamBuilder
         if (cpu.Mpx)
         {
             byte[] bounds = [.. Enumerable.Range(0, 8).SelectMany(i => U64(0x1000_0000UL * ((ulong)i + 1)))];
-            Add("cpu/mpx", (Field("env.bnd_regs", "struct", 16, 4), bounds), (Field("env.bndcs_regs.cfgu", "uint64", 8), U64(3)), (Field("env.bndcs_regs.sts", "uint64", 8), U64(5)), (Field("env.msr_bndcfgs", "uint64", 8), U64(1)));
+            Add("cpu/mpx", (Field("env.bnd_regs", "struct", 16, 4), bounds), (Field("env.bndcs_regs.cfgu", "uint64", 8), U64(3)),
+                (Field("env.bndcs_regs.sts", "uint64", 8), U64(5)), (Field("env.msr_bndcfgs", "uint64", 8), U64(1)));
         }
 
         if (cpu.Avx512)
         {
             byte[] masks = [.. Enumerable.Range(0, 8).SelectMany(i => U64(SeededGuest.Opmask(cpu.Seed, i)))];
-            Add("cpu/avx512", (Field("env.opmask_regs", "uint64", 8, 8), masks), (Field("env.xmm_regs[0]", "struct", 32, 16), Vectors(cpu, 0, 16, 32, 32)), (Field("env.xmm_regs[1]", "struct", 64, 16), Vectors(cpu, 16, 16, 0, 64)));
+            Add("cpu/avx512", (Field("env.opmask_regs", "uint64", 8, 8), masks), (Field("env.xmm_regs[0]", "struct", 32, 16),
+                Vectors(cpu, 0, 16, 32, 32)), (Field("env.xmm_regs[1]", "struct", 64, 16), Vectors(cpu, 16, 16, 0, 64)));
         }
 
         if (cpu.Xss is { } xss)
@@ -154,7 +182,8 @@ internal sealed class StreamBuilder
 
         if (cpu.Amx)
         {
-            Add("cpu/intel_amx_xtile", (Field("env.xtilecfg", "uint8", 1, 64), [1, .. new byte[63]]), (Field("env.xtiledata", "uint8", 1, 8192), [.. Enumerable.Range(0, 8192).Select(i => (byte)(i >> 4))]));
+            Add("cpu/intel_amx_xtile", (Field("env.xtilecfg", "uint8", 1, 64), [1, .. new byte[63]]),
+                (Field("env.xtiledata", "uint8", 1, 8192), [.. Enumerable.Range(0, 8192).Select(i => (byte)(i >> 4))]));
         }
 
         if (cpu.Apx)
@@ -165,7 +194,12 @@ internal sealed class StreamBuilder
         void Add(string name, params (object Field, byte[] Bytes)[] fields)
         {
             body.AddRange([5, (byte)name.Length, .. Encoding.ASCII.GetBytes(name), .. U32(1), .. fields.SelectMany(field => field.Bytes)]);
-            subsections.Add(new Dictionary<string, object> { ["vmsd_name"] = name, ["version"] = 1, ["fields"] = fields.Select(field => field.Field).ToArray() });
+            subsections.Add(new Dictionary<string, object>
+            {
+                ["vmsd_name"] = name,
+                ["version"] = 1,
+                ["fields"] = fields.Select(field => field.Field).ToArray()
+            });
         }
     }
 

@@ -34,9 +34,14 @@ public class UndoRecordTests
     {
         // A length that nothing reaches would be filled with zeros until the disk is full.
         UndoRecord record = Create([1, 2, 3, 9, 8], [1, 2, 4]);
-        UndoRecord bomb = record with { OriginalLength = length, Runs = [new UndoRun(2, new byte[] { 3 }), new UndoRun(offset, new byte[] { 1 })] };
+        UndoRecord bomb = record with
+        {
+            OriginalLength = length,
+            Runs = [new UndoRun(2, new byte[] { 3 }), new UndoRun(offset, new byte[] { 1 })]
+        };
         using MemoryStream written = new();
-        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => bomb.Apply(new MemoryStream([1, 2, 4]), written));
+        MalformedArtifactException error = Assert.Throws<MalformedArtifactException>(() => bomb.Apply(new MemoryStream([1, 2, 4]),
+            written));
         Assert.Contains("at most the 3 bytes", error.Message, StringComparison.Ordinal);
         Assert.Equal(0, written.Length);
     }
@@ -65,7 +70,8 @@ public class UndoRecordTests
         string json = System.Text.Encoding.UTF8.GetString(UndoFileWriter.Write(Create([1, 2, 3], [0, 0, 0])));
         string shorter = json.Replace("\"length\": 3", "\"length\": 2", StringComparison.Ordinal);
         Assert.NotEqual(json, shorter);
-        Assert.Throws<MalformedArtifactException>(() => UndoFileReader.Read(System.Text.Encoding.UTF8.GetBytes(shorter), ArtifactLimits.Default));
+        Assert.Throws<MalformedArtifactException>(() => UndoFileReader.Read(System.Text.Encoding.UTF8.GetBytes(shorter),
+            ArtifactLimits.Default));
     }
 
     [Fact]
@@ -89,7 +95,8 @@ public class UndoRecordTests
         Assert.Throws<MalformedArtifactException>(() => record.Restore([1, 2, 4]));
     }
 
-    private static UndoRecord Create(byte[] original, byte[] repaired) => UndoRecord.Create(new MemoryStream(original), new MemoryStream(repaired));
+    private static UndoRecord Create(byte[] original, byte[] repaired) =>
+        UndoRecord.Create(new MemoryStream(original), new MemoryStream(repaired));
 }
 
 file static class UndoRecords

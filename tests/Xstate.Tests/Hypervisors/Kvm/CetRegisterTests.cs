@@ -8,7 +8,10 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 
-/// <summary>The CET registers of a guest by kernel: which calls reach them, what KVM checks, and where a list of MSRs ends. Read from Linux 6.18 to 7.2, which no processor here could be asked about.</summary>
+/// <summary>
+/// The CET registers of a guest by kernel: which calls reach them, what KVM checks, and where a list of MSRs ends. Read from Linux 6.18 to
+/// 7.2, which no processor here could be asked about.
+/// </summary>
 public class CetRegisterTests
 {
     private const uint UserCet = KvmModelVcpu.MsrUserCet;
@@ -139,7 +142,8 @@ public class CetRegisterTests
 
         Assert.True(vcpu.SetOneRegister(KvmRegisterId.OfMsr(Pl3Ssp), 0x1000).IsSuccess);
         Assert.Equal(0x1000UL, Read(vcpu, Pl3Ssp));
-        foreach (ulong hostile in (ulong[])[ids[0] | 1, ids[0] ^ 1UL << 52, ids[0] ^ 1UL << 56, ids[0] | 1UL << 40, ids[0] | 1UL << 48, ids[0] ^ 1UL << 34])
+        foreach (ulong hostile in (ulong[])[ids[0] | 1, ids[0] ^ 1UL << 52, ids[0] ^ 1UL << 56, ids[0] | 1UL << 40, ids[0] | 1UL << 48,
+            ids[0] ^ 1UL << 34])
         {
             Assert.Equal(Errno.EINVAL, vcpu.GetOneRegister(hostile, out _).Errno);
         }
@@ -190,7 +194,8 @@ public class CetRegisterTests
     [InlineData("6.18", true, 1)]
     [InlineData("6.18", false, 0)]
     [InlineData("7.2", false, 0)]
-    public void On_a_host_without_CET_even_an_IA32_XSS_of_zero_needs_XSAVES_in_the_guests_CPUID_from_6_18_on(string kernel, bool hasXsaves, int processed)
+    public void On_a_host_without_CET_even_an_IA32_XSS_of_zero_needs_XSAVES_in_the_guests_CPUID_from_6_18_on(string kernel, bool hasXsaves,
+        int processed)
     {
         // Microcode with which erratum 1386 is mended, so that kernels from 6.10 on leave XSAVES on.
         HostRecord record = SampleHosts.Open("amd-rome") with { Microcode = 0x0830_107C };
@@ -206,7 +211,8 @@ public class CetRegisterTests
     public void A_call_with_256_MSRs_is_refused()
     {
         KvmModelVcpu vcpu = Vcpu("6.18");
-        Assert.Equal((Errno.E2BIG, "XS0404"), (vcpu.SetMsrs(new MsrEntry[256], out int count).Errno, vcpu.GetMsrs(new uint[256], out _).Why?.Rule.Id));
+        Assert.Equal((Errno.E2BIG, "XS0404"), (vcpu.SetMsrs(new MsrEntry[256], out int count).Errno,
+            vcpu.GetMsrs(new uint[256], out _).Why?.Rule.Id));
         Assert.Equal(0, count);
         Assert.True(vcpu.SetMsrs(new MsrEntry[255], out _).IsSuccess);
     }

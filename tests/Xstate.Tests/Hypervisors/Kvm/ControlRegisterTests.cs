@@ -7,21 +7,27 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 
-/// <summary>What KVM_SET_SREGS takes of CR0, CR3, CR4 and EFER, by kernel, with ten and more seeded variants a rule. The rows were measured on kernels from 5.4 to 7.3 over QEMU's code generator.</summary>
+/// <summary>
+/// What KVM_SET_SREGS takes of CR0, CR3, CR4 and EFER, by kernel, with ten and more seeded variants a rule. The rows were measured on
+/// kernels from 5.4 to 7.3 over QEMU's code generator.
+/// </summary>
 public class ControlRegisterTests
 {
     private const ulong Seed = 20261130;
     private const int Variants = 16;
     private const ulong Pae = 1 << 5;
     private const ulong Unconditional = 0x7FF;
-    private const ulong NeverOffered = 1UL << 14 | 1UL << 15 | 1UL << 19 | 1UL << 24 | 1UL << 25 | 0xFFFF_FFFF_C000_0000 | 1UL << 26 | 1UL << 27 | 1UL << 29;
-    private static readonly string[] Kernels = ["5.10.262", "5.15.189", "5.19.17", "6.1.192", "6.5.13", "6.12.107", "6.12.117", "6.18.5", "7.2.13", "7.3.4"];
+    private const ulong NeverOffered = 1UL << 14 | 1UL << 15 | 1UL << 19 | 1UL << 24 | 1UL << 25 | 0xFFFF_FFFF_C000_0000 | 1UL << 26
+        | 1UL << 27 | 1UL << 29;
+    private static readonly string[] Kernels = ["5.10.262", "5.15.189", "5.19.17", "6.1.192", "6.5.13", "6.12.107", "6.12.117", "6.18.5",
+        "7.2.13", "7.3.4"];
     private static readonly string[] Hosts = ["intel-sapphire-rapids", "intel-icelake", "amd-genoa", "qemu-tcg-max"];
 
     // Bit and the feature of leaf 7 or 1 that it needs.
     private static readonly (int Bit, uint Leaf, CpuidRegister Register, int FeatureBit)[] Conditional =
     [
-        (11, 7, CpuidRegister.Ecx, 2), (12, 7, CpuidRegister.Ecx, 16), (13, 1, CpuidRegister.Ecx, 5), (16, 7, CpuidRegister.Ebx, 0), (17, 1, CpuidRegister.Ecx, 17),
+        (11, 7, CpuidRegister.Ecx, 2), (12, 7, CpuidRegister.Ecx, 16), (13, 1, CpuidRegister.Ecx, 5), (16, 7, CpuidRegister.Ebx, 0),
+            (17, 1, CpuidRegister.Ecx, 17),
         (18, 1, CpuidRegister.Ecx, 26), (20, 7, CpuidRegister.Ebx, 7), (21, 7, CpuidRegister.Ebx, 20), (22, 7, CpuidRegister.Ecx, 3),
     ];
 
@@ -61,10 +67,12 @@ public class ControlRegisterTests
             Assert.True(vcpu.SetCpuid2(cpuid.Entries.AsSpan()).IsSuccess);
             ulong good = random.Next() & allowed;
             Assert.True(SetCr4(vcpu, good).IsSuccess, $"0x{good:x}");
-            foreach (ulong bad in (ReadOnlySpan<ulong>)[1UL << random.Pick(14, 15, 19, 24, 25, 26, 27, 29, 31, 32, 36, 63), OneOf(ref random, NeverOffered), OneOf(ref random, ~allowed & 0x377800)])
+            foreach (ulong bad in (ReadOnlySpan<ulong>)[1UL << random.Pick(14, 15, 19, 24, 25, 26, 27, 29, 31, 32, 36, 63),
+                OneOf(ref random, NeverOffered), OneOf(ref random, ~allowed & 0x377800)])
             {
                 KvmReply reply = SetCr4(vcpu, good | bad);
-                Assert.True(bad == 0 || (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0306"), $"0x{good | bad:x} of 0x{allowed:x}: {reply}");
+                Assert.True(bad == 0 || (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0306"),
+                    $"0x{good | bad:x} of 0x{allowed:x}: {reply}");
             }
 
             vcpu.GetControlRegisters(out KvmControlRegisters kept);
@@ -133,10 +141,12 @@ public class ControlRegisterTests
         for (int variant = 0; variant < Variants; variant++)
         {
             KvmModelVcpu vcpu = Vcpu("amd-genoa", kernel);
-            foreach (ulong bad in (ReadOnlySpan<ulong>)[0x11 | 1UL << (32 + random.Below(32)), 0x2000_0011, 0x2000_0010 | random.Next() & 0xFFFF, 0x8000_0010 | random.Next() & 0xE])
+            foreach (ulong bad in (ReadOnlySpan<ulong>)[0x11 | 1UL << (32 + random.Below(32)), 0x2000_0011,
+                0x2000_0010 | random.Next() & 0xFFFF, 0x8000_0010 | random.Next() & 0xE])
             {
                 KvmReply reply = vcpu.SetControlRegisters(new(bad, 0, Pae, 0));
-                Assert.True(isChecked ? (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0311") : reply.IsSuccess, $"0x{bad:x}: {reply}");
+                Assert.True(isChecked ? (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0311") : reply.IsSuccess,
+                    $"0x{bad:x}: {reply}");
             }
 
             Assert.True(vcpu.SetControlRegisters(new(random.Next() & 0x1FFF_FFFF | 0x6000_0011, 0, 0, 0)).IsSuccess);
@@ -157,7 +167,8 @@ public class ControlRegisterTests
         {
             // Bits that no kernel knows; SVME, FFXSR and AUTOIBRS on Intel; NX for a guest without it.
             KvmModelVcpu intel = Vcpu("intel-icelake", kernel);
-            foreach (ulong bad in (ReadOnlySpan<ulong>)[2, 8, 1UL << random.Pick(1, 2, 3, 9, 16, 22, 31, 40, 63), 0x1000, 0x4000, 0x20_0000])
+            foreach (ulong bad in (ReadOnlySpan<ulong>)[2, 8, 1UL << random.Pick(1, 2, 3, 9, 16, 22, 31, 40, 63), 0x1000, 0x4000,
+                0x20_0000])
             {
                 Assert.Equal(looks ? Errno.EINVAL : Errno.None, SetEfer(intel, bad));
             }
@@ -170,7 +181,8 @@ public class ControlRegisterTests
             CpuidTable supported = Supported(host);
             CpuidRegisters extended = supported.Read(0x8000_0001);
             KvmModelVcpu less = KvmModelMachine.CreateVcpu(host);
-            less.SetCpuid2(supported.With(0x8000_0001, 0, extended with { Ecx = extended.Ecx & ~4u, Edx = extended.Edx & ~(1u << 20 | 1u << 25 | 1u << 29) }).Entries.AsSpan());
+            less.SetCpuid2(supported.With(0x8000_0001, 0,
+                extended with { Ecx = extended.Ecx & ~4u, Edx = extended.Edx & ~(1u << 20 | 1u << 25 | 1u << 29) }).Entries.AsSpan());
             foreach (ulong bad in (ReadOnlySpan<ulong>)[0x100, 0x800, 0x1000, 0x4000, 0x900])
             {
                 Assert.Equal(looks ? Errno.EINVAL : Errno.None, SetEfer(less, bad));
@@ -193,7 +205,13 @@ public class ControlRegisterTests
     public void Kvm_pvm_takes_the_same_bits_from_every_guest(int bit, bool taken)
     {
         // Measured on kvm_pvm 6.18, with and without CPUID.
-        HostRecord record = new() { Name = "pvm", Cpuid = SampleHosts.Open("amd-zen4-pvm").Cpuid, Flavour = KvmFlavour.Pvm, Provenance = new Provenance(FactSource.Given, "test") };
+        HostRecord record = new()
+        {
+            Name = "pvm",
+            Cpuid = SampleHosts.Open("amd-zen4-pvm").Cpuid,
+            Flavour = KvmFlavour.Pvm,
+            Provenance = new Provenance(FactSource.Given, "test")
+        };
         LinuxHost host = new(record, KernelBehavior.Of(new KernelRelease(6, 18, 44)).Set(KernelDifference.KvmPvmHostCpuid, true));
         Assert.Equal(taken, SetCr4(KvmModelMachine.CreateVcpu(host), 1UL << bit).IsSuccess);
     }
@@ -240,7 +258,12 @@ public class ControlRegisterTests
     private static LinuxHost Host(string name, string kernel)
     {
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        HostRecord record = new() { Name = name, Cpuid = SampleHosts.Open(name).Cpuid, Provenance = new Provenance(FactSource.Given, "test") };
+        HostRecord record = new()
+        {
+            Name = name,
+            Cpuid = SampleHosts.Open(name).Cpuid,
+            Provenance = new Provenance(FactSource.Given, "test")
+        };
         return new LinuxHost(record, KernelBehavior.Of(release));
     }
 }

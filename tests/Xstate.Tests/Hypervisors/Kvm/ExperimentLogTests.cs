@@ -29,12 +29,15 @@ public class ExperimentLogTests
         behavior = folder == "lab-ubuntu-5.19.0-50" ? behavior.Set(KernelDifference.KvmSetPkruKeep, false) : behavior;
         LinuxHost host = new(LabHost(log), behavior);
 
-        string[] model = new ExperimentScript(() => new KvmModelMachine(host), host.Layout).Run().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] model = new ExperimentScript(() => new KvmModelMachine(host), host.Layout).Run()
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-        // Left out: lines about the machine (uname, host CPUID, leaf 7) and the probe of the readable length, which no modelled call can express.
+        // Left out: lines about the machine (uname, host CPUID, leaf 7) and the probe of the readable length, which no modelled call can
+        // express.
         string[] real = [.. log.SkipWhile(line => !line.StartsWith("sup d.0", StringComparison.Ordinal))
             .TakeWhile(line => !line.StartsWith("SET_XSAVE EFAULT", StringComparison.Ordinal))
-            .Where(line => !line.StartsWith("XCOMP_GUEST_SUPP", StringComparison.Ordinal) && !line.StartsWith("FILE ", StringComparison.Ordinal))];
+            .Where(line => !line.StartsWith("XCOMP_GUEST_SUPP", StringComparison.Ordinal)
+                && !line.StartsWith("FILE ", StringComparison.Ordinal))];
         Assert.Equal(real, model);
         TestContext.Current.TestOutputHelper?.WriteLine($"{real.Length} lines of {folder} compared");
     }
@@ -50,7 +53,8 @@ public class ExperimentLogTests
             string[] parts = line["host 0xd.".Length..].Split(' ');
             uint[] values = [.. parts.Skip(1).Select(p => uint.Parse(p, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
             entries.Add(new CpuidEntry(
-                CpuidTable.XsaveLeaf, uint.Parse(parts[0], CultureInfo.InvariantCulture), true, new CpuidRegisters(values[0], values[1], values[2], values[3])));
+                CpuidTable.XsaveLeaf, uint.Parse(parts[0], CultureInfo.InvariantCulture), true,
+                new CpuidRegisters(values[0], values[1], values[2], values[3])));
         }
 
         return new HostRecord

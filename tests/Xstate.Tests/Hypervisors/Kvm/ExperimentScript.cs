@@ -8,7 +8,9 @@ using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 
-/// <summary>The experiment whose output was logged on real kernels, as a script over any implementation of the calls. Prints the same lines.</summary>
+/// <summary>
+/// The experiment whose output was logged on real kernels, as a script over any implementation of the calls. Prints the same lines.
+/// </summary>
 internal sealed class ExperimentScript
 {
     private readonly Func<IKvmMachine> _newMachine;
@@ -61,7 +63,8 @@ internal sealed class ExperimentScript
         CpuidRegisters leafD = new CpuidTable(current).Read(CpuidTable.XsaveLeaf);
         Line($"--- {name}: SET_CPUID2 {Name(set)}; GET_CPUID2 0xD.0 eax={leafD.Eax:x} ebx={leafD.Ebx:x}");
         Show(vcpu, "fresh");
-        Line("   single bits accepted:" + string.Concat(Enumerable.Range(0, 64).Where(k => SetX(vcpu, 1UL << k, 0, 0, 0x1f80, 0x11, 0).IsSuccess).Select(k => $" {k}")));
+        Line("   single bits accepted:" + string.Concat(Enumerable.Range(0, 64)
+            .Where(k => SetX(vcpu, 1UL << k, 0, 0, 0x1f80, 0x11, 0).IsSuccess).Select(k => $" {k}")));
         ulong[] combos = [0, 3, 7, 0x200, 0x203, 0x207, 0x27, 0xe7, 0x2e7, 0x18, 0x800];
         Line("   combos:" + string.Concat(combos.Select(c => $" {c:x}:{Name(SetX(vcpu, c, 0, 0, 0x1f80, 0x11, 0))}")));
         Line("   xcomp 7:" + Name(SetX(vcpu, 7, 7, 0, 0x1f80, 0, 0))
@@ -149,7 +152,9 @@ internal sealed class ExperimentScript
     private void Show(IKvmVcpu vcpu, string name)
     {
         byte[] area = Get(vcpu);
-        Line($"   {name}: GET OK bv={U64(area, 512):x} sw464={U64(area, 464):x} mxcsr={U32(area, 24):x} xmm1={area[176]:x2} ymmh1={area[592]:x2} pkru={U32(area, _pkruSlot.Offset):x8}");
+        Line(
+            $"   {name}: GET OK bv={U64(area, 512):x} sw464={U64(area, 464):x} mxcsr={U32(area, 24):x} xmm1={area[176]:x2} "
+            + $"ymmh1={area[592]:x2} pkru={U32(area, _pkruSlot.Offset):x8}");
     }
 
     private static IKvmVcpu NewVcpu(IKvmMachine machine)

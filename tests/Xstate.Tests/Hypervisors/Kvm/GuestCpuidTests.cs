@@ -24,7 +24,8 @@ public class GuestCpuidTests
     {
         KvmModelVcpu vcpu = Vcpu("6.12", cpuid => cpuid.With(XsaveLeaf, 1, new CpuidRegisters(features, Invented, 0, 0)));
         vcpu.SetXcrs(1, 0, [new XcrEntry(0, 0x2E7)]);
-        uint size = (uint)XsaveLayout.FromCpuid(SampleHosts.Open("intel-sapphire-rapids").Cpuid).CompactedLengthFor(new StateComponentSet(0x2E7));
+        uint size = (uint)XsaveLayout.FromCpuid(SampleHosts.Open("intel-sapphire-rapids").Cpuid)
+            .CompactedLengthFor(new StateComponentSet(0x2E7));
 
         Assert.Equal(expected == 0 ? size : expected, vcpu.Cpuid.Read(XsaveLeaf, 1).Ebx);
     }
@@ -49,7 +50,8 @@ public class GuestCpuidTests
         KvmModelVcpu vcpu = Vcpu("6.12", cpuid =>
         {
             CpuidRegisters leaf = cpuid.Read(XsaveLeaf);
-            return cpuid.With(XsaveLeaf, 0, leaf with { Ebx = Invented, Ecx = Invented }).With(XsaveLeaf, 2, invented).With(XsaveLeaf, 9, invented);
+            return cpuid.With(XsaveLeaf, 0, leaf with { Ebx = Invented, Ecx = Invented }).With(XsaveLeaf, 2, invented)
+                .With(XsaveLeaf, 9, invented);
         });
         vcpu.SetXcrs(1, 0, [new XcrEntry(0, 7)]);
 

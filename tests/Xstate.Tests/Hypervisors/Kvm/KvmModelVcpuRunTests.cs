@@ -9,14 +9,17 @@ using Xstate.Tests.Architecture;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 
-/// <summary>What a modelled vCPU does beyond setting and getting: running, INIT, control registers and the CPUID that follows them.</summary>
+/// <summary>
+/// What a modelled vCPU does beyond setting and getting: running, INIT, control registers and the CPUID that follows them.
+/// </summary>
 public class KvmModelVcpuRunTests
 {
     [Fact]
     public void A_run_clears_the_bits_of_initial_state_on_a_processor_that_tracks_values()
     {
         // Measured on AMD family 25: init-valued components disappear from XSTATE_BV, and MXCSR keeps bit 1.
-        foreach ((ulong set, uint mxcsr, ulong expected) in new[] { (7UL, 0x1f80u, 0UL), (1UL, 0x3f80u, 0UL), (2UL, 0x3f80u, 2UL), (4UL, 0x1f80u, 0UL) })
+        foreach ((ulong set, uint mxcsr, ulong expected) in new[] { (7UL, 0x1f80u, 0UL), (1UL, 0x3f80u, 0UL), (2UL, 0x3f80u, 2UL),
+            (4UL, 0x1f80u, 0UL) })
         {
             KvmModelVcpu vcpu = Vcpu("amd-milan", "6.18");
             vcpu.SetXsave(Image(set, mxcsr));

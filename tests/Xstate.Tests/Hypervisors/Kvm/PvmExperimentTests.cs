@@ -11,7 +11,10 @@ using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 
-/// <summary>The logs of the seventh kernel: kvm_pvm 6.18 on a Zen 4 without PKU. Their lines are read as questions, and the model gives the same answers.</summary>
+/// <summary>
+/// The logs of the seventh kernel: kvm_pvm 6.18 on a Zen 4 without PKU. Their lines are read as questions, and the model gives the same
+/// answers.
+/// </summary>
 public partial class PvmExperimentTests
 {
     private const string Folder = "pvm-6.18-thismachine";
@@ -38,7 +41,8 @@ public partial class PvmExperimentTests
             {
                 foreach ((KvmReply reply, string expected, string question) in Ask(vcpu, host, line))
                 {
-                    Assert.True((reply.IsSuccess ? "OK" : reply.Errno.ToString()) == expected, $"{question}: the kernel answered {expected}, the model {reply.Errno}");
+                    Assert.True((reply.IsSuccess ? "OK" : reply.Errno.ToString()) == expected,
+                        $"{question}: the kernel answered {expected}, the model {reply.Errno}");
                     compared++;
                 }
             }
@@ -64,7 +68,8 @@ public partial class PvmExperimentTests
             image.AsSpan(1408, 1024).Fill(0x77);
             Assert.True(vcpu.SetXsave(image).IsSuccess);
             vcpu.GetXsave(out byte[] area);
-            Assert.Equal((Hex(match.Groups["bv"].Value), Hex(match.Groups["sw"].Value)), (new XsaveArea(area).XstateBv.Bits, new XsaveArea(area).SoftwareMask));
+            Assert.Equal((Hex(match.Groups["bv"].Value), Hex(match.Groups["sw"].Value)),
+                (new XsaveArea(area).XstateBv.Bits, new XsaveArea(area).SoftwareMask));
             Assert.Equal((0x77, 0x77), (area[576], area[1408]));
             Assert.True(vcpu.SetXcrs(1, 0, [new XcrEntry(0, 0xe7)]).IsSuccess);
             compared++;
@@ -82,7 +87,8 @@ public partial class PvmExperimentTests
             {
                 "bv=" => vcpu.SetXsave(Image(host, Hex(match.Groups["value"].Value), Mxcsr.Initial)),
                 "xcomp=" => vcpu.SetXsave(With(Image(host, 7, Mxcsr.Initial), 520, Hex(match.Groups["value"].Value))),
-                "rsv@" => vcpu.SetXsave(With(Image(host, 7, Mxcsr.Initial), int.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture))),
+                "rsv@" => vcpu.SetXsave(With(Image(host, 7, Mxcsr.Initial),
+                    int.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture))),
                 "xcr0=" => vcpu.SetXcrs(1, 0, [new XcrEntry(0, Hex(match.Groups["value"].Value))]),
                 "/mxcsr" => vcpu.SetXsave(Image(host, Hex(match.Groups["bv"].Value), (uint)Hex(match.Groups["value"].Value))),
                 "nr=" => vcpu.SetXcrs(uint.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture), 0, [new XcrEntry(0, 1)]),
@@ -116,7 +122,8 @@ public partial class PvmExperimentTests
     }
 
     private static CpuidEntry[] Limit(CpuidTable cpuid, ulong mask) =>
-        [.. cpuid.With(CpuidTable.XsaveLeaf, 0, cpuid.Read(CpuidTable.XsaveLeaf) with { Eax = (uint)mask, Edx = (uint)(mask >> 32) }).Entries];
+        [.. cpuid.With(CpuidTable.XsaveLeaf, 0, cpuid.Read(CpuidTable.XsaveLeaf) with { Eax = (uint)mask,
+            Edx = (uint)(mask >> 32) }).Entries];
 
     private static byte[] Image(LinuxHost host, ulong bv, uint mxcsr)
     {
@@ -143,12 +150,14 @@ public partial class PvmExperimentTests
 
     private static ulong Hex(string text) => ulong.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"(?:\bbv(?<bv>[0-9a-f]+)(?<kind>/mxcsr)|\b(?<kind>bv=|xcomp=|rsv@|xcr0=|nr=|flags=|xcr idx ))(?<value>[0-9a-f]+):(?<answer>OK|E[A-Z]+)")]
+    [GeneratedRegex(@"(?:\bbv(?<bv>[0-9a-f]+)(?<kind>/mxcsr)|"
+        + @"\b(?<kind>bv=|xcomp=|rsv@|xcr0=|nr=|flags=|xcr idx ))(?<value>[0-9a-f]+):(?<answer>OK|E[A-Z]+)")]
     private static partial Regex Question();
 
     [GeneratedRegex(@"0xD\.0=(?:0x)?([0-9a-f]+)")]
     private static partial Regex LimitedSection();
 
-    [GeneratedRegex(@"^limit (?<mask>[0-9a-f]+): SET_CPUID2 OK, GET_CPUID2 0xD\.0\.eax=(?<eax>[0-9a-f]+); SET_XSAVE\(e7\) OK GET bv=(?<bv>[0-9a-f]+) sw464=(?<sw>[0-9a-f]+)")]
+    [GeneratedRegex(@"^limit (?<mask>[0-9a-f]+): SET_CPUID2 OK, GET_CPUID2 0xD\.0\.eax=(?<eax>[0-9a-f]+); "
+        + @"SET_XSAVE\(e7\) OK GET bv=(?<bv>[0-9a-f]+) sw464=(?<sw>[0-9a-f]+)")]
     private static partial Regex LimitLine();
 }

@@ -13,7 +13,8 @@ public class SupportedCpuidTests
     // Each release that brought a feature has the one before it beside it.
     private static readonly string[] Kernels =
     [
-        "5.10.223", "5.11.22", "5.12.19", "5.15.189", "5.16.20", "5.17.1", "6.1.192", "6.6.30", "6.12.107", "6.13.12", "6.14.1", "6.17.13", "6.18.5",
+        "5.10.223", "5.11.22", "5.12.19", "5.15.189", "5.16.20", "5.17.1", "6.1.192", "6.6.30", "6.12.107", "6.13.12", "6.14.1", "6.17.13",
+            "6.18.5",
         "7.0.1", "7.3.4",
     ];
 
@@ -52,7 +53,8 @@ public class SupportedCpuidTests
         foreach (string kernel in Kernels)
         {
             Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-            bool expected = since is not null && KernelRelease.TryParse(since, out KernelRelease first) && release.IsAtLeast(first.Major, first.Minor);
+            bool expected = since is not null && KernelRelease.TryParse(since, out KernelRelease first)
+                && release.IsAtLeast(first.Major, first.Minor);
             Assert.True(expected == feature.IsIn(Supported(Host(all, kernel))), $"{name} on {kernel}");
         }
     }
@@ -93,7 +95,8 @@ public class SupportedCpuidTests
         foreach (string kernel in Kernels)
         {
             CpuidTable cpuid = SampleHosts.Open(host).Cpuid;
-            CpuidTable supported = Supported(Host(cpuid.With(7, 0, cpuid.Read(7) with { Ebx = cpuid.Read(7).Ebx | 1 << 14 | 1 << 22 }), kernel));
+            CpuidTable supported = Supported(Host(cpuid.With(7, 0, cpuid.Read(7) with { Ebx = cpuid.Read(7).Ebx | 1 << 14 | 1 << 22 }),
+                kernel));
             Assert.Equal(0u, supported.Read(7).Ebx & (1 << 14 | 1 << 22));
             Assert.Equal(0UL, supported.UserComponents.Bits & 0x18);
         }
@@ -122,7 +125,8 @@ public class SupportedCpuidTests
     {
         CpuidTable recorded = Read(File.ReadAllBytes(Repository.Shared("data", "kvm", folder, "kvm_cpuid2_supported.bin")));
         CpuidTable supported = Supported(Host(SampleHosts.Open("qemu-tcg-max").Cpuid, kernel));
-        foreach ((uint leaf, uint subleaf) in (ReadOnlySpan<(uint, uint)>)[(1, 0), (6, 0), (7, 0), (0xD, 0), (0xD, 1), (0xD, 2), (0xD, 9), (0x4000_0000, 0), (0x4000_0001, 0), (0x8000_0001, 0), (0x8000_0002, 0)])
+        foreach ((uint leaf, uint subleaf) in (ReadOnlySpan<(uint, uint)>)[(1, 0), (6, 0), (7, 0), (0xD, 0), (0xD, 1), (0xD, 2), (0xD, 9),
+            (0x4000_0000, 0), (0x4000_0001, 0), (0x8000_0001, 0), (0x8000_0002, 0)])
         {
             // The recording machine had one processor more and another APIC number.
             CpuidRegisters expected = leaf == 1 ? recorded.Read(1) with { Ebx = 0 } : recorded.Read(leaf, subleaf);
@@ -147,7 +151,8 @@ public class SupportedCpuidTests
         for (int at = 8; at + 40 <= file.Length; at += 40)
         {
             uint Field(int index) => BitConverter.ToUInt32(file, at + (4 * index));
-            entries.Add(new CpuidEntry(Field(0), Field(1), (Field(2) & 1) != 0, new CpuidRegisters(Field(3), Field(4), Field(5), Field(6))));
+            entries.Add(new CpuidEntry(Field(0), Field(1), (Field(2) & 1) != 0,
+                new CpuidRegisters(Field(3), Field(4), Field(5), Field(6))));
         }
 
         return new CpuidTable([.. entries]);
@@ -158,6 +163,7 @@ public class SupportedCpuidTests
     private static LinuxHost Host(CpuidTable cpuid, string kernel)
     {
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
-        return new LinuxHost(new HostRecord { Name = "host", Cpuid = cpuid, Provenance = new Provenance(FactSource.Given, "test") }, KernelBehavior.Of(release));
+        return new LinuxHost(new HostRecord { Name = "host", Cpuid = cpuid, Provenance = new Provenance(FactSource.Given, "test") },
+            KernelBehavior.Of(release));
     }
 }

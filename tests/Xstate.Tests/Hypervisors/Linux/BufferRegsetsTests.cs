@@ -9,7 +9,8 @@ using Xstate.Tests.Architecture;
 namespace Xstate.Tests.Hypervisors.Linux;
 
 /// <summary>
-/// What ptrace moved up to 5.13: rules that an emulation of thirty lines proved on 5.4.0-216, 5.10.262 and 5.13.0-52 (QEMU TCG, the standard format). What hosts with XSAVES did was read in the source of 5.10.
+/// What ptrace moved up to 5.13: rules that an emulation of thirty lines proved on 5.4.0-216, 5.10.262 and 5.13.0-52 (QEMU TCG, the
+/// standard format). What hosts with XSAVES did was read in the source of 5.10.
 /// </summary>
 public class BufferRegsetsTests
 {

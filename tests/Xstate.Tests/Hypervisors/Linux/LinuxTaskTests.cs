@@ -8,7 +8,9 @@ using Xstate.Tests.Architecture;
 
 namespace Xstate.Tests.Hypervisors.Linux;
 
-/// <summary>The traced and the interrupted process. Sizes and their errors were measured on Linux 6.18; PKRU by era is what case 3 tells.</summary>
+/// <summary>
+/// The traced and the interrupted process. Sizes and their errors were measured on Linux 6.18; PKRU by era is what case 3 tells.
+/// </summary>
 public class LinuxTaskTests
 {
     [Theory]

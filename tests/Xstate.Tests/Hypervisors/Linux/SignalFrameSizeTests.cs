@@ -7,7 +7,10 @@ using Xstate.Tests.Architecture;
 
 namespace Xstate.Tests.Hypervisors.Linux;
 
-/// <summary>Frames that are not as large as the host's: the measured table of what 6.12.117, 6.18.15 and 7.2.13 made of one image (XSTATE_BV 7, YMM = 22).</summary>
+/// <summary>
+/// Frames that are not as large as the host's: the measured table of what 6.12.117, 6.18.15 and 7.2.13 made of one image (XSTATE_BV 7, YMM
+/// = 22).
+/// </summary>
 public class SignalFrameSizeTests
 {
     private const int HostsSize = 2696;
@@ -21,7 +24,8 @@ public class SignalFrameSizeTests
             TheoryData<string, uint, bool, bool, bool> rows = [];
             foreach ((string kernel, bool atHostSize) in (ReadOnlySpan<(string, bool)>)
             [
-                ("6.12.117", false), ("6.16.3", true), ("6.17.13", true), ("6.18.15", true), ("6.18.34", true), ("6.19.14", true), ("7.0.4", true), ("7.0.10", true),
+                ("6.12.117", false), ("6.16.3", true), ("6.17.13", true), ("6.18.15", true), ("6.18.34", true), ("6.19.14", true),
+                    ("7.0.4", true), ("7.0.10", true),
                 ("6.18.35", false), ("6.18.44", false), ("7.0.12", false), ("7.1.3", false), ("7.2.13", false),
             ])
             {
@@ -40,7 +44,8 @@ public class SignalFrameSizeTests
 
     [Theory]
     [MemberData(nameof(Measured))]
-    public void A_frame_of_another_size_keeps_or_loses_AVX(string kernel, uint xstateSize, bool endsAtItsSize, bool endsAtHostsSize, bool kept)
+    public void A_frame_of_another_size_keeps_or_loses_AVX(string kernel, uint xstateSize, bool endsAtItsSize, bool endsAtHostsSize,
+        bool kept)
     {
         LinuxTask task = Task(kernel);
         SignalReturn back = task.RoundtripSignal(frame => Rewrite(frame, xstateSize, endsAtItsSize, endsAtHostsSize));
@@ -115,7 +120,12 @@ public class SignalFrameSizeTests
 
     private static LinuxTask Task(string kernel)
     {
-        HostRecord record = new() { Name = "icelake", Cpuid = SampleHosts.Cpuid("intel-icelake"), Provenance = new Provenance(FactSource.Given, "test") };
+        HostRecord record = new()
+        {
+            Name = "icelake",
+            Cpuid = SampleHosts.Cpuid("intel-icelake"),
+            Provenance = new Provenance(FactSource.Given, "test")
+        };
         Assert.True(KernelRelease.TryParse(kernel, out KernelRelease release));
         return new LinuxTask(new LinuxHost(record, KernelBehavior.Of(release)));
     }

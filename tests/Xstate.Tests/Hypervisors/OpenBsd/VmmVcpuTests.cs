@@ -62,7 +62,8 @@ public class VmmVcpuTests
         Assert.Equal(Fault.None, Vcpu("intel-icelake", VmmBehavior.Corrected).Xsetbv(0x207, 0, 0, 0).Fault);
 
         // A host without protection keys offers no bit 9 under any of them.
-        Assert.All(VmmBehavior.All, behavior => Assert.Equal(Fault.GeneralProtection, Vcpu("intel-haswell", behavior).Xsetbv(0x207, 0, 0, 0).Fault));
+        Assert.All(VmmBehavior.All, behavior => Assert.Equal(Fault.GeneralProtection,
+            Vcpu("intel-haswell", behavior).Xsetbv(0x207, 0, 0, 0).Fault));
     }
 
     [Fact]

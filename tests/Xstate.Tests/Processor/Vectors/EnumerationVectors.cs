@@ -27,7 +27,8 @@ internal static class EnumerationVectors
             .With(
                 CpuidTable.XsaveLeaf,
                 1,
-                new CpuidRegisters((uint)description.Number("d1_eax"), (uint)description.Number("d1_ebx"), (uint)description.Number("d1_ecx"), 0));
+                new CpuidRegisters((uint)description.Number("d1_eax"), (uint)description.Number("d1_ebx"),
+                    (uint)description.Number("d1_ecx"), 0));
         XsaveLayout layout = description.Text("layout") switch
         {
             "" or "skx+apx" => XsaveLayout.LegacyOnly,
@@ -36,7 +37,8 @@ internal static class EnumerationVectors
         foreach (XsaveSlot slot in layout.Slots)
         {
             uint flags = (slot.IsSupervisor ? 1U : 0) | (slot.IsAligned64 ? 2U : 0) | (slot.SupportsXfd ? 4U : 0);
-            table = table.With(CpuidTable.XsaveLeaf, (uint)slot.Component, new CpuidRegisters((uint)slot.Size, (uint)slot.Offset, flags, 0));
+            table = table.With(CpuidTable.XsaveLeaf, (uint)slot.Component,
+                new CpuidRegisters((uint)slot.Size, (uint)slot.Offset, flags, 0));
         }
 
         return table;

@@ -8,8 +8,8 @@ namespace Xstate.Tests.Processor.Vectors;
 internal static class ResetInitVectors
 {
     /// <summary>
-    /// RI02 says that INIT clears IA32_XSS, which was the SDM's text until revision 075 corrected it to "unchanged" (KVM followed in 5.17, commit be4f3b3f8227). The
-    /// vector describes the quirk that keeps the old text; the model's default is the corrected one.
+    /// RI02 says that INIT clears IA32_XSS, which was the SDM's text until revision 075 corrected it to "unchanged" (KVM followed in 5.17,
+    /// commit be4f3b3f8227). The vector describes the quirk that keeps the old text; the model's default is the corrected one.
     /// </summary>
     private const string InitClearsXssVector = "RI02";
 
@@ -21,7 +21,8 @@ internal static class ResetInitVectors
             "R16-R31" => TestProcessors.WithUserComponents(new StateComponentSet(0x8_0003)),
             _ => ProcessorProfiles.AmdZen4,
         };
-        Check(id == InitClearsXssVector ? profile.With(ProcessorQuirks.InitClearsXss) : profile, register, expect.Text("after_reset"), expect.Text("after_init"));
+        Check(id == InitClearsXssVector ? profile.With(ProcessorQuirks.InitClearsXss) : profile, register, expect.Text("after_reset"),
+            expect.Text("after_init"));
         if (id == InitClearsXssVector)
         {
             Check(profile, register, expect.Text("after_reset"), "unchanged");
@@ -67,7 +68,8 @@ internal static class ResetInitVectors
         RegisterFile file = cpu.Registers;
         StateComponent[] components = register switch
         {
-            "XMM/YMM/ZMM/k" => [StateComponent.Sse, StateComponent.Avx, StateComponent.ZmmHi256, StateComponent.Hi16Zmm, StateComponent.Opmask],
+            "XMM/YMM/ZMM/k" => [StateComponent.Sse, StateComponent.Avx, StateComponent.ZmmHi256, StateComponent.Hi16Zmm,
+                StateComponent.Opmask],
             "BND0-3/BNDCFGU/BNDSTATUS" => [StateComponent.BndRegs, StateComponent.BndCsr],
             "IA32_U_CET/PLx_SSP" => [StateComponent.CetU, StateComponent.CetS],
             "R16-R31" => [StateComponent.Apx],

@@ -80,7 +80,8 @@ internal static class VectorExpectations
         Assert.Equal(fault, new VectorMachine(vector).Execute(others));
         if (expect.Find("after") is { } after)
         {
-            Assert.All(after.EnumerateObject(), change => Assert.Equal(VectorReader.Number(change.Value), RegisterAfter(first.Cpu, change.Name)));
+            Assert.All(after.EnumerateObject(), change => Assert.Equal(VectorReader.Number(change.Value),
+                RegisterAfter(first.Cpu, change.Name)));
         }
 
         if (expect.Find("ia32_xfd_err") is not null)
@@ -104,7 +105,8 @@ internal static class VectorExpectations
             for (int i = 0; i < ones.Length; i++)
             {
                 bool inHeader = i is >= XsaveFormat.XstateBvOffset and < XsaveFormat.ReservedHeaderOffset;
-                Assert.True(inHeader || expected[i] == (ones[i] == others[i]), $"byte {i}: written {ones[i] == others[i]}, expected {expected[i]}");
+                Assert.True(inHeader || expected[i] == (ones[i] == others[i]),
+                    $"byte {i}: written {ones[i] == others[i]}, expected {expected[i]}");
             }
         }
     }
@@ -302,14 +304,16 @@ internal static class VectorExpectations
         AccessKind kind = Enum.Parse<AccessKind>(vector.Text("access"), ignoreCase: true);
         PageAccess access = new(vector.Text("page") == "user", (int)vector.Number("key"), kind, vector.Number("cpl") == 3);
 
-        ExpectFault(expect, ProtectionKeys.Check(new Pkru((uint)vector.Number("pkru")), new Pkru((uint)vector.Number("pkrs")), cr0, cr4, access));
+        ExpectFault(expect, ProtectionKeys.Check(new Pkru((uint)vector.Number("pkru")), new Pkru((uint)vector.Number("pkrs")), cr0, cr4,
+            access));
     }
 
     private static void Xinuse(JsonElement vector, JsonElement expect)
     {
         foreach (JsonProperty vendor in expect.EnumerateObject())
         {
-            // The Intel halves are the SDM's text and were never measured. M303 is not what Intel does: see the quirk and ProcessorStateTests.
+            // The Intel halves are the SDM's text and were never measured. M303 is not what Intel does: see the quirk and
+            // ProcessorStateTests.
             ProcessorProfile profile = vendor.Name == "amd" ? ProcessorProfiles.AmdZen4
                 : ProcessorProfiles.IntelSapphireRapids.Without(ProcessorQuirks.HiddenHalvesInUse);
             ulong inUse = XinuseAfter(profile, vector);

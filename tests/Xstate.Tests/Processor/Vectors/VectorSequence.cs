@@ -42,7 +42,8 @@ internal sealed class VectorSequence
         Assert.Equal(
             expect.GetProperty("components_not_written").EnumerateArray().Select(component => (StateComponent)component.GetByte()),
             new StateComponentSet(AllComponents).Where(component => run.IsUntouched(area, component)));
-        Assert.Equal(VectorStates.FullMxcsr == run._cpu.Registers.Mxcsr ? VectorStates.FullMxcsr : 0x1F80, new XsaveArea(run.Area(area)).Mxcsr);
+        Assert.Equal(VectorStates.FullMxcsr == run._cpu.Registers.Mxcsr ? VectorStates.FullMxcsr : 0x1F80,
+            new XsaveArea(run.Area(area)).Mxcsr);
     }
 
     private string Execute(string step, string current)
@@ -64,7 +65,8 @@ internal sealed class VectorSequence
                 break;
             case "XRSTOR":
                 // The area holds the current registers, so that the restore changes nothing but the tracking.
-                _last = step.Contains("(compacted)", StringComparison.Ordinal) ? Instructions.Xsavec(_cpu, memory, address, requested) : Restorable(memory);
+                _last = step.Contains("(compacted)", StringComparison.Ordinal)
+                    ? Instructions.Xsavec(_cpu, memory, address, requested) : Restorable(memory);
                 _last = _last.IsFault ? _last : Instructions.Xrstor(_cpu, memory, address, requested);
                 break;
             case "FXRSTOR":

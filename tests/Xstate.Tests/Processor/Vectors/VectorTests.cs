@@ -49,11 +49,13 @@ public class VectorTests
 
     private static string SharedFile() =>
         Path.Combine(
-            Environment.GetEnvironmentVariable("XSTATE_SHARED") ?? Path.Combine(Repository.Root, "..", "shared"), "reference", "xsave-vectors.json");
+            Environment.GetEnvironmentVariable("XSTATE_SHARED") ?? Path.Combine(Repository.Root, "..", "shared"), "reference",
+            "xsave-vectors.json");
 
     private static Dictionary<string, JsonElement> Load()
     {
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(SharedFile()));
-        return document.RootElement.GetProperty("vectors").EnumerateArray().ToDictionary(vector => vector.Text("id"), vector => vector.Clone());
+        return document.RootElement.GetProperty("vectors").EnumerateArray()
+            .ToDictionary(vector => vector.Text("id"), vector => vector.Clone());
     }
 }

@@ -21,7 +21,8 @@ internal static class X87RoundTrip
         Describe(image, area);
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), 1);
         Assert.Equal(Fault.None, Instructions.Xrstor(cpu, area, 0, 1));
-        foreach (string instruction in image.Text("then").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (string instruction in image.Text("then")
+            .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             Execute(cpu.Registers.X87, instruction);
         }

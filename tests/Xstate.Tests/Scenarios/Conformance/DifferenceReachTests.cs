@@ -31,7 +31,9 @@ public class DifferenceReachTests(ITestOutputHelper output)
     public void None_is_missed(string name, string release, bool moves)
     {
         ConformanceResult result = Run(name, release, moves, 500);
-        output.WriteLine($"{name} {release}: reached {string.Join(' ', result.Reach.Differences)}\nmissed {string.Join(' ', result.Reach.Missed)}\nrules {string.Join(' ', result.Reach.Rules)}");
+        output.WriteLine(
+            $"{name} {release}: reached {string.Join(' ', result.Reach.Differences)}\nmissed "
+            + $"{string.Join(' ', result.Reach.Missed)}\nrules {string.Join(' ', result.Reach.Rules)}");
         Assert.Empty(result.Disagreements);
         Assert.Empty(result.Reach.Missed);
     }

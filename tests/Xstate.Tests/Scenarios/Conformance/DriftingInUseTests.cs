@@ -42,9 +42,16 @@ public class DriftingInUseTests
     {
         using KvmModelMachine machine = new(Host);
         machine.GetSupportedCpuid(out ImmutableArray<CpuidEntry> supported);
-        KvmSequenceGenerator generator = new(new KvmSequenceFacts { Supported = supported, Components = Host.DefaultUserFeatures, MxcsrMask = Host.MxcsrMask, MovesThroughProcessor = true });
+        KvmSequenceGenerator generator = new(new KvmSequenceFacts
+        {
+            Supported = supported,
+            Components = Host.DefaultUserFeatures,
+            MxcsrMask = Host.MxcsrMask,
+            MovesThroughProcessor = true
+        });
         using KvmDifferential strict = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting));
-        using KvmDifferential measured = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting), number => new KvmModelMachine(Host.Drifting(Sse, number)));
+        using KvmDifferential measured = new(() => new KvmModelMachine(Host), () => new KvmModelMachine(Drifting),
+            number => new KvmModelMachine(Host.Drifting(Sse, number)));
         int found = 0;
         for (ulong seed = 0; seed < Sequences; seed++)
         {
@@ -63,7 +70,8 @@ public class DriftingInUseTests
     {
         ProcessScenarioGenerator generator = new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
         ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(Host.Drifting(Sse, 0x5EED)), Alternative);
-        ScenarioDifferential twoModels = new(new ModelBackend(Host), new ModelBackend(Host.Drifting(Sse, 0x5EED)), _ => new ModelBackend(Drifting));
+        ScenarioDifferential twoModels = new(new ModelBackend(Host), new ModelBackend(Host.Drifting(Sse, 0x5EED)),
+            _ => new ModelBackend(Drifting));
         int left = 0;
         for (ulong seed = 0; seed < Sequences; seed++)
         {
@@ -84,20 +92,28 @@ public class DriftingInUseTests
         LinuxHost other = new(Host.Record, KernelBehavior.Of(new KernelRelease(5, 10)));
         ProcessScenarioGenerator generator = new(Host.Layout, Host.UserFeatures, Host.MxcsrMask);
         ScenarioDifferential measured = new(new ModelBackend(Host), new ModelBackend(other), Alternative);
-        Assert.Contains(Enumerable.Range(0, (int)Sequences), seed => measured.Compare((ulong)seed, generator.Make((ulong)seed)) is not null);
+        Assert.Contains(Enumerable.Range(0, (int)Sequences),
+            seed => measured.Compare((ulong)seed, generator.Make((ulong)seed)) is not null);
     }
 
     [Fact]
     public void What_a_comparison_leaves_out_is_named_with_its_reason()
     {
         LinuxHost genoa = new(SampleHosts.Open("amd-genoa"), KernelBehavior.Of(new KernelRelease(6, 12)));
-        ImmutableArray<LeftOut> left = ConformanceScope.LeftOut(genoa, null, "open /dev/kvm: ENOENT", StateComponentSet.Of(StateComponent.Sse));
+        ImmutableArray<LeftOut> left = ConformanceScope.LeftOut(genoa, null, "open /dev/kvm: ENOENT",
+            StateComponentSet.Of(StateComponent.Sse));
         Assert.Equal(new LeftOut("kvm", "open /dev/kvm: ENOENT"), left[0]);
         Assert.Contains(left, one => one.What == "tiledata" && one.Why.Contains("does not enumerate", StringComparison.Ordinal));
         Assert.DoesNotContain(left, one => one.What is "pkru" or "avx" or "sse" or "x87");
         Assert.Single(left, one => one.What == "in-use");
 
-        KvmSequenceFacts facts = new() { Supported = [], Components = StateComponentSet.Legacy, MxcsrMask = Mxcsr.IntelMask, ComparedLeaf = CpuidTable.XsaveLeaf };
+        KvmSequenceFacts facts = new()
+        {
+            Supported = [],
+            Components = StateComponentSet.Legacy,
+            MxcsrMask = Mxcsr.IntelMask,
+            ComparedLeaf = CpuidTable.XsaveLeaf
+        };
         ImmutableArray<LeftOut> ofKvm = ConformanceScope.LeftOut(Host, facts, "", StateComponentSet.Empty);
         Assert.Equal(["kvm-run", "cpuid"], ofKvm.Take(2).Select(one => one.What));
         Assert.Contains(ofKvm, one => one.What == "tiledata" && one.Why.Contains("permission", StringComparison.Ordinal));

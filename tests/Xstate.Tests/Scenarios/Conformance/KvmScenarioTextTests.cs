@@ -26,7 +26,13 @@ public class KvmScenarioTextTests
         LinuxHost host = new(SampleHosts.Open(name), KernelBehavior.Of(kernel));
         using KvmModelMachine machine = new(host);
         machine.GetSupportedCpuid(out ImmutableArray<CpuidEntry> supported);
-        KvmSequenceGenerator generator = new(new KvmSequenceFacts { Supported = supported, Components = host.DefaultUserFeatures, MxcsrMask = host.MxcsrMask, MovesThroughProcessor = true });
+        KvmSequenceGenerator generator = new(new KvmSequenceFacts
+        {
+            Supported = supported,
+            Components = host.DefaultUserFeatures,
+            MxcsrMask = host.MxcsrMask,
+            MovesThroughProcessor = true
+        });
         Dictionary<string, int> requests = [];
         for (ulong seed = 1; seed <= Sequences; seed++)
         {
@@ -54,7 +60,8 @@ public class KvmScenarioTextTests
         using MemoryStream output = new();
         ScenarioRunner.Run(Assert.Single(ScenarioReader.Read(new StringReader(text))), new ModelBackend(host), output);
         using JsonDocument answer = JsonDocument.Parse(output.ToArray());
-        return [.. answer.RootElement.GetProperty("steps").EnumerateArray().Zip(sequence.Calls, (step, call) => $"{call.Request}: {step.GetProperty("errno")} {Shown(call, step)}")];
+        return [.. answer.RootElement.GetProperty("steps").EnumerateArray()
+            .Zip(sequence.Calls, (step, call) => $"{call.Request}: {step.GetProperty("errno")} {Shown(call, step)}")];
     }
 
     // What both say in their own way: the image, the values, the count.
@@ -62,7 +69,8 @@ public class KvmScenarioTextTests
     {
         GetXsaveCall => Convert.ToHexStringLower(answer.Bytes.Span),
         SetMsrsCall => answer.Bytes.Span[0].ToString(System.Globalization.CultureInfo.InvariantCulture),
-        GetMsrsCall or GetRegisterListCall or GetOneRegisterCall => string.Join(' ', answer.Bytes.ToArray().Chunk(sizeof(ulong)).Select(bytes => $"0x{BitConverter.ToUInt64(bytes):x}")),
+        GetMsrsCall or GetRegisterListCall or GetOneRegisterCall =>
+            string.Join(' ', answer.Bytes.ToArray().Chunk(sizeof(ulong)).Select(bytes => $"0x{BitConverter.ToUInt64(bytes):x}")),
         _ => "",
     };
 
