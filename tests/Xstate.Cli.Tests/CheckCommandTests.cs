@@ -39,6 +39,21 @@ public class CheckCommandTests
         Assert.Equal(["same", "repairable"], run.Json.GetProperty("targets").EnumerateArray().Select(t => Text(t, "verdict")));
     }
 
+    [Theory]
+    [InlineData("intel-skylake-sp", "6.1.40", "same", "repairable", 0)]
+    [InlineData("intel-haswell", "6.12", "differs", "repairable", 1)]
+    [InlineData("intel-haswell", "6.12", "differs", "repairable,differs", 0)]
+    public async Task What_a_repair_leaves_different_is_not_accepted_with_it(string host, string kernel, string after, string accepted,
+        int exit)
+    {
+        string target = $"samples/hosts/{host}.json@linux-{kernel}";
+        XstateProcess run = await XstateProcess.Run("check", Leaked, "--on", target, "--accept", accepted, "--json");
+        JsonElement answer = run.Json.GetProperty("targets")[0];
+        Assert.Equal(("repairable", after, exit), (Text(answer, "verdict"), Text(answer, "afterRepair"), run.ExitCode));
+        string text = (await XstateProcess.Run("check", Leaked, "--on", target)).Output;
+        Assert.Equal(after == "differs", text.Contains("still sees something else", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_raw_image_takes_its_context_from_options_and_standard_input()
     {

@@ -183,10 +183,11 @@ internal static class CheckCommand
                 : throw new UsageException($"--require takes cpuid, not {require}");
         }
 
-        // An accepted verdict accepts the errors that led to it.
+        // An accepted verdict accepts the errors that led to it; that a repair is accepted does not accept what it leaves different.
         public bool AreMet(CheckedTarget target) =>
             target.Proof is not { Held: false }
             && (!NeedsCpuid || target.Outcome.Scope.Contains(TargetOutcome.CpuidFeatures))
+            && (!target.Outcome.DiffersAfterRepair || Accepted.Contains(Verdict.Differs))
             && (Accepted.Contains(target.Outcome.Verdict)
                 || (target.Outcome.Verdict == Verdict.Same && !target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error)));
     }

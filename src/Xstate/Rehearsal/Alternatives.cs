@@ -98,11 +98,18 @@ internal static class Alternatives
         if (!Agree(runs) && VerdictOf(runs) != Verdict.Unknown)
         {
             TargetOutcome worst = runs.MaxBy(run => run.Outcome.Verdict)!.Outcome;
-            return worst with { Findings = [.. Findings(dependsOn), .. worst.Findings], DependsOn = dependsOn };
+            TargetOutcome? safe = repairs.ForAll(runs);
+            return worst with
+            {
+                Findings = [.. Findings(dependsOn), .. worst.Findings],
+                DependsOn = dependsOn,
+                Repaired = safe?.Repaired,
+                Repairs = safe?.Repairs ?? worst.Repairs,
+            };
         }
 
         TargetOutcome unknown = Unknown(runs, dependsOn);
-        return repairs.ForAll(runs) is { } safe ? unknown with { Repaired = safe.Repaired, Repairs = safe.Repairs } : unknown;
+        return repairs.ForAll(runs) is { } always ? unknown with { Repaired = always.Repaired, Repairs = always.Repairs } : unknown;
     }
 
     private static TargetOutcome Unknown(List<Run> runs, ImmutableArray<Dependency> dependsOn) => runs[0].Outcome with
@@ -237,7 +244,8 @@ internal static class Alternatives
             {
                 Verdict = outcome.RefusedCall is null ? Verdict.Differs : Verdict.Refused,
                 Repaired = null,
-                Repairs = []
+                Repairs = [],
+                DiffersAfterRepair = false,
             };
         }
 

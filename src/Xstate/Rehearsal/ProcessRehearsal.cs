@@ -50,16 +50,19 @@ public static class ProcessRehearsal
         (Capture repaired, ImmutableArray<RepairStep> steps, ImmutableArray<Finding> obstacles) = Repair(known, host, options.Force);
         findings.AddRange(obstacles);
         bool helps = false;
+        bool differs = false;
         if (!steps.IsEmpty && !obstacles.Any(obstacle => obstacle.Severity == Severity.Error))
         {
             Attempt after = restore.Perform(repaired);
             helps = RestoreRehearsal.Helps(attempt.Verdict, attempt.Differences.Length, after.Verdict, after.Differences.Length,
                 options.Force);
+            differs = after.Verdict != Verdict.Same;
         }
 
         return outcome with
         {
             Verdict = helps ? Verdict.Repairable : attempt.Verdict,
+            DiffersAfterRepair = helps && differs,
             Findings = findings.ToImmutable(),
             Repairs = steps,
             Repaired = helps ? repaired : null,

@@ -160,8 +160,8 @@ public static class RestoreRehearsal
         return outcome with
         {
             Findings = findings.ToImmutable(),
-            Verdict = lacks && outcome.Verdict == Verdict.Same
-            ? Verdict.Differs : outcome.Verdict
+            Verdict = lacks && outcome.Verdict == Verdict.Same ? Verdict.Differs : outcome.Verdict,
+            DiffersAfterRepair = outcome.DiffersAfterRepair || (lacks && outcome.Verdict == Verdict.Repairable),
         };
     }
 
@@ -184,6 +184,7 @@ public static class RestoreRehearsal
             Verdict = outcome.RefusedCall is null && !outcome.Differences.IsEmpty ? Verdict.Differs : Verdict.Refused,
             Repairs = [],
             Repaired = null,
+            DiffersAfterRepair = false,
         };
     }
 
@@ -251,6 +252,7 @@ public static class RestoreRehearsal
             Findings = findings.ToImmutable(),
             Repaired = helps ? repaired : null,
             Verdict = helps && attempt.Verdict != Verdict.Dangerous ? Verdict.Repairable : attempt.Verdict,
+            DiffersAfterRepair = helps && second.Verdict != Verdict.Same,
         };
     }
 

@@ -94,6 +94,12 @@ public sealed record TargetOutcome
     public Capture? Repaired { get; init; }
 
     /// <summary>
+    /// Whether something is left that the repair does not bring back, although nothing in the state is lost: the target lacks instructions
+    /// that the guest was promised. Only said beside <see cref="Verdict.Repairable"/>.
+    /// </summary>
+    public bool DiffersAfterRepair { get; init; }
+
+    /// <summary>
     /// What the verdict covers: <see cref="ExtendedState"/> or <see cref="RecordedState"/>, <see cref="StateMsrs"/>,
     /// <see cref="CpuidFeatures"/>.
     /// </summary>

@@ -185,7 +185,8 @@ public static class CheckReport
             Verdict.Same => $"LOADS, and the {who} sees the same",
             Verdict.Unknown => "UNKNOWN: it depends on what is not known",
             Verdict.Differs => $"DIFFERS: it loads, but the {who} sees something else",
-            Verdict.Repairable => $"{answer}; LOADS AFTER A REPAIR",
+            Verdict.Repairable => $"{answer}; LOADS AFTER A REPAIR"
+                + (outcome.DiffersAfterRepair ? $", and the {who} still sees something else" : ""),
             Verdict.Refused => $"{answer}; no repair without loss helps",
             Verdict.Dangerous => "DANGER: loading it can crash the host kernel",
             _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
@@ -254,6 +255,11 @@ public static class CheckReport
         JsonAnswer.WriteKernelRead(json, outcome.KernelRead);
         json.WriteString("vmm", outcome.Vmm.Id);
         json.WriteString("verdict", NameOf(outcome.Verdict));
+        if (outcome.Verdict == Verdict.Repairable)
+        {
+            json.WriteString("afterRepair", NameOf(outcome.DiffersAfterRepair ? Verdict.Differs : Verdict.Same));
+        }
+
         json.WriteStartArray("scope");
         foreach (string part in outcome.Scope)
         {
