@@ -104,6 +104,9 @@ public class FixPropertyTests(ITestOutputHelper output)
         Assert.True(Summary(announced) == Summary(again),
             $"{chosen}: announced {Summary(announced)}, and check of the file says {Summary(again)}");
 
+        Assert.True(outcome.Verdict != Verdict.Repairable || outcome.DiffersAfterRepair == (again.Verdict != Verdict.Same),
+            $"{chosen}: after the repair {(outcome.DiffersAfterRepair ? "something" : "nothing")} was to differ; {Summary(again)}");
+
         // What fix writes loads, or lacks what no repair of the state can give.
         Assert.True(again.Verdict == Verdict.Same || Errors(again).All(rule => rule == Rules.PromisedInstructionsLacking.Id),
             $"{chosen}: {Summary(again)}");
