@@ -42,8 +42,13 @@ internal static class App
         UnpackedLimit unpacked = new();
         Command root = CreateRoot();
         unpacked.AddTo(root);
+        TextOptions text = new();
+        text.AddTo(root);
         ValueNames.AddTo(root);
         ParseResult parsed = root.Parse(LiveArgument.Rewrite(HelpVerb.Rewrite(args, root)), Parsing);
+        text.Apply(parsed, session);
+        session.Arguments = args;
+        session.Progress?.Begin(parsed.CommandResult.Command.Name);
         List<string> problems = CommandLineProblems.Of(parsed);
         if (problems.Count > 0)
         {

@@ -86,7 +86,8 @@ internal sealed record XstateProcess(int ExitCode, string Output, string Error)
     /// <summary>The command line as a shell takes it, for tests of what shells do with the streams.</summary>
     public static string ShellCommand => Binary is null ? $"'{Host}' '{Assembly}'" : $"'{Binary}'";
 
-    private static XstateProcess RunHere(byte[] input, string[] arguments)
+    /// <summary>Runs in this process, with pipes.</summary>
+    public static XstateProcess RunHere(byte[] input, string[] arguments)
     {
         using MemoryStream output = new();
         using MemoryStream error = new();

@@ -84,7 +84,7 @@ internal static class CheckCommand
 
             RehearsalOptions rehearsal = restore.Read(parsed);
             TargetHosts hosts = TargetHosts.Open(arguments, restore, options, parsed);
-            Question question = new(hosts, proves, demands, rehearsal);
+            Question question = new(hosts, proves, demands, rehearsal, files.Count == 1);
             return new Batch("check", files, batch.Form(parsed))
             {
                 Columns = [("HOST", hosts.WidestName), ("KERNEL", hosts.WidestKernel), ("VERDICT", 10), ("WHY", 0)],
@@ -122,6 +122,10 @@ internal static class CheckCommand
             {
                 CheckReport.WriteText(output, file, targets);
                 question.Hosts.TellUnread();
+                if (question.IsOfOneFile)
+                {
+                    NextCommand.AfterCheck(output, file, targets);
+                }
             },
             Rows = [.. question.Hosts.All.Zip(targets, (host, target) => CheckReport.RowOf(target, host.Name)),
                 .. question.Hosts.UnreadRows],
@@ -163,7 +167,7 @@ internal static class CheckCommand
             .. outcome.Findings, .. guests]
         };
 
-    private sealed record Question(TargetHosts Hosts, bool Prove, Demands Demands, RehearsalOptions Rehearsal);
+    private sealed record Question(TargetHosts Hosts, bool Prove, Demands Demands, RehearsalOptions Rehearsal, bool IsOfOneFile);
 
     /// <summary>What makes the exit code 0.</summary>
     private sealed record Demands(ImmutableArray<Verdict> Accepted, bool NeedsCpuid)

@@ -82,7 +82,7 @@ internal static class ConformCommand
         options = options with { DriftingInUse = InUseDrift.Components };
         using KvmDevice? device = facts is null ? null : KvmDevice.Open();
 
-        using ProgressLine? line = ProgressLine.OnTerminal();
+        ProgressLine? line = Session.Current.Progress;
         ConformanceResult result = ConformanceRun.Perform(host, facts, new KernelScenarioBackend(device), options, line is null
             ? null : new Progress(line, options.Count));
         return new ConformAnswer(host.Record.Provenance.Detail, host.Behavior.ToString(), options.Seed, result)

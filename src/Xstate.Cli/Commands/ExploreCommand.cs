@@ -110,7 +110,7 @@ internal static class ExploreCommand
             };
         }
 
-        using ProgressLine? line = ProgressLine.OnTerminal();
+        ProgressLine? line = Session.Current.Progress;
         return Explorer.Explore(protocol, line is null ? options : options with { Progress = new Progress(line) });
     }
 

@@ -89,6 +89,7 @@ internal static class PoolCommand
             files.AddRange(FileList.Read(parsed.GetValue(list)));
             List<UnreadInput> unread = AddCaptures(builder, files, parsed.GetValue(options.Format), given);
             unread.AddRange((parsed.GetValue(vms) ?? []).SelectMany(file => AddRecords(builder, file)));
+            Session.Current.Progress?.Show("rehearsing moves");
             Pool pool = builder.Build();
             PoolAnswer answer = new(pool, pool.Changes(kernel), kernel is null
                 ? null : pool.PlanUpgrade(kernel))
@@ -107,7 +108,7 @@ internal static class PoolCommand
     private static List<UnreadInput> AddCaptures(PoolBuilder builder, List<string> files, string? format, GivenContext given)
     {
         List<UnreadInput> unread = [];
-        using ProgressLine? progress = ProgressLine.OnTerminal();
+        ProgressLine? progress = Session.Current.Progress;
         for (int i = 0; i < files.Count; i++)
         {
             progress?.Show($"{i} of {files.Count} captures");
@@ -138,7 +139,7 @@ internal static class PoolCommand
         try
         {
             using Stream stream = ArtifactInput.OpenStream(file);
-            using ProgressLine? progress = ProgressLine.OnTerminal();
+            ProgressLine? progress = Session.Current.Progress;
             VmRecordReader reader = new(stream);
             while (ReadRecord(builder, reader) is var (more, problem) && (more || problem is not null))
             {

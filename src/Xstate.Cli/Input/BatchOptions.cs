@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Xstate.Cli.Output;
 
 namespace Xstate.Cli.Input;
 
@@ -19,8 +20,6 @@ internal sealed class BatchOptions
     private readonly Option<bool> _lines = new(
         "--jsonl")
     { Description = "Print one line of JSON a FILE: the answer of --json for that FILE alone, or what is wrong with it." };
-    private readonly Option<bool> _details =
-        new("--details") { Description = "Of several FILEs or HOSTs too, print everything and not one line each." };
 
     /// <summary>Options of a verb.</summary>
     /// <param name="what">What FILE is.</param>
@@ -37,15 +36,11 @@ internal sealed class BatchOptions
         command.Add(_files);
         command.Add(_list);
         command.Add(_lines);
-        command.Add(_details);
     }
-
-    /// <summary>Whether everything is printed of several too.</summary>
-    public bool Details(ParseResult parsed) => parsed.GetValue(_details);
 
     /// <summary>How answers are printed.</summary>
     public BatchForm Form(ParseResult parsed) =>
-        parsed.GetValue(_lines) ? BatchForm.JsonLines : parsed.GetValue(_json) ? BatchForm.Json : parsed.GetValue(_details)
+        parsed.GetValue(_lines) ? BatchForm.JsonLines : parsed.GetValue(_json) ? BatchForm.Json : Session.Current.IsDetailed
         ? BatchForm.Details : BatchForm.Table;
 
     /// <summary>The files of the command line and of the list; empty for none.</summary>

@@ -56,7 +56,7 @@ internal sealed class Batch(string verb, IReadOnlyList<string> files, BatchForm 
     private int RunAll(Func<string, FileAnswer> answer)
     {
         int exit = ExitCode.Fine;
-        using ProgressLine? progress = Session.Current.Streams.IsOutputTerminal ? null : ProgressLine.OnTerminal();
+        ProgressLine? progress = Session.Current.Progress;
         if (form == BatchForm.Json)
         {
             Standard.Write(output => JsonAnswer.WriteFiles(output, verb, Answers().Select(one => one.Answer.Json)));

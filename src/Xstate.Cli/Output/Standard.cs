@@ -15,7 +15,7 @@ internal static class Standard
     public static TextWriter Document => Session.Current.Document;
 
     /// <summary>Standard input.</summary>
-    public static Stream Input => Session.Current.Streams.Input;
+    public static Stream Input => Session.Current.TakeInput();
 
     /// <summary>Writes one answer in JSON.</summary>
     public static void Write(Action<Stream> answer) => Session.Current.WriteAnswer(answer);

@@ -11,13 +11,24 @@ namespace Xstate.Cli.Output;
 internal sealed record StandardStreams(
     Stream Input, Stream Output, Stream Error, bool IsOutputTerminal = false, bool IsErrorTerminal = false)
 {
+    /// <summary>Whether somebody types the input.</summary>
+    public bool IsInputTerminal { get; init; }
+
+    /// <summary>What the terminal among them shows; null where text is written as it is.</summary>
+    public TerminalLook? Look { get; init; }
+
     /// <summary>Those of this process.</summary>
     public static StandardStreams OfProcess() => new(
         Open(0, Console.OpenStandardInput, "standard input"),
         Open(1, Console.OpenStandardOutput, "standard output"),
         Open(2, Console.OpenStandardError, "standard error"),
         !Console.IsOutputRedirected,
-        !Console.IsErrorRedirected);
+        !Console.IsErrorRedirected)
+    {
+        IsInputTerminal = !Console.IsInputRedirected,
+        Look = Console.IsOutputRedirected && Console.IsErrorRedirected ? null
+            : TerminalLook.Of([1, 2], Environment.GetEnvironmentVariable),
+    };
 
     // Where the caller has closed a descriptor, its number belongs to a file of the runtime's by now: reading waits for ever, and writing
     // damages something.

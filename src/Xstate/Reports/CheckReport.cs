@@ -23,6 +23,7 @@ public static class CheckReport
 {
     private const int TextDifferences = 8;
     private const int MaxRegister = 32;
+    private const int MostRepairs = 8;
 
     /// <summary>Writes the JSON answer.</summary>
     public static void WriteJson(Stream output, string file, IEnumerable<CheckedTarget> targets) =>
@@ -80,11 +81,12 @@ public static class CheckReport
         foreach (CheckedTarget target in targets)
         {
             TargetOutcome outcome = target.Outcome;
-            output.WriteLine(
-                $"{file} on {Quotation.Cut(outcome.Host)} with {outcome.KernelRead?.Text ?? outcome.Kernel}, restored by "
-                + $"{outcome.Vmm.Title}:");
-            output.WriteLine($"  {Headline(outcome)}");
-            output.WriteLine($"  {ScopeOf(outcome)}");
+            output.Mark(TextMark.Name, file);
+            output.Write(" on ");
+            output.Mark(TextMark.Name, Quotation.Cut(outcome.Host));
+            output.WriteLine($" with {outcome.KernelRead?.Text ?? outcome.Kernel}, restored by {outcome.Vmm.Title}:");
+            output.MarkLine("  ", TextLayouts.MarkOf(outcome.Verdict), Headline(outcome));
+            output.MarkLine("  ", TextMark.Aside, ScopeOf(outcome));
             if (outcome.KernelRead?.Remark is { } remark)
             {
                 output.WriteLine($"  kernel: {remark}");
@@ -96,8 +98,15 @@ public static class CheckReport
             WriteRepairs(output, outcome);
             if (target.Proof is { } proof)
             {
-                output.WriteLine(
-                    $"  proof: {(proof.Held switch { true => "held", false => "DID NOT HOLD", null => "not possible" })}: {proof.Detail}");
+                (TextMark mark, string held) = proof.Held switch
+                {
+                    true => (TextMark.Fine, "held"),
+                    false => (TextMark.Wrong, "DID NOT HOLD"),
+                    null => (TextMark.None, "not possible"),
+                };
+                output.Write("  proof: ");
+                output.Mark(mark, held);
+                output.WriteLine($": {proof.Detail}");
             }
 
             output.WriteLine();
@@ -197,23 +206,28 @@ public static class CheckReport
     {
         foreach (Dependency dependency in outcome.DependsOn)
         {
-            output.WriteLine($"  depends on {dependency.Fact}{(dependency.Id is { } id ? $" {id}" : "")}: {dependency.Why}");
+            output.Write("  ");
+            output.Mark(TextMark.Doubtful, $"depends on {dependency.Fact}{(dependency.Id is { } id ? $" {id}" : "")}");
+            output.WriteLine($": {dependency.Why}");
             foreach (DependencyOutcome under in dependency.Outcomes)
             {
                 string call = under.Call is null ? "" : under.Errno == Errno.None
                     ? $" by {under.Call}" : $" ({under.Call} answers {under.Errno})";
-                output.WriteLine(
-                    $"    {NameOf(under.Verdict)}{call} if "
-                    + $"{under.Value}{(under.Rules.IsEmpty ? "" : $": {string.Join(", ", under.Rules)}")}");
+                output.Write("    ");
+                output.Mark(TextLayouts.MarkOf(under.Verdict), NameOf(under.Verdict));
+                output.WriteLine($"{call} if {under.Value}{(under.Rules.IsEmpty ? "" : $": {string.Join(", ", under.Rules)}")}");
             }
 
-            output.WriteLine($"    find out: {dependency.FindOut}");
+            output.Write("    ");
+            output.Mark(TextMark.Next, "find out");
+            output.WriteLine($": {dependency.FindOut}");
         }
     }
 
     private static void WriteDifferences(TextWriter output, TargetOutcome outcome)
     {
-        foreach (RegisterDifference difference in outcome.Differences.Take(TextDifferences))
+        int shown = output is ITextLayout { ListsAll: true } ? outcome.Differences.Length : TextDifferences;
+        foreach (RegisterDifference difference in outcome.Differences.Take(shown))
         {
             // Of a long register the first byte that changes and what follows it.
             int same = difference.Before.Length <= MaxRegister ? 0 : difference.Before.AsSpan().CommonPrefixLength(difference.After) & -2;
@@ -223,9 +237,10 @@ public static class CheckReport
                 + $"{Shorten(difference.After[same..])}");
         }
 
-        if (outcome.Differences.Length > TextDifferences)
+        if (outcome.Differences.Length > shown)
         {
-            output.WriteLine($"  and {outcome.Differences.Length - TextDifferences} more registers (--json lists them)");
+            string option = output is ITextLayout ? "--details" : "--json";
+            output.MarkLine("  ", TextMark.Aside, $"and {outcome.Differences.Length - shown} more registers ({option} lists them)");
         }
     }
 
@@ -238,11 +253,10 @@ public static class CheckReport
             return;
         }
 
-        output.WriteLine(outcome.Repaired is null ? "  a repair would do this, which is not enough:" : "  repair (xstate fix does it):");
-        foreach (RepairStep step in outcome.Repairs)
-        {
-            output.WriteLine($"    {UnitOf(outcome)} {step.Vcpu}: {step.Message}");
-        }
+        output.MarkLine("  ", TextMark.Heading,
+            outcome.Repaired is null ? "a repair would do this, which is not enough:" : "repair (xstate fix does it):");
+        output.WriteList(outcome.Repairs, MostRepairs, "    ", ("step", "steps"),
+            step => output.WriteLine($"    {UnitOf(outcome)} {step.Vcpu}: {step.Message}"));
     }
 
     private static void WriteTarget(Utf8JsonWriter json, CheckedTarget target)

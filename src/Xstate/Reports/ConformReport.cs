@@ -142,7 +142,8 @@ public static class ConformReport
 
         string verdict = result.Disagreements.Count == 0
             ? "no disagreement" : $"{result.Disagreements.Count} disagreement{(result.Disagreements.Count == 1 ? "" : "s")}";
-        output.WriteLine(answer.HasKvm ? verdict : $"{verdict}{scope}; KVM was not compared");
+        output.MarkLine("", result.Disagreements.Count == 0 ? TextMark.Fine : TextMark.Wrong,
+            answer.HasKvm ? verdict : $"{verdict}{scope}; KVM was not compared");
     }
 
     private static void WriteIds(TextWriter output, string what, ImmutableArray<string> ids)

@@ -16,6 +16,8 @@ namespace Xstate.Reports;
 /// </summary>
 public static class CpuReport
 {
+    private const int MostProbes = 12;
+
     /// <summary>Writes the JSON answer of <c>show</c>.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="artifact">What to show.</param>
@@ -105,7 +107,7 @@ public static class CpuReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(artifact);
-        output.WriteLine(artifact.Format);
+        output.MarkLine("", TextMark.Heading, artifact.Format);
         if (artifact.Xcrs is { } xcrs)
         {
             output.WriteLine($"  nr_xcrs {xcrs.Count}, flags 0x{xcrs.Flags:x}");
@@ -161,16 +163,10 @@ public static class CpuReport
             output.WriteLine($"  KVM supports {supported.UserComponents.Describe()}");
         }
 
-        foreach (ProbedBehavior probe in host.Probes)
-        {
-            output.WriteLine(
-                $"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}");
-        }
-
-        foreach (NotProbedBehavior open in host.NotProbed)
-        {
-            output.WriteLine($"  not probed {Quotation.Cut(open.Id)}: {Quotation.Cut(open.Why, Quotation.MaxProse)}");
-        }
+        output.WriteList(host.Probes, MostProbes, "  ", ("probe", "probes"), probe => output.WriteLine(
+            $"  {(probe.Present ? "has " : "lacks")} {Quotation.Cut(probe.Id)}: {Quotation.Cut(probe.Evidence, Quotation.MaxProse)}"));
+        output.WriteList(host.NotProbed, MostProbes, "  ", ("that was not probed", "that were not probed"), open =>
+            output.WriteLine($"  not probed {Quotation.Cut(open.Id)}: {Quotation.Cut(open.Why, Quotation.MaxProse)}"));
     }
 
     private static void WriteKernelFacts(TextWriter output, HostRecord host)

@@ -17,6 +17,7 @@ public static class DiffReport
 {
     private const int NameWidth = 10;
     private const int OneLine = 48;
+    private const int MostListed = 8;
 
     /// <summary>Writes the JSON answer.</summary>
     /// <param name="output">Where to.</param>
@@ -54,6 +55,13 @@ public static class DiffReport
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(difference);
         string idName = FindingText.UnitOf(left.Capture.Kind);
+
+        // Whoever sees it reads the verdict first; in a pipe it has always been the last line.
+        if (output is ITextLayout)
+        {
+            WriteVerdict(output, difference);
+        }
+
         WriteSide(output, "a", left);
         WriteSide(output, "b", right);
         foreach (StateDifference state in difference.States)
@@ -71,9 +79,18 @@ public static class DiffReport
             output.WriteLine($"{idName} {id}: only in b");
         }
 
-        output.WriteLine(!difference.IsSame ? "a program sees a difference"
-            : IsComplete(difference) ? "a program sees the same in both"
-            : "a program sees the same as far as both are known; the rest was not compared");
+        if (output is not ITextLayout)
+        {
+            WriteVerdict(output, difference);
+        }
+    }
+
+    private static void WriteVerdict(TextWriter output, CaptureDifference difference)
+    {
+        (TextMark mark, string verdict) = !difference.IsSame ? (TextMark.Wrong, "a program sees a difference")
+            : IsComplete(difference) ? (TextMark.Fine, "a program sees the same in both")
+            : (TextMark.Doubtful, "a program sees the same as far as both are known; the rest was not compared");
+        output.MarkLine("", mark, verdict);
     }
 
     private static bool IsComplete(CaptureDifference difference) => difference.States.All(state => state.IsComplete);
@@ -147,19 +164,9 @@ public static class DiffReport
     private static void WriteState(TextWriter output, StateDifference state, string idName)
     {
         output.WriteLine();
-        output.WriteLine(state.LeftId == state.RightId ? $"{idName} {state.LeftId}" : $"{idName} {state.LeftId} and {state.RightId}");
-        foreach (RegisterContrast register in state.Registers)
-        {
-            string name = NameOf(register.Register);
-            if (register.Left.Length + register.Right.Length <= OneLine)
-            {
-                output.WriteLine($"  {name,-NameWidth} a {register.Left}, b {register.Right}");
-                continue;
-            }
-
-            output.WriteLine($"  {name,-NameWidth} a {register.Left}");
-            output.WriteLine($"  {"",-NameWidth} b {register.Right}");
-        }
+        output.MarkLine("", TextMark.Heading,
+            state.LeftId == state.RightId ? $"{idName} {state.LeftId}" : $"{idName} {state.LeftId} and {state.RightId}");
+        output.WriteList(state.Registers, MostListed, "  ", ("register", "registers"), register => WriteRegister(output, register));
 
         if (state.Registers.IsEmpty)
         {
@@ -169,10 +176,8 @@ public static class DiffReport
         if (!state.Noise.IsEmpty)
         {
             output.WriteLine("  noise, which no register shows:");
-            foreach (NoiseContrast noise in state.Noise)
-            {
-                output.WriteLine($"    {noise.What}: a {noise.Left}, b {noise.Right}");
-            }
+            output.WriteList(state.Noise, MostListed, "    ", ("place", "places"),
+                noise => output.WriteLine($"    {noise.What}: a {noise.Left}, b {noise.Right}"));
         }
 
         if (!state.OnlyLeft.IsEmpty || !state.OnlyRight.IsEmpty)
@@ -180,6 +185,19 @@ public static class DiffReport
             IEnumerable<string> sides = [.. Side(state.OnlyLeft, "a"), .. Side(state.OnlyRight, "b")];
             output.WriteLine($"  not compared: {string.Join("; ", sides)}");
         }
+    }
+
+    private static void WriteRegister(TextWriter output, RegisterContrast register)
+    {
+        string name = NameOf(register.Register);
+        if (register.Left.Length + register.Right.Length <= OneLine)
+        {
+            output.WriteHanging($"  {name,-NameWidth} ", $"a {register.Left}, b {register.Right}");
+            return;
+        }
+
+        output.WriteHanging($"  {name,-NameWidth} a ", register.Left);
+        output.WriteHanging($"  {"",-NameWidth} b ", register.Right);
     }
 
     private static IEnumerable<string> Side(ImmutableArray<string> names, string side) =>

@@ -73,24 +73,25 @@ public static class ExploreReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(protocols);
-        output.WriteLine("Protocols");
+        output.MarkLine("", TextMark.Heading, "Protocols");
         foreach (SwitchProtocol protocol in protocols)
         {
-            output.WriteLine($"  {protocol.Id,-34} {NameOf(protocol.Kind),-9} {protocol.Summary}");
+            output.WriteHanging($"  {protocol.Id,-34} {NameOf(protocol.Kind),-9} ", protocol.Summary);
         }
 
         output.WriteLine();
-        output.WriteLine("Invariants");
+        output.MarkLine("", TextMark.Heading, "Invariants");
         foreach (InvariantInfo invariant in Invariants.All)
         {
-            output.WriteLine($"  {invariant.Id,-34} {invariant.Statement}");
+            output.WriteHanging($"  {invariant.Id,-34} ", invariant.Statement);
         }
 
         output.WriteLine();
-        output.WriteLine($"Events (default: {HostEventCatalogue.Format(HostEvents.Default)})");
+        output.Mark(TextMark.Heading, "Events");
+        output.WriteLine($" (default: {HostEventCatalogue.Format(HostEvents.Default)})");
         foreach (HostEventInfo info in HostEventCatalogue.All)
         {
-            output.WriteLine($"  {info.Id,-34} {info.Text}");
+            output.WriteHanging($"  {info.Id,-34} ", info.Text);
         }
     }
 
@@ -102,27 +103,44 @@ public static class ExploreReport
         output.WriteLine(
             $"{result.Protocol.Id} ({NameOf(result.Protocol.Kind)}): {result.Vcpus} vCPU, {result.Cpus} CPU, events "
             + $"{HostEventCatalogue.Format(result.Events)}");
-        output.WriteLine(result.Verdict);
+        output.MarkLine("", result.Violations.IsEmpty ? result.Complete ? TextMark.Fine : TextMark.Doubtful : TextMark.Wrong,
+            result.Verdict);
         foreach (InvariantInfo invariant in Invariants.All)
         {
-            string verdict = result.Of(invariant.Invariant) is { } violation
-                ? $"VIOLATED in {violation.Trace.Length} steps"
-                : result.Complete ? "holds" : "not violated so far";
-            output.WriteLine($"  {invariant.Id,-34} {verdict}");
+            (TextMark mark, string verdict) = result.Of(invariant.Invariant) is { } violation
+                ? (TextMark.Wrong, $"VIOLATED in {violation.Trace.Length} steps")
+                : result.Complete ? (TextMark.Fine, "holds") : (TextMark.Doubtful, "not violated so far");
+            output.Write($"  {invariant.Id,-34} ");
+            output.MarkLine("", mark, verdict);
         }
 
         foreach (InvariantViolation violation in traces ? result.Violations : [])
         {
             output.WriteLine();
-            output.WriteLine($"{Invariants.Of(violation.Invariant).Id}: {Invariants.Of(violation.Invariant).Violated}");
+            output.Mark(TextMark.Wrong, Invariants.Of(violation.Invariant).Id);
+            output.WriteLine($": {Invariants.Of(violation.Invariant).Violated}");
             output.WriteLine();
             int number = 0;
             foreach (TraceStep step in violation.Trace)
             {
-                output.WriteLine(
-                    $"{++number,4}  {PlaceOf(step)}  {NameOf(step.World),-11}  {step.Step.PadRight(StepWidth)}  {step.Note}".TrimEnd());
+                WriteStep(output, ++number, step);
             }
         }
+    }
+
+    private static void WriteStep(TextWriter output, int number, TraceStep step)
+    {
+        string head = $"{number,4}  {PlaceOf(step)}  {NameOf(step.World),-11}  ";
+        string text = $"{step.Step.PadRight(StepWidth)}  {step.Note}".TrimEnd();
+        if (output is ITextLayout layout && layout.Measure(head + text) > layout.Width && step.Note.Length > 0)
+        {
+            // What it changes stands below, where both have no room on a line.
+            output.WriteHanging(head, step.Step);
+            output.WriteHanging(new string(' ', head.Length), step.Note);
+            return;
+        }
+
+        output.WriteHanging(head, text);
     }
 
     /// <summary>Which processor, and which vCPU's thread is there; an event is marked.</summary>

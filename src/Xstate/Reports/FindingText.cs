@@ -11,6 +11,8 @@ internal static class FindingText
 {
     private const string Detail = "       ";
 
+    private const int Most = 12;
+
     /// <summary>Writes findings in their order.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="findings">The findings.</param>
@@ -18,19 +20,32 @@ internal static class FindingText
     /// <param name="indent">What every line begins with.</param>
     public static void Write(TextWriter output, IEnumerable<Finding> findings, string unit, string indent = "")
     {
-        foreach (Finding finding in findings)
-        {
-            output.WriteLine($"{indent}{finding.Rule} {JsonAnswer.NameOf(finding.Severity)}: {finding.Message}");
-            string where = string.Join(", ", Facts(finding, unit));
-            if (where.Length > 0)
-            {
-                output.WriteLine($"{indent}{Detail}{where}");
-            }
+        output.WriteList([.. InOrder(output, findings)], Most, indent, ("finding", "findings"),
+            finding => Write(output, finding, unit, indent));
+    }
 
-            if (finding.Mend is { } mend && finding.Severity != Severity.Info)
-            {
-                output.WriteLine($"{indent}{Detail}mend: {mend}");
-            }
+    // Whoever looks sees the worst first, and never the count of a list instead of it.
+    private static IEnumerable<Finding> InOrder(TextWriter output, IEnumerable<Finding> findings) =>
+        output is ITextLayout ? findings.OrderByDescending(finding => finding.Severity) : findings;
+
+    private static void Write(TextWriter output, Finding finding, string unit, string indent)
+    {
+        output.Write(indent);
+        output.GoOnAt(indent.Length + Detail.Length);
+        output.Mark(TextLayouts.MarkOf(finding.Severity), $"{finding.Rule} {JsonAnswer.NameOf(finding.Severity)}");
+        output.WriteLine($": {finding.Message}");
+        string where = string.Join(", ", Facts(finding, unit));
+        if (where.Length > 0)
+        {
+            output.GoOnAt(indent.Length + Detail.Length);
+            output.MarkLine($"{indent}{Detail}", TextMark.Aside, where);
+        }
+
+        if (finding.Mend is { } mend && finding.Severity != Severity.Info)
+        {
+            output.Write($"{indent}{Detail}");
+            output.Mark(TextMark.Next, "mend");
+            output.WriteLine($": {mend}");
         }
     }
 

@@ -3,13 +3,14 @@ using System.Text.Json;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Rehearsal;
-using Xstate.Transforms;
 
 namespace Xstate.Reports;
 
 /// <summary>What a repair did.</summary>
 public static class FixReport
 {
+    private const int MostSteps = 16;
+
     /// <summary>Writes the JSON answer.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="file">The input.</param>
@@ -66,10 +67,8 @@ public static class FixReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(outcome);
-        foreach (RepairStep step in outcome.Repairs)
-        {
-            output.WriteLine($"{CheckReport.UnitOf(outcome)} {step.Vcpu}: {step.Message}");
-        }
+        output.WriteList(outcome.Repairs, MostSteps, "", ("step", "steps"),
+            step => output.WriteLine($"{CheckReport.UnitOf(outcome)} {step.Vcpu}: {step.Message}"));
 
         if (outcome.Repairs.IsEmpty)
         {
@@ -78,9 +77,8 @@ public static class FixReport
 
         if (written is not null && after is not null)
         {
-            output.WriteLine(
-                $"wrote {written}: on {Quotation.Cut(after.Host)} with {after.KernelRead?.Text ?? after.Kernel} its verdict is "
-                + $"{CheckReport.NameOf(after.Verdict)}");
+            output.Write($"wrote {written}: on {Quotation.Cut(after.Host)} with {after.KernelRead?.Text ?? after.Kernel} its verdict is ");
+            output.MarkLine("", TextLayouts.MarkOf(after.Verdict), CheckReport.NameOf(after.Verdict));
             WriteUndo(output, written, undo);
             return;
         }

@@ -30,8 +30,6 @@ public sealed record LintAnswer(string File, string Format, IReadOnlyList<LintRe
 /// <summary>The answer of <c>lint</c>: text, JSON, and SARIF for code hosts.</summary>
 public static class LintReport
 {
-    private const string Detail = "       ";
-
     /// <summary>What a line of a table says of each CPUID of a file: TABLE, VIEW, ERRORS, WARNINGS, RULES.</summary>
     public static IEnumerable<ImmutableArray<string>> RowsOf(LintAnswer answer)
     {
@@ -49,23 +47,7 @@ public static class LintReport
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(answers);
-        foreach (LintAnswer answer in answers)
-        {
-            foreach (LintResult result in answer.Results)
-            {
-                string label = result.Target.Label.Length == 0 ? "" : $", {result.Target.Label}";
-                output.WriteLine($"{answer.File}{label} ({NameOf(result.Target.Context.View)}): {Summary(result.Findings)}");
-                foreach (LintFinding finding in result.Findings)
-                {
-                    WriteText(output, finding);
-                }
-            }
-
-            if (answer.Mended is { } mended)
-            {
-                WriteText(output, mended, answer.Output);
-            }
-        }
+        LintText.Write(output, answers);
     }
 
     /// <summary>Writes SARIF 2.1.0.</summary>
@@ -197,56 +179,6 @@ public static class LintReport
         json.WriteEndArray();
         json.WriteString("mend", finding.Rule.Mend);
         json.WriteEndObject();
-    }
-
-    private static void WriteText(TextWriter output, LintFinding finding)
-    {
-        output.WriteLine($"  {finding.Rule.Id} {JsonAnswer.NameOf(finding.Severity)}: {finding.Message}");
-        string expected = finding.Expected is { } right ? $", expected {right}" : "";
-        string found = finding.Found is { } value ? $", found {value}{expected}" : "";
-        output.WriteLine($"{Detail}  {finding.Place}{found}");
-        if (finding.Severity == Severity.Info)
-        {
-            return;
-        }
-
-        foreach (LintBreak one in finding.Breaks)
-        {
-            output.WriteLine($"{Detail}  {one.Name}: {one.How}");
-        }
-
-        output.WriteLine($"{Detail}  fix: {finding.Rule.Mend}");
-    }
-
-    private static void WriteText(TextWriter output, MendedCpuid mended, string? path)
-    {
-        output.WriteLine(mended.Changes.IsEmpty ? "  nothing to change" : $"  changed{(path is null ? "" : $", in {path}")}:");
-        foreach (CpuidChange change in mended.Changes)
-        {
-            output.WriteLine($"    {change.Place.Field} {LintSink.Hex(change.Before)} -> {LintSink.Hex(change.After)}");
-        }
-
-        foreach (LintFinding finding in mended.Remaining.Where(finding => finding.Severity != Severity.Info))
-        {
-            output.WriteLine($"    left: {finding.Rule.Id} {finding.Message}");
-        }
-    }
-
-    private static string Summary(IReadOnlyList<LintFinding> findings)
-    {
-        if (findings.Count == 0)
-        {
-            return "no contradiction found";
-        }
-
-        string[] counts =
-        [
-            .. new[] { (Severity.Error, "error"), (Severity.Warning, "warning"), (Severity.Info, "remark") }
-                .Select(kind => (Count: findings.Count(finding => finding.Severity == kind.Item1), kind.Item2))
-                .Where(kind => kind.Count > 0)
-                .Select(kind => $"{kind.Count} {kind.Item2}{(kind.Count == 1 ? "" : "s")}"),
-        ];
-        return string.Join(", ", counts);
     }
 
     private static void WriteSarifRule(Utf8JsonWriter json, LintRule rule)

@@ -10,6 +10,8 @@ public static class PoolText
     private const int Width = 80;
     private const int MatrixClasses = 24;
     private const int MaxListed = 20;
+    private const int RowHead = 6;
+    private const int CellWidth = 3;
 
     /// <summary>Writes it.</summary>
     public static void Write(TextWriter output, PoolAnswer answer)
@@ -71,12 +73,22 @@ public static class PoolText
         }
 
         Wrapped(output, "", "who can go where, from row to column (= same, r repairable, ? unknown, d differs, x refused, ! dangerous)");
-        output.WriteLine($"  from{string.Concat(pool.Classes.Select(one => Number(one.Id).PadLeft(3)))}");
-        foreach (HostClass from in pool.Classes)
+        int most = output is ITextLayout layout ? (layout.Width - RowHead) / CellWidth : MatrixClasses;
+        foreach (HostClass[] to in pool.Classes.Chunk(most))
         {
-            string row = string.Concat(pool.Matrix.Where(move => move.From.Id == from.Id)
-                .Select(move => $"  {Sign(move.Outcome.Verdict)}"));
-            output.WriteLine($"  {Number(from.Id),4}{row}");
+            output.WriteLine($"  from{string.Concat(to.Select(one => Number(one.Id).PadLeft(CellWidth)))}");
+            HashSet<int> columns = [.. to.Select(one => one.Id)];
+            foreach (IGrouping<int, PoolMove> row in pool.Matrix.Where(move => columns.Contains(move.To.Id)).GroupBy(move => move.From.Id))
+            {
+                output.Write($"  {Number(row.Key),4}");
+                foreach (PoolMove move in row)
+                {
+                    output.Write("  ");
+                    output.Mark(TextLayouts.MarkOf(move.Outcome.Verdict), $"{Sign(move.Outcome.Verdict)}");
+                }
+
+                output.WriteLine();
+            }
         }
     }
 
@@ -242,6 +254,13 @@ public static class PoolText
 
     private static void Wrapped(TextWriter output, string indent, string text)
     {
+        if (output is ITextLayout layout)
+        {
+            layout.GoOnAt(indent.Length + 2);
+            output.WriteLine(indent + text);
+            return;
+        }
+
         string line = indent;
         foreach (string word in text.Split(' '))
         {

@@ -62,14 +62,16 @@ public static class RulesReport
         ArgumentNullException.ThrowIfNull(symptoms);
         foreach (Symptom symptom in symptoms)
         {
-            output.WriteLine(symptom.Text);
+            output.MarkLine("", TextMark.Heading, symptom.Text);
             output.WriteLine($"  printed by: {symptom.PrintedBy}");
             foreach (Rule rule in symptom.Rules)
             {
                 output.WriteLine($"  {rule.Id}  {rule.Title}");
             }
 
-            output.WriteLine($"  find out which: {symptom.Next}");
+            output.Write("  ");
+            output.Mark(TextMark.Next, "find out which");
+            output.WriteLine($": {symptom.Next}");
             output.WriteLine();
         }
 
@@ -109,7 +111,7 @@ public static class RulesReport
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(differences);
-        output.WriteLine(kernel.Reading.Text);
+        output.MarkLine("", TextMark.Heading, kernel.Reading.Text);
         output.WriteLine(
             $"  read as: {(kernel.Reading.Title.Length == 0 ? kernel.Reading.Family : kernel.Reading.Title)}, base "
             + $"{kernel.Reading.Base}, {kernel.Reading.Confidence}");
@@ -119,9 +121,18 @@ public static class RulesReport
         foreach (KernelDifference info in differences)
         {
             DifferenceFact fact = kernel.Fact(info);
-            output.WriteLine($"{info.Id,-22}  {NameOf(fact.Knowledge),-7}  {fact.Why}");
+            output.Write($"{info.Id,-22}  ");
+            output.Mark(MarkOf(fact.Knowledge), NameOf(fact.Knowledge));
+            output.WriteHanging(new string(' ', "present  ".Length - NameOf(fact.Knowledge).Length), fact.Why);
         }
     }
+
+    private static TextMark MarkOf(Knowledge knowledge) => knowledge switch
+    {
+        Knowledge.Present => TextMark.Heading,
+        Knowledge.Absent => TextMark.Aside,
+        _ => TextMark.Doubtful,
+    };
 
     /// <summary>present, absent or unknown.</summary>
     public static string NameOf(Knowledge knowledge) => knowledge switch
@@ -170,13 +181,15 @@ public static class RulesReport
         ArgumentNullException.ThrowIfNull(differences);
         foreach (Rule rule in rules)
         {
-            output.WriteLine($"{rule.Id}  {rule.Severity.ToString().ToLowerInvariant(),-7}  {rule.Title}");
+            output.Write($"{rule.Id}  ");
+            output.Mark(TextLayouts.MarkOf(rule.Severity), $"{rule.Severity.ToString().ToLowerInvariant(),-7}");
+            output.WriteHanging("  ", rule.Title);
         }
 
         output.WriteLine();
         foreach (KernelDifference info in differences)
         {
-            output.WriteLine($"{info.Id,-22}  {info.Affected}");
+            output.WriteHanging($"{info.Id,-22}  ", info.Affected);
         }
     }
 
@@ -188,12 +201,16 @@ public static class RulesReport
         ArgumentNullException.ThrowIfNull(differences);
         foreach (Rule rule in rules)
         {
-            output.WriteLine($"{rule.Id}: {rule.Title} ({rule.Severity.ToString().ToLowerInvariant()})");
+            output.Mark(TextMark.Heading, $"{rule.Id}: {rule.Title}");
+            output.Write(" (");
+            output.Mark(TextLayouts.MarkOf(rule.Severity), rule.Severity.ToString().ToLowerInvariant());
+            output.WriteLine(")");
             output.WriteLine();
-            output.WriteLine(rule.Explanation);
+            WriteParagraph(output, rule.Explanation);
             output.WriteLine();
-            output.WriteLine($"What to do: {rule.Mend}");
-            output.WriteLine($"Source: {rule.Source}");
+            output.Mark(TextMark.Next, "What to do");
+            output.WriteLine($": {rule.Mend}");
+            output.MarkLine("", TextMark.Aside, $"Source: {rule.Source}");
             foreach (KernelDifference difference in KernelDifference.Deciding(rule))
             {
                 output.WriteLine($"Decided by: {difference.Id}, {difference.Affected}");
@@ -202,13 +219,19 @@ public static class RulesReport
 
         foreach (KernelDifference info in differences)
         {
-            output.WriteLine(info.Id);
+            output.MarkLine("", TextMark.Heading, info.Id);
             output.WriteLine();
-            output.WriteLine(info.Effect);
+            WriteParagraph(output, info.Effect);
             output.WriteLine();
             output.WriteLine($"Affected: {info.Affected}");
             output.WriteLine($"Probe: {info.Probe}");
             output.WriteLine($"Source: {info.Source}");
         }
+    }
+
+    private static void WriteParagraph(TextWriter output, string text)
+    {
+        output.GoOnAt(0);
+        output.WriteLine(text);
     }
 }

@@ -10,6 +10,7 @@ namespace Xstate.Reports;
 public static class RunReport
 {
     private const int MaxField = 40;
+    private const int AnswerColumn = 9;
     private const int MaxPlaces = 6;
     private const int MaxBytesOfPlace = 16;
     private const int MaxGap = 4;
@@ -50,14 +51,15 @@ public static class RunReport
             return;
         }
 
-        output.WriteLine(Plain(scenario.Name));
+        output.MarkLine("", TextMark.Heading, Plain(scenario.Name));
         Dictionary<string, (int Step, byte[] Bytes)> images = [];
         foreach ((JsonElement step, JsonElement input) in line.RootElement.GetProperty("steps").EnumerateArray()
             .Zip(asked.RootElement.GetProperty("steps").EnumerateArray()))
         {
             int number = step.GetProperty("step").GetInt32();
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"  {number,3}  {Asked(input)}: {Answered(step, input, number, images)}"));
+            output.Write(string.Create(CultureInfo.InvariantCulture, $"  {number,3}  "));
+            output.GoOnAt(AnswerColumn);
+            output.WriteLine($"{Asked(input)}: {Answered(step, input, number, images)}");
         }
     }
 

@@ -12,6 +12,8 @@ namespace Xstate.Reports;
 /// <summary>What is in a capture: header, layout, components and registers of every state.</summary>
 public static class ShowReport
 {
+    private const int MostStates = 8;
+
     /// <summary>Writes the JSON answer.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="capture">The capture.</param>
@@ -77,10 +79,8 @@ public static class ShowReport
         {
             WriteHead(output, complete);
             SignalFrameText.WriteText(output, complete);
-            foreach (CapturedState state in complete.States)
-            {
-                WriteState(output, state, complete.Kind, options.All);
-            }
+            output.WriteList(complete.States, MostStates, "", (unit, $"{unit}s"),
+                state => WriteState(output, state, complete.Kind, options.All));
         }
 
         Finding[] told = Told(complete, [.. noticed ?? [], .. findings, .. EmptyArea.Check(complete)], options);
@@ -93,7 +93,7 @@ public static class ShowReport
 
     private static void WriteHead(TextWriter output, Capture capture)
     {
-        output.WriteLine(
+        output.MarkLine("", TextMark.Heading,
             $"{capture.Format}, {capture.States.Length} "
             + $"{(capture.Kind == CaptureKind.Process ? "thread" : "virtual CPU")}{(capture.States.Length == 1 ? "" : "s")}");
         if (capture.Source is { } source)
@@ -103,6 +103,7 @@ public static class ShowReport
 
         if (capture.Note is { } note)
         {
+            output.GoOnAt(0);
             output.WriteLine(Quotation.Cut(note, Quotation.MaxProse));
         }
     }
@@ -117,7 +118,7 @@ public static class ShowReport
                 .Where(reading => options.All || options.Registers is not null || !IsInitial(reading)))
             {
                 string text = options.View is { } view ? RegisterText.Describe(reading, view) : RegisterText.Describe(reading);
-                output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{unit} {state.Id} {reading.Place.Name} {text}"));
+                output.WriteHanging(string.Create(CultureInfo.InvariantCulture, $"{unit} {state.Id} {reading.Place.Name} "), text);
             }
         }
     }
@@ -285,8 +286,9 @@ public static class ShowReport
         StateComponentSet components = state.Components;
         StateComponentSet notRecorded = state.NotRecorded;
         output.WriteLine();
+        output.Mark(TextMark.Heading, $"{FindingText.UnitOf(kind)} {state.Id}");
         output.WriteLine(
-            $"{FindingText.UnitOf(kind)} {state.Id}: XSTATE_BV {area.XstateBv}"
+            $": XSTATE_BV {area.XstateBv}"
             + (state.Stored is { } stored && stored.XstateBv.Value != area.XstateBv
                 ? $" by the registers, {stored.XstateBv.Value} as stored" : "")
             + $", XCOMP_BV {Hex(area.XcompBv)}{(area.IsCompacted ? " (compacted)" : "")}"
@@ -299,7 +301,8 @@ public static class ShowReport
             (int offset, int size, bool found) = Place(component, layout, area);
             string place = found ? string.Create(CultureInfo.InvariantCulture, $"{offset,5} +{size,-5}") : "  no place ";
             string use = notRecorded.Contains(component) ? "not recorded" : area.XstateBv.Contains(component) ? "in use" : "initial";
-            output.WriteLine($"  {StateComponents.NameOf(component),-10} {place} {use}");
+            output.Write($"  {StateComponents.NameOf(component),-10} {place} ");
+            output.MarkLine("", use == "in use" ? TextMark.Fine : use == "initial" ? TextMark.Aside : TextMark.Doubtful, use);
             WriteRegisters(output, readings.Where(reading => reading.Place.Msr is null && reading.Place.Component == component), all);
         }
 
@@ -327,16 +330,16 @@ public static class ShowReport
             }
 
             bool isPkru = reading.Place.Component == StateComponent.Pkru && reading.Lost.Length == 0;
-            output.WriteLine($"      {reading.Place.Name,-8} {(isPkru ? reading.Text : RegisterText.Describe(reading))}");
+            output.WriteHanging($"      {reading.Place.Name,-8} ", isPkru ? reading.Text : RegisterText.Describe(reading));
             if (isPkru)
             {
-                output.WriteLine($"      {"",-8} {RegisterText.Rights(reading)}");
+                output.WriteHanging($"      {"",-8} ", RegisterText.Rights(reading));
             }
         }
 
         if (initial > 0)
         {
-            output.WriteLine($"      ({initial} register{(initial == 1 ? "" : "s")} with the initial value)");
+            output.MarkLine("      ", TextMark.Aside, $"({initial} register{(initial == 1 ? "" : "s")} with the initial value)");
         }
     }
 

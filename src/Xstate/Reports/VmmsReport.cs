@@ -27,7 +27,8 @@ public static class VmmsReport
         ArgumentNullException.ThrowIfNull(output);
         foreach (Restorer restorer in Known)
         {
-            output.WriteLine($"{restorer.Id}: {restorer.Title} ({NameOf(restorer.Evidence)}: {restorer.Source})");
+            output.Mark(TextMark.Heading, restorer.Id);
+            output.WriteLine($": {restorer.Title} ({NameOf(restorer.Evidence)}: {restorer.Source})");
             if (!restorer.Order.IsEmpty)
             {
                 output.WriteLine($"  {string.Join(", ", restorer.Order.Select(CallOf))}");
