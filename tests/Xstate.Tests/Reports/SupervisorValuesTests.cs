@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Processor;
 using Xstate.Reports;
 using Xstate.Tests.Processor;
 
