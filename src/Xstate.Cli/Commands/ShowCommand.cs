@@ -35,6 +35,11 @@ internal static class ShowCommand
             }
 
             ShowOptions shown = selection.Read(parsed);
+            if (shown.Draw && (shown.Registers is not null || shown.View is not null || parsed.GetValue(options.Json)))
+            {
+                throw new UsageException("--draw draws whole areas, for people: it goes with neither --register, --as nor --json");
+            }
+
             GivenContext given = GivenContext.Read(parsed, options);
             string? format = parsed.GetValue(options.Format);
             return new Batch("show", files, batch.Form(parsed))
@@ -51,7 +56,8 @@ internal static class ShowCommand
     {
         if (artifact.Capture is not { } bare)
         {
-            return shown.IsSelective
+            return shown.Draw ? throw new UsageException($"{file} is {artifact.Format}, which holds no extended state to draw")
+                : shown.IsSelective
                 ? throw new UsageException($"{file} is {artifact.Format}, which holds no registers to choose from")
                 : OfProcessors(file, artifact, LintErrors.Of(artifact));
         }

@@ -8,6 +8,12 @@ namespace Xstate.Cli.Input;
 internal sealed class SelectionOptions
 {
     private readonly Option<bool> _all = new("--all") { Description = "List registers with their initial value too." };
+    private readonly Option<bool> _draw = new("--draw")
+    {
+        Description = "Draw the XSAVE area to scale: where each component lies, and whether it is in use, initial, hidden from the guest "
+            + "or not in the file.",
+    };
+
     private readonly Option<int?> _state = new("--tid", "--vcpu") { Description = "Show this thread or virtual CPU only." };
 
     private readonly Option<string?> _registers = new("--register", "-r")
@@ -26,6 +32,7 @@ internal sealed class SelectionOptions
     public void AddTo(Command command)
     {
         command.Add(_all);
+        command.Add(_draw);
         command.Add(_state);
         command.Add(_registers);
         command.Add(_view);
@@ -40,6 +47,7 @@ internal sealed class SelectionOptions
             return new ShowOptions
             {
                 All = parsed.GetValue(_all),
+                Draw = parsed.GetValue(_draw),
                 State = parsed.GetValue(_state),
                 Registers = parsed.GetValue(_registers) is { } names ? RegisterSelection.Parse(names) : null,
                 View = parsed.GetValue(_view) is { } view ? ElementView.Find(view)

@@ -11,6 +11,9 @@ public sealed record ShowOptions
     /// <summary>Whether registers with their initial value are listed too, not only counted.</summary>
     public bool All { get; init; }
 
+    /// <summary>Whether areas are drawn to scale, in place of the registers.</summary>
+    public bool Draw { get; init; }
+
     /// <summary>The one virtual CPU or thread that is shown; null for all.</summary>
     public int? State { get; init; }
 

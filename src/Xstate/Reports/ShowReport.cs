@@ -71,7 +71,14 @@ public static class ShowReport
         ArgumentNullException.ThrowIfNull(options);
         (Capture complete, _, ImmutableArray<Finding> findings) = KnownCapture.Of(capture);
         string unit = FindingText.UnitOf(complete.Kind);
-        if (options.IsSelective)
+        if (options.Draw)
+        {
+            CapturedState[] chosen = [.. Chosen(complete, options)];
+            WriteHead(output, complete);
+            output.WriteList(chosen, MostStates, "", (unit, $"{unit}s"), state => AreaDrawing.Write(output, state, unit));
+            AreaDrawing.WriteLegend(output, chosen);
+        }
+        else if (options.IsSelective)
         {
             WriteLines(output, complete, options);
         }
@@ -346,7 +353,7 @@ public static class ShowReport
     private static bool IsInitial(RegisterReading reading) => reading.Lost.Length == 0 && reading.HasBytes && reading.Place.Msr is null
         && RegisterCatalog.IsInitial(reading.Place, reading.Bytes);
 
-    private static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) =>
+    internal static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) =>
         component switch
         {
             StateComponent.X87 => (0, StateComponents.Get(component).Size, true),
