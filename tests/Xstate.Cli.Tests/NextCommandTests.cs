@@ -12,6 +12,7 @@ public sealed class NextCommandTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     [Theory]
+    [InlineData("leaked.json", 40)]
     [InlineData("leaked.json", 80)]
     [InlineData("it's a $file.json", 80)]
     [InlineData("it's a $file.json", 160)]
@@ -30,6 +31,21 @@ public sealed class NextCommandTests : IDisposable
     {
         FakeTerminal refused = FakeTerminal.Run(80, "check", "samples/captures/xfd-tiles.json", "--on", Host);
         Assert.Matches("\nnext: xstate rules XS[0-9]{4}\n$", refused.Text);
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(80)]
+    public async Task An_example_of_help_is_broken_so_that_a_copy_of_it_runs(int width)
+    {
+        FakeTerminal help = FakeTerminal.Run(width, "check", "--help");
+        string[] lines = [.. help.Lines.SkipWhile(line => line != "Examples:").TakeWhile(line => line != "Exit codes:")];
+        Assert.All(lines, line => Assert.True(line.Length <= width, line));
+        string all = string.Join('\n', lines.Skip(1));
+        Assert.Contains(" \\\n", all, StringComparison.Ordinal);
+        XstateProcess run = await Shell.Run(all);
+        Assert.True(run.ExitCode is 0 or 1, run.Error);
+        Assert.Contains("\"schemaVersion\"", run.Output, StringComparison.Ordinal);
     }
 
     [Theory]

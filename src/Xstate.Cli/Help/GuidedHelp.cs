@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Xstate.Cli.Output;
 
 namespace Xstate.Cli.Help;
 
@@ -18,6 +19,19 @@ internal sealed class GuidedHelp(HelpAction inner) : SynchronousCommandLineActio
         return code;
     }
 
+    // A line with a quoted word stays one: a shell takes what stands in quotation marks as it is.
+    private static void WriteLine(TextWriter output, string line)
+    {
+        StandardStreams streams = Session.Current.Streams;
+        int? width = streams.IsOutputTerminal && !line.Contains('"', StringComparison.Ordinal) ? streams.Look?.Width : null;
+        string[] lines = width is { } cells ? [.. TypedCommand.Break(["xstate", .. line.Split(' ')], "  ", "      ", cells)]
+            : [$"  xstate {line}"];
+        foreach (string part in lines)
+        {
+            output.WriteLine(part);
+        }
+    }
+
     private static void Write(TextWriter output, string verb)
     {
         if (VerbGuides.Of(verb) is not { } guide)
@@ -29,7 +43,7 @@ internal sealed class GuidedHelp(HelpAction inner) : SynchronousCommandLineActio
         foreach (Example example in guide.Examples)
         {
             output.WriteLine($"  # {example.Meaning}");
-            output.WriteLine($"  xstate {example.Line}");
+            WriteLine(output, example.Line);
         }
 
         output.WriteLine();

@@ -86,14 +86,14 @@ internal sealed class LaidOutLine
         {
             for (int i = 0; i < text.Length;)
             {
-                bool isBlank = text[i] == ' ' && mark != TextMark.Name;
+                bool isBlank = text[i] == ' ' && !LaidOutWord.IsWhole(mark);
                 int end = i + 1;
-                while (end < text.Length && mark != TextMark.Name && text[end] == ' ' == isBlank)
+                while (end < text.Length && !LaidOutWord.IsWhole(mark) && text[end] == ' ' == isBlank)
                 {
                     end++;
                 }
 
-                end = mark == TextMark.Name ? text.Length : end;
+                end = LaidOutWord.IsWhole(mark) ? text.Length : end;
                 if (isBlank || (at + i == _hang && !word.IsEmpty))
                 {
                     if (!word.IsEmpty)

@@ -12,13 +12,19 @@ internal sealed record LaidOutWord(int Start)
     /// <summary>Blanks before it.</summary>
     public int Blanks { get; set; }
 
+    /// <summary>Its pieces.</summary>
     public List<(TextMark Mark, string Text)> Pieces { get; } = [];
 
+    /// <summary>Whether there is none.</summary>
     public bool IsEmpty => Pieces.Count == 0;
 
+    /// <summary>Cells of all.</summary>
     public int Cells => Pieces.Sum(piece => LaidOutLine.Measure(piece.Text));
 
     // Bytes as hexadecimal digits; such as were lost are question marks.
-    public bool IsBytes => Pieces is [{ Mark: not TextMark.Name } piece] && piece.Text.Length >= FewestDigits
+    public bool IsBytes => Pieces is [var piece] && !IsWhole(piece.Mark) && piece.Text.Length >= FewestDigits
         && piece.Text.TrimEnd(',', '.', ';', ':', ')').All(digit => char.IsAsciiHexDigitLower(digit) || digit == '?');
+
+    /// <summary>Whether a piece is not broken, whatever is in it.</summary>
+    public static bool IsWhole(TextMark mark) => mark is TextMark.Name or TextMark.Command;
 }

@@ -35,7 +35,7 @@ internal sealed class LineBreaker(int width, int indent, int? before)
             {
                 PutBytes(word, isForced ? width : blanks);
             }
-            else if (word.Cells > width - indent && word.Pieces is [{ Mark: not TextMark.Name } piece]
+            else if (word.Cells > width - indent && word.Pieces is [var piece] && !LaidOutWord.IsWhole(piece.Mark)
                 && piece.Text.Contains(',', StringComparison.Ordinal))
             {
                 PutParts(piece, isForced ? width : blanks);
@@ -76,7 +76,7 @@ internal sealed class LineBreaker(int width, int indent, int? before)
         if (text.Length > 0)
         {
             _column += LaidOutLine.Measure(text);
-            if (_line.Count > 1 && _line[^1].Mark == mark)
+            if (_line.Count > Math.Min(_lines.Count, 1) && _line[^1].Mark == mark)
             {
                 _line[^1] = (mark, _line[^1].Text + text);
             }

@@ -9,7 +9,6 @@ internal static class NextCommand
 {
     private const string Head = "next: ";
     private const string Indent = "        ";
-    private const string Continued = " \\";
 
     // What fix does not take of check's options.
     private static readonly string[] OfCheckAlone = ["--prove", "--accept", "--require", "--json", "--jsonl", "--files-from"];
@@ -39,7 +38,6 @@ internal static class NextCommand
         }
     }
 
-    // A line that is too long goes on behind a backslash, before an option if that is enough, so that it can be copied as it is.
     private static void Write(TextWriter output, ITextLayout layout, string[] words)
     {
         if (words.Any(word => word.EnumerateRunes().Any(TerminalWriter.IsUnsafe)))
@@ -47,55 +45,13 @@ internal static class NextCommand
             return;
         }
 
-        string line = Head;
-        foreach (string unit in Units(words, layout))
+        string before = Head;
+        foreach (string line in TypedCommand.Break(words.Select(TypedCommand.Quote), Head, Indent, layout.Width))
         {
-            bool isFirst = line.Length == Head.Length && line == Head;
-            if (!isFirst && layout.Measure($"{line} {unit}{Continued}") > layout.Width)
-            {
-                WriteLine(output, layout, line + Continued);
-                line = Indent + unit;
-            }
-            else
-            {
-                line += isFirst ? unit : $" {unit}";
-            }
+            output.Write(before);
+            layout.Write(TextMark.Command, line[before.Length..]);
+            output.WriteLine();
+            before = Indent;
         }
-
-        WriteLine(output, layout, line);
     }
-
-    // An option with its values, unless they are wider than a line together.
-    private static List<string> Units(string[] words, ITextLayout layout)
-    {
-        List<string> units = [];
-        foreach (string word in words.Select(Quoted))
-        {
-            bool isJoined = units.Count > 0 && word[0] != '-'
-                && layout.Measure($"{Indent}{units[^1]} {word}{Continued}") <= layout.Width;
-            if (isJoined)
-            {
-                units[^1] += $" {word}";
-            }
-            else
-            {
-                units.Add(word);
-            }
-        }
-
-        return units;
-    }
-
-    private static void WriteLine(TextWriter output, ITextLayout layout, string line)
-    {
-        int start = line.StartsWith(Head, StringComparison.Ordinal) ? Head.Length : Indent.Length;
-        output.Write(line[..start]);
-        layout.GoOnAt(Indent.Length);
-        layout.Write(TextMark.Next, line[start..]);
-        output.WriteLine();
-    }
-
-    private static string Quoted(string word) =>
-        word.Length > 0 && word.All(letter => char.IsAsciiLetterOrDigit(letter) || "_@%+=:,./-".Contains(letter, StringComparison.Ordinal))
-        ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -140,7 +140,7 @@ internal sealed class TerminalReport : TextWriter, ITextLayout
         TextMark.Dangerous => new Style(Color.Maroon, decoration: Decoration.Bold | Decoration.Invert),
         TextMark.Remark => new Style(Color.Teal),
         TextMark.Aside => new Style(decoration: Decoration.Dim),
-        TextMark.Next => new Style(Color.Teal, decoration: Decoration.Bold),
+        TextMark.Next or TextMark.Command => new Style(Color.Teal, decoration: Decoration.Bold),
         _ => Style.Plain,
     };
 }

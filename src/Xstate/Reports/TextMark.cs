@@ -30,6 +30,9 @@ public enum TextMark
     /// <summary>What to do, or to type, next.</summary>
     Next,
 
+    /// <summary>A line to type, which is never broken.</summary>
+    Command,
+
     /// <summary>A name or a path, which is never broken.</summary>
     Name,
 }
