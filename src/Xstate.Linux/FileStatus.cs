@@ -41,12 +41,8 @@ public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, ui
         return result == 0 ? Of(status) : null;
     }
 
-    /// <summary>Whether both are one file, by whatever names.</summary>
-    public bool IsSameFile(FileStatus other)
-    {
-        ArgumentNullException.ThrowIfNull(other);
-        return Inode == other.Inode && Device == other.Device;
-    }
+    /// <summary>Which file it is: equal for all names of one file.</summary>
+    public (uint Major, uint Minor, ulong Inode) Identity => (Device.Major, Device.Minor, Inode);
 
     /// <summary>The calling process's umask; that of a careful user where the kernel does not tell it (before Linux 4.7).</summary>
     [SupportedOSPlatform("linux")]

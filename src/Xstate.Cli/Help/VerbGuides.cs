@@ -64,6 +64,8 @@ internal static class VerbGuides
             new("pool samples/hosts/*.json --kernel linux-6.12", "which guest can go where, and what each host costs"),
             new($"pool {Skylake}@linux-6.1.40 {Genoa}@linux-6.12 --captures samples/captures/*.json --json",
                 "where each of these VMs can go, for a program"),
+            new("pool samples/hosts/*.json --kernel linux-6.12 --captures samples/captures/*.json --shard 0/4 -o 0.part",
+                "the first of four shares, for pool --merge"),
         ],
         []),
         new("host",

@@ -38,6 +38,10 @@ internal sealed class CommonOptions
         command.Add(Xfd);
     }
 
+    /// <summary>What the command line says about every state, as texts in a fixed order.</summary>
+    public IEnumerable<string> GivenTexts(ParseResult parsed) =>
+        new[] { Format, GuestCpuid, CpuTemplate, Layout, Xcr0, Xss, Xfd }.Select(option => parsed.GetValue(option) ?? "");
+
     /// <summary>Reads a mask, in hexadecimal with 0x or in decimal.</summary>
     public static ulong ParseNumber(string text, string option)
     {

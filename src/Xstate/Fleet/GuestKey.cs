@@ -32,6 +32,14 @@ internal static class GuestKey
         return Convert.ToHexString(hash.GetHashAndReset());
     }
 
+    /// <summary>The key of a CPUID: of all its answers, by whatever name they go.</summary>
+    public static string Of(CpuidTable cpuid)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Add(hash, cpuid);
+        return Convert.ToHexString(hash.GetHashAndReset());
+    }
+
     private static void Add(IncrementalHash hash, CapturedState state)
     {
         Add(hash,

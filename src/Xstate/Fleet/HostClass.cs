@@ -39,8 +39,12 @@ public sealed record HostClass(int Id, ImmutableArray<PoolHost> Hosts, OfferRang
             members[id].Add(host);
         }
 
-        return [.. members.Select((all, id) => new HostClass(id, [.. all], OfferOf(all[0].Host)))];
+        return OfGroups(members);
     }
+
+    /// <summary>Classes whose hosts are known.</summary>
+    internal static ImmutableArray<HostClass> OfGroups(IEnumerable<IReadOnlyList<PoolHost>> groups) =>
+        [.. groups.Select((all, id) => new HostClass(id, [.. all], OfferOf(all[0].Host)))];
 
     private static OfferRange OfferOf(LinuxHost host)
     {

@@ -10,12 +10,26 @@ namespace Xstate.Fleet;
 
 /// <summary>Rehearses moves: one call of the same rehearsal that <c>check</c> makes.</summary>
 /// <param name="options">What is assumed of every move.</param>
-internal sealed class Moves(RehearsalOptions options)
+/// <param name="already">Moves that were rehearsed before, elsewhere.</param>
+internal sealed class Moves(RehearsalOptions options, long already = 0)
 {
     private static readonly MoveOutcome TooMany = new(Verdict.Unknown, ["kernel-difference"]);
 
+    private long _count = already;
+
     /// <summary>Moves are rehearsed so often, for statistics.</summary>
-    public long Count { get; private set; }
+    public long Count => Interlocked.Read(ref _count);
+
+    /// <summary>
+    /// What becomes of each guest on each host. Hosts are asked at the same time, each by one thread: what was worked out of a host is
+    /// kept in it.
+    /// </summary>
+    public ImmutableArray<ImmutableArray<MoveOutcome>> Of(ImmutableArray<GuestClass> guests, ImmutableArray<LinuxHost> hosts)
+    {
+        MoveOutcome[][] columns = new MoveOutcome[hosts.Length][];
+        Parallel.For(0, hosts.Length, i => columns[i] = [.. guests.Select(guest => Of(guest, hosts[i]))]);
+        return [.. guests.Select((_, guest) => columns.Select(column => column[guest]).ToImmutableArray())];
+    }
 
     /// <summary>What becomes of a guest on a host. Of several captures one is the guest, and nobody knows which.</summary>
     public MoveOutcome Of(GuestClass guest, LinuxHost host)
@@ -23,7 +37,7 @@ internal sealed class Moves(RehearsalOptions options)
         MoveOutcome? sum = guest.IsComplete ? null : TooMany;
         foreach (Capture capture in guest.Captures)
         {
-            Count++;
+            Interlocked.Increment(ref _count);
             MoveOutcome one = ToMove(RestoreRehearsal.Perform(capture, host, options), capture, host);
             sum = sum is null ? one : sum.Or(one);
         }

@@ -12,13 +12,15 @@ public sealed class Pool
     private readonly ImmutableArray<ImmutableArray<MoveOutcome>> _outcomes;
     private readonly Moves _moves;
 
-    internal Pool(ImmutableArray<HostClass> classes, ImmutableArray<GuestClass> guests, ImmutableArray<GuestGroup> groups, Moves moves)
+    internal Pool(
+        ImmutableArray<HostClass> classes, ImmutableArray<GuestClass> guests, ImmutableArray<GuestGroup> groups, Moves moves,
+        ImmutableArray<ImmutableArray<MoveOutcome>>? outcomes = null)
     {
         Classes = classes;
         Guests = guests;
         Groups = groups;
         _moves = moves;
-        _outcomes = [.. guests.Select(guest => classes.Select(one => moves.Of(guest, one.Host)).ToImmutableArray())];
+        _outcomes = outcomes ?? moves.Of(guests, [.. classes.Select(one => one.Host)]);
         HostCount = classes.Sum(one => one.Hosts.Length);
         Common = classes.AsEnumerable().Select(one => one.Offer).Aggregate((one, other) => one.And(other));
         Costs = [.. PoolCost.Of(classes, HostCount)];
@@ -40,6 +42,12 @@ public sealed class Pool
 
     /// <summary>Captures that were given one by one.</summary>
     public ImmutableArray<PoolCapture> Captures { get; internal init; } = [];
+
+    /// <summary>
+    /// What becomes of each class of guests on each class of hosts with the kernel of an upgrade, where shards have rehearsed it; empty
+    /// where it is rehearsed when it is asked for.
+    /// </summary>
+    internal ImmutableArray<ImmutableArray<MoveOutcome>> Upgraded { get; init; } = [];
 
     /// <summary>What every host can give guests.</summary>
     public OfferRange Common { get; }

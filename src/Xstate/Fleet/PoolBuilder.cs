@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 
 namespace Xstate.Fleet;
@@ -11,13 +13,16 @@ namespace Xstate.Fleet;
 /// </summary>
 public sealed class PoolBuilder
 {
-    private const int MaxNames = 8;
+    /// <summary>Names that are kept of each group.</summary>
+    internal const int MaxNames = 8;
 
     private readonly RehearsalOptions _options;
     private readonly Dictionary<string, HostClass?> _homes = [];
-    private readonly Dictionary<string, GuestClass> _guests = [];
-    private readonly Dictionary<(int Guest, int Home), (long Count, List<string> Names)> _groups = [];
-    private readonly ImmutableArray<PoolCapture>.Builder _captures = ImmutableArray.CreateBuilder<PoolCapture>();
+    private readonly Dictionary<string, (GuestClass Class, long First)> _guests = [];
+    private readonly Dictionary<CpuidTable, string> _cpuids = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<(int Guest, int Home), (long Count, List<(long Place, string Name)> Names)> _groups = [];
+    private readonly ImmutableArray<(long Place, PoolCapture Capture)>.Builder _captures =
+        ImmutableArray.CreateBuilder<(long, PoolCapture)>();
 
     /// <summary>Begins with the hosts.</summary>
     /// <param name="hosts">At least one.</param>
@@ -53,6 +58,11 @@ public sealed class PoolBuilder
     /// <summary>The classes of the hosts.</summary>
     public ImmutableArray<HostClass> Classes { get; }
 
+    /// <summary>
+    /// The place of what is added next among the inputs of all shards; it counts on by itself. Guests and their classes keep its order.
+    /// </summary>
+    public long Place { get; set; }
+
     /// <summary>The class of hosts that a name belongs to; null for none, or for a name that several have.</summary>
     /// <param name="host">HOST as it was given, or the name in its record.</param>
     public HostClass? HomeOf(string? host) => host is not null && _homes.TryGetValue(host, out HostClass? home) ? home : null;
@@ -66,7 +76,16 @@ public sealed class PoolBuilder
         HostClass? home = HomeOf(capture.Source?.Value.Name);
         GuestClass guest = ClassOf(GuestKey.Of(capture), () => capture);
         Count(guest, home, name);
-        _captures.Add(new PoolCapture(name, guest, home));
+        _captures.Add((Place++, new PoolCapture(name, guest, home)));
+    }
+
+    /// <summary>Why a record cannot be added; null when it can.</summary>
+    public string? ObstacleTo(VmRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        return record.GuestCpuid is null && HomeOf(record.Host) is null
+            ? $"{Quotation.Of(record.Vm)} has no guestCpuid, and its host is none of the pool"
+            : null;
     }
 
     /// <summary>Adds a VM of which a record is known.</summary>
@@ -77,16 +96,29 @@ public sealed class PoolBuilder
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(cpuids);
-        HostClass? home = HomeOf(record.Host);
-        if (record.GuestCpuid is null && home is null)
+        if (ObstacleTo(record) is { } obstacle)
         {
-            throw new ArgumentException($"{Quotation.Of(record.Vm)} has no guestCpuid, and its host is none of the pool", nameof(record));
+            throw new ArgumentException(obstacle, nameof(record));
         }
 
+        HostClass? home = HomeOf(record.Host);
         string msrs = record.Msrs.IsEmpty ? "" : string.Join(',', record.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}"));
-        string cpuid = record.GuestCpuid is { } name ? $"cpuid {name}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
+        CpuidTable? named = record.GuestCpuid is { } name ? cpuids[name] : null;
+        string cpuid = named is not null ? $"cpuid {KeyOf(named)}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
         Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}",
-            () => FullestGuest.Of(record, record.GuestCpuid is { } known ? cpuids[known] : OfferedBy(home!)), record.Host);
+            () => FullestGuest.Of(record, named ?? OfferedBy(home!)), record.Host);
+    }
+
+    // Files, and lines of one file, may give a name to different CPUIDs.
+    private string KeyOf(CpuidTable cpuid)
+    {
+        if (!_cpuids.TryGetValue(cpuid, out string? key))
+        {
+            key = GuestKey.Of(cpuid);
+            _cpuids.Add(cpuid, key);
+        }
+
+        return key;
     }
 
     // What a guest has that was given all that is known to be offered.
@@ -101,49 +133,106 @@ public sealed class PoolBuilder
     {
         ArgumentNullException.ThrowIfNull(capture);
         Count(ClassOf(key, capture), HomeOf(host), name);
+        Place++;
     }
 
     /// <summary>Rehearses all classes on each other.</summary>
     public Pool Build()
     {
-        ImmutableArray<GuestClass> guests = [.. _guests.Values.OrderBy(guest => guest.Id)];
+        Moves moves = new(_options);
+        if (_guests.Count == 0)
+        {
+            return OfFullest(Classes, moves);
+        }
+
+        ImmutableArray<GuestClass> guests = [.. _guests.Values.Select(guest => guest.Class).OrderBy(guest => guest.Id)];
         ImmutableArray<GuestGroup> groups =
         [
             .. _groups.OrderBy(group => group.Key)
                 .Select(group => new GuestGroup(guests[group.Key.Guest], group.Key.Home < 0 ? null : Classes[group.Key.Home])
             {
                 Count = group.Value.Count,
-                Names = [.. group.Value.Names],
+                Names = [.. group.Value.Names.Select(name => name.Name)],
             }),
         ];
-        if (guests.IsEmpty)
-        {
-            guests = [.. Classes.Select(one => new GuestClass(one.Id,
-                FullestGuest.Of(one.Host, out bool isComplete)) { IsComplete = isComplete })];
-            groups = [.. guests.Select(guest => new GuestGroup(guest, Classes[guest.Id]))];
-        }
+        return new Pool(Classes, guests, groups, moves) { Captures = [.. _captures.Select(pair => pair.Capture)] };
+    }
 
-        return new Pool(Classes, guests, groups, new Moves(_options)) { Captures = _captures.ToImmutable() };
+    /// <summary>Rehearses the guests of one shard on all classes of hosts, for <see cref="PoolMerge"/>.</summary>
+    /// <param name="shard">Whose guests were added.</param>
+    /// <param name="upgrade">A kernel that hosts could get, or null.</param>
+    public PoolPart ToPart(PoolShard shard, KernelBehavior? upgrade = null)
+    {
+        Moves moves = new(_options);
+        (string Key, GuestClass Class, long First)[] guests =
+            [.. _guests.Select(pair => (pair.Key, pair.Value.Class, pair.Value.First)).OrderBy(guest => guest.Class.Id)];
+        ImmutableArray<GuestClass> classes = [.. guests.Select(guest => guest.Class)];
+        ImmutableArray<ImmutableArray<MoveOutcome>> outcomes = moves.Of(classes, [.. Classes.Select(one => one.Host)]);
+        ImmutableArray<ImmutableArray<MoveOutcome>> upgraded = upgrade is null ? [] : Upgraded(moves, classes, outcomes, upgrade);
+        return new PoolPart(shard, Classes)
+        {
+            Options = RehearsalKey.Of(_options),
+            Upgrade = upgrade?.Reading.Name,
+            Guests =
+            [
+                .. guests.Select((guest, i) =>
+                    new PartGuest(guest.Key, guest.First, outcomes[i], upgrade is null ? [] : upgraded[i])),
+            ],
+            Groups =
+            [
+                .. _groups.OrderBy(group => group.Key)
+                    .Select(group => new PartGroup(group.Key.Guest, group.Key.Home, group.Value.Count, [.. group.Value.Names])),
+            ],
+            Captures =
+            [
+                .. _captures.Select(pair => new PartCapture(
+                    pair.Place, pair.Capture.Name, pair.Capture.Guest.Id, pair.Capture.Home?.Id ?? -1)),
+            ],
+            Rehearsed = moves.Count,
+        };
+    }
+
+    /// <summary>The pool of hosts of whose guests nothing is known.</summary>
+    internal static Pool OfFullest(ImmutableArray<HostClass> classes, Moves moves)
+    {
+        ImmutableArray<GuestClass> guests =
+        [
+            .. classes.Select(one => new GuestClass(one.Id, FullestGuest.Of(one.Host, out bool isComplete)) { IsComplete = isComplete }),
+        ];
+        return new Pool(classes, guests, [.. guests.Select(guest => new GuestGroup(guest, classes[guest.Id]))], moves);
+    }
+
+    private ImmutableArray<ImmutableArray<MoveOutcome>> Upgraded(
+        Moves moves, ImmutableArray<GuestClass> guests, ImmutableArray<ImmutableArray<MoveOutcome>> before, KernelBehavior kernel)
+    {
+        Dictionary<int, LinuxHost> changed = PoolUpgrades.Change(Classes, kernel);
+        int[] ids = [.. changed.Keys];
+        ImmutableArray<ImmutableArray<MoveOutcome>> after = moves.Of(guests, [.. ids.Select(id => changed[id])]);
+        return
+        [
+            .. before.Select((outcomes, guest) => ids.Select((id, i) => (id, i))
+                .Aggregate(outcomes, (all, one) => all.SetItem(one.id, after[guest][one.i]))),
+        ];
     }
 
     private GuestClass ClassOf(string key, Func<Capture> capture)
     {
-        if (!_guests.TryGetValue(key, out GuestClass? guest))
+        if (!_guests.TryGetValue(key, out (GuestClass Class, long First) guest))
         {
-            guest = new GuestClass(_guests.Count, [capture()]);
+            guest = (new GuestClass(_guests.Count, [capture()]), Place);
             _guests.Add(key, guest);
         }
 
-        return guest;
+        return guest.Class;
     }
 
     private void Count(GuestClass guest, HostClass? home, string name)
     {
         (int, int) key = (guest.Id, home?.Id ?? -1);
-        (long count, List<string> names) = _groups.TryGetValue(key, out (long, List<string>) group) ? group : (0, []);
+        (long count, List<(long, string)> names) = _groups.TryGetValue(key, out (long, List<(long, string)>) group) ? group : (0, []);
         if (names.Count < MaxNames)
         {
-            names.Add(name);
+            names.Add((Place, name));
         }
 
         _groups[key] = (count + 1, names);

@@ -11,7 +11,7 @@ internal sealed class PoolUpgrades
     private readonly Pool _pool;
     private readonly KernelBehavior _kernel;
     private readonly Moves _moves;
-    private readonly Dictionary<int, LinuxHost> _changed = [];
+    private readonly Dictionary<int, LinuxHost> _changed;
     private readonly Dictionary<(int Guest, int Class), MoveOutcome> _after = [];
 
     public PoolUpgrades(Pool pool, KernelBehavior kernel, Moves moves)
@@ -19,14 +19,7 @@ internal sealed class PoolUpgrades
         _pool = pool;
         _kernel = kernel;
         _moves = moves;
-        foreach (HostClass one in pool.Classes)
-        {
-            LinuxHost upgraded = Upgrade(one.Host, kernel);
-            if (HostKey.Of(upgraded) != HostKey.Of(one.Host))
-            {
-                _changed.Add(one.Id, upgraded);
-            }
-        }
+        _changed = Change(pool.Classes, kernel);
     }
 
     /// <summary>The kernel's name.</summary>
@@ -40,12 +33,22 @@ internal sealed class PoolUpgrades
         host.Record with { Probes = [], SupportedCpuid = null, Xcr0 = null, Xsave2Size = null },
         kernel.Set(KernelDifference.KvmPvmHostCpuid, host.Record.Flavour == KvmFlavour.Pvm));
 
+    /// <summary>Hosts with another kernel, by their class; none where it changes nothing.</summary>
+    public static Dictionary<int, LinuxHost> Change(IEnumerable<HostClass> classes, KernelBehavior kernel) =>
+        classes.Select(one => (one.Id, Before: HostKey.Of(one.Host), After: Upgrade(one.Host, kernel)))
+            .Where(one => HostKey.Of(one.After) != one.Before).ToDictionary(one => one.Id, one => one.After);
+
     /// <summary>What becomes of guests on a class with the new kernel.</summary>
     public MoveOutcome After(GuestClass guest, HostClass target)
     {
         if (!_changed.TryGetValue(target.Id, out LinuxHost? host))
         {
             return _pool.Outcome(guest, target);
+        }
+
+        if (!_pool.Upgraded.IsEmpty && guest.Id >= 0)
+        {
+            return _pool.Upgraded[guest.Id][target.Id];
         }
 
         if (!_after.TryGetValue((guest.Id, target.Id), out MoveOutcome? outcome))

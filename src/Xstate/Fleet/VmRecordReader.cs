@@ -22,6 +22,7 @@ public sealed class VmRecordReader
     private const int RegistersOfEntry = 6;
 
     private readonly Stream _stream;
+    private readonly PoolShard _shard;
     private readonly byte[] _buffer = new byte[1 << 20];
     private readonly Dictionary<string, CpuidTable> _cpuids = [];
     private int _start;
@@ -29,9 +30,16 @@ public sealed class VmRecordReader
 
     /// <summary>Begins to read.</summary>
     public VmRecordReader(Stream stream)
+        : this(stream, PoolShard.Whole)
+    {
+    }
+
+    /// <summary>Begins to read the VMs of one shard, and every CPUID.</summary>
+    public VmRecordReader(Stream stream, PoolShard shard)
     {
         ArgumentNullException.ThrowIfNull(stream);
         _stream = stream;
+        _shard = shard;
     }
 
     /// <summary>The line that was read last, from 1.</summary>
@@ -46,9 +54,16 @@ public sealed class VmRecordReader
     {
         while (TryReadLine(out ReadOnlySpan<byte> line))
         {
-            if (!line.Trim(" \t\r"u8).IsEmpty && Parse(line) is { } record)
+            if (_shard.Takes(Line - 1))
             {
-                return record;
+                if (!line.Trim(" \t\r"u8).IsEmpty && Parse(line) is { } record)
+                {
+                    return record;
+                }
+            }
+            else if (MayNameCpuid(line))
+            {
+                ParseCpuid(line);
             }
         }
 
@@ -65,13 +80,19 @@ public sealed class VmRecordReader
             {
                 line = _buffer.AsSpan(_start, length);
                 _start += length + 1;
-                return length <= MaxLine ? true : throw TooLong();
+                if (length > MaxLine)
+                {
+                    line = PassOver();
+                }
+
+                return true;
             }
 
             if (_end - _start > MaxLine)
             {
                 SkipLine();
-                throw TooLong();
+                line = PassOver();
+                return true;
             }
 
             if (_start > 0)
@@ -93,7 +114,10 @@ public sealed class VmRecordReader
         }
     }
 
-    private VmRecordException TooLong() => new(Line, $"it has more than {MaxLine} bytes");
+    // A line that is too long is told by the shard that takes it.
+    private ReadOnlySpan<byte> PassOver() => _shard.Takes(Line - 1)
+        ? throw new VmRecordException(Line, $"it has more than {MaxLine} bytes")
+        : [];
 
     private void SkipLine()
     {
@@ -108,6 +132,21 @@ public sealed class VmRecordReader
         }
 
         _start += end + 1;
+    }
+
+    // A member's name may be written with escapes.
+    private static bool MayNameCpuid(ReadOnlySpan<byte> line) => line.IndexOf("\"cpuid\""u8) >= 0 || line.Contains((byte)'\\');
+
+    // What is wrong with it is told by the shard that takes the line.
+    private void ParseCpuid(ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            Parse(line);
+        }
+        catch (VmRecordException)
+        {
+        }
     }
 
     private VmRecord? Parse(ReadOnlySpan<byte> line)

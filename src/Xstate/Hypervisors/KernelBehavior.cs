@@ -115,6 +115,12 @@ public sealed class KernelBehavior
         return behavior;
     }
 
+    /// <summary>A kernel as it was written down: what is known of each difference, in their order.</summary>
+    internal static KernelBehavior Recorded(
+        KernelReading reading, ImmutableArray<DifferenceFact> facts, KernelRelease? release,
+        (KernelRelease First, KernelRelease Last)? span) =>
+        new(reading.Name, facts, release, null, reading) { Span = span };
+
     /// <summary>The same kernel under the name by which it was looked up.</summary>
     internal KernelBehavior Named(KernelReading reading) => new(reading.Name, _facts, Release, _decider, reading) { Span = Span };
 

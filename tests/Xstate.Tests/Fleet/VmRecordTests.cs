@@ -63,6 +63,30 @@ public class VmRecordTests
     }
 
     [Fact]
+    public void A_name_that_is_given_to_another_CPUID_is_another_guest()
+    {
+        PoolHost[] hosts = [.. Processors.Select(name => new PoolHost(name,
+            new LinuxHost(SampleHosts.Open(name), RandomFleet.Kernel("linux-6.12"))))];
+        PoolBuilder builder = new(hosts);
+        foreach (LinuxHost given in hosts.Select(host => host.Host))
+        {
+            // As in files of several clusters, each of which has its own "web".
+            CpuidTable cpuid = SupportedCpuid.Of(given, given.UserFeatures);
+            foreach (CpuidTable named in (CpuidTable[])[cpuid, new CpuidTable(cpuid.Entries)])
+            {
+                Dictionary<string, CpuidTable> names = new() { ["web"] = named };
+                builder.Add(new VmRecord($"on {given.Record.Name}") { GuestCpuid = "web" }, names);
+            }
+        }
+
+        Pool pool = builder.Build();
+        Assert.Equal(3, pool.Guests.Length);
+        Assert.All(pool.Groups, group => Assert.Equal(2, group.Count));
+        Assert.Equal(Verdict.Refused, pool.Outcome(pool.Guests[2], pool.Classes[0]).Verdict);
+        Assert.Equal(Verdict.Same, pool.Outcome(pool.Guests[0], pool.Classes[0]).Verdict);
+    }
+
+    [Fact]
     public void Records_are_answered_as_the_guests_that_they_stand_for()
     {
         PoolHost[] hosts = [.. Processors.Select(name => new PoolHost(name,
