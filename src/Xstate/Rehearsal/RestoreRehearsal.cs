@@ -6,6 +6,7 @@ using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal.CpuidGates;
+using Xstate.Rehearsal.Vmms;
 using Xstate.Transforms;
 
 namespace Xstate.Rehearsal;
@@ -74,13 +75,13 @@ public static class RestoreRehearsal
         return Perform(capture, host, options, repaired => Perform(repaired, host, options, _ => null));
     }
 
-    private static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions options, Func<Capture, TargetOutcome?> again)
+    private static TargetOutcome Perform(Capture capture, LinuxHost host, RehearsalOptions given, Func<Capture, TargetOutcome?> again)
     {
-        Restorer restorer = options.RestorerOf(capture);
-        options = options with { Vmm = restorer };
+        Restorer current = given.RestorerOf(capture);
+        bool isGiven = given.Vmm is not null;
         KnownCapture known = KnownCapture.Of(capture);
         bool asks = false;
-        return Alternatives.Rehearse(Once, again, options.Force) with { KernelRead = host.Behavior.Reading };
+        return Alternatives.Rehearse(Once, again, given.Force) with { KernelRead = host.Behavior.Reading };
 
         // What is not known of a kernel is rarely asked for: until it is, all runs share one host and what was worked out of it.
         TargetOutcome Once(FactChoices choices)
@@ -104,6 +105,8 @@ public static class RestoreRehearsal
         TargetOutcome On(LinuxHost target, FactChoices choices)
         {
             Capture written = AssumedContext.WithLayout(known, target, choices);
+            Restorer restorer = isGiven ? current : ReleaseFor(current, capture, target, choices);
+            RehearsalOptions options = given with { Vmm = restorer };
             TargetOutcome outcome = capture.Kind == CaptureKind.Process ? ProcessRehearsal.Once(written, target, options, choices)
                 : restorer is KvmRestorer kvm ? OnKvm(written, target, options, kvm, choices)
                 : TcgLoad.Perform(written, target, restorer, options.Force);
@@ -119,6 +122,22 @@ public static class RestoreRehearsal
             bool becomesTargets = restorer.Vmm == Vmm.Qemu && GateStep.PolicyOf(capture, options) == GuestCpuPolicy.Host;
             return AgainstTheFile(KeepingPromises(outcome, written, restorer, target, becomesTargets), capture, restorer, options.Force);
         }
+    }
+
+    // QEMU's streams move between its releases in both directions. Which one loads is asked only where that can decide: most states have
+    // nothing that releases treat differently.
+    private static Restorer ReleaseFor(Restorer current, Capture capture, LinuxHost host, FactChoices choices)
+    {
+        if (current is not QemuRestorer || !QemuRestorer.DependsOnRelease(capture, host))
+        {
+            return current;
+        }
+
+        ImmutableArray<Restorer> releases = Restorers.Alternatives(current);
+        return releases[choices.Choose(new OpenFact(OpenFact.Vmm, current.Vmm.Id,
+            $"which release of {current.Vmm.Title} restores the guest is not known",
+            $"the version that {current.Vmm.Title} on the target prints, then {string.Join(", ", releases.Select(r => $"--vmm {r.Id}"))}",
+            [.. releases.Select(release => $"{release.Vmm.Title} {release.Releases}")]))];
     }
 
     // What the file of a process holds of every thread, also when its area was cut; null when that is all of it.

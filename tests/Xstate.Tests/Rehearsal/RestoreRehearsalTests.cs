@@ -62,7 +62,8 @@ public class RestoreRehearsalTests
             Xss = new Fact<StateComponentSet>(host.KvmXss, FactSource.Artifact, "all that the host's KVM has"),
         };
         TargetOutcome outcome = RestoreRehearsal.Perform(
-            capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host);
+            capture with { States = [state with { Msrs = state.Msrs.SetItem(UserCet, value) }] }, host,
+            new RehearsalOptions { Vmm = Restorers.Default });
 
         Assert.Equal(verdict, outcome.Verdict);
         Assert.Equal(verdict != Verdict.Same, outcome.Findings.Any(finding => finding.Rule.Id == "XS0403"));

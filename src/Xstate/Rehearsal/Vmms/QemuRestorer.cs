@@ -39,6 +39,14 @@ internal abstract class QemuRestorer : KvmRestorer
     /// <summary>Whether its warnings write leaves as <c>CPUID[eax=07h,ecx=00h]</c>, and not as <c>CPUID.07H</c>.</summary>
     protected virtual bool WritesLeavesInBrackets => false;
 
+    /// <summary>
+    /// Whether a state has what releases treat differently: MSRs of CET, which those before 11.0 have no place for, and components that
+    /// KVM does not announce, of which those before 8.2 send zeros.
+    /// </summary>
+    public static bool DependsOnRelease(Capture capture, LinuxHost host) =>
+        capture.States.Any(state => SavedMsrs.Of(state).Any(msr => GuestMsrs.IsCet(msr.Index) && msr.Value != 0)
+            || (state.Stored is { } stored && !(stored.XstateBv.Value & StoredImage.Hidden(host)).IsEmpty));
+
     internal override ImmutableArray<GateOfReleases> GatesBeforeKvm(GuestCpuPolicy policy) => policy switch
     {
         GuestCpuPolicy.Enforce => [new(new QemuEnforce(WritesLeavesInBrackets))],
