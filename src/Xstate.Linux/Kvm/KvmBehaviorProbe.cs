@@ -52,6 +52,7 @@ internal sealed class KvmBehaviorProbe
         {
             probe.NarrowedCpuid();
             probe.ControlRegisters();
+            probe.CpuidIndex();
         }
 
         probe.Sizes();
@@ -93,6 +94,17 @@ internal sealed class KvmBehaviorProbe
             image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
         Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None,
             $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
+    }
+
+    // Leaf 1 that is said to have a sub-leaf: KVM adds APIC to what it takes for leaf 1.
+    private void CpuidIndex()
+    {
+        using Guest guest = new(_device);
+        Errno set = guest.Vcpu.TrySetCpuid2([new CpuidEntry(1, 1, SubleafSignificant: true, default)]);
+        guest.Vcpu.TryGetCpuid2(out ImmutableArray<CpuidEntry> entries);
+        bool added = entries.Any(entry => entry.Leaf == 1 && CpuidFeatures.Apic.SetIn(entry.Registers, present: true) == entry.Registers);
+        Add(KernelDifference.KvmCpuidIndex, set == Errno.None && !added,
+            $"KVM_SET_CPUID2 of leaf 1 with sub-leaf 1: {set}; KVM_GET_CPUID2 has {(added ? "" : "no ")}APIC");
     }
 
     private void ControlRegisters()

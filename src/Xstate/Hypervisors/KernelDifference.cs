@@ -76,7 +76,7 @@ public sealed partial class KernelDifference
             KvmGetRaw, KvmGetNoTrim, KvmSetStrictCpuid, KvmSetFpSseReject, KvmSetPkruDrop, KvmGetNoCpuid, KvmSetHeaderStrict, KvmSetXcomp,
             KvmSetMxcsrLazy, KvmGetSoftwareMask, KvmXsaveDynamic, KvmSetPkruKeep, KvmGetPkruXinuse, KvmSetXfdNm, KvmXtileHalf,
             KvmXssZero, KvmXssNeedsCpuid, KvmXssNoRead, KvmOneRegister, KvmInitXssZero, KvmInitCet, KvmCpuidAfterRun, KvmCpuidNoRepeat,
-                KvmCpuid80, KvmCr4NoCpuid,
+                KvmCpuid80, KvmCpuidIndex, KvmCr4NoCpuid,
             KvmEferNeedsCpuid, KvmCr0Unchecked, KvmProtectedZero, KvmProtectedEinval, KvmPkruWide, KvmPvmHostCpuid,
             PtracePkruIgnored, PtracePkruInit, PtraceSizeEfault, PtraceLenient, PtraceRawBuffer, PtraceRawFpregs,
             SignalPkruForced, SignalKeysOpen, SignalFrameHostSize, SignalStackChecked,

@@ -31,6 +31,10 @@ public class DifferenceSteeringTests
         {"name":"no-cpuid-pkru","steps":[{"op":"set_xsave","vcpu":0,"xstateBv":"0x203","mxcsr":"0x1f80","components":{"pkru":"04000000"}},
         {"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"run_immediate_exit","vcpu":0},{"op":"get_xsave","vcpu":0}]}
         """.ReplaceLineEndings(""),
+        """
+        {"name":"index","steps":[{"op":"set_cpuid2","cpuid":[{"leaf":"0x1","subleaf":"0x39","flags":"0x1","eax":"0x1","ebx":"0x0",
+        "ecx":"0x0","edx":"0x0"}]},{"op":"get_cpuid2"}]}
+        """.ReplaceLineEndings(""),
         """{"name":"cr0","steps":[{"op":"set_sregs","vcpu":0,"cr0":"0x100000011"}]}""",
         """{"name":"xss-zero","steps":[{"op":"set_msr","vcpu":0,"index":"0xda0","value":"0x0"}]}""",
         """{"name":"one-reg","steps":[{"op":"set_cpuid2","vcpu":0,"cpuid":"supported"},{"op":"get_reg_list","vcpu":0},{"op":"get_one_reg","vcpu":0,"id":"0x2030000200000da0"}]}""",

@@ -158,7 +158,7 @@ public sealed class KvmSequenceGenerator
 
     private void Change(List<CpuidEntry> entries, ref SplitMix64 random)
     {
-        switch (random.Below(15))
+        switch (random.Below(16))
         {
             // What the guest may enable: narrower than the host, or wider.
             case 0 or 1 or 2 or 3:
@@ -174,6 +174,15 @@ public sealed class KvmSequenceGenerator
                 break;
             case 6:
                 entries.Clear();
+                break;
+            case 14:
+                // A sub-leaf where the leaf has none: KVM_GET_CPUID2 and CR4 show whether it still is leaf 1.
+                int first = entries.FindIndex(entry => entry.Leaf == 1);
+                if (first >= 0)
+                {
+                    entries[first] = entries[first] with { Subleaf = 1 + (uint)random.Below(3), SubleafSignificant = true };
+                }
+
                 break;
             case 7:
                 Replace(entries, 1, 0, registers => registers with { Ecx = registers.Ecx & ~(3u << 26) });

@@ -361,7 +361,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         count < MaxMsrs ? null : new KvmReply(Errno.E2BIG,
             new Refusal(Rules.TooManyMsrs, null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
 
-    private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host.Layout);
+    private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host);
 
     private KvmReply SetXcr0(StateComponentSet value)
     {

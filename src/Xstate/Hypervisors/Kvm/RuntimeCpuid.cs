@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Kvm;
@@ -10,12 +11,11 @@ namespace Xstate.Hypervisors.Kvm;
 internal static class RuntimeCpuid
 {
     /// <summary>The table as the guest sees it now. The local APIC is enabled from creation on.</summary>
-    public static CpuidTable Of(CpuidTable table, Cr4 cr4, StateComponentSet xcr0, StateComponentSet xss, XsaveLayout host)
+    public static CpuidTable Of(CpuidTable table, Cr4 cr4, StateComponentSet xcr0, StateComponentSet xss, LinuxHost host)
     {
         for (int i = 0; i < table.Entries.Length; i++)
         {
-            // The kernel takes the first entry of leaf 1, whatever its sub-leaf.
-            if (table.Entries[i].Leaf == 1)
+            if (table.Entries[i].Leaf == 1 && (table.Entries[i].Answers(1, 0) || !host.Behavior.Has(KernelDifference.KvmCpuidIndex)))
             {
                 CpuidRegisters features = CpuidFeatures.Osxsave.SetIn(table.Entries[i].Registers, (cr4 & Cr4.OsXsave) != Cr4.None);
                 table = new CpuidTable(table.Entries.SetItem(i,
@@ -31,12 +31,12 @@ internal static class RuntimeCpuid
 
         if (table.TryRead(CpuidTable.XsaveLeaf, 0, out CpuidRegisters sizes))
         {
-            table = table.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)host.StandardLengthFor(xcr0) });
+            table = table.With(CpuidTable.XsaveLeaf, 0, sizes with { Ebx = (uint)host.Layout.StandardLengthFor(xcr0) });
         }
 
         return table.Has(CpuidFeatures.Xsavec) || table.Has(CpuidFeatures.Xsaves)
             ? table.With(CpuidTable.XsaveLeaf, 1,
-                table.Read(CpuidTable.XsaveLeaf, 1) with { Ebx = (uint)host.CompactedLengthFor(xcr0 | xss) })
+                table.Read(CpuidTable.XsaveLeaf, 1) with { Ebx = (uint)host.Layout.CompactedLengthFor(xcr0 | xss) })
             : table;
     }
 }

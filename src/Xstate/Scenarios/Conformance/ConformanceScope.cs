@@ -67,6 +67,8 @@ public static class ConformanceScope
             "PTRACE-RAW" when host.Record.Cpuid.Has(CpuidFeatures.Xsaves) =>
                 "on processors with XSAVES the kernel keeps no standard format",
             "X86FPU-NOPKU" when !isNopku => "this kernel was not started with nopku",
+            "KVM-CPUID-INDEX" when host.Record.Flavour == KvmFlavour.Pvm =>
+                "kvm_pvm rewrites leaf 1 by what its host has, and checks CR4 against that",
             "KVM-CR4-NOCPUID" when host.Record.Flavour == KvmFlavour.Pvm =>
                 "kvm_pvm checks CR4 against the host's CPUID with and without KVM_SET_CPUID2",
             "KVM-XSS-ZERO" when new LinuxHost(host.Record, host.Behavior.Set(KernelDifference.KvmXssZero, false)).KvmXss.IsEmpty =>
