@@ -6,6 +6,26 @@ namespace Xstate.Cli.Tests;
 
 public class ShowAndRulesCommandTests
 {
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    public async Task An_area_that_holds_nothing_is_said_to_be_no_snapshot(byte fcw, bool isNone)
+    {
+        string file = Path.Combine(Path.GetTempPath(), $"xstate-nothing-{Guid.NewGuid():N}.bin");
+        try
+        {
+            byte[] area = new byte[4096];
+            area[0] = fcw;
+            await File.WriteAllBytesAsync(file, area, TestContext.Current.CancellationToken);
+            XstateProcess run = await XstateProcess.Run("show", file, "--format", "kvm_xsave");
+            Assert.Equal(isNone, run.Output.Contains("XS0113 error: the area holds nothing", StringComparison.Ordinal));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     [Fact]
     public async Task Show_names_layout_components_and_registers()
     {
