@@ -197,7 +197,7 @@ public sealed class LiveProcess
         if (area.Length < XsaveFormat.ExtendedOffset)
         {
             Array.Resize(ref area, XsaveFormat.ExtendedOffset);
-            area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+            new XsaveAreaWriter(area).WriteXstateBv(StateComponentSet.Legacy);
         }
 
         // The kernel writes the components that it enables into the bytes for software, as it does in cores.

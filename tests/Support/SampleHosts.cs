@@ -1,3 +1,4 @@
+using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 
@@ -6,6 +7,17 @@ namespace Xstate.Tests.Support;
 /// <summary>The recorded hosts and captures that the repository ships.</summary>
 public static class SampleHosts
 {
+    /// <summary>The names of all recorded hosts.</summary>
+    public static string[] Names { get; } =
+        [.. Directory.GetFiles(Repository.PathOf("samples", "hosts"), "*.json").Select(file => Path.GetFileNameWithoutExtension(file)!)
+            .Order(StringComparer.Ordinal)];
+
+    /// <summary>CPUID of a recorded host's processor.</summary>
+    public static CpuidTable Cpuid(string name) => Open(name).Cpuid;
+
+    /// <summary>The layout of that processor.</summary>
+    public static XsaveLayout Layout(string name) => XsaveLayout.FromCpuid(Cpuid(name));
+
     /// <summary>The host samples/hosts/NAME.json.</summary>
     public static HostRecord Open(string name)
     {

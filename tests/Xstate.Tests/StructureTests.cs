@@ -136,6 +136,50 @@ public partial class StructureTests
     [InlineData("Read(7)", false)]
     public void A_raw_read_is_found_as_it_is_written(string text, bool found) => Assert.Equal(found, RawRead().IsMatch(text));
 
+    /// <summary>The header of an area and MXCSR have one writer, XsaveAreaWriter.</summary>
+    [Fact]
+    public void The_header_of_an_area_is_written_in_Architecture_only()
+    {
+        Dictionary<string, string> mayWrite = new()
+        {
+            ["src/Xstate/Scenarios/ImageParts.cs"] = "an image of a scenario may end inside the header, as a hostile one does",
+        };
+        List<string> wrong = [];
+        HashSet<string> writing = [];
+        foreach (string file in SourceFiles("src").Concat(SourceFiles("bench"))
+            .Where(file => !file.Contains("/Architecture/", StringComparison.Ordinal)))
+        {
+            string name = Path.GetRelativePath(Repository.Root, file);
+            foreach (Match write in RawHeaderWrite().Matches(File.ReadAllText(file)))
+            {
+                if (mayWrite.ContainsKey(name))
+                {
+                    writing.Add(name);
+                }
+                else
+                {
+                    wrong.Add($"{name}: {write.Value}");
+                }
+            }
+        }
+
+        Assert.Empty(wrong);
+        Assert.Empty(mayWrite.Keys.Except(writing));
+    }
+
+    [Theory]
+    [InlineData("BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], 3);", true)]
+    [InlineData("WriteUInt64LittleEndian(\n    area.AsSpan(XsaveFormat.XcompBvOffset),\n    1);", true)]
+    [InlineData("BitConverter.TryWriteBytes(area.AsSpan(XstateBvOffset), used.Bits);", true)]
+    [InlineData("BinaryPrimitives.WriteUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..], value);", true)]
+    [InlineData("Put(image, XsaveFormat.XstateBvOffset, 3);", true)]
+    [InlineData("area[XsaveFormat.XstateBvOffset] = 3;", true)]
+    [InlineData("area.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();", true)]
+    [InlineData("BinaryPrimitives.ReadUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..])", false)]
+    [InlineData("BinaryPrimitives.WriteUInt32LittleEndian(bytes[MxcsrOffset..], MxcsrField);", false)]
+    public void A_raw_write_of_a_header_is_found_as_it_is_written(string text, bool found) =>
+        Assert.Equal(found, RawHeaderWrite().IsMatch(text));
+
     /// <summary>
     /// What .editorconfig says of the width holds. Only test data that stands as a program wrote it may be longer: JSON, and words that
     /// cannot be broken.
@@ -182,6 +226,12 @@ public partial class StructureTests
 
     [GeneratedRegex(@"\.(?:Try)?Read\(\s*(?:(?:0x)?[17]|0x[dD]|13|CpuidTable\.XsaveLeaf|XsaveLeaf)\b")]
     private static partial Regex RawRead();
+
+    // MXCSR by its full name only: struct kvm_fpu and a Windows CONTEXT have fields of that name elsewhere.
+    [GeneratedRegex(@"(?:\b(?:Put|TryWriteBytes|WriteUInt\d+LittleEndian)\([^;]*?"
+        + @"\b(?:XstateBvOffset|XcompBvOffset|XsaveFormat\.MxcsrOffset)\b"
+        + @"|\[(?:XsaveFormat\.)?(?:XstateBvOffset|XcompBvOffset)\]\s*=[^=]|HeaderLength\)\.Clear\b)")]
+    private static partial Regex RawHeaderWrite();
 
     [GeneratedRegex(@"\bXstate\.(\w+)")]
     private static partial Regex UsingXstate();

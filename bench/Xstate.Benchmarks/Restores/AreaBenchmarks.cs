@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using Xstate.Architecture;
-using Xstate.Transforms;
 
 namespace Xstate.Benchmarks.Restores;
 
@@ -21,9 +20,8 @@ public class AreaBenchmarks
     public void Setup()
     {
         new SplitMix64(1).Fill(_source);
-        _source.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
-        BitConverter.TryWriteBytes(_source.AsSpan(XsaveFormat.XstateBvOffset), Components.Bits);
-        AreaTransforms.ToCompacted(_source, Intel, _compacted, Intel, Components);
+        new XsaveAreaWriter(_source).ClearHeader().WriteXstateBv(Components);
+        XsaveConversion.ToCompacted(_source, Intel, _compacted, Intel, Components);
     }
 
     /// <summary>The floor.</summary>
@@ -32,15 +30,15 @@ public class AreaBenchmarks
 
     /// <summary>Intel's offsets to AMD's.</summary>
     [Benchmark]
-    public StateComponentSet Relocate() => AreaTransforms.ToStandard(_source, Intel, _destination, Amd);
+    public StateComponentSet Relocate() => XsaveConversion.ToStandard(_source, Intel, _destination, Amd);
 
     /// <summary>Compacted to standard.</summary>
     [Benchmark]
-    public StateComponentSet Expand() => AreaTransforms.ToStandard(_compacted, Intel, _destination, Intel);
+    public StateComponentSet Expand() => XsaveConversion.ToStandard(_compacted, Intel, _destination, Intel);
 
     /// <summary>Standard to compacted.</summary>
     [Benchmark]
-    public StateComponentSet Compact() => AreaTransforms.ToCompacted(_source, Intel, _destination, Intel, Components);
+    public StateComponentSet Compact() => XsaveConversion.ToCompacted(_source, Intel, _destination, Intel, Components);
 
     private static XsaveLayout Layout(params (int Component, int Size, int Offset)[] slots) =>
         XsaveLayout.FromSlots(slots.Select(s => new XsaveSlot((StateComponent)s.Component, s.Size, s.Offset, IsSupervisor: false,

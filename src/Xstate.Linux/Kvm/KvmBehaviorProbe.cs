@@ -86,12 +86,11 @@ internal sealed class KvmBehaviorProbe
             $"KVM_SET_XSAVE with byte {XsaveFormat.ReservedHeaderOffset} = 1: {reserved}");
 
         Errno compacted = SetOnFresh(StateComponentSet.Legacy, image =>
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset),
-                XsaveFormat.CompactedFlag | StateComponentSet.Legacy.Bits));
+            new XsaveAreaWriter(image).WriteCompacted(StateComponentSet.Legacy));
         Add(KernelDifference.KvmSetXcomp, compacted == Errno.EINVAL, $"KVM_SET_XSAVE with XCOMP_BV bit 63: {compacted}");
 
         Errno mxcsr = SetOnFresh(StateComponentSet.Empty,
-            image => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), ReservedMxcsr));
+            image => new XsaveAreaWriter(image).WriteMxcsr(ReservedMxcsr));
         Add(KernelDifference.KvmSetMxcsrLazy, mxcsr == Errno.None,
             $"KVM_SET_XSAVE with XSTATE_BV 0 and MXCSR 0x{ReservedMxcsr:x}: {mxcsr}");
     }
@@ -376,9 +375,7 @@ internal sealed class KvmBehaviorProbe
     private byte[] Image(StateComponentSet components)
     {
         byte[] image = new byte[Math.Max(4096, _host.Xsave2Size ?? 0)];
-        BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), components.Bits);
+        new XsaveAreaWriter(image).WriteInitialControls().WriteXstateBv(components);
         return image;
     }
 

@@ -129,9 +129,7 @@ internal sealed class CaseGenerator
         }
 
         OpenKeyZero(image, 0);
-        image[XstateBvOffset..ExtendedOffset].Clear();
-        BinaryPrimitives.WriteUInt64LittleEndian(image[XstateBvOffset..], present);
-        BinaryPrimitives.WriteUInt32LittleEndian(image[MxcsrOffset..], LegalMxcsr());
+        new XsaveAreaWriter(image).ClearHeader().WriteXstateBv(new StateComponentSet(present)).WriteMxcsr(LegalMxcsr());
     }
 
     private void MakeMemory(ProbedInstruction instruction, Span<byte> memory, int misalignment)
@@ -158,7 +156,7 @@ internal sealed class CaseGenerator
             Header(area, xstateBv, xcompBv, compacted);
         }
 
-        BinaryPrimitives.WriteUInt32LittleEndian(area[MxcsrOffset..], _random.OneIn(12) ? (uint)_random.Next() & 0xF_FFFF : LegalMxcsr());
+        new XsaveAreaWriter(area).WriteMxcsr(_random.OneIn(12) ? (uint)_random.Next() & 0xF_FFFF : LegalMxcsr());
     }
 
     private void Header(Span<byte> area, ulong xstateBv, ulong xcompBv, bool compacted)
@@ -191,8 +189,7 @@ internal sealed class CaseGenerator
                 break;
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XstateBvOffset..], xstateBv);
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XcompBvOffset..], xcompBv);
+        new XsaveAreaWriter(area).WriteXstateBv(new StateComponentSet(xstateBv)).WriteXcompBv(xcompBv);
         OpenKeyZero(area, xcompBv);
     }
 

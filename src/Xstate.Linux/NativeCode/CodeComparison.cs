@@ -167,18 +167,17 @@ public sealed class CodeComparison
     {
         Span<byte> image = _probe.InitialImage;
         _random.Fill(image[..XsaveFormat.LegacyLength]);
-        image[XsaveFormat.LegacyLength..XsaveFormat.ExtendedOffset].Clear();
+        XsaveAreaWriter writer = new XsaveAreaWriter(image).ClearHeader().WriteMxcsr(Mxcsr.Initial);
 
         // Mostly all exceptions masked and none pending: a pending one only shows as #MF.
         BinaryPrimitives.WriteUInt16LittleEndian(image, (ushort)(_random.Below(0x1000) & 0xF3F | (_random.OneIn(8) ? 0 : 0x3F)));
-        BinaryPrimitives.WriteUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
         Numbers(image[XsaveFormat.StOffset..]);
         if (image.Length > XsaveFormat.ExtendedOffset)
         {
             _random.Fill(image.Slice(XsaveFormat.ExtendedOffset, 256));
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], _probe.Managed.Bits);
+        writer.WriteXstateBv(_probe.Managed);
     }
 
     // Numbers near the borders of the formats that FST converts to, and zeros, infinities, NaNs and what is none of these.

@@ -74,8 +74,7 @@ public static unsafe class InUseDrift
         Span<byte> record = data.Bytes(0, LowMemory.PageLength);
         BinaryPrimitives.WriteUInt64LittleEndian(record[Mask..], watched.Bits);
         BinaryPrimitives.WriteUInt64LittleEndian(record[Reads..], ReadsOfRound);
-        BinaryPrimitives.WriteUInt16LittleEndian(record[(Area + XsaveFormat.FcwOffset)..], XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(record[(Area + XsaveFormat.MxcsrOffset)..], Mxcsr.Initial);
+        new XsaveAreaWriter(record[Area..]).WriteInitialControls();
     }
 
     private static ulong Read(LowMemory data, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(data.Bytes(offset, sizeof(ulong)));

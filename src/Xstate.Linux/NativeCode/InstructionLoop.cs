@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.Intrinsics.X86;
 using System.Runtime.Versioning;
 using Xstate.Architecture;
@@ -24,8 +23,8 @@ public sealed unsafe class InstructionLoop : IDisposable
     /// <param name="edxEax">Its operand in EDX:EAX.</param>
     public InstructionLoop(ProbedInstruction instruction, ulong edxEax)
     {
-        BinaryPrimitives.WriteUInt32LittleEndian(InitialImage[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt32LittleEndian(Area[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
+        new XsaveAreaWriter(InitialImage).WriteMxcsr(Mxcsr.Initial);
+        new XsaveAreaWriter(Area).WriteMxcsr(Mxcsr.Initial);
         Write(instruction, edxEax).CopyTo(_code.Bytes(0, LowMemory.PageLength), _code.Address);
         _code.MakeExecutable();
     }

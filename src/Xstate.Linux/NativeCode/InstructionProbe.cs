@@ -59,8 +59,7 @@ public sealed unsafe class InstructionProbe : IDisposable
         // for this thread.
         ulong managed = withTiles ? ulong.MaxValue : ~Tiles.Bits;
         Write(ProbeRecord.ManagedLow, managed);
-        BinaryPrimitives.WriteUInt32LittleEndian(InitialImage[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt64LittleEndian(InitialImage[XsaveFormat.XstateBvOffset..], withTiles ? Tiles.Bits : 0);
+        new XsaveAreaWriter(InitialImage).WriteMxcsr(Mxcsr.Initial).WriteXstateBv(withTiles ? Tiles : StateComponentSet.Empty);
         Execute(new ProbedInstruction(StateInstruction.Xgetbv, XsaveOperand.Legacy, Is64BitMode: true), 0, 0, 0, 0);
         Enabled = new StateComponentSet(Rdx << 32 | (uint)Rax);
         Managed = new StateComponentSet(managed) & Enabled;
@@ -128,7 +127,7 @@ public sealed unsafe class InstructionProbe : IDisposable
         Write(ProbeRecord.Rcx, rcx);
         Write(ProbeRecord.Flags, alignmentCheck ? 1UL << 18 : 0);
         Write(ProbeRecord.Vector, 0);
-        BinaryPrimitives.WriteUInt64LittleEndian(_data.Bytes(FinalOffset + XsaveFormat.XstateBvOffset, sizeof(ulong)), 0);
+        new XsaveAreaWriter(_data.Bytes(FinalOffset, XsaveFormat.ExtendedOffset)).WriteXstateBv(StateComponentSet.Empty);
         using (new DeferredSignals(FaultCatcher.Signals))
         {
             ((delegate* unmanaged<byte*, void>)(_code!.Pointer + (index * SlotLength)))(_data.Pointer);

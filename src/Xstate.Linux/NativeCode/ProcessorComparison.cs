@@ -236,7 +236,7 @@ public sealed class ProcessorComparison : IDisposable
             ?? Difference("FSW", x87.Fsw, BinaryPrimitives.ReadUInt16LittleEndian(environment[4..]))
             ?? Difference("FTW", x87.Ftw, BinaryPrimitives.ReadUInt16LittleEndian(environment[8..]));
 
-        BinaryPrimitives.WriteUInt64LittleEndian(_final.AsSpan(XsaveFormat.XstateBvOffset), 0);
+        new XsaveAreaWriter(_final).WriteXstateBv(StateComponentSet.Empty);
         Instructions.Xsave(_cpu, _final, 0, ulong.MaxValue);
         difference ??= Difference("register image", _final, _probe.FinalImage[.._final.Length]);
         return _probe.Pkru is { } pkru ? difference ?? Difference("PKRU", _cpu.Registers.Pkru.Value, pkru) : difference;

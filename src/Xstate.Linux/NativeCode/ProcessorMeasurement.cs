@@ -111,7 +111,7 @@ internal static class ProcessorMeasurement
             BinaryPrimitives.WriteUInt16LittleEndian(image[XsaveFormat.FcwOffset..], InvalidUnmasked);
             BinaryPrimitives.WriteUInt16LittleEndian(image[XsaveFormat.FswOffset..], InvalidPending);
             BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.FipOffset..], pointer);
-            BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], StateComponentSet.Of(StateComponent.X87).Bits);
+            new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Of(StateComponent.X87));
             probe.Execute(new ProbedInstruction(StateInstruction.Xgetbv, XsaveOperand.Legacy, Is64BitMode: true), 0, 0, 0, 0);
             if (BinaryPrimitives.ReadUInt64LittleEndian(probe.FinalImage[XsaveFormat.FipOffset..]) == pointer)
             {
@@ -126,8 +126,7 @@ internal static class ProcessorMeasurement
     {
         Span<byte> image = probe.InitialImage[..XsaveFormat.ExtendedOffset];
         image.Clear();
-        BinaryPrimitives.WriteUInt16LittleEndian(image[XsaveFormat.FcwOffset..], XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
+        new XsaveAreaWriter(image).WriteInitialControls();
     }
 
     private static unsafe uint ReadAccessRights(uint selector)

@@ -63,17 +63,15 @@ internal sealed class ProcessBehaviorProbe
         }
 
         byte[] changed = [.. image];
-        Put(changed, XsaveFormat.XstateBvOffset, StateComponentSet.Of(StateComponent.X87).Bits);
-        BinaryPrimitives.WriteUInt32LittleEndian(changed.AsSpan(XsaveFormat.MxcsrOffset), 0x3F80);
+        new XsaveAreaWriter(changed).WriteXstateBv(StateComponentSet.Of(StateComponent.X87)).WriteMxcsr(0x3F80);
         if (!_hasXsaves && child.SetXstate(changed).IsSuccess && child.GetXstate(out byte[] back).IsSuccess)
         {
-            uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(back.AsSpan(XsaveFormat.MxcsrOffset));
+            uint mxcsr = new XsaveArea(back).Mxcsr;
             Add(KernelDifference.PtraceRawBuffer, mxcsr == 0x3F80,
                 $"PTRACE_SETREGSET with XSTATE_BV 0x1 and MXCSR 0x3f80 reads back as 0x{mxcsr:x}");
         }
 
-        Put(changed, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.Bits);
-        BinaryPrimitives.WriteUInt32LittleEndian(changed.AsSpan(XsaveFormat.MxcsrOffset), 0xFFFF_0000);
+        new XsaveAreaWriter(changed).WriteXstateBv(StateComponentSet.Legacy).WriteMxcsr(0xFFFF_0000);
         KvmReply lenient = child.SetXstate(changed);
         Add(KernelDifference.PtraceLenient, lenient.IsSuccess, $"PTRACE_SETREGSET with MXCSR 0xffff0000: {lenient.Errno}");
 
@@ -99,7 +97,7 @@ internal sealed class ProcessBehaviorProbe
             return;
         }
 
-        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.With(StateComponent.Pkru).Bits);
+        new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Legacy.With(StateComponent.Pkru));
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Value);
         child.SetXstate(image);
         child.GetXstate(out byte[] back);
@@ -107,7 +105,7 @@ internal sealed class ProcessBehaviorProbe
         bool ignored = read != Value;
         Add(KernelDifference.PtracePkruIgnored, ignored, $"PTRACE_SETREGSET of PKRU 0x{Value:x}; PTRACE_GETREGSET gives 0x{read:x}");
 
-        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.Bits);
+        new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Legacy);
         child.SetXstate(image);
         child.GetXstate(out back);
         read = BinaryPrimitives.ReadUInt32LittleEndian(back.AsSpan(slot.Offset));
@@ -122,7 +120,7 @@ internal sealed class ProcessBehaviorProbe
         Add(KernelDifference.PtracePkruInit, view?.Pkru == 0, $"PTRACE_SETREGSET without bit 9; the child's RDPKRU gives 0x{view?.Pkru:x}");
         if (!ignored)
         {
-            Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.With(StateComponent.Pkru).Bits);
+            new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Legacy.With(StateComponent.Pkru));
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), Pkru.LinuxDefault.Value | 2);
             child.SetXstate(image);
             SignalReturn signal = child.RoundtripSignal(static _ => { });
@@ -204,7 +202,7 @@ internal sealed class ProcessBehaviorProbe
             return;
         }
 
-        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Legacy.With(StateComponent.Pkru).Bits);
+        new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Legacy.With(StateComponent.Pkru));
         image.AsSpan(slot.Offset, sizeof(uint)).Clear();
         StateComponentSet? bits = null;
         if (!child.SetXstate(image).IsSuccess || child.View(out ThreadView? view).IsFault || view?.Pkru != 0
@@ -234,11 +232,10 @@ internal sealed class ProcessBehaviorProbe
             return;
         }
 
-        Put(image, XsaveFormat.XstateBvOffset, StateComponentSet.Of(StateComponent.Avx).Bits);
-        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), 0x3F80);
+        new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Of(StateComponent.Avx)).WriteMxcsr(0x3F80);
         if (child.SetXstate(image).IsSuccess && !child.View(out ThreadView? view).IsFault && view is not null)
         {
-            uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(view.Area.AsSpan(XsaveFormat.MxcsrOffset));
+            uint mxcsr = new XsaveArea(view.Area).Mxcsr;
             Add(
                 KernelDifference.X86FpuXsavec, mxcsr == Mxcsr.Initial,
                 $"PTRACE_SETREGSET with XSTATE_BV 0x4 and MXCSR 0x3f80: the child has 0x{mxcsr:x}");
@@ -290,8 +287,6 @@ internal sealed class ProcessBehaviorProbe
     }
 
     private static bool ThreadPkruIsThere => NativeCode.ThreadPkru.IsSupported;
-
-    private static void Put(byte[] image, int offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(offset), value);
 
     private void Add(KernelDifference difference, bool present, string evidence) =>
         _found.Add(new ProbedBehavior(difference.Id, present, evidence));

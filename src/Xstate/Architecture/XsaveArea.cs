@@ -39,7 +39,21 @@ public readonly ref struct XsaveArea
     public ushort Fsw => BinaryPrimitives.ReadUInt16LittleEndian(_bytes[XsaveFormat.FswOffset..]);
 
     /// <summary>MXCSR as stored, whatever XSTATE_BV says.</summary>
-    public uint Mxcsr => BinaryPrimitives.ReadUInt32LittleEndian(_bytes[XsaveFormat.MxcsrOffset..]);
+    public uint Mxcsr => LegacyRegion.ReadMxcsr(_bytes);
+
+    /// <summary>
+    /// MXCSR as a load makes it. In the standard format the stored value counts even with bits 1 and 2 clear, because kernels before 5.16
+    /// kept it so; zero with both clear is the mark of an area that was never written. In the compacted format it rides with SSE alone.
+    /// </summary>
+    public uint EffectiveMxcsr
+    {
+        get
+        {
+            StateComponentSet live = XstateBv;
+            bool neverWritten = !IsCompacted && Mxcsr == 0 && !live.Contains(StateComponent.Sse) && !live.Contains(StateComponent.Avx);
+            return neverWritten ? Architecture.Mxcsr.Initial : Architecture.Mxcsr.Loaded(Mxcsr, live, IsCompacted);
+        }
+    }
 
     /// <summary>MXCSR_MASK as stored.</summary>
     public uint MxcsrMask => BinaryPrimitives.ReadUInt32LittleEndian(_bytes[XsaveFormat.MxcsrMaskOffset..]);
@@ -64,5 +78,27 @@ public readonly ref struct XsaveArea
 
         bytes = _bytes.Slice(offset, size);
         return true;
+    }
+
+    /// <summary>
+    /// Where any component is, x87 and SSE included: those from their first to their last byte, so that x87 encloses MXCSR.
+    /// </summary>
+    internal bool TryLocate(StateComponent component, XsaveLayout layout, out int offset, out int size)
+    {
+        if (StateComponentSet.Legacy.Contains(component))
+        {
+            (offset, size) = LegacyRegion.ExtentOf(component);
+            return true;
+        }
+
+        return layout.TryLocate(component, XcompBv, _bytes.Length, out offset, out size);
+    }
+
+    /// <summary>A copy of an area; one that is too short for a header is followed by zeros up to its end.</summary>
+    internal static byte[] CopyPadded(ReadOnlySpan<byte> area)
+    {
+        byte[] copy = new byte[Math.Max(area.Length, XsaveFormat.ExtendedOffset)];
+        area.CopyTo(copy);
+        return copy;
     }
 }

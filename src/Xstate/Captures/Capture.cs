@@ -78,10 +78,9 @@ public sealed record CapturedState
             StateComponentSet counts = new XsaveArea(Area.Span).XstateBv;
             for (int i = 0; i < XsaveFormat.XmmEnd; i++)
             {
-                bool isMxcsr = i is >= XsaveFormat.MxcsrOffset and < XsaveFormat.StOffset;
                 bool isReserved = i == XsaveFormat.FtwOffset + 1;
-                StateComponent component = i < XsaveFormat.XmmOffset ? StateComponent.X87 : StateComponent.Sse;
-                if (!isMxcsr && !isReserved && counts.Contains(component) && fpu.Span[i] != Area.Span[i])
+                if (!isReserved && LegacyRegion.ComponentAt(i) is { } component && counts.Contains(component)
+                    && fpu.Span[i] != Area.Span[i])
                 {
                     return i;
                 }
@@ -183,14 +182,10 @@ public sealed record CapturedState
             StateComponentSet lost = StateComponentSet.Empty;
             foreach (StateComponent component in area.XstateBv)
             {
-                bool isLost = component switch
-                {
-                    StateComponent.X87 => IsLost(0, XsaveFormat.MxcsrOffset)
-                        || IsLost(XsaveFormat.StOffset, XsaveFormat.XmmOffset - XsaveFormat.StOffset),
-                    StateComponent.Sse => IsLost(XsaveFormat.MxcsrOffset, sizeof(uint))
-                        || IsLost(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset),
-                    _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size) && IsLost(offset, size),
-                };
+                bool isLost = (component == StateComponent.Sse && IsLost(XsaveFormat.MxcsrOffset, sizeof(uint)))
+                    || LegacyRegion.PiecesOf(component).Any(piece => IsLost(piece.Start.Value, piece.End.Value - piece.Start.Value))
+                    || (layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size)
+                    && IsLost(offset, size));
                 lost = isLost ? lost.With(component) : lost;
             }
 
@@ -201,14 +196,7 @@ public sealed record CapturedState
     /// <summary>A view of the area; one that is too short for a header reads as if zeros followed it.</summary>
     public XsaveArea ReadArea()
     {
-        if (Area.Length >= XsaveFormat.ExtendedOffset)
-        {
-            return new XsaveArea(Area.Span);
-        }
-
-        byte[] padded = new byte[XsaveFormat.ExtendedOffset];
-        Area.Span.CopyTo(padded);
-        return new XsaveArea(padded);
+        return new XsaveArea(Area.Length >= XsaveFormat.ExtendedOffset ? Area.Span : XsaveArea.CopyPadded(Area.Span));
     }
 
     private bool IsLost(int offset, int length) => Lost.Any(range => range.Offset < offset + length && range.End > offset);

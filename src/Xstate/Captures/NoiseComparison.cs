@@ -35,7 +35,7 @@ internal static class NoiseComparison
         Add("XCOMP_BV", Hex(one.XcompBv), Hex(other.XcompBv));
         Add("reserved header bytes", Describe(one.ReservedHeader), Describe(other.ReservedHeader));
         Add("MXCSR_MASK", Hex(one.MxcsrMask), Hex(other.MxcsrMask));
-        if (!differing.Contains(StateComponent.Sse) && RegisterDump.EffectiveMxcsr(one) == RegisterDump.EffectiveMxcsr(other))
+        if (!differing.Contains(StateComponent.Sse) && one.EffectiveMxcsr == other.EffectiveMxcsr)
         {
             Add("stored MXCSR, which no load takes", Hex(one.Mxcsr), Hex(other.Mxcsr));
         }
@@ -67,26 +67,14 @@ internal static class NoiseComparison
     private static string UseOf(bool inUse) => inUse ? "in use" : "initial";
 
     private static string PlaceOf(CapturedState state, StateComponent component) =>
-        !TryPlace(state, component, out int offset, out int size)
+        !state.ReadArea().TryLocate(component, state.Layout!.Value, out int offset, out int size)
         ? "none" : string.Create(CultureInfo.InvariantCulture, $"{offset} +{size}");
-
-    private static bool TryPlace(CapturedState state, StateComponent component, out int offset, out int size)
-    {
-        XsaveArea area = state.ReadArea();
-        (offset, size) = component switch
-        {
-            StateComponent.X87 => (0, XsaveFormat.XmmOffset),
-            StateComponent.Sse => (XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset),
-            _ => (0, 0),
-        };
-        return size > 0 || state.Layout!.Value.TryLocate(component, area.XcompBv, area.Bytes.Length, out offset, out size);
-    }
 
     // Bytes of a component whose XSTATE_BV bit is clear: a load makes it initial, whatever they are.
     private static string Stale(CapturedState state, StateComponent component)
     {
         XsaveArea area = state.ReadArea();
-        if (area.XstateBv.Contains(component) || !TryPlace(state, component, out int offset, out int size))
+        if (area.XstateBv.Contains(component) || !area.TryLocate(component, state.Layout!.Value, out int offset, out int size))
         {
             return "none";
         }
@@ -95,7 +83,7 @@ internal static class NoiseComparison
         if (component == StateComponent.X87)
         {
             // What is compared on its own, and the control word that kernels store as initial.
-            bytes.AsSpan(XsaveFormat.MxcsrOffset, sizeof(ulong)).Clear();
+            bytes.AsSpan(LegacyRegion.MxcsrAndMask).Clear();
             for (int slot = 0; slot < StSlots; slot++)
             {
                 Padding(bytes, slot).Clear();

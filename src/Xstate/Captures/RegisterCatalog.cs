@@ -40,7 +40,7 @@ internal sealed record RegisterPlace(string Name, ImmutableArray<RegisterPiece> 
     public StateComponent Component => Pieces.IsEmpty ? StateComponent.CetU : Pieces[^1].Component;
 
     /// <summary>
-    /// Whether it is MXCSR, whose value does not follow one bit of XSTATE_BV (<see cref="RegisterDump.EffectiveMxcsr"/>).
+    /// Whether it is MXCSR, whose value does not follow one bit of XSTATE_BV (<see cref="XsaveArea.EffectiveMxcsr"/>).
     /// </summary>
     public bool IsMxcsr { get; } = Name == RegisterCatalog.MxcsrName;
 }

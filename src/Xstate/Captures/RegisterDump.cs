@@ -114,22 +114,6 @@ public static class RegisterDump
     }
 
     /// <summary>
-    /// MXCSR as a load makes it. In the standard format the stored value counts even with bits 1 and 2 clear, because kernels before 5.16
-    /// kept it so; zero with both clear is the mark of an area that was never written. In the compacted format it rides with SSE alone.
-    /// </summary>
-    public static uint EffectiveMxcsr(XsaveArea area)
-    {
-        StateComponentSet live = area.XstateBv;
-        if (area.IsCompacted)
-        {
-            return live.Contains(StateComponent.Sse) ? area.Mxcsr : Mxcsr.Initial;
-        }
-
-        bool carried = live.Contains(StateComponent.Sse) || live.Contains(StateComponent.Avx);
-        return !carried && area.Mxcsr == 0 ? Mxcsr.Initial : area.Mxcsr;
-    }
-
-    /// <summary>
     /// The text of a register of which bytes are lost: a value that they are part of is no value; of bytes the others stay.
     /// </summary>
     internal static string TextWithoutLost(ReadOnlySpan<byte> bytes, ReadOnlySpan<bool> lost, bool isValue)

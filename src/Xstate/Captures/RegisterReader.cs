@@ -34,7 +34,7 @@ internal static class RegisterReader
     {
         if (place.IsMxcsr)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(destination, RegisterDump.EffectiveMxcsr(area));
+            BinaryPrimitives.WriteUInt32LittleEndian(destination, area.EffectiveMxcsr);
             return IsMxcsrStored(area);
         }
 
@@ -88,7 +88,7 @@ internal static class RegisterReader
         return any;
     }
 
-    // In the standard format the stored MXCSR counts even with the bits clear; RegisterDump.EffectiveMxcsr has the reasons.
+    // In the standard format the stored MXCSR counts even with the bits clear; XsaveArea.EffectiveMxcsr has the reasons.
     private static bool IsMxcsrStored(XsaveArea area) => !area.IsCompacted || area.XstateBv.Contains(StateComponent.Sse);
 
     private static ReadOnlySpan<byte> Find(XsaveArea area, XsaveLayout layout, RegisterPiece piece, int length, out int offset)

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
@@ -96,11 +95,8 @@ internal static class FullestGuest
             area.AsSpan(st + XsaveFormat.StLength, XsaveFormat.StSlotLength - XsaveFormat.StLength).Clear();
         }
 
-        BinaryPrimitives.WriteUInt16LittleEndian(area.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
         area[XsaveFormat.FtwOffset] = 0xFF;
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrMaskOffset), mxcsrMask);
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), user.Bits);
+        new XsaveAreaWriter(area).WriteInitialControls().WriteMxcsrMask(mxcsrMask).WriteXstateBv(user);
         foreach (StateComponent component in user.Except(StateComponentSet.Legacy))
         {
             if (layout.TryGetSlot(component, out XsaveSlot slot))

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using static Xstate.Architecture.XsaveFormat;
 
@@ -19,8 +18,8 @@ internal static class FxsaveInstruction
         X87Image.Store(cpu.Registers, cpu.Profile, memory, operand);
         if ((cpu.Cr4 & Cr4.OsFxsr) != Cr4.None)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrOffset..], cpu.Registers.Mxcsr);
-            BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrMaskOffset..], cpu.Profile.MxcsrMask);
+            LegacyRegion.WriteMxcsr(memory, cpu.Registers.Mxcsr);
+            LegacyRegion.WriteMxcsrMask(memory, cpu.Profile.MxcsrMask);
             if (!cpu.FastFxsave)
             {
                 ComponentImage.Store(cpu, StateComponent.Sse, memory[XmmOffset..XmmEnd]);
@@ -40,7 +39,7 @@ internal static class FxsaveInstruction
         }
 
         bool loadsSse = (cpu.Cr4 & Cr4.OsFxsr) != Cr4.None;
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(memory[MxcsrOffset..]);
+        uint mxcsr = LegacyRegion.ReadMxcsr(memory);
         if (loadsSse && (mxcsr & ~cpu.Profile.MxcsrMask) != 0 && !cpu.Profile.MxcsrUnchecked)
         {
             return Fault.GeneralProtection;

@@ -48,8 +48,8 @@ public sealed class RegisterFile
     /// <summary>MXCSR. Not a component of its own, and outside the tracking of XMODIFIED (measured on AMD family 25).</summary>
     public uint Mxcsr
     {
-        get => BinaryPrimitives.ReadUInt32LittleEndian(_bytes.AsSpan(XsaveFormat.MxcsrOffset));
-        set => BinaryPrimitives.WriteUInt32LittleEndian(_bytes.AsSpan(XsaveFormat.MxcsrOffset), value);
+        get => LegacyRegion.ReadMxcsr(_bytes);
+        set => LegacyRegion.WriteMxcsr(_bytes, value);
     }
 
     /// <summary>The x87 registers.</summary>

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using static Xstate.Architecture.XsaveFormat;
 
@@ -90,9 +89,8 @@ internal static class SaveInstruction
         }
 
         // Read-modify-write, unlike the compacted saves; XCOMP_BV is neither read nor written.
-        Span<byte> header = memory[XstateBvOffset..];
-        StateComponentSet old = new(BinaryPrimitives.ReadUInt64LittleEndian(header));
-        BinaryPrimitives.WriteUInt64LittleEndian(header, (old.Except(rfbm) | inUse).Bits);
+        XsaveAreaWriter image = new(memory);
+        image.WriteXstateBv(image.Area.XstateBv.Except(rfbm) | inUse);
     }
 
     private static void SaveCompacted(
@@ -118,8 +116,7 @@ internal static class SaveInstruction
             }
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(memory[XstateBvOffset..], xstateBv.Bits);
-        BinaryPrimitives.WriteUInt64LittleEndian(memory[XcompBvOffset..], xcompBv);
+        new XsaveAreaWriter(memory).WriteXstateBv(xstateBv).WriteXcompBv(xcompBv);
         StopWhatWasSaved(cpu, rfbm);
     }
 
@@ -142,8 +139,8 @@ internal static class SaveInstruction
 
     private static void StoreMxcsr(ProcessorState cpu, Span<byte> memory)
     {
-        BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrOffset..], cpu.Registers.Mxcsr);
-        BinaryPrimitives.WriteUInt32LittleEndian(memory[MxcsrMaskOffset..], cpu.Profile.MxcsrMask);
+        LegacyRegion.WriteMxcsr(memory, cpu.Registers.Mxcsr);
+        LegacyRegion.WriteMxcsrMask(memory, cpu.Profile.MxcsrMask);
     }
 
     // XRSTOR_INFO must match in every field: same privilege, same address, same form (SDM Vol. 1, 13.9 and 13.11).

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
@@ -109,7 +108,7 @@ public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, Cr
 
         if (host.HasXsave)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], restored.Bits);
+            frame.XstateBv = restored;
         }
 
         return new CriuFrame(frame, dropped, null);

@@ -218,7 +218,7 @@ internal sealed class CriuRestore(LinuxHost host, CriuRelease release, CriuCpuCh
             task.GetFpregs(out byte[] legacy);
             image = new byte[XsaveFormat.ExtendedOffset];
             legacy.CopyTo(image, 0);
-            image[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+            new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Legacy);
         }
 
         // The kernel's signature of its own mask would read as the thread's; the components are asked for by name.

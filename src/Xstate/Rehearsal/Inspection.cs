@@ -22,7 +22,7 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
     /// <summary>MSRs of which it is said already that they were not set.</summary>
     public IReadOnlySet<uint> Unset { get; init; } = new HashSet<uint>();
 
-    private readonly byte[] _area = Padded(state.Area.Span);
+    private readonly byte[] _area = XsaveArea.CopyPadded(state.Area.Span);
 
     private XsaveArea Area => new(_area);
 
@@ -265,12 +265,5 @@ internal sealed class Inspection(CapturedState state, KvmModelVcpu vcpu, LinuxHo
                 }
             }
         }
-    }
-
-    private static byte[] Padded(ReadOnlySpan<byte> captured)
-    {
-        byte[] area = new byte[Math.Max(captured.Length, XsaveFormat.ExtendedOffset)];
-        captured.CopyTo(area);
-        return area;
     }
 }

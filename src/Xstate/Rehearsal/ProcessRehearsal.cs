@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
@@ -98,11 +97,8 @@ public static class ProcessRehearsal
         ImmutableArray<LayoutFamily> families = LayoutInference.Candidates(components, null, mask);
         XsaveLayout layout = complete ? told.Restrict(components) : families.IsEmpty ? LayoutFamily.All[0].Layout : families[0].Layout;
         byte[] area = new byte[layout.StandardLengthFor(components)];
-        BinaryPrimitives.WriteUInt16LittleEndian(area.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrMaskOffset), mask);
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), components.Bits);
-        area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Fill(0x11);
+        new XsaveAreaWriter(area).WriteInitialControls().WriteMxcsrMask(mask).WriteXstateBv(components);
+        area.AsSpan(LegacyRegion.PiecesOf(StateComponent.Sse)[0]).Fill(0x11);
         foreach (StateComponent component in components.Except(StateComponentSet.Legacy))
         {
             // Registers that any value is right for; the bound configuration has reserved bits, and PKRU shall leave key 0 open.

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
@@ -71,10 +70,9 @@ public static class StoredImage
             return state;
         }
 
-        byte[] padded = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(padded);
+        byte[] padded = XsaveArea.CopyPadded(state.Area.Span);
         byte[] image = new byte[Math.Max(KvmModelMachine.XsaveLength, host.Layout.StandardLength)];
-        AreaTransforms.ToStandard(padded, state.Layout.Value, image, host.Layout);
+        XsaveConversion.ToStandard(padded, state.Layout.Value, image, host.Layout);
         return state with
         {
             Area = image,
@@ -130,11 +128,11 @@ public static class StoredImage
     {
         byte[] all = state.Area.ToArray();
         XsaveLayout layout = state.Layout!.Value;
-        WriteXstateBv(all, layout.UserComponents);
+        new XsaveAreaWriter(all).WriteXstateBv(layout.UserComponents);
         byte[] area = new byte[Math.Max(KvmModelMachine.XsaveLength,
             host.Layout.StandardLengthFor(host.DefaultUserFeatures | layout.UserComponents))];
-        AreaTransforms.ToStandard(all, layout, area, host.Layout);
-        WriteXstateBv(area, xstateBv);
+        XsaveConversion.ToStandard(all, layout, area, host.Layout);
+        new XsaveAreaWriter(area).WriteXstateBv(xstateBv);
         return state with
         {
             Area = area,
@@ -150,7 +148,7 @@ public static class StoredImage
     // Register i becomes what register (i + by) mod 8 was.
     private static void Turn(Span<byte> area, int by)
     {
-        Span<byte> registers = area[XsaveFormat.StOffset..XsaveFormat.XmmOffset];
+        Span<byte> registers = area[LegacyRegion.Stack];
         int split = by % X87Registers * XsaveFormat.StSlotLength;
         Span<byte> before = stackalloc byte[registers.Length];
         registers.CopyTo(before);
@@ -159,7 +157,4 @@ public static class StoredImage
     }
 
     private static int Top(ReadOnlySpan<byte> area) => new XsaveArea(area).Fsw >> TopShift & (X87Registers - 1);
-
-    private static void WriteXstateBv(Span<byte> area, StateComponentSet value) =>
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], value.Bits);
 }

@@ -74,7 +74,7 @@ public sealed record UsedVcpus(LinuxHost Host, Capture? State, uint? Pkru)
         }
 
         byte[] image = new byte[KvmModelMachine.XsaveLength];
-        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Of(StateComponent.Pkru).Bits);
+        new XsaveAreaWriter(image).WriteXstateBv(StateComponentSet.Of(StateComponent.Pkru));
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(slot.Offset), pkru);
         return image;
     }

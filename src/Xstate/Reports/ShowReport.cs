@@ -354,13 +354,7 @@ public static class ShowReport
         && RegisterCatalog.IsInitial(reading.Place, reading.Bytes);
 
     internal static (int Offset, int Size, bool Found) Place(StateComponent component, XsaveLayout layout, XsaveArea area) =>
-        component switch
-        {
-            StateComponent.X87 => (0, StateComponents.Get(component).Size, true),
-            StateComponent.Sse => (XsaveFormat.XmmOffset, StateComponents.Get(component).Size, true),
-            _ => layout.TryLocate(component, area.XcompBv, area.Bytes.Length, out int offset, out int size)
-                ? (offset, size, true) : (0, 0, false),
-        };
+        area.TryLocate(component, layout, out int offset, out int size) ? (offset, size, true) : (0, 0, false);
 
     private static void WriteSet(Utf8JsonWriter json, string name, Fact<StateComponentSet>? set) =>
         JsonAnswer.WriteOptional(json, name, set?.Value.ToString());

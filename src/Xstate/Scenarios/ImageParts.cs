@@ -73,8 +73,7 @@ internal sealed record ImageParts
         {
             int offset = component switch
             {
-                StateComponent.X87 => 0,
-                StateComponent.Sse => XsaveFormat.XmmOffset,
+                StateComponent.X87 or StateComponent.Sse => LegacyRegion.ExtentOf(component).Offset,
                 _ => layout.TryGetSlot(component, out XsaveSlot slot) && !slot.IsSupervisor ? slot.Offset : -1,
             };
 

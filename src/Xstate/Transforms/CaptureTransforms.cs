@@ -35,7 +35,7 @@ public static class CaptureTransforms
         }
 
         byte[] written = new byte[Math.Max(XsaveFormat.ExtendedOffset, to.StandardLengthFor(state.Components & to.UserComponents))];
-        StateComponentSet left = AreaTransforms.ToStandard(area.Bytes, from, written, to);
+        StateComponentSet left = XsaveConversion.ToStandard(area.Bytes, from, written, to);
         ImmutableArray<RepairStep>.Builder steps = ImmutableArray.CreateBuilder<RepairStep>();
         if (area.IsCompacted)
         {

@@ -89,8 +89,7 @@ public sealed class RegisterEdit
                 + "wrote it with --layout");
         }
 
-        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(area);
+        byte[] area = XsaveArea.CopyPadded(state.Area.Span);
         CapturedState changed = state with { Area = area };
         List<RepairStep> steps = [];
         List<AreaRange> lost = [.. state.Lost];
@@ -205,7 +204,7 @@ public sealed class RegisterEdit
                 continue;
             }
 
-            MakeExplicit(area, layout, piece.Component);
+            new XsaveAreaWriter(area).MakeExplicit(piece.Component, layout);
             value.CopyTo(area.AsSpan(offset));
             for (int i = 0; i < length; i++)
             {
@@ -249,33 +248,6 @@ public sealed class RegisterEdit
         }
 
         return merged;
-    }
-
-    // Sets the component's bit; if it was clear, its bytes may be stale and become the initial ones first.
-    private static void MakeExplicit(byte[] area, XsaveLayout layout, StateComponent component)
-    {
-        XsaveArea view = new(area);
-        StateComponentSet present = view.XstateBv;
-        if (present.Contains(component))
-        {
-            return;
-        }
-
-        uint mxcsr = RegisterDump.EffectiveMxcsr(view);
-        AreaTransforms.Clear(area, layout, StateComponentSet.Of(component));
-        if (component is StateComponent.Sse or StateComponent.Avx)
-        {
-            // From now on the stored value counts, so it must be the one that counted before.
-            BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), mxcsr);
-        }
-
-        if (StateComponents.Find(component) is { InitialValue: not 0 and ulong initial }
-            && layout.TryLocate(component, view.XcompBv, area.Length, out int offset, out int size) && size >= sizeof(ulong))
-        {
-            BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(offset), initial);
-        }
-
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), present.With(component).Bits);
     }
 
     private (int Offset, int Length) Locate(XsaveArea area, XsaveLayout layout, RegisterPiece piece)

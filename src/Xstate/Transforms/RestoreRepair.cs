@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
@@ -60,7 +59,7 @@ public static class RestoreRepair
         private readonly string _owner = manner.Kind == CaptureKind.Process ? "thread" : "guest";
         private readonly List<RepairStep> _steps = [];
         private readonly List<Finding> _obstacles = [];
-        private byte[] _area = PadToHeader(state.Area.Span);
+        private byte[] _area = XsaveArea.CopyPadded(state.Area.Span);
         private XsaveLayout _layout = state.Layout!.Value;
         private Fact<StateComponentSet>? _xcr0 = state.Xcr0;
 
@@ -95,15 +94,10 @@ public static class RestoreRepair
 
         private XsaveArea Area => new(_area);
 
+        private XsaveAreaWriter Image => new(_area);
+
         // Bits are cleared where the header is on every processor; bytes only where the layout is known.
         private XsaveLayout Sure => manner.IsGuess ? XsaveLayout.LegacyOnly : _layout;
-
-        private static byte[] PadToHeader(ReadOnlySpan<byte> area)
-        {
-            byte[] copy = new byte[Math.Max(area.Length, XsaveFormat.ExtendedOffset)];
-            area.CopyTo(copy);
-            return copy;
-        }
 
         // A guest reads its own XCR0 and acts on it, so a bit less is a loss like that of a register. Groups go together: their bits are
         // set all or none.
@@ -168,7 +162,7 @@ public static class RestoreRepair
                 return;
             }
 
-            AreaTransforms.Clear(_area, Sure, dropped);
+            Image.Drop(dropped, Sure);
             StateComponentSet lost = dropped & live;
             string text = lost.IsEmpty
                 ? $"trimmed {dropped.Describe()}: the {_owner} could not have used it"
@@ -189,7 +183,7 @@ public static class RestoreRepair
             StateComponentSet disabled = Area.XstateBv & (state.Xfd?.Value ?? StateComponentSet.Empty);
             if (!disabled.IsEmpty)
             {
-                AreaTransforms.Clear(_area, Sure, disabled);
+                Image.Drop(disabled, Sure);
                 _steps.Add(new RepairStep(RepairKind.Xfd, state.Id, $"cleared {disabled.Describe()}, which IA32_XFD disables",
                     XsaveFormat.XstateBvOffset));
             }
@@ -220,7 +214,7 @@ public static class RestoreRepair
             }
 
             byte[] standard = new byte[Math.Max(target.Length, target.Layout.StandardLength)];
-            StateComponentSet left = AreaTransforms.ToStandard(_area, _layout, standard, target.Layout);
+            StateComponentSet left = XsaveConversion.ToStandard(_area, _layout, standard, target.Layout);
             if (!left.IsEmpty)
             {
                 _obstacles.Add(new Finding(Rules.LiveComponentLacking, Severity.Error,
@@ -258,7 +252,7 @@ public static class RestoreRepair
 
         private void MendMxcsr()
         {
-            uint mxcsr = RegisterDump.EffectiveMxcsr(Area);
+            uint mxcsr = Area.EffectiveMxcsr;
             uint foreign = mxcsr & ~target.MxcsrMask;
             if (foreign != 0)
             {
@@ -277,16 +271,15 @@ public static class RestoreRepair
                 }
 
                 mxcsr &= target.MxcsrMask;
-                WriteMxcsr(mxcsr);
+                Image.WriteMxcsr(mxcsr);
                 _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"masked MXCSR to 0x{mxcsr:x}", XsaveFormat.MxcsrOffset,
                     LosesState: couldBeLive));
             }
 
             if (mxcsr != Mxcsr.Initial && !Area.XstateBv.Contains(StateComponent.Sse))
             {
-                _area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Clear();
-                WriteMxcsr(mxcsr);
-                WriteXstateBv(Area.XstateBv.With(StateComponent.Sse));
+                Image.MakeExplicit(StateComponent.Sse, _layout);
+                Image.WriteMxcsr(mxcsr);
                 _steps.Add(new RepairStep(RepairKind.Mxcsr, state.Id, $"made MXCSR 0x{mxcsr:x} explicit with bit 1 of XSTATE_BV",
                     XsaveFormat.XstateBvOffset));
             }
@@ -302,8 +295,7 @@ public static class RestoreRepair
             }
 
             Grow(slot.End);
-            _area.AsSpan(slot.Offset, slot.Size).Clear();
-            WriteXstateBv(Area.XstateBv.With(StateComponent.Pkru));
+            Image.MakeExplicit(StateComponent.Pkru, target.Layout);
             _steps.Add(new RepairStep(RepairKind.Pkru, state.Id, "made PKRU 0x0 explicit with bit 9 of XSTATE_BV", slot.Offset));
         }
 
@@ -334,15 +326,9 @@ public static class RestoreRepair
         private byte[] Followed(ReadOnlyMemory<byte> fpu)
         {
             byte[] followed = fpu.ToArray();
-            if (Area.XstateBv.Contains(StateComponent.X87))
+            foreach (StateComponent component in Area.XstateBv & StateComponentSet.Legacy)
             {
-                _area.AsSpan(0, XsaveFormat.MxcsrOffset).CopyTo(followed);
-                _area.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset).CopyTo(followed.AsSpan(XsaveFormat.StOffset));
-            }
-
-            if (Area.XstateBv.Contains(StateComponent.Sse))
-            {
-                _area.AsSpan(XsaveFormat.XmmOffset..XsaveFormat.XmmEnd).CopyTo(followed.AsSpan(XsaveFormat.XmmOffset));
+                LegacyRegion.Copy(component, _area, followed);
             }
 
             return followed;
@@ -368,12 +354,12 @@ public static class RestoreRepair
 
             if (Area.MxcsrMask != 0)
             {
-                BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrMaskOffset), target.MxcsrMask);
+                Image.WriteMxcsrMask(target.MxcsrMask);
             }
 
             if (manner.Kind == CaptureKind.VirtualMachine && state.Stored is null && Area.SoftwareMask != 0)
             {
-                BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.SoftwareOffset), target.Components.Bits);
+                Image.WriteSoftwareMask(target.Components);
             }
         }
 
@@ -384,10 +370,5 @@ public static class RestoreRepair
                 Array.Resize(ref _area, length);
             }
         }
-
-        private void WriteMxcsr(uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_area.AsSpan(XsaveFormat.MxcsrOffset), value);
-
-        private void WriteXstateBv(StateComponentSet value) =>
-            BinaryPrimitives.WriteUInt64LittleEndian(_area.AsSpan(XsaveFormat.XstateBvOffset), value.Bits);
     }
 }

@@ -71,7 +71,7 @@ public static class StoredRepair
             return stored;
         }
 
-        if (state.Area.Span[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ContainsAnyExcept((byte)0))
+        if (state.Area.Span[LegacyRegion.Stack].ContainsAnyExcept((byte)0))
         {
             steps.Add(new RepairStep(RepairKind.X87Order, state.Id, message, XsaveFormat.StOffset));
         }

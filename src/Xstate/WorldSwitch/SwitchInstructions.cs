@@ -186,8 +186,7 @@ public sealed class SwitchInstructions
     {
         Span<byte> area = NewArea(out Span<byte> slot);
         BinaryPrimitives.WriteUInt32LittleEndian(slot, RegisterValues.Of(image).Value);
-        ulong xstateBv = xstateBv9 ? StateComponentSet.Of(StateComponent.Pkru).Bits : 0;
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], xstateBv);
+        new XsaveAreaWriter(area).WriteXstateBv(xstateBv9 ? StateComponentSet.Of(StateComponent.Pkru) : StateComponentSet.Empty);
         Outcome reached = default;
         foreach (PkruValue before in (PkruValue[])[PkruValue.HostThread, PkruValue.Guest])
         {

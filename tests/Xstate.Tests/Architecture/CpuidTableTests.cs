@@ -1,4 +1,5 @@
 using Xstate.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Architecture;
 

@@ -4,6 +4,7 @@ using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 using Xstate.Rehearsal;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Architecture;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Architecture;
 

@@ -5,7 +5,7 @@ using Xstate.Artifacts;
 using Xstate.Artifacts.CpuidRaw;
 using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts;
 

@@ -3,7 +3,7 @@ using Xstate.Architecture;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Findings;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Artifacts;
 

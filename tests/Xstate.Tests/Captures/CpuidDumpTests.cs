@@ -1,6 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Tests.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Captures;
 

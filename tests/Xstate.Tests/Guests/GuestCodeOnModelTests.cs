@@ -5,7 +5,7 @@ using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 using Xstate.Scenarios;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Guests;
 

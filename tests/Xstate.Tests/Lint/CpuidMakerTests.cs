@@ -6,8 +6,8 @@ using Xstate.Artifacts.PastedDumps;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Lint;
+using Xstate.Tests.Support;
 using Xstate.Transforms;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
 namespace Xstate.Tests.Lint;
 

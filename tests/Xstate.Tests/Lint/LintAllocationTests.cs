@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Lint;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Lint;
 

@@ -4,7 +4,7 @@ using Xstate.Artifacts;
 using Xstate.Lint;
 using Xstate.Reports;
 using Xstate.Tests.Artifacts;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Lint;
 

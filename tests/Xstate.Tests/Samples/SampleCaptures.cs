@@ -6,7 +6,6 @@ using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Lint;
 using Xstate.Tests.Support;
-using Xstate.Transforms;
 
 namespace Xstate.Tests.Samples;
 
@@ -94,7 +93,7 @@ internal static class SampleCaptures
         XsaveLayout layout = state.Layout!.Value;
         StateComponentSet components = state.Xcr0!.Value;
         byte[] area = new byte[layout.CompactedLengthFor(components)];
-        Assert.True(AreaTransforms.ToCompacted(state.Area.Span, layout, area, layout, components).IsEmpty);
+        Assert.True(XsaveConversion.ToCompacted(state.Area.Span, layout, area, layout, components).IsEmpty);
         area.AsSpan(XsaveFormat.SoftwareOffset, 48).Clear();
         return capture with { States = [state with { Area = area }] };
     }

@@ -7,7 +7,6 @@ using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
 using Xstate.Scenarios;
 using Xstate.Tests.Support;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
 namespace Xstate.Tests.Scenarios;
 

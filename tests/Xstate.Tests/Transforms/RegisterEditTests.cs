@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Tests.Support;
 using Xstate.Transforms;
 
 namespace Xstate.Tests.Transforms;
@@ -16,7 +17,7 @@ public class RegisterEditTests
         int compared = 0;
         foreach (string host in Hosts)
         {
-            XsaveLayout layout = Architecture.SampleHosts.Layout(host);
+            XsaveLayout layout = SampleHosts.Layout(host);
             StateComponentSet components = layout.UserComponents;
             for (int round = 0; round < 3; round++)
             {
@@ -41,7 +42,7 @@ public class RegisterEditTests
     [Fact]
     public void A_register_of_an_initial_component_leaves_the_rest_of_it_initial_and_not_stale()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         byte[] area = new byte[layout.StandardLength];
         area.AsSpan().Fill(0xAA);
         area.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
@@ -63,7 +64,7 @@ public class RegisterEditTests
     [Fact]
     public void A_narrow_name_keeps_the_upper_part_and_a_wide_one_sets_it()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("amd-genoa");
+        XsaveLayout layout = SampleHosts.Layout("amd-genoa");
         SplitMix64 random = new(3);
         CapturedState state = RandomState(ref random, layout);
         string zmm = RegisterEdit.Parse($"zmm5={new string('0', 128)}").ReadFrom(state);
@@ -81,7 +82,7 @@ public class RegisterEditTests
     [Fact]
     public void A_wide_zero_does_not_bring_a_component_into_use_but_a_zero_PKRU_becomes_explicit()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         CapturedState state = StateOf(new byte[layout.StandardLength], layout);
         Assert.Equal(2UL, new XsaveArea(RegisterEdit.Apply(state, [RegisterEdit.Parse("zmm0=0x5")]).Value.Area.Span).XstateBv.Bits);
         Assert.Equal(0x200UL, new XsaveArea(RegisterEdit.Apply(state, [RegisterEdit.Parse("pkru=0")]).Value.Area.Span).XstateBv.Bits);
@@ -90,7 +91,7 @@ public class RegisterEditTests
     [Fact]
     public void A_compacted_area_takes_the_value_where_XCOMP_BV_places_the_component()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         StateComponentSet inImage = new(0x207);
         byte[] area = new byte[layout.CompactedLengthFor(inImage)];
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XcompBvOffset), inImage.Bits | XsaveFormat.CompactedFlag);
@@ -106,7 +107,7 @@ public class RegisterEditTests
     [Fact]
     public void Setting_a_register_makes_its_lost_bytes_known()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         layout.TryGetSlot(StateComponent.Avx, out XsaveSlot avx);
         byte[] area = new byte[layout.StandardLength];
         area[XsaveFormat.XstateBvOffset] = 7;
@@ -180,7 +181,7 @@ public class RegisterEditTests
         "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000c03f")]
     public void A_value_is_typed_as_people_write_it(string text, string expected)
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         byte[] area = new byte[layout.StandardLength];
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), layout.UserComponents.Bits);
         CapturedState fresh = RegisterEdit.Apply(
@@ -204,7 +205,7 @@ public class RegisterEditTests
     public void A_field_or_an_element_that_is_set_leaves_every_other_bit_of_its_register()
     {
         SplitMix64 random = new(0xF1E1D);
-        XsaveLayout layout = Architecture.SampleHosts.Layout("intel-sapphire-rapids");
+        XsaveLayout layout = SampleHosts.Layout("intel-sapphire-rapids");
         for (int round = 0; round < 200; round++)
         {
             CapturedState state = RandomState(ref random, layout);
@@ -240,7 +241,7 @@ public class RegisterEditTests
     [Fact]
     public void A_shadow_stack_pointer_has_no_place_in_the_area_and_is_set_where_the_layout_is_a_guess()
     {
-        XsaveLayout layout = Architecture.SampleHosts.Layout("amd-genoa");
+        XsaveLayout layout = SampleHosts.Layout("amd-genoa");
         byte[] area = new byte[layout.StandardLength];
         area[XsaveFormat.XstateBvOffset] = 7;
         CapturedState guessed = StateOf(area, layout) with { Layout = new Fact<XsaveLayout>(layout, FactSource.Guess, "test") };

@@ -35,8 +35,7 @@ internal sealed class CriuCoreEncoder(Capture decoded, ArtifactLimits limits) : 
     private List<(WireNumber Number, ulong Value)> Changes(CoreEntry core, CapturedState state)
     {
         List<(WireNumber, ulong)> changes = [];
-        byte[] area = new byte[Math.Max(state.Area.Length, XsaveFormat.ExtendedOffset)];
-        state.Area.Span.CopyTo(area);
+        byte[] area = XsaveArea.CopyPadded(state.Area.Span);
         XsaveLayout layout = state.Layout?.Value ?? decoded.States[0].Layout!.Value;
         foreach ((int offset, int size, WireNumber number) in core.Legacy)
         {

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Artifacts.Vcpus;
@@ -93,8 +92,7 @@ public static class CriuCoreReader
         }
 
         // Images without xsave are of hosts without XSAVE: x87 and SSE count.
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), core.XstateBv?.Value
-            ?? StateComponentSet.Legacy.Bits);
+        new XsaveAreaWriter(area).WriteXstateBv(new StateComponentSet(core.XstateBv?.Value ?? StateComponentSet.Legacy.Bits));
         for (int i = 0; i < core.Components.Length; i++)
         {
             CoreComponent component = CoreComponent.All[i];

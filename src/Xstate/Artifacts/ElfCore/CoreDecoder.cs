@@ -107,14 +107,13 @@ internal sealed class CoreDecoder
         if (thread.Fxsave is { } fxsave)
         {
             fxsave.Bytes.CopyTo(area, 0);
-            area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+            new XsaveAreaWriter(area).WriteXstateBv(StateComponentSet.Legacy);
             note = ReferenceEquals(fxsave, thread.FxRegisters) ? "NT_PRXFPREG" : "NT_FPREGSET";
         }
         else
         {
             FsaveImage.ToArea(thread.Fsave!.Bytes, area);
-            BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-            area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Of(StateComponent.X87).Bits;
+            new XsaveAreaWriter(area).WriteMxcsr(Mxcsr.Initial).WriteXstateBv(StateComponentSet.Of(StateComponent.X87));
             note = "NT_FPREGSET";
         }
 

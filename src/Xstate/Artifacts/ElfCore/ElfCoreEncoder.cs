@@ -112,7 +112,7 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
         {
             byte[] expected = new byte[XsaveFormat.ExtendedOffset];
             fxsave.Bytes.CopyTo(expected, 0);
-            expected[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+            new XsaveAreaWriter(expected).WriteXstateBv(StateComponentSet.Legacy);
             CheckLegacy(thread, state, expected, XsaveFormat.LegacyLength);
             patches.AddRange(ArtifactPatch.Between(fxsave.Bytes, state.Area[..XsaveFormat.LegacyLength], fxsave.Offset));
         }
@@ -120,8 +120,7 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
         {
             byte[] expected = new byte[XsaveFormat.ExtendedOffset];
             FsaveImage.ToArea(fsave.Bytes, expected);
-            BinaryPrimitives.WriteUInt32LittleEndian(expected.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-            expected[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Of(StateComponent.X87).Bits;
+            new XsaveAreaWriter(expected).WriteMxcsr(Mxcsr.Initial).WriteXstateBv(StateComponentSet.Of(StateComponent.X87));
             CheckLegacy(thread, state, expected, XsaveFormat.XmmOffset);
             if (!SameX87(expected, state.Area.Span))
             {
@@ -143,8 +142,8 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     private static void CheckLegacy(CoreThread thread, CapturedState state, byte[] expected, int free)
     {
         ReadOnlySpan<byte> area = state.Area.Span;
-        bool mxcsrKept = free == XsaveFormat.LegacyLength || area.Slice(XsaveFormat.MxcsrOffset, 8)
-            .SequenceEqual(expected.AsSpan(XsaveFormat.MxcsrOffset, 8));
+        bool mxcsrKept = free == XsaveFormat.LegacyLength || area[LegacyRegion.MxcsrAndMask]
+            .SequenceEqual(expected.AsSpan(LegacyRegion.MxcsrAndMask));
         if (area.Length != expected.Length || !mxcsrKept || !area[free..].SequenceEqual(expected.AsSpan(free)))
         {
             throw new NotSupportedException(
@@ -181,6 +180,5 @@ internal sealed class ElfCoreEncoder(ImmutableArray<CoreThread> threads, Immutab
     }
 
     private static bool SameX87(ReadOnlySpan<byte> before, ReadOnlySpan<byte> after) =>
-        before[..XsaveFormat.MxcsrOffset].SequenceEqual(after[..XsaveFormat.MxcsrOffset])
-        && before[XsaveFormat.StOffset..XsaveFormat.XmmOffset].SequenceEqual(after[XsaveFormat.StOffset..XsaveFormat.XmmOffset]);
+        LegacyRegion.AreEqual(StateComponent.X87, before, after);
 }

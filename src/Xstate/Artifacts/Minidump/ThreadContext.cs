@@ -70,7 +70,7 @@ internal static class ThreadContext
     {
         byte[] area = new byte[XsaveFormat.ExtendedOffset];
         context.AsSpan(FxsaveOffset, XsaveFormat.LegacyLength).CopyTo(area);
-        area[XsaveFormat.XstateBvOffset] = (byte)StateComponentSet.Legacy.Bits;
+        new XsaveAreaWriter(area).WriteXstateBv(StateComponentSet.Legacy);
         return new CapturedState
         {
             Id = id,
@@ -116,9 +116,7 @@ internal static class ThreadContext
                 "no component in use that has no place");
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), used.Bits);
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XcompBvOffset), compacted
-            ? inImage.Bits | XsaveFormat.CompactedFlag : 0);
+        new XsaveAreaWriter(area).WriteXstateBv(used).WriteXcompBv(compacted ? inImage.Bits | XsaveFormat.CompactedFlag : 0);
         CapturedState state = new()
         {
             Id = id,

@@ -135,7 +135,7 @@ internal sealed class CpuSection
         ReadOnlySpan<byte> x87 = area[..XsaveFormat.MxcsrOffset];
         bool control = BinaryPrimitives.ReadUInt16LittleEndian(x87) != XsaveFormat.InitialFcw || x87[XsaveFormat.FswOffset..]
             .ContainsAnyExcept((byte)0);
-        if (control || area[XsaveFormat.StOffset..XsaveFormat.XmmOffset].ContainsAnyExcept((byte)0))
+        if (control || area[LegacyRegion.Stack].ContainsAnyExcept((byte)0))
         {
             used = used.With(StateComponent.X87);
         }

@@ -86,7 +86,7 @@ internal static class CpuSectionWriter
         StateComponentSet shown = (wanted & layout.UserComponents) | StateComponentSet.Legacy;
         byte[] back = new byte[area.Length];
         RegisterMoves.Load(moves, bytes, back);
-        BinaryPrimitives.WriteUInt64LittleEndian(back.AsSpan(XsaveFormat.XstateBvOffset), wanted.Bits);
+        new XsaveAreaWriter(back).WriteXstateBv(wanted);
         ImmutableArray<RegisterValue> expected = RegisterDump.Read(area, layout, shown);
         ImmutableArray<RegisterValue> stored = RegisterDump.Read(back, layout, shown);
         for (int i = 0; i < expected.Length; i++)

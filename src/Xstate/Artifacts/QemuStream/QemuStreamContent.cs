@@ -80,7 +80,7 @@ internal sealed class QemuStreamContent
         // guest only the registers can tell.
         bool trustsBits = writer.Accelerator == Accelerator.Kvm && order.Value == X87Order.StackTop;
         StateComponentSet used = trustsBits ? cpu.XstateBvValue : cpu.XstateBvValue | CpuSection.InUse(area, layout);
-        BitConverter.TryWriteBytes(area.AsSpan(XsaveFormat.XstateBvOffset), used.Bits);
+        new XsaveAreaWriter(area).WriteXstateBv(used);
         return new CapturedState
         {
             Id = cpu.Id,

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Hypervisors.Kvm;
@@ -233,10 +232,11 @@ public sealed class KvmSequenceGenerator
     private SetXsaveCall SetXsave(ref SplitMix64 random)
     {
         byte[] image = new byte[_facts.ImageLength];
+        XsaveAreaWriter writer = new(image);
         if (!random.OneIn(6))
         {
             random.Fill(image);
-            image.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+            writer.ClearHeader();
         }
 
         ulong components = random.Below(8) switch
@@ -253,12 +253,11 @@ public sealed class KvmSequenceGenerator
             6 => ((uint)random.Next() & _facts.MxcsrMask) | 1u << random.Below(32),
             _ => (uint)random.Next(),
         };
-        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), mxcsr);
-        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), components);
+        writer.WriteMxcsr(mxcsr).WriteXstateBv(new StateComponentSet(components));
         if (random.OneIn(10))
         {
-            ulong xcomp = random.Pick(1UL, components, XsaveFormat.CompactedFlag, XsaveFormat.CompactedFlag | components, random.Next());
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset), xcomp);
+            writer.WriteXcompBv(random.Pick(1UL, components, XsaveFormat.CompactedFlag, XsaveFormat.CompactedFlag | components,
+                random.Next()));
         }
 
         if (random.OneIn(10))
@@ -269,9 +268,8 @@ public sealed class KvmSequenceGenerator
         if (random.OneIn(12))
         {
             // Nearly initial: values that a processor would call initial, with their bits set.
-            image.AsSpan(0, XsaveFormat.MxcsrOffset).Clear();
-            image.AsSpan(XsaveFormat.StOffset, XsaveFormat.XmmEnd - XsaveFormat.StOffset).Clear();
-            BinaryPrimitives.WriteUInt16LittleEndian(image, XsaveFormat.InitialFcw);
+            LegacyRegion.Initialize(StateComponent.X87, image);
+            LegacyRegion.Initialize(StateComponent.Sse, image);
         }
 
         // A short image ends somewhere; what the call reads behind it are zeros.

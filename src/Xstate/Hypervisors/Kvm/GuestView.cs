@@ -17,18 +17,15 @@ public static class GuestView
         FpState state = vcpu.State;
         byte[] area = new byte[Math.Max(KvmModelMachine.XsaveLength, state.Buffer.Length)];
         state.Buffer.CopyTo(area);
-        area.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+        XsaveAreaWriter image = new XsaveAreaWriter(area).ClearHeader();
         StateComponentSet live = state.Xfeatures.Except(state.Xfd);
         if (!live.Contains(StateComponent.Sse))
         {
             // Bit 1 is set below to carry MXCSR, so the registers must be what a clear bit stands for.
-            area.AsSpan(XsaveFormat.XmmOffset, XsaveFormat.XmmEnd - XsaveFormat.XmmOffset).Clear();
+            LegacyRegion.Initialize(StateComponent.Sse, area);
         }
 
-        // XRSTOR in the standard format loads MXCSR whatever XSTATE_BV says; in the compacted format it rides with SSE (SDM Vol. 1, 13.8.1
-        // and 13.8.2).
-        uint mxcsr = state.Host.UsesCompactedBuffers && !live.Contains(StateComponent.Sse) ? Mxcsr.Initial : state.Mxcsr;
-        BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), mxcsr);
+        image.WriteMxcsr(Mxcsr.Loaded(state.Mxcsr, live, state.Host.UsesCompactedBuffers));
         live = live.With(StateComponent.Sse);
         if (state.Host.Layout.TryGetSlot(StateComponent.Pkru, out XsaveSlot pkru) && pkru.End <= area.Length)
         {
@@ -37,7 +34,7 @@ public static class GuestView
             live = live.With(StateComponent.Pkru);
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), live.Bits);
+        image.WriteXstateBv(live);
         return area;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Findings;
 using Xstate.Hypervisors.Linux;
@@ -233,7 +232,7 @@ internal sealed class GuestXsave
             });
         }
 
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
         {
             return new KvmReply(Errno.EINVAL, refusal);
@@ -256,7 +255,7 @@ internal sealed class GuestXsave
         if (!_host.HasXsave)
         {
             State.Legacy.CopyTo(area);
-            BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
+            new XsaveAreaWriter(area).WriteXstateBv(StateComponentSet.Legacy);
         }
         else
         {

@@ -75,8 +75,7 @@ public static class KvmInit
         }
 
         byte[] image = new byte[vcpu.UabiLength];
-        BitConverter.TryWriteBytes(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BitConverter.TryWriteBytes(image.AsSpan(XsaveFormat.XstateBvOffset), bits.Bits);
+        new XsaveAreaWriter(image).WriteMxcsr(Mxcsr.Initial).WriteXstateBv(bits);
         int at = OffsetIn(host.Layout, component);
         image[at] = Mark;
         if (!vcpu.SetXsave(image).IsSuccess)

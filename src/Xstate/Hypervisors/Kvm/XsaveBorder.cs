@@ -12,15 +12,12 @@ namespace Xstate.Hypervisors.Kvm;
 /// </summary>
 internal static class XsaveBorder
 {
-    // MXCSR and MXCSR_MASK travel together.
-    private const int MxcsrLength = 2 * sizeof(uint);
-
     /// <summary>Takes over an image whose components the host supports. The image is changed where the kernel does not look.</summary>
     public static Refusal? CopyFromUser(FpState state, Span<byte> image, ref uint pkru, StateComponentSet xfeatures)
     {
         KernelBehavior behavior = state.Host.Behavior;
         bool lazyMxcsr = behavior.Has(KernelDifference.KvmSetMxcsrLazy);
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (!lazyMxcsr && UabiXstate.CheckMxcsr(mxcsr, state.Host, "up to 5.15, whatever XSTATE_BV has") is { } badMxcsr)
         {
             return badMxcsr;
@@ -28,12 +25,12 @@ internal static class XsaveBorder
 
         if (!behavior.Has(KernelDifference.KvmSetXcomp))
         {
-            image.Slice(XsaveFormat.XcompBvOffset, sizeof(ulong)).Clear();
+            new XsaveAreaWriter(image).WriteXcompBv(0);
         }
 
         if (!behavior.Has(KernelDifference.KvmSetHeaderStrict))
         {
-            image.Slice(XsaveFormat.ReservedHeaderOffset, XsaveFormat.ReservedHeaderLength).Clear();
+            new XsaveAreaWriter(image).ClearReserved();
         }
 
         PkruRule rule = behavior.Has(KernelDifference.KvmSetPkruKeep) ? PkruRule.RegisterOrKeep : PkruRule.RegisterOrInitial;
@@ -48,7 +45,7 @@ internal static class XsaveBorder
         }
         else if (!lazyMxcsr)
         {
-            image.Slice(XsaveFormat.MxcsrOffset, MxcsrLength).CopyTo(state.Legacy[XsaveFormat.MxcsrOffset..]);
+            LegacyRegion.CopyMxcsr(image, state.Legacy);
         }
 
         return null;
@@ -72,7 +69,7 @@ internal static class XsaveBorder
 
         if (!behavior.Has(KernelDifference.KvmGetRaw) && !behavior.Has(KernelDifference.KvmSetMxcsrLazy))
         {
-            state.Legacy.Slice(XsaveFormat.MxcsrOffset, MxcsrLength).CopyTo(image[XsaveFormat.MxcsrOffset..]);
+            LegacyRegion.CopyMxcsr(state.Legacy, image);
         }
 
         if (behavior.Has(KernelDifference.KvmGetSoftwareMask) || !behavior.Has(KernelDifference.KvmGetRaw))

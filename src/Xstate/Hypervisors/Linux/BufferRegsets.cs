@@ -23,7 +23,7 @@ internal static class BufferRegsets
         software.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(software, state.Host.UserFeatures.Bits);
         state.Buffer[..image.Length].CopyTo(image);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], state.Xfeatures.Bits);
+        new XsaveAreaWriter(image).WriteXstateBv(state.Xfeatures);
     }
 
     /// <summary>PTRACE_SETREGSET with NT_X86_XSTATE: everything is copied, then the header is looked at.</summary>
@@ -34,7 +34,7 @@ internal static class BufferRegsets
     {
         byte[] written = new byte[state.Buffer.Length];
         state.Buffer.CopyTo(written);
-        BinaryPrimitives.WriteUInt64LittleEndian(written.AsSpan(XsaveFormat.XstateBvOffset), state.Xfeatures.Bits);
+        new XsaveAreaWriter(written).WriteXstateBv(state.Xfeatures);
         image.CopyTo(written);
         XsaveArea area = new(written);
         Refusal? refusal = UabiXstate.CheckHeader(state, written, area.XstateBv, UabiBorder.Process);
@@ -44,14 +44,14 @@ internal static class BufferRegsets
         }
         else
         {
-            refusal ??= UabiXstate.CheckMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(written.AsSpan(XsaveFormat.MxcsrOffset)), state.Host,
+            refusal ??= UabiXstate.CheckMxcsr(area.Mxcsr, state.Host,
                 "", UabiBorder.Process);
         }
 
         if (refusal is null)
         {
             written.CopyTo(state.Buffer);
-            state.Buffer.Slice(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+            new XsaveAreaWriter(state.Buffer).ClearHeader();
             state.Xfeatures = area.XstateBv;
         }
         else if (lenient)
@@ -88,16 +88,9 @@ internal static class BufferRegsets
             return;
         }
 
-        if (!state.Xfeatures.Contains(StateComponent.X87))
+        foreach (StateComponent component in StateComponentSet.Legacy.Except(state.Xfeatures))
         {
-            state.Legacy[..XsaveFormat.MxcsrOffset].Clear();
-            BinaryPrimitives.WriteUInt16LittleEndian(state.Legacy[XsaveFormat.FcwOffset..], XsaveFormat.InitialFcw);
-            state.Legacy[XsaveFormat.StOffset..XsaveFormat.XmmOffset].Clear();
-        }
-
-        if (!state.Xfeatures.Contains(StateComponent.Sse))
-        {
-            state.Legacy[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].Clear();
+            LegacyRegion.Initialize(component, state.Legacy);
         }
 
         foreach (StateComponent component in state.Host.UserFeatures.Except(state.Xfeatures).Except(StateComponentSet.Legacy))
@@ -106,9 +99,6 @@ internal static class BufferRegsets
         }
     }
 
-    private static void MaskMxcsr(Span<byte> legacy, uint mask)
-    {
-        Span<byte> mxcsr = legacy.Slice(XsaveFormat.MxcsrOffset, sizeof(uint));
-        BinaryPrimitives.WriteUInt32LittleEndian(mxcsr, BinaryPrimitives.ReadUInt32LittleEndian(mxcsr) & mask);
-    }
+    private static void MaskMxcsr(Span<byte> legacy, uint mask) =>
+        LegacyRegion.WriteMxcsr(legacy, LegacyRegion.ReadMxcsr(legacy) & mask);
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 
 namespace Xstate.Hypervisors.Linux;
@@ -41,7 +40,7 @@ public sealed class FpState
     public Span<byte> Legacy => _buffer.AsSpan(0, XsaveFormat.LegacyLength);
 
     /// <summary>MXCSR in the buffer, whether or not it counts.</summary>
-    public uint Mxcsr => BinaryPrimitives.ReadUInt32LittleEndian(_buffer.AsSpan(XsaveFormat.MxcsrOffset));
+    public uint Mxcsr => LegacyRegion.ReadMxcsr(_buffer);
 
     /// <summary>A component's bytes in the buffer, whether or not they count. Empty for components that the host does not enable.</summary>
     public Span<byte> Component(StateComponent component) =>
@@ -53,8 +52,7 @@ public sealed class FpState
     public void Reset()
     {
         _buffer.AsSpan().Clear();
-        BinaryPrimitives.WriteUInt16LittleEndian(_buffer.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(_buffer.AsSpan(XsaveFormat.MxcsrOffset), Architecture.Mxcsr.Initial);
+        LegacyRegion.WriteInitialControls(_buffer);
         Xfeatures = StateComponentSet.Empty;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Processor;
 
@@ -76,7 +75,7 @@ public sealed class HostProcessor
         ArgumentNullException.ThrowIfNull(state);
         byte[] area = new byte[state.Buffer.Length];
         state.Buffer.CopyTo(area);
-        area.AsSpan(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+        XsaveAreaWriter image = new XsaveAreaWriter(area).ClearHeader();
         Cpu.Xfd = state.Xfd;
         if (!_host.HasXsave)
         {
@@ -85,13 +84,7 @@ public sealed class HostProcessor
         }
 
         StateComponentSet loaded = state.Xfeatures.Except(state.Xfd);
-        BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(XsaveFormat.XstateBvOffset), loaded.Bits);
-        if (_host.UsesCompactedBuffers && !loaded.Contains(StateComponent.Sse))
-        {
-            // In the compacted format MXCSR rides with SSE (SDM Vol. 1, 13.8.2).
-            BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        }
-
+        image.WriteXstateBv(loaded).WriteMxcsr(Mxcsr.Loaded(state.Mxcsr, loaded, _host.UsesCompactedBuffers));
         Check(Instructions.Xrstor(Cpu, area, 0, _kernelLoads.Bits));
         Drift();
     }
@@ -119,12 +112,12 @@ public sealed class HostProcessor
         }
 
         Span<byte> buffer = state.Buffer;
-        BinaryPrimitives.WriteUInt64LittleEndian(buffer[XsaveFormat.XstateBvOffset..], state.Xfeatures.Bits);
+        XsaveAreaWriter image = new XsaveAreaWriter(buffer).WriteXstateBv(state.Xfeatures);
         Check(Cpu.Profile.HasXsaveopt
             ? Instructions.Xsaveopt(Cpu, buffer, 0, Cpu.Xcr0.Bits)
             : Instructions.Xsave(Cpu, buffer, 0, Cpu.Xcr0.Bits));
-        state.Xfeatures = new XsaveArea(buffer).XstateBv;
-        buffer.Slice(XsaveFormat.LegacyLength, XsaveFormat.HeaderLength).Clear();
+        state.Xfeatures = image.Area.XstateBv;
+        image.ClearHeader();
     }
 
     private void SaveCompacted(FpState state)
@@ -132,29 +125,8 @@ public sealed class HostProcessor
         Array.Clear(_compacted);
         Check(Instructions.Xsavec(Cpu, _compacted, 0, Cpu.Xcr0.Bits));
         XsaveArea area = new(_compacted);
-        StateComponentSet saved = area.XstateBv;
-        Span<byte> legacy = state.Legacy;
-        if (saved.Contains(StateComponent.X87))
-        {
-            _compacted.AsSpan(0, XsaveFormat.MxcsrOffset).CopyTo(legacy);
-            _compacted.AsSpan(XsaveFormat.StOffset..XsaveFormat.XmmOffset).CopyTo(legacy[XsaveFormat.StOffset..]);
-        }
-
-        if (saved.Contains(StateComponent.Sse))
-        {
-            _compacted.AsSpan(XsaveFormat.MxcsrOffset, 2 * sizeof(uint)).CopyTo(legacy[XsaveFormat.MxcsrOffset..]);
-            _compacted.AsSpan(XsaveFormat.XmmOffset..XsaveFormat.XmmEnd).CopyTo(legacy[XsaveFormat.XmmOffset..]);
-        }
-
-        foreach (StateComponent component in saved.Except(StateComponentSet.Legacy))
-        {
-            if (area.TryGetComponent(component, Cpu.Profile.Layout, out ReadOnlySpan<byte> bytes))
-            {
-                bytes.CopyTo(state.Component(component));
-            }
-        }
-
-        state.Xfeatures = saved;
+        XsaveConversion.CopyComponents(area, Cpu.Profile.Layout, state.Buffer, _host.Layout, area.XstateBv);
+        state.Xfeatures = area.XstateBv;
     }
 
     // Between a load and a save there is always room for an exit.

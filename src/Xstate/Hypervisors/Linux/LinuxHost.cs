@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kvm;
@@ -39,9 +38,7 @@ public sealed class LinuxHost
         HasXsave = record.Cpuid.Has(CpuidFeatures.Xsave) && record.Cpuid.UserComponents.ContainsAll(StateComponentSet.Legacy);
         MxcsrMask = record.MxcsrMask ?? ProcessorIdentity.From(record.Cpuid).MxcsrMask;
         HasXsaveopt = HasXsave && record.Cpuid.Has(CpuidFeatures.Xsaveopt);
-        BinaryPrimitives.WriteUInt16LittleEndian(_initialLegacy.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt32LittleEndian(_initialLegacy.AsSpan(XsaveFormat.MxcsrMaskOffset), MxcsrMask);
+        LegacyRegion.WriteInitialControls(_initialLegacy, MxcsrMask);
     }
 
     /// <summary>The recorded processor.</summary>

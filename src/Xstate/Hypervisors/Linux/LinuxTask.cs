@@ -150,7 +150,7 @@ public sealed class LinuxTask : ILinuxTask
                 $"{image.Length} bytes; the register set has {XsaveFormat.LegacyLength}");
         }
 
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (UabiXstate.CheckMxcsr(mxcsr, _host, "5.14 and later", UabiBorder.Process) is { } refusal)
         {
             return new KvmReply(Errno.EINVAL, refusal);
@@ -442,8 +442,7 @@ public sealed class LinuxTask : ILinuxTask
         _host.InitialLegacy.CopyTo(image);
         if (_host.UsesCompactedBuffers)
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XcompBvOffset),
-                XsaveFormat.CompactedFlag | _host.UserFeatures.Bits);
+            new XsaveAreaWriter(image).WriteCompacted(_host.UserFeatures);
         }
 
         Instructions.Xrstor(_processor.Cpu, image, 0, components.Bits);
@@ -453,7 +452,7 @@ public sealed class LinuxTask : ILinuxTask
     {
         if (fxOnly)
         {
-            uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(frame.Bytes.AsSpan(XsaveFormat.MxcsrOffset));
+            uint mxcsr = LegacyRegion.ReadMxcsr(frame.Bytes);
             if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels", UabiBorder.Process) is { } bad)
             {
                 return bad;
@@ -473,7 +472,7 @@ public sealed class LinuxTask : ILinuxTask
     private string BadField(SignalFrame frame, bool fxOnly, StateComponentSet loaded)
     {
         XsaveArea area = new(frame.Bytes);
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(frame.Bytes.AsSpan(XsaveFormat.MxcsrOffset));
+        uint mxcsr = LegacyRegion.ReadMxcsr(frame.Bytes);
         StateComponentSet foreign = fxOnly ? StateComponentSet.Empty : area.XstateBv.Except(_host.UserFeatures);
         bool takesMxcsr = fxOnly || loaded.Contains(StateComponent.Sse) || loaded.Contains(StateComponent.Avx);
         return !foreign.IsEmpty ? $": XSTATE_BV {area.XstateBv} has {foreign.Describe()}, which is not in XCR0"

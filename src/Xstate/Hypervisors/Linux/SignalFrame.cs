@@ -72,7 +72,7 @@ public sealed class SignalFrame
     public StateComponentSet XstateBv
     {
         get => new XsaveArea(Bytes).XstateBv;
-        set => BinaryPrimitives.WriteUInt64LittleEndian(Bytes.AsSpan(XsaveFormat.XstateBvOffset), value.Bits);
+        set => new XsaveAreaWriter(Bytes).WriteXstateBv(value);
     }
 
     internal void Seal(StateComponentSet features)

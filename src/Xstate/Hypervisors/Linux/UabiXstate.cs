@@ -30,9 +30,6 @@ public static class UabiXstate
     private static readonly StateComponentSet SseOrAvx = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx);
     private static readonly StateComponentSet WithMxcsr = SseOrAvx.With(StateComponent.X87);
 
-    /// <summary>Bytes of the x87 component, MXCSR included: the kernel copies them in one piece.</summary>
-    private const int X87Length = XsaveFormat.XmmOffset;
-
     /// <summary>
     /// Takes over a user image. Nothing changes when it is refused. The order of the tests is the kernel's.
     /// </summary>
@@ -52,25 +49,21 @@ public static class UabiXstate
             return refusal;
         }
 
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(image[XsaveFormat.MxcsrOffset..]);
+        uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (xfeatures.Overlaps(WithMxcsr) && CheckMxcsr(mxcsr, state.Host, border.MxcsrSince, border) is { } badMxcsr)
         {
             return badMxcsr;
         }
 
-        if (xfeatures.Contains(StateComponent.X87))
+        foreach (StateComponent component in xfeatures & StateComponentSet.Legacy)
         {
-            image[..X87Length].CopyTo(state.Legacy);
-        }
-        else if (xfeatures.Overlaps(SseOrAvx))
-        {
-            // SSE and AVX bring MXCSR and its mask along even without x87.
-            image.Slice(XsaveFormat.MxcsrOffset, 2 * sizeof(uint)).CopyTo(state.Legacy[XsaveFormat.MxcsrOffset..]);
+            LegacyRegion.Copy(component, image, state.Legacy);
         }
 
-        if (xfeatures.Contains(StateComponent.Sse))
+        // The kernel copies x87 in one piece, which encloses MXCSR and its mask; SSE and AVX bring them along without it.
+        if (xfeatures.Overlaps(WithMxcsr))
         {
-            image[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].CopyTo(state.Legacy[XsaveFormat.XmmOffset..]);
+            LegacyRegion.CopyMxcsr(image, state.Legacy);
         }
 
         CopyExtended(state, image, xfeatures);
@@ -97,12 +90,10 @@ public static class UabiXstate
         ReadOnlySpan<byte> x87 = xfeatures.Contains(StateComponent.X87) ? state.Legacy : state.Host.InitialLegacy;
         ReadOnlySpan<byte> mxcsr = xfeatures.Overlaps(SseOrAvx) ? state.Legacy : state.Host.InitialLegacy;
         ReadOnlySpan<byte> sse = xfeatures.Contains(StateComponent.Sse) ? state.Legacy : state.Host.InitialLegacy;
-        x87[..XsaveFormat.MxcsrOffset].CopyTo(image);
-        mxcsr[XsaveFormat.MxcsrOffset..XsaveFormat.StOffset].CopyTo(image[XsaveFormat.MxcsrOffset..]);
-        x87[XsaveFormat.StOffset..XsaveFormat.XmmOffset].CopyTo(image[XsaveFormat.StOffset..]);
-        sse[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].CopyTo(image[XsaveFormat.XmmOffset..]);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.SoftwareOffset..], state.Host.UserFeatures.Bits);
-        BinaryPrimitives.WriteUInt64LittleEndian(image[XsaveFormat.XstateBvOffset..], xfeatures.Bits);
+        LegacyRegion.Copy(StateComponent.X87, x87, image);
+        LegacyRegion.CopyMxcsr(mxcsr, image);
+        LegacyRegion.Copy(StateComponent.Sse, sse, image);
+        new XsaveAreaWriter(image).WriteSoftwareMask(state.Host.UserFeatures).WriteXstateBv(xfeatures);
         CopyExtendedToUser(state, image, xfeatures, pkru);
     }
 

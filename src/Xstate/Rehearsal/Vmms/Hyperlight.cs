@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
@@ -50,9 +49,7 @@ internal class Hyperlight : KvmRestorer
     private static CapturedState Initial(CapturedState state)
     {
         byte[] image = new byte[KvmModelMachine.XsaveLength];
-        BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(XsaveFormat.FcwOffset), XsaveFormat.InitialFcw);
-        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(XsaveFormat.MxcsrOffset), Mxcsr.Initial);
-        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(XsaveFormat.XstateBvOffset), StateComponentSet.Legacy.Bits);
+        new XsaveAreaWriter(image).WriteInitialControls().WriteXstateBv(StateComponentSet.Legacy);
         return state with
         {
             Area = image,

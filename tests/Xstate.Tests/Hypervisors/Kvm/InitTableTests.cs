@@ -6,7 +6,6 @@ using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 using Xstate.Tests.Support;
-using SampleHosts = Xstate.Tests.Architecture.SampleHosts;
 
 namespace Xstate.Tests.Hypervisors.Kvm;
 

@@ -4,7 +4,7 @@ using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Tests.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.Linux;
 

@@ -3,7 +3,7 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
-using Xstate.Tests.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.Linux;
 

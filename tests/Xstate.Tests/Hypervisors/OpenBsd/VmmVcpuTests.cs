@@ -4,7 +4,7 @@ using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors.OpenBsd;
 using Xstate.Processor;
-using Xstate.Tests.Architecture;
+using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Hypervisors.OpenBsd;
 

@@ -1,13 +1,10 @@
-using System.Buffers.Binary;
-using Xstate.Architecture;
-
-namespace Xstate.Transforms;
+namespace Xstate.Architecture;
 
 /// <summary>
 /// Conversions between formats and layouts over caller-owned memory: each byte moves once and nothing is allocated. None of them judges:
 /// what may be lost is decided by the caller.
 /// </summary>
-public static class AreaTransforms
+public static class XsaveConversion
 {
     /// <summary>
     /// Writes an area in standard format at a layout's offsets. Supervisor components have no place there and are left out of XSTATE_BV, as
@@ -28,27 +25,12 @@ public static class AreaTransforms
         StateComponentSet carried = area.XstateBv & to.UserComponents & (from.UserComponents | StateComponentSet.Legacy);
         CheckRoom(destination, to.StandardLengthFor(carried));
         CopyHead(area, destination);
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[XsaveFormat.XcompBvOffset..], 0);
 
         // A compacted area without SSE stands for the initial MXCSR whatever its bytes say.
-        if (area.IsCompacted && !area.XstateBv.Contains(StateComponent.Sse))
-        {
-            BinaryPrimitives.WriteUInt32LittleEndian(destination[XsaveFormat.MxcsrOffset..], Mxcsr.Initial);
-        }
-
-        foreach (StateComponent component in carried.Except(StateComponentSet.Legacy))
-        {
-            to.TryGetSlot(component, out XsaveSlot slot);
-            if (!area.TryGetComponent(component, from, out ReadOnlySpan<byte> bytes))
-            {
-                carried = carried.Without(component);
-                continue;
-            }
-
-            bytes[..Math.Min(bytes.Length, slot.Size)].CopyTo(destination[slot.Offset..]);
-        }
-
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[XsaveFormat.XstateBvOffset..], carried.Bits);
+        XsaveAreaWriter written = new XsaveAreaWriter(destination).WriteXcompBv(0)
+            .WriteMxcsr(Mxcsr.Loaded(area.Mxcsr, area.XstateBv, area.IsCompacted));
+        carried = CopyExtended(area, from, destination, to, carried);
+        written.WriteXstateBv(carried);
         return area.XstateBv.Except(carried);
     }
 
@@ -72,59 +54,58 @@ public static class AreaTransforms
         StateComponentSet carried = area.XstateBv & components & to.Components;
         CheckRoom(destination, to.CompactedLengthFor(components));
         CopyHead(area, destination);
-        foreach (StateComponent component in carried.Except(StateComponentSet.Legacy))
+        XsaveAreaWriter written = new XsaveAreaWriter(destination).WriteCompacted(components);
+        carried = CopyExtended(area, from, destination, to, carried);
+        uint mxcsr = area.EffectiveMxcsr;
+        bool needsSse = components.Contains(StateComponent.Sse) && mxcsr != Mxcsr.Initial && !carried.Contains(StateComponent.Sse);
+        if (needsSse)
         {
-            to.TryGetSlot(component, out XsaveSlot slot);
-            if (!area.TryGetComponent(component, from, out ReadOnlySpan<byte> bytes))
-            {
-                carried = carried.Without(component);
-                continue;
-            }
-
-            bytes[..Math.Min(bytes.Length, slot.Size)].CopyTo(destination[to.CompactedOffset(component, components)..]);
+            LegacyRegion.Initialize(StateComponent.Sse, destination);
         }
 
-        StateComponentSet written = carried;
-        uint mxcsr = Captures.RegisterDump.EffectiveMxcsr(area);
-        if (components.Contains(StateComponent.Sse) && mxcsr != Mxcsr.Initial && !carried.Contains(StateComponent.Sse))
-        {
-            destination[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].Clear();
-            written = carried.With(StateComponent.Sse);
-        }
-
-        BinaryPrimitives.WriteUInt32LittleEndian(destination[XsaveFormat.MxcsrOffset..], mxcsr);
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[XsaveFormat.XstateBvOffset..], written.Bits);
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[XsaveFormat.XcompBvOffset..], components.Bits | XsaveFormat.CompactedFlag);
+        written.WriteMxcsr(mxcsr).WriteXstateBv(needsSse ? carried.With(StateComponent.Sse) : carried);
         return area.XstateBv.Except(carried);
     }
 
     /// <summary>
-    /// Clears components in place: their bits in XSTATE_BV, and their bytes where the layout has a place for them, so that nothing stale
-    /// stays behind. x87 becomes its initial configuration.
+    /// Copies components that an area holds to their places in another, and nothing else: bytes of the others and the header stay. MXCSR
+    /// and its mask go with SSE, as in the compacted format.
     /// </summary>
-    public static void Clear(Span<byte> area, XsaveLayout layout, StateComponentSet components)
+    internal static void CopyComponents(
+        XsaveArea area, XsaveLayout from, Span<byte> destination, XsaveLayout to, StateComponentSet components)
     {
-        ArgumentNullException.ThrowIfNull(layout);
-        XsaveArea view = new(area);
-        ulong xcompBv = view.XcompBv;
-        BinaryPrimitives.WriteUInt64LittleEndian(area[XsaveFormat.XstateBvOffset..], view.XstateBv.Except(components).Bits);
-        foreach (StateComponent component in components)
+        foreach (StateComponent component in components & StateComponentSet.Legacy)
         {
-            if (component == StateComponent.X87)
+            LegacyRegion.Copy(component, area.Bytes, destination);
+        }
+
+        if (components.Contains(StateComponent.Sse))
+        {
+            LegacyRegion.CopyMxcsr(area.Bytes, destination);
+        }
+
+        CopyExtended(area, from, destination, to, components);
+    }
+
+    // To the places that the destination's own XCOMP_BV gives them. The result is what there was to copy.
+    private static StateComponentSet CopyExtended(
+        XsaveArea area, XsaveLayout from, Span<byte> destination, XsaveLayout to, StateComponentSet components)
+    {
+        ulong xcompBv = new XsaveArea(destination).XcompBv;
+        foreach (StateComponent component in components.Except(StateComponentSet.Legacy))
+        {
+            if (area.TryGetComponent(component, from, out ReadOnlySpan<byte> bytes)
+                && to.TryLocate(component, xcompBv, destination.Length, out int offset, out int size))
             {
-                area[..XsaveFormat.MxcsrOffset].Clear();
-                area[XsaveFormat.StOffset..XsaveFormat.XmmOffset].Clear();
-                BinaryPrimitives.WriteUInt16LittleEndian(area, XsaveFormat.InitialFcw);
+                bytes[..Math.Min(bytes.Length, size)].CopyTo(destination[offset..]);
             }
-            else if (component == StateComponent.Sse)
+            else
             {
-                area[XsaveFormat.XmmOffset..XsaveFormat.XmmEnd].Clear();
-            }
-            else if (layout.TryLocate(component, xcompBv, area.Length, out int offset, out int size))
-            {
-                area.Slice(offset, size).Clear();
+                components = components.Without(component);
             }
         }
+
+        return components;
     }
 
     // Legacy region and header as they are; everything after zero.

@@ -2,11 +2,10 @@ using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Tests.Support;
-using Xstate.Transforms;
 
-namespace Xstate.Tests.Transforms;
+namespace Xstate.Tests.Architecture;
 
-public class AreaTransformsTests
+public class XsaveConversionTests
 {
     private static readonly string[] Hosts = ["intel-skylake-sp", "intel-icelake", "intel-sapphire-rapids", "amd-genoa", "amd-milan",
         "amd-turin", "intel-haswell"];
@@ -21,9 +20,9 @@ public class AreaTransformsTests
             XsaveLayout layout = LayoutOf(random.Pick<string>(Hosts));
             (byte[] area, StateComponentSet components) = RandomArea(ref random, layout);
             byte[] compacted = new byte[layout.CompactedLengthFor(components)];
-            Assert.True(AreaTransforms.ToCompacted(area, layout, compacted, layout, components).IsEmpty);
+            Assert.True(XsaveConversion.ToCompacted(area, layout, compacted, layout, components).IsEmpty);
             byte[] back = new byte[layout.StandardLength];
-            Assert.True(AreaTransforms.ToStandard(compacted, layout, back, layout).IsEmpty);
+            Assert.True(XsaveConversion.ToStandard(compacted, layout, back, layout).IsEmpty);
             Assert.Equal(RegisterDump.Read(area, layout, components), RegisterDump.Read(compacted, layout, components));
             Assert.Equal(RegisterDump.Read(area, layout, components), RegisterDump.Read(back, layout, components));
             Assert.Equal(0UL, new XsaveArea(back).XcompBv);
@@ -43,11 +42,11 @@ public class AreaTransformsTests
             XsaveLayout to = LayoutOf(random.Pick<string>(Hosts));
             (byte[] area, StateComponentSet components) = RandomArea(ref random, from);
             StateComponentSet common = components & to.UserComponents;
-            AreaTransforms.Clear(area, from, components.Except(common));
+            new XsaveAreaWriter(area).Drop(components.Except(common), from);
             byte[] there = new byte[to.StandardLength];
-            Assert.True(AreaTransforms.ToStandard(area, from, there, to).IsEmpty);
+            Assert.True(XsaveConversion.ToStandard(area, from, there, to).IsEmpty);
             byte[] back = new byte[from.StandardLength];
-            Assert.True(AreaTransforms.ToStandard(there, to, back, from).IsEmpty);
+            Assert.True(XsaveConversion.ToStandard(there, to, back, from).IsEmpty);
             Assert.Equal(RegisterDump.Read(area, from, common), RegisterDump.Read(there, to, common));
             Assert.Equal(RegisterDump.Read(area, from, common), RegisterDump.Read(back, from, common));
         }
@@ -60,7 +59,7 @@ public class AreaTransformsTests
         byte[] area = new byte[intel.StandardLength];
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(512), 0x2e7);
         byte[] destination = new byte[intel.StandardLength];
-        Assert.Equal(0x2e0UL, AreaTransforms.ToStandard(area, intel, destination, LayoutOf("intel-haswell")).Bits);
+        Assert.Equal(0x2e0UL, XsaveConversion.ToStandard(area, intel, destination, LayoutOf("intel-haswell")).Bits);
         Assert.Equal(7UL, new XsaveArea(destination).XstateBv.Bits);
     }
 
@@ -72,9 +71,9 @@ public class AreaTransformsTests
         BinaryPrimitives.WriteUInt32LittleEndian(area.AsSpan(24), 0x3f80);
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(512), 4);
         byte[] compacted = new byte[layout.CompactedLengthFor(new StateComponentSet(7))];
-        AreaTransforms.ToCompacted(area, layout, compacted, layout, new StateComponentSet(7));
+        XsaveConversion.ToCompacted(area, layout, compacted, layout, new StateComponentSet(7));
         Assert.Equal(6UL, new XsaveArea(compacted).XstateBv.Bits);
-        Assert.Equal(0x3f80u, RegisterDump.EffectiveMxcsr(new XsaveArea(compacted)));
+        Assert.Equal(0x3f80u, new XsaveArea(compacted).EffectiveMxcsr);
     }
 
     [Fact]
@@ -85,7 +84,7 @@ public class AreaTransformsTests
         BinaryPrimitives.WriteUInt32LittleEndian(compacted.AsSpan(24), 0x3f80);
         BinaryPrimitives.WriteUInt64LittleEndian(compacted.AsSpan(520), XsaveFormat.CompactedFlag | 7);
         byte[] standard = new byte[layout.StandardLength];
-        AreaTransforms.ToStandard(compacted, layout, standard, layout);
+        XsaveConversion.ToStandard(compacted, layout, standard, layout);
         Assert.Equal(Mxcsr.Initial, new XsaveArea(standard).Mxcsr);
     }
 
@@ -95,7 +94,7 @@ public class AreaTransformsTests
         XsaveLayout layout = LayoutOf("amd-genoa");
         byte[] area = new byte[layout.StandardLength];
         BinaryPrimitives.WriteUInt64LittleEndian(area.AsSpan(512), 0x2e7);
-        Assert.Throws<ArgumentException>(() => AreaTransforms.ToStandard(area, layout, new byte[2439], layout));
+        Assert.Throws<ArgumentException>(() => XsaveConversion.ToStandard(area, layout, new byte[2439], layout));
     }
 
     [Fact]
@@ -113,9 +112,9 @@ public class AreaTransformsTests
 
         void Run()
         {
-            AreaTransforms.ToStandard(area, intel, destination, amd);
-            AreaTransforms.ToCompacted(area, intel, destination, intel, components);
-            AreaTransforms.Clear(destination, intel, StateComponentSet.Of(StateComponent.Avx));
+            XsaveConversion.ToStandard(area, intel, destination, amd);
+            XsaveConversion.ToCompacted(area, intel, destination, intel, components);
+            new XsaveAreaWriter(destination).Drop(StateComponentSet.Of(StateComponent.Avx), intel);
         }
     }
 
