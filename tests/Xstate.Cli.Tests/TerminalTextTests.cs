@@ -80,6 +80,13 @@ public sealed class TerminalTextTests : IDisposable
     }
 
     [Fact]
+    public void Records_are_lines_on_a_terminal_too()
+    {
+        string[] arguments = ["pool", "samples/hosts/intel-haswell.json", Skylake, "--kernel", "linux-6.12", "--csv"];
+        Assert.Equal(XstateProcess.RunHere([], arguments).Output, FakeTerminal.Run(40, arguments).Raw);
+    }
+
+    [Fact]
     public void A_verdict_and_a_severity_have_a_color_and_their_word()
     {
         FakeTerminal refused = FakeTerminal.Run(80, "check", Leaked, "--on", $"{Skylake}@linux-6.1.40");

@@ -231,7 +231,7 @@ internal static class PoolCommand
 
         if (csv)
         {
-            PoolReport.WriteCsv(Standard.Out, answer);
+            PoolReport.WriteCsv(Standard.Records, answer);
         }
         else
         {

@@ -18,6 +18,7 @@ internal sealed class Session : IDisposable
     private readonly GuardedStream _output;
     private readonly StreamWriter _text;
     private readonly StreamWriter _errorText;
+    private readonly TerminalWriter _plain;
     private TextWriter _report;
 
     private Session(StandardStreams streams)
@@ -35,7 +36,8 @@ internal sealed class Session : IDisposable
             AutoFlush = true,
             NewLine = "\n",
         };
-        _report = new TerminalWriter(_text);
+        _plain = new TerminalWriter(_text);
+        _report = _plain;
         Error = new TerminalWriter(_errorText);
         Running.Value = this;
     }
@@ -59,6 +61,9 @@ internal sealed class Session : IDisposable
 
     /// <summary>For reports in text; whatever is written is escaped.</summary>
     public TextWriter Report => IsOutputTaken ? Error : _report;
+
+    /// <summary>For text whose lines are records, such as CSV: escaped, and never laid out.</summary>
+    public TextWriter Records => IsOutputTaken ? Error : _plain;
 
     /// <summary>For what is no text for people: JSON, and what <c>-o -</c> writes.</summary>
     public Stream Output => _output;

@@ -8,6 +8,9 @@ internal static class Standard
     /// <summary>For reports in text.</summary>
     public static TextWriter Out => Session.Current.Report;
 
+    /// <summary>For text whose lines are records, on a terminal too.</summary>
+    public static TextWriter Records => Session.Current.Records;
+
     /// <summary>For messages.</summary>
     public static TextWriter Error => Session.Current.Error;
 
