@@ -91,6 +91,7 @@ internal static class App
             LintCommand.Create(),
             MakeCpuidCommand.Create(),
             PoolCommand.Create(),
+            ReportCommand.Create(),
             HostCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),

@@ -22,7 +22,8 @@ internal sealed class OutputCase : IDisposable
 
     /// <summary>Every way.</summary>
     public static TheoryData<string> All => ["fix", "fix --force", "fix --undo", "set", "set --in-place", "set --in-place of other length",
-        "convert", "convert --add-layout-note", "lint --fix", "lint --fix --force", "make-cpuid", "host", "host --force", "conform"];
+        "convert", "convert --add-layout-note", "lint --fix", "lint --fix --force", "make-cpuid", "host", "host --force", "conform",
+        "report", "report --force"];
 
     /// <summary>The command line.</summary>
     public string[] Arguments { get; }
@@ -112,6 +113,9 @@ internal sealed class OutputCase : IDisposable
         "make-cpuid" => ["make-cpuid", PathOf("cpu.json"), "-o", PathOf("out")],
         "host" => ["host", "--name", "here", "-o", PathOf("out")],
         "host --force" => ["host", "--name", "here", "-o", PathOf("out"), "--force"],
+
+        "report" => ["report", PathOf("in.json"), "--on", Host, "-o", PathOf("out")],
+        "report --force" => ["report", PathOf("in.json"), "-o", PathOf("out"), "--force"],
 
         // Where the kernel is not that of 5.10, three calls find out.
         "conform" => ["conform", "--count", "3", "--as", "linux-5.10", "-o", PathOf("out")],

@@ -98,18 +98,14 @@ internal static class CheckCommand
     private static FileAnswer Check(string file, string? format, GivenContext given, Question question)
     {
         Artifact artifact = ArtifactInput.Open(file, format);
-        Capture capture = given.ApplyTo(CaptureOf(artifact, file));
-        ImmutableArray<Finding> noticed = artifact.Capture is null ? [] : artifact.Findings;
-        ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, question.Rehearsal.GuestCpuid);
         List<CheckedTarget> targets = [];
         int exit = ExitCode.Fine;
-        foreach (TargetHost target in question.Hosts.All)
+        IEnumerable<CheckedTarget> rehearsed = Rehearse(file, artifact, given, question.Hosts, question.Rehearsal);
+        foreach ((TargetHost target, CheckedTarget predicted) in question.Hosts.All.Zip(rehearsed))
         {
-            TargetOutcome outcome = WithFindings(RestoreRehearsal.Perform(capture, target.Host, question.Rehearsal), noticed, guests);
-            bool proves = question.Prove && target.Argument == "local";
-            CheckedTarget answer = new(outcome, proves
-                ? Prove(capture, target.Host, question.Rehearsal, outcome) : null)
-            { Argument = target.Argument };
+            CheckedTarget answer = question.Prove && target.Argument == "local"
+                ? predicted with { Proof = Prove(CaptureOf(artifact, file).Kind, target.Host, question.Rehearsal, predicted.Outcome) }
+                : predicted;
             targets.Add(answer);
             exit = question.Demands.AreMet(answer) ? exit : ExitCode.Findings;
         }
@@ -130,6 +126,21 @@ internal static class CheckCommand
             Rows = [.. question.Hosts.All.Zip(targets, (host, target) => CheckReport.RowOf(target, host.Name)),
                 .. question.Hosts.UnreadRows],
         };
+    }
+
+    /// <summary>Whether something of an artifact can be restored.</summary>
+    internal static bool IsCheckable(Artifact artifact) =>
+        artifact.Capture is not null || artifact.Cpuid is { Format: CriuCpuinfoReader.Format };
+
+    /// <summary>What becomes of an artifact on each host, with what its decoder noticed.</summary>
+    internal static IEnumerable<CheckedTarget> Rehearse(
+        string file, Artifact artifact, GivenContext given, TargetHosts hosts, RehearsalOptions rehearsal)
+    {
+        Capture capture = given.ApplyTo(CaptureOf(artifact, file));
+        ImmutableArray<Finding> noticed = artifact.Capture is null ? [] : artifact.Findings;
+        ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, rehearsal.GuestCpuid);
+        return hosts.All.Select(target => new CheckedTarget(
+            WithFindings(RestoreRehearsal.Perform(capture, target.Host, rehearsal), noticed, guests)) { Argument = target.Argument });
     }
 
     // A process is not restored by KVM, but its core can contradict itself.
@@ -196,9 +207,9 @@ internal static class CheckCommand
                 || (target.Outcome.Verdict == Verdict.Same && !target.Outcome.Findings.Any(finding => finding.Severity == Severity.Error)));
     }
 
-    private static ProofResult Prove(Capture capture, LinuxHost host, RehearsalOptions options, TargetOutcome predicted)
+    private static ProofResult Prove(CaptureKind kind, LinuxHost host, RehearsalOptions options, TargetOutcome predicted)
     {
-        if (capture.Kind == CaptureKind.Process)
+        if (kind == CaptureKind.Process)
         {
             return new ProofResult(null, "only a virtual CPU's restore can be performed here; a process needs CRIU");
         }

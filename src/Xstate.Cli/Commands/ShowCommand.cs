@@ -52,7 +52,8 @@ internal static class ShowCommand
         return command;
     }
 
-    private static FileAnswer Answer(string file, Artifact artifact, ShowOptions shown, GivenContext given)
+    /// <summary>The answer for one artifact.</summary>
+    internal static FileAnswer Answer(string file, Artifact artifact, ShowOptions shown, GivenContext given)
     {
         if (artifact.Capture is not { } bare)
         {

@@ -27,6 +27,7 @@ internal static class ValueNames
         ["--events"] = "N",
         ["--files-from"] = "FILE",
         ["--format"] = "FORMAT",
+        ["--from"] = "FILE",
         ["--guest"] = "SYSTEM",
         ["--guest-cpuid"] = "FILE",
         ["--host"] = "HOST",

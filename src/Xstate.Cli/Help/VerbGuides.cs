@@ -68,6 +68,13 @@ internal static class VerbGuides
                 "the first of four shares, for pool --merge"),
         ],
         []),
+        new("report",
+        [
+            new($"report {Crossing} --on {Genoa}@linux-6.12 -o page.html", "what is in a state, and how a repair moves it, as a page"),
+            new("report samples/captures/*.json --on samples/hosts/*.json --kernel linux-6.12 --pool -o pool.html",
+                "the same of many, and the pool of the hosts as a heat map"),
+            new("explore kvm-vmx-5.8 --json | xstate report --from - -o switch.html", "a page from any verb's answer"),
+        ], []),
         new("host",
         [
             new("host --name host-a -o -", "a record of this machine, to standard output"),

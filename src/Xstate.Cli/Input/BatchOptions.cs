@@ -33,9 +33,15 @@ internal sealed class BatchOptions
     /// <summary>Adds FILE, so that it comes first, and the options.</summary>
     public void AddTo(Command command)
     {
+        AddFilesTo(command);
+        command.Add(_lines);
+    }
+
+    /// <summary>Adds FILE and the list of FILEs alone, for a verb that makes one answer of all of them.</summary>
+    public void AddFilesTo(Command command)
+    {
         command.Add(_files);
         command.Add(_list);
-        command.Add(_lines);
     }
 
     /// <summary>How answers are printed.</summary>

@@ -49,6 +49,11 @@ internal sealed record OutputMode
         return isRegular ? new OutputMode(File.GetUnixFileMode(input) & Everybody, keepsExisting: true) : Private;
     }
 
+    /// <summary>As open as the input that the fewest may read, less the umask; without inputs it holds nobody's registers.</summary>
+    /// <param name="inputs">The inputs' names on the command line.</param>
+    public static OutputMode LikeAll(IReadOnlyList<string> inputs) => inputs.Count == 0
+        ? Public : new OutputMode(inputs.Aggregate(Everybody, (most, input) => most & Like(input).Most), keepsExisting: true);
+
     /// <summary>The mode of a new file.</summary>
     public UnixFileMode OfNewFile()
     {
