@@ -140,7 +140,8 @@ internal static class CheckCommand
         ImmutableArray<Finding> noticed = artifact.Capture is null ? [] : artifact.Findings;
         ImmutableArray<Finding> guests = LintErrors.OfGuests(capture, rehearsal.GuestCpuid);
         return hosts.All.Select(target => new CheckedTarget(
-            WithFindings(RestoreRehearsal.Perform(capture, target.Host, rehearsal), noticed, guests)) { Argument = target.Argument });
+            WithFindings(RestoreRehearsal.Perform(capture, target.Host, rehearsal), noticed, guests))
+        { Argument = target.Argument });
     }
 
     // A process is not restored by KVM, but its core can contradict itself.
