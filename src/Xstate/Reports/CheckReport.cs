@@ -274,13 +274,7 @@ public static class CheckReport
             json.WriteString("afterRepair", NameOf(outcome.DiffersAfterRepair ? Verdict.Differs : Verdict.Same));
         }
 
-        json.WriteStartArray("scope");
-        foreach (string part in outcome.Scope)
-        {
-            json.WriteStringValue(part);
-        }
-
-        json.WriteEndArray();
+        JsonAnswer.WriteStrings(json, "scope", outcome.Scope);
         JsonAnswer.WriteOptional(json, "recorded", outcome.Recorded?.ToString());
         if (outcome.Errno != Errno.None)
         {
@@ -337,13 +331,7 @@ public static class CheckReport
                 json.WriteString("verdict", NameOf(outcome.Verdict));
                 JsonAnswer.WriteOptional(json, "call", outcome.Call);
                 JsonAnswer.WriteOptional(json, "errno", outcome.Errno == Errno.None ? null : outcome.Errno.ToString());
-                json.WriteStartArray("rules");
-                foreach (string rule in outcome.Rules)
-                {
-                    json.WriteStringValue(rule);
-                }
-
-                json.WriteEndArray();
+                JsonAnswer.WriteStrings(json, "rules", outcome.Rules);
                 json.WriteEndObject();
             }
 

@@ -35,7 +35,7 @@ public static class ConformReport
             json.WriteString("kernel", answer.Kernel);
             json.WriteString("model", answer.Model);
             json.WriteString("seed", $"0x{answer.Seed:x}");
-            WriteIds(json, "compared", answer.HasKvm ? KvmAndProcess : Process);
+            JsonAnswer.WriteStrings(json, "compared", answer.HasKvm ? KvmAndProcess : Process);
             WriteLeftOut(json, "leftOut", answer.LeftOut);
             json.WriteBoolean("complete", result.IsComplete);
             json.WriteNumber("calls", result.Total);
@@ -70,22 +70,11 @@ public static class ConformReport
     private static void WriteReach(Utf8JsonWriter json, ConformanceReach reach)
     {
         json.WriteStartObject("reached");
-        WriteIds(json, "rules", reach.Rules);
-        WriteIds(json, "differences", reach.Differences);
-        WriteIds(json, "missed", reach.Missed);
+        JsonAnswer.WriteStrings(json, "rules", reach.Rules);
+        JsonAnswer.WriteStrings(json, "differences", reach.Differences);
+        JsonAnswer.WriteStrings(json, "missed", reach.Missed);
         WriteLeftOut(json, "outOfReach", reach.OutOfReach);
         json.WriteEndObject();
-    }
-
-    private static void WriteIds(Utf8JsonWriter json, string name, ImmutableArray<string> ids)
-    {
-        json.WriteStartArray(name);
-        foreach (string id in ids)
-        {
-            json.WriteStringValue(id);
-        }
-
-        json.WriteEndArray();
     }
 
     private static void WriteLeftOut(Utf8JsonWriter json, string name, ImmutableArray<LeftOut> left)

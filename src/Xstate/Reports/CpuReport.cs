@@ -269,8 +269,8 @@ public static class CpuReport
         JsonAnswer.WriteOptional(json, "osId", host.OsId);
         JsonAnswer.WriteOptional(json, "osName", host.OsName);
         JsonAnswer.WriteOptional(json, "microcode", host.Microcode is { } microcode ? Hex(microcode) : null);
-        WriteTexts(json, "bootWords", host.BootWords);
-        WriteTexts(json, "kvmParameters", host.KvmParameters);
+        JsonAnswer.WriteSomeStrings(json, "bootWords", host.BootWords);
+        JsonAnswer.WriteSomeStrings(json, "kvmParameters", host.KvmParameters);
         json.WriteString("flavour", host.Flavour.ToString().ToLowerInvariant());
         JsonAnswer.WriteOptional(json, "xcr0", host.Xcr0?.ToString());
         JsonAnswer.WriteOptional(json, "mxcsrMask", host.MxcsrMask is { } mask ? Hex(mask) : null);
@@ -310,22 +310,6 @@ public static class CpuReport
             json.WriteString("behavior", open.Id);
             json.WriteString("why", open.Why);
             json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteTexts(Utf8JsonWriter json, string name, ImmutableArray<string> texts)
-    {
-        if (texts.IsDefaultOrEmpty)
-        {
-            return;
-        }
-
-        json.WriteStartArray(name);
-        foreach (string text in texts)
-        {
-            json.WriteStringValue(text);
         }
 
         json.WriteEndArray();

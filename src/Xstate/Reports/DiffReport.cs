@@ -118,8 +118,8 @@ public static class DiffReport
         WriteContrasts(json, "differences", "register",
             state.Registers.Select(register => (register.Register, register.Left, register.Right)));
         WriteContrasts(json, "noise", "what", state.Noise.Select(noise => (noise.What, noise.Left, noise.Right)));
-        WriteNames(json, "knownOnlyInA", state.OnlyLeft);
-        WriteNames(json, "knownOnlyInB", state.OnlyRight);
+        JsonAnswer.WriteStrings(json, "knownOnlyInA", state.OnlyLeft);
+        JsonAnswer.WriteStrings(json, "knownOnlyInB", state.OnlyRight);
         json.WriteEndObject();
     }
 
@@ -134,17 +134,6 @@ public static class DiffReport
             json.WriteString("a", left);
             json.WriteString("b", right);
             json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteNames(Utf8JsonWriter json, string name, IEnumerable<string> facts)
-    {
-        json.WriteStartArray(name);
-        foreach (string fact in facts)
-        {
-            json.WriteStringValue(fact);
         }
 
         json.WriteEndArray();

@@ -99,6 +99,29 @@ public static class JsonAnswer
         json.WriteEndArray();
     }
 
+    /// <summary>Writes an array of strings under a name, empty too.</summary>
+    public static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> texts)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(texts);
+        json.WriteStartArray(name);
+        foreach (string text in texts)
+        {
+            json.WriteStringValue(text);
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>Writes an array of strings under a name unless there are none.</summary>
+    internal static void WriteSomeStrings(Utf8JsonWriter json, string name, IReadOnlyCollection<string> texts)
+    {
+        if (texts.Count > 0)
+        {
+            WriteStrings(json, name, texts);
+        }
+    }
+
     /// <summary>Writes a string field unless it is null.</summary>
     public static void WriteOptional(Utf8JsonWriter json, string name, string? value)
     {

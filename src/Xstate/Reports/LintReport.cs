@@ -145,13 +145,7 @@ public static class LintReport
     {
         json.WriteStartObject();
         json.WriteString("rule", finding.Rule.Id);
-        json.WriteStartArray("aliases");
-        foreach (string alias in finding.Rule.Aliases)
-        {
-            json.WriteStringValue(alias);
-        }
-
-        json.WriteEndArray();
+        JsonAnswer.WriteStrings(json, "aliases", finding.Rule.Aliases);
         json.WriteString("severity", JsonAnswer.NameOf(finding.Severity));
         json.WriteStartObject("where");
         JsonAnswer.WriteOptional(json, "table", target.Label.Length == 0 ? null : target.Label);

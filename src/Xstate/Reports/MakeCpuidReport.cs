@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Lint;
 
@@ -59,9 +58,9 @@ public static class MakeCpuidReport
             JsonAnswer.WriteOptional(json, "output", answer.Output);
             json.WriteString("userComponents", answer.Made.Cpuid.UserComponents.ToString());
             json.WriteString("supervisorComponents", answer.Made.Cpuid.SupervisorComponents.ToString());
-            WriteStrings(json, "removed", answer.Made.Removed.Select(feature => feature.ToString()));
-            WriteStrings(json, "unnamed", answer.Unnamed.Select(feature => feature.ToString()));
-            WriteStrings(json, "obstacles", answer.Made.Obstacles);
+            JsonAnswer.WriteStrings(json, "removed", answer.Made.Removed.Select(feature => feature.ToString()));
+            JsonAnswer.WriteStrings(json, "unnamed", answer.Unnamed.Select(feature => feature.ToString()));
+            JsonAnswer.WriteStrings(json, "obstacles", answer.Made.Obstacles);
             json.WriteStartArray("changes");
             foreach (CpuidChange change in answer.Made.Changes)
             {
@@ -74,16 +73,5 @@ public static class MakeCpuidReport
 
             json.WriteEndArray();
         });
-    }
-
-    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> texts)
-    {
-        json.WriteStartArray(name);
-        foreach (string text in texts)
-        {
-            json.WriteStringValue(text);
-        }
-
-        json.WriteEndArray();
     }
 }

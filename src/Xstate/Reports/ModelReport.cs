@@ -30,19 +30,19 @@ internal static class ModelReport
                 json.WriteString("components", model.Components.Value.ToString());
                 json.WriteString("componentsFrom", model.Components.Provenance.Detail);
                 json.WriteString("undecided", model.Undecided.ToString());
-                WriteNames(json, "features", model.Features);
-                WriteNames(json, "absent", model.Absent);
-                WriteNames(json, "optional", model.Optional);
+                JsonAnswer.WriteSomeStrings(json, "features", model.Features);
+                JsonAnswer.WriteSomeStrings(json, "absent", model.Absent);
+                JsonAnswer.WriteSomeStrings(json, "optional", model.Optional);
             }
 
-            WriteNames(json, "blockers", model.Blockers);
+            JsonAnswer.WriteSomeStrings(json, "blockers", model.Blockers);
             json.WriteString("provenance", model.Provenance.Detail);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
         json.WriteNumber("definitions", list.Definitions.Length);
-        WriteNames(json, "includes", list.Includes);
+        JsonAnswer.WriteSomeStrings(json, "includes", list.Includes);
     }
 
     public static void WriteJson(Utf8JsonWriter json, CpuTemplate template)
@@ -70,7 +70,7 @@ internal static class ModelReport
         }
 
         json.WriteEndArray();
-        WriteNames(json, "capabilities", template.KvmCapabilities);
+        JsonAnswer.WriteSomeStrings(json, "capabilities", template.KvmCapabilities);
         json.WriteEndObject();
     }
 
@@ -181,22 +181,6 @@ internal static class ModelReport
                 text[i] = (map.decided >> bit & 1) == 0 ? '.' : (map.value >> bit & 1) == 0 ? '0' : '1';
             }
         });
-
-    private static void WriteNames(Utf8JsonWriter json, string name, IReadOnlyCollection<string> values)
-    {
-        if (values.Count == 0)
-        {
-            return;
-        }
-
-        json.WriteStartArray(name);
-        foreach (string value in values)
-        {
-            json.WriteStringValue(value);
-        }
-
-        json.WriteEndArray();
-    }
 
     private static string Hex(ulong value) => $"0x{value:x}";
 }

@@ -47,13 +47,7 @@ public static class PoolReport
                 WriteHome(json, group.Home);
                 json.WriteNumber("count", group.Count);
             });
-            json.WriteStartArray("verdicts");
-            foreach (HostClass one in pool.Classes)
-            {
-                json.WriteStringValue(CheckReport.NameOf(pool.Outcome(guest, one).Verdict));
-            }
-
-            json.WriteEndArray();
+            JsonAnswer.WriteStrings(json, "verdicts", pool.Classes.Select(one => CheckReport.NameOf(pool.Outcome(guest, one).Verdict)));
         });
         WriteArray(json, "pinned", pool.Pinned, pinned =>
         {
@@ -61,9 +55,9 @@ public static class PoolReport
             json.WriteBoolean("certain", pinned.IsCertain);
             json.WriteStartObject("by");
             json.WriteString("components", pinned.Components.ToString());
-            WriteStrings(json, "features", pinned.Features);
-            WriteStrings(json, "differences", pinned.Differences);
-            WriteStrings(json, "rules", pinned.Rules);
+            JsonAnswer.WriteStrings(json, "features", pinned.Features);
+            JsonAnswer.WriteStrings(json, "differences", pinned.Differences);
+            JsonAnswer.WriteStrings(json, "rules", pinned.Rules);
             json.WriteEndObject();
         });
         WriteArray(json, "changes", answer.Changes, change =>
@@ -186,7 +180,7 @@ public static class PoolReport
         json.WriteNumber("guest", group.Guest.Id);
         WriteHome(json, group.Home);
         json.WriteNumber("count", group.Count);
-        WriteStrings(json, "names", group.Names);
+        JsonAnswer.WriteStrings(json, "names", group.Names);
     }
 
     private static void WriteHome(Utf8JsonWriter json, HostClass? home)
@@ -198,12 +192,12 @@ public static class PoolReport
     }
 
     private static void WriteHosts(Utf8JsonWriter json, HostClass one) =>
-        WriteStrings(json, "hosts", one.Hosts.Select(host => host.Argument));
+        JsonAnswer.WriteStrings(json, "hosts", one.Hosts.Select(host => host.Argument));
 
     private static void WriteOutcome(Utf8JsonWriter json, MoveOutcome outcome)
     {
         json.WriteString("verdict", CheckReport.NameOf(outcome.Verdict));
-        WriteStrings(json, "why", outcome.Rules);
+        JsonAnswer.WriteStrings(json, "why", outcome.Rules);
     }
 
     private static void WriteRange(Utf8JsonWriter json, string name, OfferRange range, bool withFeatures)
@@ -226,7 +220,7 @@ public static class PoolReport
         json.WriteString("xss", offer.Xss.ToString());
         if (withFeatures)
         {
-            WriteStrings(json, "features", offer.FeatureNames);
+            JsonAnswer.WriteStrings(json, "features", offer.FeatureNames);
         }
     }
 
@@ -238,17 +232,6 @@ public static class PoolReport
             json.WriteStartObject();
             write(item);
             json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> texts)
-    {
-        json.WriteStartArray(name);
-        foreach (string text in texts)
-        {
-            json.WriteStringValue(text);
         }
 
         json.WriteEndArray();

@@ -27,13 +27,7 @@ public static class RulesReport
                 json.WriteString("explanation", rule.Explanation);
                 json.WriteString("mend", rule.Mend);
                 json.WriteString("source", rule.Source);
-                json.WriteStartArray("behaviors");
-                foreach (KernelDifference difference in KernelDifference.Deciding(rule))
-                {
-                    json.WriteStringValue(difference.Id);
-                }
-
-                json.WriteEndArray();
+                JsonAnswer.WriteStrings(json, "behaviors", KernelDifference.Deciding(rule).Select(difference => difference.Id));
                 json.WriteEndObject();
             }
 
@@ -91,13 +85,7 @@ public static class RulesReport
             json.WriteStartObject();
             json.WriteString("text", symptom.Text);
             json.WriteString("printedBy", symptom.PrintedBy);
-            json.WriteStartArray("rules");
-            foreach (Rule rule in symptom.Rules)
-            {
-                json.WriteStringValue(rule.Id);
-            }
-
-            json.WriteEndArray();
+            JsonAnswer.WriteStrings(json, "rules", symptom.Rules.Select(rule => rule.Id));
             json.WriteString("findOut", symptom.Next);
             json.WriteEndObject();
         }

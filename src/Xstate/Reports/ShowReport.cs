@@ -253,13 +253,7 @@ public static class ShowReport
                 continue;
             }
 
-            json.WriteStartArray(name);
-            foreach (RegisterReading reading in unknown)
-            {
-                json.WriteStringValue(reading.Place.Name);
-            }
-
-            json.WriteEndArray();
+            JsonAnswer.WriteStrings(json, name, unknown.Select(reading => reading.Place.Name));
         }
     }
 
@@ -274,13 +268,7 @@ public static class ShowReport
                 continue;
             }
 
-            json.WriteStartArray(reading.Place.Name);
-            foreach (string field in fields)
-            {
-                json.WriteStringValue(field);
-            }
-
-            json.WriteEndArray();
+            JsonAnswer.WriteStrings(json, reading.Place.Name, fields);
         }
 
         json.WriteEndObject();

@@ -60,7 +60,7 @@ public static class VmmsReport
         json.WriteString("restores", restorer.Restores == CaptureKind.Process ? "process" : "virtual-machine");
         json.WriteString("evidence", NameOf(restorer.Evidence));
         json.WriteString("source", restorer.Source);
-        WriteStrings(json, "calls", restorer.Order.Select(CallOf));
+        JsonAnswer.WriteStrings(json, "calls", restorer.Order.Select(CallOf));
         if (restorer is KvmRestorer kvm)
         {
             json.WriteString("cpuid", NameOf(kvm.CpuidSource));
@@ -69,19 +69,8 @@ public static class VmmsReport
             json.WriteString("refusedMsr", NameOf(kvm.OnShortCount));
         }
 
-        WriteStrings(json, "notes", restorer.Notes);
+        JsonAnswer.WriteStrings(json, "notes", restorer.Notes);
         json.WriteEndObject();
-    }
-
-    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> values)
-    {
-        json.WriteStartArray(name);
-        foreach (string value in values)
-        {
-            json.WriteStringValue(value);
-        }
-
-        json.WriteEndArray();
     }
 
     private static string CallOf(RestoreCall call) => call switch
