@@ -3,11 +3,10 @@ using System.Globalization;
 using System.Runtime.Versioning;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
-using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
+using Xstate.Linux;
 using Xstate.Reports;
 using Xstate.Scenarios.Conformance;
 

@@ -1,12 +1,12 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Linux;
+using Xstate.Hypervisors;
 using Xstate.Linux.NativeCode;
+using Xstate.Linux;
 using Xstate.Processor;
+using Xstate.Scenarios.Conformance;
 
 namespace Xstate.Cli.Input;
 

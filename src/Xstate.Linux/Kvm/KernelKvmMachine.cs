@@ -41,17 +41,17 @@ public sealed class KernelKvmMachine : IKvmMachine
     public int Xsave2Size => _vm.Xsave2Size;
 
     /// <summary>Asks for the whole process: every machine that it makes later has the permission too.</summary>
-    public KvmReply RequestGuestPermission(StateComponent component) => new(GuestPermission.TryRequest(component));
+    public KernelReply RequestGuestPermission(StateComponent component) => new(GuestPermission.TryRequest(component));
 
     /// <inheritdoc/>
-    public KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries) => new(_device.TryGetSupportedCpuid(out entries));
+    public KernelReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries) => new(_device.TryGetSupportedCpuid(out entries));
 
     /// <inheritdoc/>
-    public KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu)
+    public KernelReply CreateVcpu(int id, out IKvmVcpu? vcpu)
     {
         Errno errno = _vm.TryCreateVcpu(id, out KvmVcpu? created);
         vcpu = created is null ? null : new KernelKvmVcpu(created);
-        return new KvmReply(errno);
+        return new KernelReply(errno);
     }
 
     /// <summary>Closes the VM. Its virtual CPUs are closed by whoever made them.</summary>
@@ -89,62 +89,62 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
     /// <summary>The virtual CPU for what is no call of <see cref="IKvmVcpu"/>.</summary>
     internal KvmVcpu Native => _vcpu;
 
-    public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
+    public KernelReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries) => new(_vcpu.TrySetCpuid2(entries));
 
-    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) =>
+    public KernelReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) =>
         new(_vcpu.TryGetCpuid2(out entries, room));
 
-    public KvmReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
+    public KernelReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
 
-    public KvmReply GetXsave(out byte[] area) => new(_vcpu.TryGetXsave(out area));
+    public KernelReply GetXsave(out byte[] area) => new(_vcpu.TryGetXsave(out area));
 
-    public KvmReply GetXsave2(out byte[] area) => new(_vcpu.TryGetXsave2(out area));
+    public KernelReply GetXsave2(out byte[] area) => new(_vcpu.TryGetXsave2(out area));
 
-    public KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries) => new(_vcpu.TrySetXcrs(count, flags, entries));
+    public KernelReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries) => new(_vcpu.TrySetXcrs(count, flags, entries));
 
-    public KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries) => new(_vcpu.TryGetXcrs(out entries));
+    public KernelReply GetXcrs(out ImmutableArray<XcrEntry> entries) => new(_vcpu.TryGetXcrs(out entries));
 
-    public KvmReply SetMsr(uint index, ulong value, out int count) => new(_vcpu.TrySetMsr(index, value, out count));
+    public KernelReply SetMsr(uint index, ulong value, out int count) => new(_vcpu.TrySetMsr(index, value, out count));
 
-    public KvmReply GetMsr(uint index, out int count, out ulong value) => new(_vcpu.TryGetMsr(index, out count, out value));
+    public KernelReply GetMsr(uint index, out int count, out ulong value) => new(_vcpu.TryGetMsr(index, out count, out value));
 
-    public KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count) => new(_vcpu.TrySetMsrs(entries, out count));
+    public KernelReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count) => new(_vcpu.TrySetMsrs(entries, out count));
 
-    public KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values) => new(_vcpu.TryGetMsrs(indices, out values));
+    public KernelReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values) => new(_vcpu.TryGetMsrs(indices, out values));
 
-    public KvmReply SetOneRegister(ulong id, ulong value) => new(_vcpu.TrySetOneRegister(id, value));
+    public KernelReply SetOneRegister(ulong id, ulong value) => new(_vcpu.TrySetOneRegister(id, value));
 
-    public KvmReply GetOneRegister(ulong id, out ulong value) => new(_vcpu.TryGetOneRegister(id, out value));
+    public KernelReply GetOneRegister(ulong id, out ulong value) => new(_vcpu.TryGetOneRegister(id, out value));
 
-    public KvmReply GetRegisterList(out ImmutableArray<ulong> ids) => new(_vcpu.TryGetRegisterList(out ids));
+    public KernelReply GetRegisterList(out ImmutableArray<ulong> ids) => new(_vcpu.TryGetRegisterList(out ids));
 
-    public KvmReply SetFpu(KvmFpu fpu) => new(_vcpu.TrySetFpu(fpu));
+    public KernelReply SetFpu(KvmFpu fpu) => new(_vcpu.TrySetFpu(fpu));
 
-    public KvmReply GetFpu(out KvmFpu fpu) => new(_vcpu.TryGetFpu(out fpu));
+    public KernelReply GetFpu(out KvmFpu fpu) => new(_vcpu.TryGetFpu(out fpu));
 
-    public KvmReply SetControlRegisters(KvmControlRegisters registers)
+    public KernelReply SetControlRegisters(KvmControlRegisters registers)
     {
         Errno errno = _vcpu.TryGetSystemRegisters(out KvmSystemRegisters all);
         if (errno != Errno.None)
         {
-            return new KvmReply(errno);
+            return new KernelReply(errno);
         }
 
         all.Cr0 = registers.Cr0;
         all.Cr3 = registers.Cr3;
         all.Cr4 = registers.Cr4;
         all.Efer = registers.Efer;
-        return new KvmReply(_vcpu.TrySetSystemRegisters(all));
+        return new KernelReply(_vcpu.TrySetSystemRegisters(all));
     }
 
-    public KvmReply GetControlRegisters(out KvmControlRegisters registers)
+    public KernelReply GetControlRegisters(out KvmControlRegisters registers)
     {
         Errno errno = _vcpu.TryGetSystemRegisters(out KvmSystemRegisters all);
         registers = new KvmControlRegisters(all.Cr0, all.Cr3, all.Cr4, all.Efer);
-        return new KvmReply(errno);
+        return new KernelReply(errno);
     }
 
-    public KvmReply RunImmediateExit() => new(_vcpu.TryRunImmediateExit());
+    public KernelReply RunImmediateExit() => new(_vcpu.TryRunImmediateExit());
 
     public void Dispose() => _vcpu.Dispose();
 }

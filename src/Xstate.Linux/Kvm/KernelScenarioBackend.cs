@@ -2,6 +2,7 @@ using System.Runtime.Versioning;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Guests;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux.NativeCode;
@@ -69,16 +70,16 @@ public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
     }
 
     /// <inheritdoc/>
-    public override KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController)
+    public override KernelReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController)
     {
         try
         {
             (vcpu as KernelKvmVcpu)?.Native.SetMpState((KvmMpState)value);
-            return vcpu is KernelKvmVcpu ? KvmReply.Success : null;
+            return vcpu is KernelKvmVcpu ? KernelReply.Success : null;
         }
         catch (KvmException refusal)
         {
-            return new KvmReply(refusal.Errno);
+            return new KernelReply(refusal.Errno);
         }
     }
 

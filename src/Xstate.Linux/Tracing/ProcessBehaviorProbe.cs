@@ -4,7 +4,6 @@ using System.Runtime.Versioning;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Linux.Interop;
 
@@ -72,14 +71,14 @@ internal sealed class ProcessBehaviorProbe
         }
 
         new XsaveAreaWriter(changed).WriteXstateBv(StateComponentSet.Legacy).WriteMxcsr(0xFFFF_0000);
-        KvmReply lenient = child.SetXstate(changed);
+        KernelReply lenient = child.SetXstate(changed);
         Add(KernelDifference.PtraceLenient, lenient.IsSuccess, $"PTRACE_SETREGSET with MXCSR 0xffff0000: {lenient.Errno}");
 
-        KvmReply shorter = child.SetXstate(image.AsSpan(0, image.Length - sizeof(ulong)));
+        KernelReply shorter = child.SetXstate(image.AsSpan(0, image.Length - sizeof(ulong)));
         Add(KernelDifference.PtraceSizeEfault, shorter.Errno == Errno.EFAULT,
             $"PTRACE_SETREGSET with {sizeof(ulong)} bytes less: {shorter.Errno}");
 
-        KvmReply cut = child.SetFpregs(new byte[sizeof(ulong)]);
+        KernelReply cut = child.SetFpregs(new byte[sizeof(ulong)]);
         Add(KernelDifference.PtraceRawFpregs, cut.IsSuccess, $"PTRACE_SETREGSET of 8 bytes of NT_PRFPREG: {cut.Errno}");
     }
 

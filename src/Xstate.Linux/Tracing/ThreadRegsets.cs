@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.Versioning;
-using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Linux.Tracing;
@@ -9,17 +9,17 @@ namespace Xstate.Linux.Tracing;
 [SupportedOSPlatform("linux")]
 internal sealed class ThreadRegsets(TracedThread thread) : IThreadRegsets
 {
-    public KvmReply GetXstate(out byte[] image) => new(thread.TryGet(RegisterSet.Xstate, out image));
+    public KernelReply GetXstate(out byte[] image) => new(thread.TryGet(RegisterSet.Xstate, out image));
 
-    public KvmReply SetXstate(ReadOnlySpan<byte> image) => new(thread.TrySet(RegisterSet.Xstate, image));
+    public KernelReply SetXstate(ReadOnlySpan<byte> image) => new(thread.TrySet(RegisterSet.Xstate, image));
 
-    public KvmReply GetFpregs(out byte[] image) => new(thread.TryGet(RegisterSet.Fpregs, out image));
+    public KernelReply GetFpregs(out byte[] image) => new(thread.TryGet(RegisterSet.Fpregs, out image));
 
-    public KvmReply SetFpregs(ReadOnlySpan<byte> image) => new(thread.TrySet(RegisterSet.Fpregs, image));
+    public KernelReply SetFpregs(ReadOnlySpan<byte> image) => new(thread.TrySet(RegisterSet.Fpregs, image));
 
-    public KvmReply GetShadowStack(out ulong pointer) => new(thread.TryGetShadowStack(out pointer));
+    public KernelReply GetShadowStack(out ulong pointer) => new(thread.TryGetShadowStack(out pointer));
 
-    public KvmReply SetShadowStack(ulong pointer)
+    public KernelReply SetShadowStack(ulong pointer)
     {
         Span<byte> image = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(image, pointer);

@@ -5,7 +5,6 @@ using Microsoft.Win32.SafeHandles;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
 
@@ -74,22 +73,22 @@ public sealed class TracedChild : ILinuxTask
     }
 
     /// <inheritdoc/>
-    public KvmReply GetXstate(out byte[] image) => Get(RegisterSet.Xstate, null, out image);
+    public KernelReply GetXstate(out byte[] image) => Get(RegisterSet.Xstate, null, out image);
 
     /// <inheritdoc/>
-    public KvmReply GetXstate(int length, out byte[] image) => Get(RegisterSet.Xstate, length, out image);
+    public KernelReply GetXstate(int length, out byte[] image) => Get(RegisterSet.Xstate, length, out image);
 
     /// <inheritdoc/>
-    public KvmReply GetFpregs(int length, out byte[] image) => Get(RegisterSet.Fpregs, length, out image);
+    public KernelReply GetFpregs(int length, out byte[] image) => Get(RegisterSet.Fpregs, length, out image);
 
     /// <inheritdoc/>
-    public KvmReply SetXstate(ReadOnlySpan<byte> image) => Set(RegisterSet.Xstate, image.ToArray());
+    public KernelReply SetXstate(ReadOnlySpan<byte> image) => Set(RegisterSet.Xstate, image.ToArray());
 
     /// <inheritdoc/>
-    public KvmReply GetFpregs(out byte[] image) => Get(RegisterSet.Fpregs, null, out image);
+    public KernelReply GetFpregs(out byte[] image) => Get(RegisterSet.Fpregs, null, out image);
 
     /// <inheritdoc/>
-    public KvmReply SetFpregs(ReadOnlySpan<byte> image) => Set(RegisterSet.Fpregs, image.ToArray());
+    public KernelReply SetFpregs(ReadOnlySpan<byte> image) => Set(RegisterSet.Fpregs, image.ToArray());
 
     /// <inheritdoc/>
     public SignalReturn RoundtripSignal(Action<SignalFrame> change)
@@ -218,13 +217,13 @@ public sealed class TracedChild : ILinuxTask
         ? function()
         : throw new InvalidOperationException("the kernel lets only the thread that started a child trace it");
 
-    private KvmReply Get(RegisterSet set, int? length, out byte[] image)
+    private KernelReply Get(RegisterSet set, int? length, out byte[] image)
     {
         (Errno errno, image) = Perform(() => (_thread.TryGet(set, out byte[] read, length), read));
-        return new KvmReply(errno);
+        return new KernelReply(errno);
     }
 
-    private KvmReply Set(RegisterSet set, byte[] image) => new(Perform(() => _thread.TrySet(set, image)));
+    private KernelReply Set(RegisterSet set, byte[] image) => new(Perform(() => _thread.TrySet(set, image)));
 
     private SignalReturn Roundtrip(Action<SignalFrame> change)
     {

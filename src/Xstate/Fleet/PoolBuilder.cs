@@ -3,6 +3,7 @@ using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 

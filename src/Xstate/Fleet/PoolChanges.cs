@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Lint;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;
@@ -19,13 +20,13 @@ internal static class MsrStep
             return null;
         }
 
-        PerformedCall performed = new(state.Id, "KVM_SET_MSRS", KvmReply.Success, (wanted, wanted));
+        PerformedCall performed = new(state.Id, "KVM_SET_MSRS", KernelReply.Success, (wanted, wanted));
         ImmutableArray<UnsetMsr>.Builder unset = ImmutableArray.CreateBuilder<UnsetMsr>();
         int before = 0;
         foreach (ImmutableArray<MsrEntry> list in lists)
         {
             ReadOnlySpan<MsrEntry> rest = list.AsSpan();
-            while (Send(vcpu, rest, restorer, out KvmReply reply) is var taken && taken < rest.Length)
+            while (Send(vcpu, rest, restorer, out KernelReply reply) is var taken && taken < rest.Length)
             {
                 if (performed.RefusedMsr is null)
                 {
@@ -58,7 +59,7 @@ internal static class MsrStep
     }
 
     // How many of a list are set. What the model does not know is taken: no answer here is about it.
-    private static int Send(IKvmVcpu vcpu, ReadOnlySpan<MsrEntry> list, KvmRestorer restorer, out KvmReply reply)
+    private static int Send(IKvmVcpu vcpu, ReadOnlySpan<MsrEntry> list, KvmRestorer restorer, out KernelReply reply)
     {
         List<int> places = [];
         List<MsrEntry> sent = [];
@@ -71,7 +72,7 @@ internal static class MsrStep
             }
         }
 
-        reply = KvmReply.Success;
+        reply = KernelReply.Success;
         if (sent.Count == 0)
         {
             return list.Length;

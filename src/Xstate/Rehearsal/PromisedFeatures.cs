@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
+using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Rehearsal;

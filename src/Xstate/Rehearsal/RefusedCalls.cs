@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Xstate.Findings;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;

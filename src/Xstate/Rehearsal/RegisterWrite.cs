@@ -3,7 +3,6 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Findings;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Transforms;
 
@@ -47,7 +46,7 @@ public static class RegisterWrite
     {
         ArgumentNullException.ThrowIfNull(thread);
         ArgumentNullException.ThrowIfNull(edits);
-        KvmReply read = thread.GetXstate(out byte[] before);
+        KernelReply read = thread.GetXstate(out byte[] before);
         if (!read.IsSuccess)
         {
             return Refuse(id, "PTRACE_GETREGSET NT_X86_XSTATE", read.Errno, []);
@@ -57,7 +56,7 @@ public static class RegisterWrite
         CapturedState asked = RegisterEdit.Apply(had, edits).Value;
         if (edits.Any(edit => !edit.Components.IsEmpty))
         {
-            KvmReply written = thread.SetXstate(asked.Area.Span);
+            KernelReply written = thread.SetXstate(asked.Area.Span);
             if (!written.IsSuccess)
             {
                 return Refuse(id, "PTRACE_SETREGSET NT_X86_XSTATE", written.Errno, Explain(id, asked, host));

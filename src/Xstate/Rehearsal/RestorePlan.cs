@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;
@@ -38,7 +39,7 @@ public static class RestorePlan
         {
             // vCPU ids in artifacts can be sparse or thread ids; the kernel only needs them to be distinct.
             CapturedState state = capture.States[position];
-            KvmReply created = machine.CreateVcpu(position, out IKvmVcpu? vcpu);
+            KernelReply created = machine.CreateVcpu(position, out IKvmVcpu? vcpu);
             if (vcpu is null)
             {
                 calls.Add(new PerformedCall(state.Id, "KVM_CREATE_VCPU", created) { Index = position });

@@ -14,7 +14,7 @@ public sealed record ReturnedState(Errno Errno, ReadOnlyMemory<byte> Image, ulon
     public static ReturnedState Of(IKvmVcpu vcpu)
     {
         ArgumentNullException.ThrowIfNull(vcpu);
-        KvmReply reply = vcpu.GetXsave2(out byte[] image);
+        KernelReply reply = vcpu.GetXsave2(out byte[] image);
         if (!reply.IsSuccess)
         {
             reply = vcpu.GetXsave(out image);

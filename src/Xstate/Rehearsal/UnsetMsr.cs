@@ -1,3 +1,4 @@
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Rehearsal;

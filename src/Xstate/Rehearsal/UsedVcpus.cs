@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 
@@ -36,18 +37,18 @@ public sealed record UsedVcpus(LinuxHost Host, Capture? State, uint? Pkru)
 
         return Pkru is { } pkru && PkruImage(pkru) is { } image ? Refused("KVM_SET_XSAVE", vcpu.SetXsave(image)) : null;
 
-        PerformedCall? Refused(string call, KvmReply reply) => reply.IsSuccess ? null : new PerformedCall(id, $"{call} {Before}", reply);
+        PerformedCall? Refused(string call, KernelReply reply) => reply.IsSuccess ? null : new PerformedCall(id, $"{call} {Before}", reply);
     }
 
     private static PerformedCall? GiveState(IKvmVcpu vcpu, int id, CapturedState state)
     {
-        KvmReply reply = vcpu.SetXsave(state.Area.Span);
+        KernelReply reply = vcpu.SetXsave(state.Area.Span);
         if (!reply.IsSuccess)
         {
             return new PerformedCall(id, $"KVM_SET_XSAVE {Before}", reply);
         }
 
-        reply = state.Xcr0 is { } xcr0 ? vcpu.SetXcrs(1, 0, [new XcrEntry(0, xcr0.Value.Bits)]) : KvmReply.Success;
+        reply = state.Xcr0 is { } xcr0 ? vcpu.SetXcrs(1, 0, [new XcrEntry(0, xcr0.Value.Bits)]) : KernelReply.Success;
         if (!reply.IsSuccess)
         {
             return new PerformedCall(id, $"KVM_SET_XCRS {Before}", reply);

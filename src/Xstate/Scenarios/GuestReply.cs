@@ -1,6 +1,5 @@
 using Xstate.Guests;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Scenarios;
 

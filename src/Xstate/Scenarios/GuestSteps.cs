@@ -3,9 +3,9 @@ using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Guests;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
+using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios;
 
@@ -16,9 +16,7 @@ internal static class GuestSteps
     {
         "guest_cpuid" => GuestCpuid(op, KvmSteps.Vcpu(step), (uint)step.Require("leaf").Number(uint.MaxValue),
             (uint)(step.Take("subleaf")?.Number(uint.MaxValue) ?? 0)),
-        "set_sregs" => SetSregs(op, KvmSteps.Vcpu(step), step.Take("cr0")?.Number(), step.Take("cr3")?.Number(),
-            step.Take("cr4")?.Number(), step.Take("efer")?.Number()),
-        "get_sregs" => GetSregs(op, KvmSteps.Vcpu(step)),
+        "set_sregs" => SetSregs(KvmSteps.Vcpu(step), SetControlRegistersCall.Parse(step)),
         "linux_guest_signal" => LinuxGuestSignal(op, KvmSteps.Vcpu(step), Kernel(step.Require("kernel"))),
         "guest" => Guest(op, KvmSteps.Vcpu(step), GuestCode.Take(step, assembler)),
         _ => null,
@@ -26,10 +24,10 @@ internal static class GuestSteps
 
     private static ActionStep GuestCpuid(string op, int id, uint leaf, uint subleaf) => new(op, run =>
         run.Vmm is { } vmm
-            ? StepAnswer.Done with { Result = json => KvmSteps.WriteRegisters(json, vmm.Cpuid(leaf, subleaf)) }
+            ? StepAnswer.Done with { Result = json => CallJson.WriteRegisters(json, vmm.Cpuid(leaf, subleaf)) }
             : run.OnVcpu(id, vcpu => StepAnswer.Of(
                 vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries),
-                json => KvmSteps.WriteRegisters(json, new CpuidTable(entries).Read(leaf, subleaf)))));
+                json => CallJson.WriteRegisters(json, new CpuidTable(entries).Read(leaf, subleaf)))));
 
     private static KernelBehavior Kernel(ScenarioValue kernel) =>
         KernelRelease.TryParse(kernel.Text(), out KernelRelease release)
@@ -41,7 +39,7 @@ internal static class GuestSteps
             ? Signal(LinuxGuest.DeliverSignal(kernel, vmm.Cpuid))
             : run.OnVcpu(id, vcpu =>
             {
-                KvmReply read = vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries);
+                KernelReply read = vcpu.GetCpuid2(out System.Collections.Immutable.ImmutableArray<CpuidEntry> entries);
                 CpuidTable table = new(entries);
                 return read.IsSuccess ? Signal(LinuxGuest.DeliverSignal(kernel, (leaf, subleaf) => table.Read(leaf, subleaf)))
                     : StepAnswer.Of(read);
@@ -57,7 +55,7 @@ internal static class GuestSteps
                 json.WriteString("killedBy", "SIGSEGV");
             }
 
-            json.WriteString("xcr0", KvmSteps.Hex(signal.Xcr0.Bits));
+            json.WriteString("xcr0", CallJson.Hex(signal.Xcr0.Bits));
             if (signal.PkruOffset is { } offset)
             {
                 json.WriteNumber("pkruOffset", offset);
@@ -67,30 +65,16 @@ internal static class GuestSteps
         },
     };
 
-    private static ActionStep SetSregs(string op, int id, ulong? cr0, ulong? cr3, ulong? cr4, ulong? efer) => new(op, run =>
+    private static ActionStep SetSregs(int id, SetControlRegistersCall call) => new(call.Op, run =>
     {
         if (run.Vmm is { } vmm)
         {
-            vmm.Cr4 = cr4 is { } value ? (Cr4)value : vmm.Cr4;
+            vmm.Cr4 = call.Cr4 is { } value ? (Cr4)value : vmm.Cr4;
             return StepAnswer.Done;
         }
 
-        return run.OnVcpu(id, vcpu =>
-        {
-            KvmReply read = vcpu.GetControlRegisters(out KvmControlRegisters now);
-            return StepAnswer.Of(!read.IsSuccess ? read : vcpu.SetControlRegisters(new KvmControlRegisters(cr0 ?? now.Cr0, cr3 ?? now.Cr3,
-                cr4 ?? now.Cr4, efer ?? now.Efer)));
-        });
+        return new KvmStep(id, call).Perform(run);
     });
-
-    private static ScenarioStep GetSregs(string op, int id) => KvmSteps.OnVcpu(op, id, vcpu =>
-        StepAnswer.Of(vcpu.GetControlRegisters(out KvmControlRegisters registers), json =>
-        {
-            json.WriteString("cr0", KvmSteps.Hex(registers.Cr0));
-            json.WriteString("cr3", KvmSteps.Hex(registers.Cr3));
-            json.WriteString("cr4", KvmSteps.Hex(registers.Cr4));
-            json.WriteString("efer", KvmSteps.Hex(registers.Efer));
-        }));
 
     private static ActionStep Guest(string op, int id, GuestCode code) => new(op, run =>
     {
@@ -132,10 +116,10 @@ internal static class GuestSteps
         if (exit.Registers is { } registers)
         {
             json.WriteStartObject("regs");
-            json.WriteString("rax", KvmSteps.Hex(registers.Rax));
-            json.WriteString("rbx", KvmSteps.Hex(registers.Rbx));
-            json.WriteString("rcx", KvmSteps.Hex(registers.Rcx));
-            json.WriteString("rdx", KvmSteps.Hex(registers.Rdx));
+            json.WriteString("rax", CallJson.Hex(registers.Rax));
+            json.WriteString("rbx", CallJson.Hex(registers.Rbx));
+            json.WriteString("rcx", CallJson.Hex(registers.Rcx));
+            json.WriteString("rdx", CallJson.Hex(registers.Rdx));
             json.WriteEndObject();
         }
 
@@ -147,7 +131,7 @@ internal static class GuestSteps
         json.WriteStartObject("memory");
         foreach ((int address, int length) in code.Dumps)
         {
-            json.WriteString(KvmSteps.Hex((ulong)address), Convert.ToHexStringLower(memory.Slice(address, length)));
+            json.WriteString(CallJson.Hex((ulong)address), Convert.ToHexStringLower(memory.Slice(address, length)));
         }
 
         json.WriteEndObject();

@@ -40,7 +40,7 @@ internal abstract class ModelGuest : IGuestPlatform
             return GuestReply.NotHere("guest code without a decoder of instructions");
         }
 
-        KvmReply start = Start(program.Mode);
+        KernelReply start = Start(program.Mode);
         if (!start.IsSuccess)
         {
             return new GuestReply(start.Errno, start.Why);
@@ -78,7 +78,7 @@ internal abstract class ModelGuest : IGuestPlatform
     protected abstract ProcessorState Cpu { get; }
 
     /// <summary>Gives the virtual CPU the control registers that code starts with.</summary>
-    protected abstract KvmReply Start(GuestMode mode);
+    protected abstract KernelReply Start(GuestMode mode);
 
     /// <summary>Loads the guest's state.</summary>
     protected abstract ProcessorState Enter();
@@ -146,7 +146,7 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
         }
 
         // The same function as KVM_SET_XCRS behind the intercept, with 32-bit halves.
-        KvmReply reply = new(Errno.EINVAL);
+        KernelReply reply = new(Errno.EINVAL);
         if (Cpu.Cpl == 0 && (uint)rcx == 0)
         {
             vcpu.ExchangePkruAround(() => reply = vcpu.SetXcrs(1, 0, [new XcrEntry(0, value)]));
@@ -190,14 +190,14 @@ internal sealed class KvmGuest(KvmModelMachine machine, KvmModelVcpu vcpu) : Mod
             return new Intercepted(Fault.GeneralProtection);
         }
 
-        KvmReply reply = default;
+        KernelReply reply = default;
         vcpu.ExchangePkruAround(() => reply = vcpu.SetCr4AsGuest(value));
         Why = reply.Why;
         Cpu.Cr4 = reply.IsSuccess ? (Cr4)value : Cpu.Cr4;
         return new Intercepted(reply.IsSuccess ? Fault.None : Fault.GeneralProtection);
     }
 
-    protected override KvmReply Start(GuestMode mode)
+    protected override KernelReply Start(GuestMode mode)
     {
         vcpu.GetControlRegisters(out KvmControlRegisters now);
         (ulong cr0, ulong cr3, ulong cr4, ulong efer) = GuestLayout.StartRegisters(mode, now.Cr0, now.Cr3, now.Cr4, now.Efer);
@@ -273,10 +273,10 @@ internal sealed class VmmGuest : ModelGuest
         return new Intercepted(fault);
     }
 
-    protected override KvmReply Start(GuestMode mode)
+    protected override KernelReply Start(GuestMode mode)
     {
         _mode = mode;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     protected override ProcessorState Enter()

@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Linux;
 using Xstate.Processor;
+using Xstate.Scenarios.Calls;
 using Xstate.Transforms;
 
 namespace Xstate.Scenarios;
@@ -33,7 +34,7 @@ internal static class ProcessSteps
         };
     }
 
-    private static KvmReply Read(ILinuxTask task, bool xstate, int? length, out byte[] image) => (xstate, length) switch
+    private static KernelReply Read(ILinuxTask task, bool xstate, int? length, out byte[] image) => (xstate, length) switch
     {
         (true, { } cut) => task.GetXstate(cut, out image),
         (true, null) => task.GetXstate(out image),
@@ -42,12 +43,12 @@ internal static class ProcessSteps
     };
 
     private static ActionStep Get(string op, bool xstate, int? length) => new(op, run => run.OnTask(task =>
-        StepAnswer.Of(Read(task, xstate, length, out byte[] image), json => KvmSteps.WriteImage(json, image))));
+        StepAnswer.Of(Read(task, xstate, length, out byte[] image), json => CallJson.WriteImage(json, image))));
 
     // Parts are laid over what the child has, so that a scenario can change one register; a given image is taken as it is.
     private static ActionStep Set(string op, bool xstate, ImageParts parts, int? length) => new(op, run => run.OnTask(task =>
     {
-        KvmReply read = Read(task, xstate, null, out byte[] image);
+        KernelReply read = Read(task, xstate, null, out byte[] image);
         if (!read.IsSuccess)
         {
             return StepAnswer.Of(read);
@@ -77,7 +78,7 @@ internal static class ProcessSteps
                 frame.Xfeatures = xfeatures is { } features ? new StateComponentSet(features) : frame.Xfeatures;
             });
             byte[] image = [];
-            KvmReply read = back.Killed ? KvmReply.Success : task.GetXstate(out image);
+            KernelReply read = back.Killed ? KernelReply.Success : task.GetXstate(out image);
             return back.Killed
                 ? StepAnswer.Done with { Why = back.Why, Result = static json => json.WriteString("killedBy", "SIGSEGV") }
                 : StepAnswer.Of(read.IsSuccess ? read with { Why = back.Why } : read,
@@ -141,10 +142,10 @@ internal static class ProcessSteps
     // RDPKRU and XGETBV where there are such instructions; everything else from XSAVE.
     private static string ReadOwn(ThreadView view, XsaveLayout layout, string name) => name switch
     {
-        "xcr0" => KvmSteps.Hex(view.Xcr0.Bits),
+        "xcr0" => CallJson.Hex(view.Xcr0.Bits),
         "xinuse" => view.InUse is { } inUse
-            ? KvmSteps.Hex(inUse.Bits) : throw new RegisterEditException("the processor has no XGETBV with ECX=1"),
-        "pkru" when view.Pkru is { } pkru => KvmSteps.Hex(pkru),
+            ? CallJson.Hex(inUse.Bits) : throw new RegisterEditException("the processor has no XGETBV with ECX=1"),
+        "pkru" when view.Pkru is { } pkru => CallJson.Hex(pkru),
         _ => RegisterEdit.Read(name, StateOf(view, layout)),
     };
 }

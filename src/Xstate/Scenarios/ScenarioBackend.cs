@@ -37,7 +37,7 @@ public abstract class ScenarioBackend
     /// <param name="vcpu">The virtual CPU.</param>
     /// <param name="value">KVM_MP_STATE_RUNNABLE is 0.</param>
     /// <param name="hasInterruptController">Whether the machine has local APICs of KVM's.</param>
-    public virtual KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) => null;
+    public virtual KernelReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) => null;
 
     /// <summary>Undoes what a scenario changed of the calling thread.</summary>
     public virtual void EndScenario()
@@ -84,10 +84,10 @@ public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) 
     }
 
     /// <inheritdoc/>
-    public override KvmReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) =>
+    public override KernelReply? SetMpState(IKvmVcpu vcpu, int value, bool hasInterruptController) =>
 
         // KVM_MP_STATE_RUNNABLE to SIPI_RECEIVED, and AP_RESET_HOLD; all but the first need a local APIC of KVM's.
-        value == 0 || (hasInterruptController && value is 1 or 2 or 3 or 4 or 9) ? KvmReply.Success : new KvmReply(Errno.EINVAL);
+        value == 0 || (hasInterruptController && value is 1 or 2 or 3 or 4 or 9) ? KernelReply.Success : new KernelReply(Errno.EINVAL);
 }
 
 /// <summary>The model of OpenBSD's vmm.</summary>

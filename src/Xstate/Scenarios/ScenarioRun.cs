@@ -53,7 +53,7 @@ internal sealed class ScenarioRun : IDisposable
     {
         if (!_vcpus.ContainsKey(id))
         {
-            KvmReply reply = id == 0 ? Create(machine, id) : new KvmReply(Errno.ENOENT);
+            KernelReply reply = id == 0 ? Create(machine, id) : new KernelReply(Errno.ENOENT);
             if (!reply.IsSuccess)
             {
                 return StepAnswer.Of(reply);
@@ -63,9 +63,9 @@ internal sealed class ScenarioRun : IDisposable
         return action(_vcpus[id]);
     });
 
-    public KvmReply Create(IKvmMachine machine, int id)
+    public KernelReply Create(IKvmMachine machine, int id)
     {
-        KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? vcpu);
+        KernelReply reply = machine.CreateVcpu(id, out IKvmVcpu? vcpu);
         if (vcpu is not null)
         {
             _vcpus[id] = vcpu;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
+using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios;
 
@@ -18,10 +18,12 @@ internal sealed record StepAnswer(Errno Errno, Refusal? Why = null)
 
     public static StepAnswer Done { get; } = new(Errno.None);
 
-    public static StepAnswer Of(KvmReply reply) => new(reply.Errno, reply.Why);
+    public static StepAnswer Of(KernelReply reply) => new(reply.Errno, reply.Why);
 
-    public static StepAnswer Of(KvmReply reply, Action<Utf8JsonWriter> result) => reply.IsSuccess
+    public static StepAnswer Of(KernelReply reply, Action<Utf8JsonWriter> result) => reply.IsSuccess
         ? new(Errno.None, reply.Why) { Result = result } : Of(reply);
+
+    public static StepAnswer Of(KvmAnswer answer) => new(answer.Errno, answer.Why) { Result = answer.Result };
 
     public static StepAnswer NotHere(string why) => new(Errno.None) { Unsupported = why };
 

@@ -33,7 +33,7 @@ public class KernelKvmMachineTests
         using KvmModelMachine model = new(LocalKvm.Host);
         for (int component = 0; component < 70; component++)
         {
-            KvmReply expected = model.RequestGuestPermission((StateComponent)component);
+            KernelReply expected = model.RequestGuestPermission((StateComponent)component);
             Assert.Equal((component, expected.Errno), (component, machine.RequestGuestPermission((StateComponent)component).Errno));
         }
     }

@@ -1,11 +1,11 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
+using Xstate.Scenarios.Conformance;
 using Xstate.Tests.Support;
 
 namespace Xstate.Linux.Tests.Kvm;

@@ -1,10 +1,10 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors;
 using Xstate.Linux.Kvm;
+using Xstate.Scenarios.Conformance;
 
 namespace Xstate.Linux.Tests.Kvm;
 

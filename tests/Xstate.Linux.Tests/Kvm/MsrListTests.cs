@@ -21,7 +21,7 @@ public class MsrListTests
         kernel.CreateVcpu(0, out IKvmVcpu? vcpu);
         using (vcpu)
         {
-            KvmReply reply = vcpu!.SetMsrs([new MsrEntry(Pat, Uncached), new MsrEntry(0x1234_5678, 1), new MsrEntry(Pat, WriteBack)],
+            KernelReply reply = vcpu!.SetMsrs([new MsrEntry(Pat, Uncached), new MsrEntry(0x1234_5678, 1), new MsrEntry(Pat, WriteBack)],
                 out int count);
             vcpu.GetMsrs([Pat, 0x1234_5678, Pat], out ImmutableArray<ulong> values);
 

@@ -146,8 +146,8 @@ public class DifferenceSteeringTests
     private static string Protected(KernelBehavior kernel, GuestProtection protection)
     {
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(new LinuxHost(Record("amd-genoa"), kernel), protection);
-        KvmReply set = vcpu.SetXsave(new byte[KvmModelMachine.XsaveLength]);
-        KvmReply get = vcpu.GetXsave(out byte[] area);
+        KernelReply set = vcpu.SetXsave(new byte[KvmModelMachine.XsaveLength]);
+        KernelReply get = vcpu.GetXsave(out byte[] area);
         return $"{set.Errno} {get.Errno} {area.AsSpan().IndexOfAnyExcept((byte)0)}";
     }
 

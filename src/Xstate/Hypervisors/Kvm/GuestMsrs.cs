@@ -55,7 +55,7 @@ internal sealed class GuestMsrs
         or KvmModelVcpu.MsrPkrs || IsCet(index);
 
     /// <summary>KVM_SET_MSRS with one MSR.</summary>
-    internal KvmReply Set(uint index, ulong value, out int count)
+    internal KernelReply Set(uint index, ulong value, out int count)
     {
         if (CheckWrite(index, value) is { } refused)
         {
@@ -63,7 +63,7 @@ internal sealed class GuestMsrs
             // nothing is stored.
             bool passes = refused.Unsupported && value == 0 && IsAdvertised(index);
             count = passes ? 1 : 0;
-            return passes ? KvmReply.Success : new KvmReply(Errno.None, refused.Why);
+            return passes ? KernelReply.Success : new KernelReply(Errno.None, refused.Why);
         }
 
         count = 1;
@@ -93,11 +93,11 @@ internal sealed class GuestMsrs
                 break;
         }
 
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>KVM_GET_MSRS with one MSR.</summary>
-    internal KvmReply Get(uint index, out int count, out ulong value)
+    internal KernelReply Get(uint index, out int count, out ulong value)
     {
         (count, value) = index switch
         {
@@ -108,7 +108,7 @@ internal sealed class GuestMsrs
             _ when IsCet(index) && HasCet(index) => (1, _cet.GetValueOrDefault(index)),
             _ => (IsAdvertised(index) ? 1 : 0, 0UL),
         };
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>

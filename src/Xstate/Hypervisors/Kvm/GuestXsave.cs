@@ -60,7 +60,7 @@ internal sealed class GuestXsave
     }
 
     /// <summary>Enlarges the buffer for dynamic components that a new CPUID has, or says why not.</summary>
-    internal KvmReply? EnableDynamic(CpuidTable asked, StateComponentSet permitted)
+    internal KernelReply? EnableDynamic(CpuidTable asked, StateComponentSet permitted)
     {
         if (!Behavior.Has(KernelDifference.KvmXsaveDynamic) || !asked.UserComponents.Contains(StateComponent.TileData)
             || _enabled.Contains(StateComponent.TileData))
@@ -70,7 +70,7 @@ internal sealed class GuestXsave
 
         if (!permitted.Contains(StateComponent.TileData))
         {
-            return new KvmReply(Errno.EPERM, new Refusal(Rules.NoGuestPermission, KernelDifference.KvmXsaveDynamic,
+            return new KernelReply(Errno.EPERM, new Refusal(Rules.NoGuestPermission, KernelDifference.KvmXsaveDynamic,
                 "CPUID 0xD.0 has tile data (bit 18) without the process's guest permission")
             {
                 Leaf = "0xd.0.eax",
@@ -101,7 +101,7 @@ internal sealed class GuestXsave
     }
 
     /// <summary>KVM_SET_XSAVE.</summary>
-    internal KvmReply Set(ReadOnlySpan<byte> image)
+    internal KernelReply Set(ReadOnlySpan<byte> image)
     {
         if (ProtectedReply() is { } reply)
         {
@@ -136,16 +136,16 @@ internal sealed class GuestXsave
         }
 
         return XsaveBorder.CopyFromUser(State, padded, ref _pkru, xfeatures) is { } refusal
-            ? new KvmReply(Errno.EINVAL, refusal) : KvmReply.Success;
+            ? new KernelReply(Errno.EINVAL, refusal) : KernelReply.Success;
     }
 
     /// <summary>KVM_GET_XSAVE.</summary>
-    internal KvmReply Get(out byte[] area)
+    internal KernelReply Get(out byte[] area)
     {
         area = [];
         if (UabiLength > KvmModelMachine.XsaveLength)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.StateNeedsXsave2, KernelDifference.KvmXsaveDynamic,
+            return new KernelReply(Errno.EINVAL, new Refusal(Rules.StateNeedsXsave2, KernelDifference.KvmXsaveDynamic,
                 $"the vCPU's state has {UabiLength} bytes, KVM_GET_XSAVE returns {KvmModelMachine.XsaveLength}")
             {
                 Found = $"{UabiLength}",
@@ -157,18 +157,18 @@ internal sealed class GuestXsave
     }
 
     /// <summary>KVM_GET_XSAVE2.</summary>
-    internal KvmReply Get2(out byte[] area)
+    internal KernelReply Get2(out byte[] area)
     {
         area = [];
         return Behavior.Has(KernelDifference.KvmXsaveDynamic)
             ? CopyOut(UabiLength, ref area)
-            : new KvmReply(Errno.EINVAL, new Refusal(Rules.UnknownCall, KernelDifference.KvmXsaveDynamic,
+            : new KernelReply(Errno.EINVAL, new Refusal(Rules.UnknownCall, KernelDifference.KvmXsaveDynamic,
                 "this kernel has no KVM_GET_XSAVE2")
             { Since = $"before {KernelDifference.KvmXsaveDynamic.Affected}" });
     }
 
     /// <summary>KVM_SET_FPU.</summary>
-    internal KvmReply SetFpu(KvmFpu fpu)
+    internal KernelReply SetFpu(KvmFpu fpu)
     {
         if (ProtectedReply() is { } reply)
         {
@@ -176,11 +176,11 @@ internal sealed class GuestXsave
         }
 
         fpu.StoreTo(State.Legacy);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>KVM_GET_FPU.</summary>
-    internal KvmReply GetFpu(out KvmFpu fpu)
+    internal KernelReply GetFpu(out KvmFpu fpu)
     {
         fpu = new KvmFpu();
         if (ProtectedReply() is { } reply)
@@ -189,10 +189,10 @@ internal sealed class GuestXsave
         }
 
         fpu = KvmFpu.LoadFrom(State.Legacy);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
-    private KvmReply? ProtectedReply()
+    private KernelReply? ProtectedReply()
     {
         if (_protection == GuestProtection.None || (IsBeforeLaunch && !IsLaunched))
         {
@@ -201,15 +201,15 @@ internal sealed class GuestXsave
 
         if ((_protection == GuestProtection.ProtectedState || IsLaunched) && Behavior.Has(KernelDifference.KvmProtectedEinval))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.ProtectedState, KernelDifference.KvmProtectedEinval,
+            return new KernelReply(Errno.EINVAL, new Refusal(Rules.ProtectedState, KernelDifference.KvmProtectedEinval,
                 "the VM type has protected state"));
         }
 
         // A kernel without either answer has no protected guests: the state is an ordinary one there.
-        return Behavior.Has(KernelDifference.KvmProtectedZero) ? KvmReply.Success : null;
+        return Behavior.Has(KernelDifference.KvmProtectedZero) ? KernelReply.Success : null;
     }
 
-    private KvmReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
+    private KernelReply ForeignToHost(StateComponentSet xfeatures, StateComponentSet foreign) =>
         new(Errno.EINVAL, new Refusal(Rules.ForeignComponents, null,
             $"XSTATE_BV {xfeatures} has {foreign.Describe()}, which this host's KVM does not support")
         {
@@ -220,11 +220,11 @@ internal sealed class GuestXsave
         });
 
     // Hosts without XSAVE take the FXSAVE image; the header may name x87 and SSE only.
-    private KvmReply SetLegacyOnly(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
+    private KernelReply SetLegacyOnly(ReadOnlySpan<byte> image, StateComponentSet xfeatures)
     {
         if (!StateComponentSet.Legacy.ContainsAll(xfeatures))
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
+            return new KernelReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, $"XSTATE_BV {xfeatures} on a host without XSAVE")
             {
                 Offset = XsaveFormat.XstateBvOffset,
                 Found = xfeatures.ToString(),
@@ -235,15 +235,15 @@ internal sealed class GuestXsave
         uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (UabiXstate.CheckMxcsr(mxcsr, _host, "all kernels") is { } refusal)
         {
-            return new KvmReply(Errno.EINVAL, refusal);
+            return new KernelReply(Errno.EINVAL, refusal);
         }
 
         image[..XsaveFormat.LegacyLength].CopyTo(State.Legacy);
         State.Xfeatures = StateComponentSet.Legacy;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
-    private KvmReply CopyOut(int length, ref byte[] area)
+    private KernelReply CopyOut(int length, ref byte[] area)
     {
         if (ProtectedReply() is { } reply)
         {
@@ -262,7 +262,7 @@ internal sealed class GuestXsave
             XsaveBorder.CopyToUser(State, area, AllowedOut(), _pkru);
         }
 
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     // 6.6: trimming happens here, as up to 5.15. 5.16 did not trim; 5.17 to 6.5 trimmed through user_xfeatures, which a vCPU without CPUID

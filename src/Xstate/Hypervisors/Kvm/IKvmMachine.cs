@@ -27,85 +27,85 @@ public readonly record struct KvmControlRegisters(ulong Cr0, ulong Cr3, ulong Cr
 public interface IKvmMachine : IDisposable
 {
     /// <summary>arch_prctl(ARCH_REQ_XCOMP_GUEST_PERM): asks for a dynamic component before the first virtual CPU exists.</summary>
-    KvmReply RequestGuestPermission(StateComponent component);
+    KernelReply RequestGuestPermission(StateComponent component);
 
     /// <summary>KVM_CHECK_EXTENSION(KVM_CAP_XSAVE2) on the VM: the size that KVM_GET_XSAVE2 may need; 0 on kernels without it.</summary>
     int Xsave2Size { get; }
 
     /// <summary>KVM_GET_SUPPORTED_CPUID.</summary>
-    KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries);
+    KernelReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries);
 
     /// <summary>KVM_CREATE_VCPU. <paramref name="vcpu"/> is null when refused.</summary>
-    KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu);
+    KernelReply CreateVcpu(int id, out IKvmVcpu? vcpu);
 }
 
 /// <summary>One virtual CPU's extended-state calls.</summary>
 public interface IKvmVcpu : IDisposable
 {
     /// <summary>KVM_SET_CPUID2.</summary>
-    KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries);
+    KernelReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries);
 
     /// <summary>KVM_GET_CPUID2 with room for some entries: E2BIG when there are more.</summary>
-    KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries);
+    KernelReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries);
 
     /// <summary>
     /// KVM_SET_XSAVE. A shorter image is padded with zeros to the size that the call reads; bytes beyond that size are not looked at.
     /// </summary>
-    KvmReply SetXsave(ReadOnlySpan<byte> image);
+    KernelReply SetXsave(ReadOnlySpan<byte> image);
 
     /// <summary>KVM_GET_XSAVE into a zeroed buffer; <paramref name="area"/> is empty when refused.</summary>
-    KvmReply GetXsave(out byte[] area);
+    KernelReply GetXsave(out byte[] area);
 
     /// <summary>
     /// KVM_GET_XSAVE2 into a zeroed buffer of <see cref="IKvmMachine.Xsave2Size"/> bytes; <paramref name="area"/> is empty when refused.
     /// </summary>
-    KvmReply GetXsave2(out byte[] area);
+    KernelReply GetXsave2(out byte[] area);
 
     /// <summary>KVM_SET_XCRS. <paramref name="count"/> is the nr_xcrs field, which may lie about the entries.</summary>
-    KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries);
+    KernelReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries);
 
     /// <summary>KVM_GET_XCRS.</summary>
-    KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries);
+    KernelReply GetXcrs(out ImmutableArray<XcrEntry> entries);
 
     /// <summary>KVM_SET_MSRS with one MSR; <paramref name="count"/> is how many the kernel processed (0 or 1).</summary>
-    KvmReply SetMsr(uint index, ulong value, out int count);
+    KernelReply SetMsr(uint index, ulong value, out int count);
 
     /// <summary>KVM_GET_MSRS with one MSR.</summary>
-    KvmReply GetMsr(uint index, out int count, out ulong value);
+    KernelReply GetMsr(uint index, out int count, out ulong value);
 
     /// <summary>
     /// KVM_SET_MSRS; <paramref name="count"/> is how many the kernel processed: it stops at the first that it refuses, and those before it
     /// stay written.
     /// </summary>
-    KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count);
+    KernelReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count);
 
     /// <summary>KVM_GET_MSRS; <paramref name="values"/> has as many as the kernel processed.</summary>
-    KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values);
+    KernelReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values);
 
     /// <summary>KVM_SET_ONE_REG (6.18 on x86), of a register that <see cref="KvmRegisterId"/> numbers.</summary>
-    KvmReply SetOneRegister(ulong id, ulong value);
+    KernelReply SetOneRegister(ulong id, ulong value);
 
     /// <summary>KVM_GET_ONE_REG (6.18 on x86).</summary>
-    KvmReply GetOneRegister(ulong id, out ulong value);
+    KernelReply GetOneRegister(ulong id, out ulong value);
 
     /// <summary>KVM_GET_REG_LIST (6.18 on x86): the registers that no other call reaches.</summary>
-    KvmReply GetRegisterList(out ImmutableArray<ulong> ids);
+    KernelReply GetRegisterList(out ImmutableArray<ulong> ids);
 
     /// <summary>KVM_SET_FPU.</summary>
-    KvmReply SetFpu(KvmFpu fpu);
+    KernelReply SetFpu(KvmFpu fpu);
 
     /// <summary>KVM_GET_FPU.</summary>
-    KvmReply GetFpu(out KvmFpu fpu);
+    KernelReply GetFpu(out KvmFpu fpu);
 
     /// <summary>KVM_SET_SREGS with the control registers replaced and everything else as it was.</summary>
-    KvmReply SetControlRegisters(KvmControlRegisters registers);
+    KernelReply SetControlRegisters(KvmControlRegisters registers);
 
     /// <summary>KVM_GET_SREGS, of which the control registers.</summary>
-    KvmReply GetControlRegisters(out KvmControlRegisters registers);
+    KernelReply GetControlRegisters(out KvmControlRegisters registers);
 
     /// <summary>
     /// KVM_RUN with immediate_exit: the guest's state goes into the processor and comes back, and no instruction of the guest runs. The
     /// kernel's EINTR counts as success.
     /// </summary>
-    KvmReply RunImmediateExit();
+    KernelReply RunImmediateExit();
 }

@@ -84,7 +84,7 @@ public static class KvmInit
         }
 
         vcpu.Init();
-        KvmReply read = vcpu.UabiLength > KvmModelMachine.XsaveLength ? vcpu.GetXsave2(out byte[] area) : vcpu.GetXsave(out area);
+        KernelReply read = vcpu.UabiLength > KvmModelMachine.XsaveLength ? vcpu.GetXsave2(out byte[] area) : vcpu.GetXsave(out area);
         return read.IsSuccess && area[at] == Mark ? KvmInitEffect.Unchanged : KvmInitEffect.Cleared;
     }
 

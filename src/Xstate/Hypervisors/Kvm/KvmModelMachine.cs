@@ -71,7 +71,7 @@ public sealed class KvmModelMachine : IKvmMachine
         : 0;
 
     /// <inheritdoc/>
-    public KvmReply RequestGuestPermission(StateComponent component)
+    public KernelReply RequestGuestPermission(StateComponent component)
     {
         // arch_prctl checks the number, then the host, then whether it is there already, then the lock.
         if (!Host.Behavior.Has(KernelDifference.KvmXsaveDynamic))
@@ -96,7 +96,7 @@ public sealed class KvmModelMachine : IKvmMachine
 
         if (_permitted.Contains(component))
         {
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         if (_vcpuIds.Count > 0)
@@ -105,18 +105,18 @@ public sealed class KvmModelMachine : IKvmMachine
         }
 
         _permitted = _permitted.With(component);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries)
+    public KernelReply GetSupportedCpuid(out ImmutableArray<CpuidEntry> entries)
     {
         entries = SupportedCpuid.Of(Host, _permitted).Entries;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply CreateVcpu(int id, out IKvmVcpu? vcpu)
+    public KernelReply CreateVcpu(int id, out IKvmVcpu? vcpu)
     {
         vcpu = null;
         if (id is < 0 or >= 4096)
@@ -130,7 +130,7 @@ public sealed class KvmModelMachine : IKvmMachine
         }
 
         vcpu = new KvmModelVcpu(this);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>A fresh virtual CPU 0 of a fresh machine on this host.</summary>
@@ -140,5 +140,5 @@ public sealed class KvmModelMachine : IKvmMachine
     /// <inheritdoc/>
     public void Dispose() => _vcpuIds.Clear();
 
-    private static KvmReply Refuse(Errno errno, Rule rule, string message) => new(errno, new Refusal(rule, null, message));
+    private static KernelReply Refuse(Errno errno, Rule rule, string message) => new(errno, new Refusal(rule, null, message));
 }

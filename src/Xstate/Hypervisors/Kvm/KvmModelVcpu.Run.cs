@@ -12,18 +12,18 @@ public sealed partial class KvmModelVcpu
     private const uint FirstHypervisorLeaf = 0x4000_0000;
 
     /// <inheritdoc/>
-    public KvmReply RunImmediateExit()
+    public KernelReply RunImmediateExit()
     {
         if (_machine.Protection != GuestProtection.None)
         {
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         StateComponentSet disabled = State.Xfeatures & State.Xfd;
         MoveThroughProcessor();
         return disabled.IsEmpty
-            ? KvmReply.Success
-            : new KvmReply(Errno.None, new Refusal(Rules.TileDataUnderXfd, KernelDifference.KvmSetXfdNm,
+            ? KernelReply.Success
+            : new KernelReply(Errno.None, new Refusal(Rules.TileDataUnderXfd, KernelDifference.KvmSetXfdNm,
                 $"the kernel's XRSTOR of {disabled.Describe()} raises #NM in the host: a warning or a panic"));
     }
 

@@ -101,7 +101,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     private KernelBehavior Behavior => _host.Behavior;
 
     /// <inheritdoc/>
-    public KvmReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries)
+    public KernelReply SetCpuid2(ReadOnlySpan<CpuidEntry> entries)
     {
         if (entries.Length > OldMaxCpuidEntries)
         {
@@ -109,7 +109,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             int most = isOld ? OldMaxCpuidEntries : MaxCpuidEntries;
             if (entries.Length > most)
             {
-                return new KvmReply(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, isOld ? KernelDifference.KvmCpuid80 : null,
+                return new KernelReply(Errno.E2BIG, new Refusal(Rules.TooManyCpuidEntries, isOld ? KernelDifference.KvmCpuid80 : null,
                     $"{entries.Length} CPUID entries; the kernel takes {most}"));
             }
         }
@@ -124,7 +124,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
 
         if (asked.TryRead(0x8000_0008, 0, out CpuidRegisters widths) && (widths.Eax >> 8 & 0xFF) is not (0 or 48 or 57))
         {
-            return new KvmReply(Errno.EINVAL,
+            return new KernelReply(Errno.EINVAL,
                 new Refusal(Rules.ImpossibleAddressWidth, null, $"leaf 0x80000008 gives {widths.Eax >> 8 & 0xFF} linear-address bits")
                 {
                     Leaf = "0x80000008.0.eax",
@@ -147,7 +147,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         _hasCpuid = true;
         _msrs.Cpuid = asked;
         _xsave.Limit(asked);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>
@@ -166,40 +166,40 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     }
 
     /// <inheritdoc/>
-    public KvmReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = MaxCpuidEntries)
+    public KernelReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = MaxCpuidEntries)
     {
         entries = Cpuid.Entries;
         if (room >= entries.Length)
         {
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
-        KvmReply refused = new(Errno.E2BIG,
+        KernelReply refused = new(Errno.E2BIG,
             new Refusal(Rules.TooManyCpuidEntries, null, $"room for {room} CPUID entries; the vCPU has {entries.Length}"));
         entries = [];
         return refused;
     }
 
     /// <inheritdoc/>
-    public KvmReply SetXsave(ReadOnlySpan<byte> image) => _xsave.Set(image);
+    public KernelReply SetXsave(ReadOnlySpan<byte> image) => _xsave.Set(image);
 
     /// <inheritdoc/>
-    public KvmReply GetXsave(out byte[] area) => _xsave.Get(out area);
+    public KernelReply GetXsave(out byte[] area) => _xsave.Get(out area);
 
     /// <inheritdoc/>
-    public KvmReply GetXsave2(out byte[] area) => _xsave.Get2(out area);
+    public KernelReply GetXsave2(out byte[] area) => _xsave.Get2(out area);
 
     /// <inheritdoc/>
-    public KvmReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries)
+    public KernelReply SetXcrs(uint count, uint flags, ReadOnlySpan<XcrEntry> entries)
     {
         if (!_host.HasXsave)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, "the host has no XSAVE, so the guest has no XCR0"));
+            return new KernelReply(Errno.EINVAL, new Refusal(Rules.NoXsave, null, "the host has no XSAVE, so the guest has no XCR0"));
         }
 
         if (count > MaxXcrs || flags != 0)
         {
-            return new KvmReply(Errno.EINVAL, new Refusal(Rules.MalformedXcrs, null, $"nr_xcrs {count} and flags 0x{flags:x}")
+            return new KernelReply(Errno.EINVAL, new Refusal(Rules.MalformedXcrs, null, $"nr_xcrs {count} and flags 0x{flags:x}")
             {
                 Offset = count > MaxXcrs ? 0 : sizeof(uint),
                 Found = count > MaxXcrs ? $"{count}" : $"0x{flags:x}",
@@ -217,24 +217,24 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             }
         }
 
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply GetXcrs(out ImmutableArray<XcrEntry> entries)
+    public KernelReply GetXcrs(out ImmutableArray<XcrEntry> entries)
     {
         entries = _host.HasXsave ? [new XcrEntry(0, Xcr0.Bits)] : [];
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply SetMsr(uint index, ulong value, out int count) => _msrs.Set(index, value, out count);
+    public KernelReply SetMsr(uint index, ulong value, out int count) => _msrs.Set(index, value, out count);
 
     /// <inheritdoc/>
-    public KvmReply GetMsr(uint index, out int count, out ulong value) => _msrs.Get(index, out count, out value);
+    public KernelReply GetMsr(uint index, out int count, out ulong value) => _msrs.Get(index, out count, out value);
 
     /// <inheritdoc/>
-    public KvmReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
+    public KernelReply SetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
     {
         count = 0;
         if (TooMany(entries.Length) is { } refused)
@@ -245,7 +245,7 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         foreach (MsrEntry entry in entries)
         {
             // What came before the first refused one stays written.
-            KvmReply reply = _msrs.Set(entry.Index, entry.Value, out int taken);
+            KernelReply reply = _msrs.Set(entry.Index, entry.Value, out int taken);
             if (taken == 0)
             {
                 return reply;
@@ -254,11 +254,11 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
             count++;
         }
 
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
+    public KernelReply GetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
     {
         values = [];
         if (TooMany(indices.Length) is { } refused)
@@ -279,67 +279,67 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
         }
 
         values = read.ToImmutable();
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply SetOneRegister(ulong id, ulong value) => OneRegister.Set(_host, _msrs, id, value);
+    public KernelReply SetOneRegister(ulong id, ulong value) => OneRegister.Set(_host, _msrs, id, value);
 
     /// <inheritdoc/>
-    public KvmReply GetOneRegister(ulong id, out ulong value) => OneRegister.Get(_host, _msrs, id, out value);
+    public KernelReply GetOneRegister(ulong id, out ulong value) => OneRegister.Get(_host, _msrs, id, out value);
 
     /// <inheritdoc/>
-    public KvmReply GetRegisterList(out ImmutableArray<ulong> ids) => OneRegister.List(_host, _msrs, out ids);
+    public KernelReply GetRegisterList(out ImmutableArray<ulong> ids) => OneRegister.List(_host, _msrs, out ids);
 
     /// <inheritdoc/>
-    public KvmReply SetControlRegisters(KvmControlRegisters registers) => SetControlRegisters(registers, _has64BitCode);
+    public KernelReply SetControlRegisters(KvmControlRegisters registers) => SetControlRegisters(registers, _has64BitCode);
 
     /// <summary>KVM_SET_SREGS with a code segment as well.</summary>
     /// <param name="registers">The registers.</param>
     /// <param name="has64BitCode">CS.L.</param>
-    internal KvmReply SetControlRegisters(KvmControlRegisters registers, bool has64BitCode)
+    internal KernelReply SetControlRegisters(KvmControlRegisters registers, bool has64BitCode)
     {
         if (ControlRegisterRules.Check(registers, _host, _hasCpuid ? _cpuid : null, has64BitCode) is { } refusal)
         {
-            return new KvmReply(Errno.EINVAL, refusal);
+            return new KernelReply(Errno.EINVAL, refusal);
         }
 
         _control = registers;
         _has64BitCode = has64BitCode;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>MOV to CR4 of the guest, as far as its CPUID decides.</summary>
-    internal KvmReply SetCr4AsGuest(ulong value)
+    internal KernelReply SetCr4AsGuest(ulong value)
     {
         if (ControlRegisterRules.CheckCr4(value, _host, _hasCpuid ? _cpuid : null) is { } refusal)
         {
-            return new KvmReply(Errno.EINVAL, refusal);
+            return new KernelReply(Errno.EINVAL, refusal);
         }
 
         _control = _control with { Cr4 = value };
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>WRMSR to EFER of the guest; what it becomes, or null for #GP.</summary>
     internal ulong? WriteEferAsGuest(ulong value, ProcessorState cpu) => ControlRegisterRules.WriteEferAsGuest(value, cpu, _host, _cpuid);
 
     /// <inheritdoc/>
-    public KvmReply GetControlRegisters(out KvmControlRegisters registers)
+    public KernelReply GetControlRegisters(out KvmControlRegisters registers)
     {
         registers = _control;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply SetFpu(KvmFpu fpu)
+    public KernelReply SetFpu(KvmFpu fpu)
     {
         ArgumentNullException.ThrowIfNull(fpu);
         return _xsave.SetFpu(fpu);
     }
 
     /// <inheritdoc/>
-    public KvmReply GetFpu(out KvmFpu fpu) => _xsave.GetFpu(out fpu);
+    public KernelReply GetFpu(out KvmFpu fpu) => _xsave.GetFpu(out fpu);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -347,30 +347,30 @@ public sealed partial class KvmModelVcpu : IKvmVcpu
     }
 
     // 5.17: equal to what is in force, both with the fields that KVM keeps up to date.
-    private KvmReply CheckUnchanged(CpuidTable asked)
+    private KernelReply CheckUnchanged(CpuidTable asked)
     {
         bool isSame = !Behavior.Has(KernelDifference.KvmCpuidNoRepeat) && AsSeen(asked).Entries.SequenceEqual(Cpuid.Entries);
         KernelDifference difference = Behavior.Has(KernelDifference.KvmCpuidNoRepeat)
             ? KernelDifference.KvmCpuidNoRepeat : KernelDifference.KvmCpuidAfterRun;
         return isSame
-            ? KvmReply.Success
-            : new KvmReply(Errno.EINVAL, new Refusal(Rules.CpuidFixed, difference, "the guest has run, so that its CPUID is fixed"));
+            ? KernelReply.Success
+            : new KernelReply(Errno.EINVAL, new Refusal(Rules.CpuidFixed, difference, "the guest has run, so that its CPUID is fixed"));
     }
 
-    private static KvmReply? TooMany(int count) =>
-        count < MaxMsrs ? null : new KvmReply(Errno.E2BIG,
+    private static KernelReply? TooMany(int count) =>
+        count < MaxMsrs ? null : new KernelReply(Errno.E2BIG,
             new Refusal(Rules.TooManyMsrs, null, $"{count} MSRs in one call; the kernel takes {MaxMsrs - 1}"));
 
     private CpuidTable AsSeen(CpuidTable table) => RuntimeCpuid.Of(table, (Cr4)_control.Cr4, Xcr0, Xss, _host);
 
-    private KvmReply SetXcr0(StateComponentSet value)
+    private KernelReply SetXcr0(StateComponentSet value)
     {
         if (KvmXcr0Rules.Check(value, GuestXcr0.With(StateComponent.X87)) is { } refusal)
         {
-            return new KvmReply(Errno.EINVAL, refusal);
+            return new KernelReply(Errno.EINVAL, refusal);
         }
 
         Xcr0 = value;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 }

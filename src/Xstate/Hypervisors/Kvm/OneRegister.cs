@@ -8,19 +8,19 @@ namespace Xstate.Hypervisors.Kvm;
 internal static class OneRegister
 {
     /// <summary>KVM_SET_ONE_REG.</summary>
-    public static KvmReply Set(LinuxHost host, GuestMsrs msrs, ulong id, ulong value)
+    public static KernelReply Set(LinuxHost host, GuestMsrs msrs, ulong id, ulong value)
     {
         if (Locate(host, msrs, id, out uint index) is { } refused)
         {
             return refused;
         }
 
-        KvmReply reply = msrs.Set(index, value, out int count);
-        return count == 1 ? KvmReply.Success : new KvmReply(Errno.EINVAL, reply.Why);
+        KernelReply reply = msrs.Set(index, value, out int count);
+        return count == 1 ? KernelReply.Success : new KernelReply(Errno.EINVAL, reply.Why);
     }
 
     /// <summary>KVM_GET_ONE_REG.</summary>
-    public static KvmReply Get(LinuxHost host, GuestMsrs msrs, ulong id, out ulong value)
+    public static KernelReply Get(LinuxHost host, GuestMsrs msrs, ulong id, out ulong value)
     {
         value = 0;
         if (Locate(host, msrs, id, out uint index) is { } refused)
@@ -29,11 +29,11 @@ internal static class OneRegister
         }
 
         msrs.Get(index, out int count, out value);
-        return count == 1 ? KvmReply.Success : Refuse($"this vCPU does not have MSR 0x{index:x}");
+        return count == 1 ? KernelReply.Success : Refuse($"this vCPU does not have MSR 0x{index:x}");
     }
 
     /// <summary>KVM_GET_REG_LIST: only what KVM itself defines, and only what this guest has.</summary>
-    public static KvmReply List(LinuxHost host, GuestMsrs msrs, out ImmutableArray<ulong> ids)
+    public static KernelReply List(LinuxHost host, GuestMsrs msrs, out ImmutableArray<ulong> ids)
     {
         ids = [];
         if (Missing(host) is { } refused)
@@ -42,10 +42,10 @@ internal static class OneRegister
         }
 
         ids = msrs.HasShadowStack ? [KvmRegisterId.GuestSsp] : [];
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
-    private static KvmReply? Locate(LinuxHost host, GuestMsrs msrs, ulong id, out uint index)
+    private static KernelReply? Locate(LinuxHost host, GuestMsrs msrs, ulong id, out uint index)
     {
         bool isRegister = KvmRegisterId.TryParse(id, out uint type, out index);
         if (Missing(host) is { } refused)
@@ -72,9 +72,9 @@ internal static class OneRegister
         return null;
     }
 
-    private static KvmReply? Missing(LinuxHost host) =>
+    private static KernelReply? Missing(LinuxHost host) =>
         host.Behavior.Has(KernelDifference.KvmOneRegister) ? null : Refuse("this kernel has no such call for x86");
 
-    private static KvmReply Refuse(string message) =>
+    private static KernelReply Refuse(string message) =>
         new(Errno.EINVAL, new Refusal(Rules.CetRegisterRefused, KernelDifference.KvmOneRegister, message));
 }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 

@@ -1,5 +1,4 @@
 using Xstate.Architecture;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Linux;
@@ -17,10 +16,10 @@ public interface ILinuxTask : IThreadRegsets, IDisposable
     /// <summary>
     /// PTRACE_GETREGSET with NT_X86_XSTATE into a buffer of a given length: less than the set is cut, no multiple of 8 is refused.
     /// </summary>
-    KvmReply GetXstate(int length, out byte[] image);
+    KernelReply GetXstate(int length, out byte[] image);
 
     /// <summary>PTRACE_GETREGSET with NT_PRFPREG into a buffer of a given length.</summary>
-    KvmReply GetFpregs(int length, out byte[] image);
+    KernelReply GetFpregs(int length, out byte[] image);
 
     /// <summary>
     /// The thread gets a signal, its handler lets the frame be changed, and sigreturn loads it. A signal that would kill the thread is held

@@ -1,4 +1,3 @@
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 
@@ -9,27 +8,27 @@ namespace Xstate.Hypervisors.Linux;
 public interface IThreadRegsets
 {
     /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE; <paramref name="image"/> is empty when refused.</summary>
-    KvmReply GetXstate(out byte[] image);
+    KernelReply GetXstate(out byte[] image);
 
     /// <summary>PTRACE_SETREGSET with NT_X86_XSTATE.</summary>
-    KvmReply SetXstate(ReadOnlySpan<byte> image);
+    KernelReply SetXstate(ReadOnlySpan<byte> image);
 
     /// <summary>PTRACE_GETREGSET with NT_PRFPREG: the FXSAVE image.</summary>
-    KvmReply GetFpregs(out byte[] image);
+    KernelReply GetFpregs(out byte[] image);
 
     /// <summary>PTRACE_SETREGSET with NT_PRFPREG.</summary>
-    KvmReply SetFpregs(ReadOnlySpan<byte> image);
+    KernelReply SetFpregs(ReadOnlySpan<byte> image);
 
     /// <summary>
     /// PTRACE_GETREGSET with NT_X86_SHSTK (Linux 6.6): the shadow-stack pointer. A thread without a shadow stack, and a kernel without
     /// them, answers ENODEV.
     /// </summary>
-    KvmReply GetShadowStack(out ulong pointer)
+    KernelReply GetShadowStack(out ulong pointer)
     {
         pointer = 0;
-        return new KvmReply(Errno.ENODEV);
+        return new KernelReply(Errno.ENODEV);
     }
 
     /// <summary>PTRACE_SETREGSET with NT_X86_SHSTK.</summary>
-    KvmReply SetShadowStack(ulong pointer) => new(Errno.ENODEV);
+    KernelReply SetShadowStack(ulong pointer) => new(Errno.ENODEV);
 }

@@ -1,6 +1,5 @@
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 
@@ -72,11 +71,6 @@ public sealed class LinuxHost
     /// reported.
     /// </summary>
     public StateComponentSet KvmXss => _kvmXss ??= HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
-
-    /// <summary>
-    /// What KVM can offer any guest (<c>kvm_cpu_caps</c>): its KVM_GET_SUPPORTED_CPUID for a process with every permission.
-    /// </summary>
-    internal CpuidTable KvmCpuid => field ??= SupportedCpuid.Of(this, UserFeatures);
 
     /// <summary>Whether KVM offers shadow stacks to guests (<c>kvm_cpu_cap_has</c>): with both CET components or not at all.</summary>
     public bool KvmShadowStack => !KvmXss.IsEmpty && HasShadowStack(Record.SupportedCpuid ?? Record.Cpuid);

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Findings;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Linux;
@@ -60,7 +59,7 @@ public sealed class LinuxTask : ILinuxTask
     }
 
     /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE: ENODEV on hosts without XSAVE.</summary>
-    public KvmReply GetXstate(out byte[] image)
+    public KernelReply GetXstate(out byte[] image)
     {
         image = [];
         if (!_host.HasXsave)
@@ -72,16 +71,16 @@ public sealed class LinuxTask : ILinuxTask
         if (IsXstateRaw)
         {
             BufferRegsets.ReadXstate(_state, image);
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         UabiXstate.CopyToUser(_state, image, _state.UserXfeatures, _pkru);
         UabiXstate.ShowPkru(_state, image, _pkru);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>PTRACE_SETREGSET with NT_X86_XSTATE. The kernel reads no more than the regset has.</summary>
-    public KvmReply SetXstate(ReadOnlySpan<byte> image)
+    public KernelReply SetXstate(ReadOnlySpan<byte> image)
     {
         if (CheckMultiple(image.Length) is { } odd)
         {
@@ -102,23 +101,23 @@ public sealed class LinuxTask : ILinuxTask
         ReadOnlySpan<byte> given = image[..Math.Min(image.Length, XstateLength)];
         bool lenient = Behavior.Has(KernelDifference.PtraceLenient);
         Refusal? refusal = IsXstateRaw ? WriteRaw(given, lenient) : Write(given, lenient);
-        return refusal is null ? KvmReply.Success : new KvmReply(Errno.EINVAL, refusal);
+        return refusal is null ? KernelReply.Success : new KernelReply(Errno.EINVAL, refusal);
     }
 
     /// <summary>PTRACE_GETREGSET with NT_PRFPREG: the FXSAVE image, without the bytes for software.</summary>
-    public KvmReply GetFpregs(out byte[] image)
+    public KernelReply GetFpregs(out byte[] image)
     {
         if (Behavior.Has(KernelDifference.PtraceRawFpregs))
         {
             image = BufferRegsets.ReadFpregs(_state);
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         if (!_host.HasXsave)
         {
             // xfpregs_get: without XSAVE there is no header that could call anything initial, and the FXSAVE image is handed over as it is.
             image = _state.Legacy[..XsaveFormat.LegacyLength].ToArray();
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         Span<byte> area = stackalloc byte[XsaveFormat.ExtendedOffset];
@@ -126,11 +125,11 @@ public sealed class LinuxTask : ILinuxTask
         UabiXstate.CopyToUser(_state, area, StateComponentSet.Legacy, _pkru);
         image = new byte[XsaveFormat.LegacyLength];
         area[..XsaveFormat.XmmEnd].CopyTo(image);
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <summary>PTRACE_SETREGSET with NT_PRFPREG. x87 and SSE count as in use afterwards.</summary>
-    public KvmReply SetFpregs(ReadOnlySpan<byte> image)
+    public KernelReply SetFpregs(ReadOnlySpan<byte> image)
     {
         if (CheckMultiple(image.Length) is { } odd)
         {
@@ -140,7 +139,7 @@ public sealed class LinuxTask : ILinuxTask
         if (Behavior.Has(KernelDifference.PtraceRawFpregs))
         {
             BufferRegsets.WriteFpregs(_state, image);
-            return KvmReply.Success;
+            return KernelReply.Success;
         }
 
         // Longer ones are cut to the register set before its own test of the length.
@@ -153,23 +152,23 @@ public sealed class LinuxTask : ILinuxTask
         uint mxcsr = LegacyRegion.ReadMxcsr(image);
         if (UabiXstate.CheckMxcsr(mxcsr, _host, "5.14 and later", UabiBorder.Process) is { } refusal)
         {
-            return new KvmReply(Errno.EINVAL, refusal);
+            return new KernelReply(Errno.EINVAL, refusal);
         }
 
         image[..XsaveFormat.LegacyLength].CopyTo(_state.Legacy);
         _state.Xfeatures |= StateComponentSet.Legacy;
-        return KvmReply.Success;
+        return KernelReply.Success;
     }
 
     /// <inheritdoc/>
-    public KvmReply GetXstate(int length, out byte[] image)
+    public KernelReply GetXstate(int length, out byte[] image)
     {
         image = [];
         return CheckMultiple(length) ?? Cut(GetXstate(out image), length, ref image);
     }
 
     /// <inheritdoc/>
-    public KvmReply GetFpregs(int length, out byte[] image)
+    public KernelReply GetFpregs(int length, out byte[] image)
     {
         image = [];
         return CheckMultiple(length) ?? Cut(GetFpregs(out image), length, ref image);
@@ -482,10 +481,10 @@ public sealed class LinuxTask : ILinuxTask
             : "";
     }
 
-    private static KvmReply NoXsave() =>
+    private static KernelReply NoXsave() =>
         new(Errno.ENODEV, new Refusal(Rules.NoXsaveRegisterSet, null, "the host has no XSAVE, so there is no NT_X86_XSTATE"));
 
-    private static KvmReply Cut(KvmReply reply, int length, ref byte[] image)
+    private static KernelReply Cut(KernelReply reply, int length, ref byte[] image)
     {
         image = image[..Math.Min(length, image.Length)];
         return reply;
@@ -493,9 +492,9 @@ public sealed class LinuxTask : ILinuxTask
 
     // ptrace_regset looks at this before it asks the register set for anything, so a read that it refuses leaves the thread's buffer as
     // it is.
-    private static KvmReply? CheckMultiple(int length) =>
+    private static KernelReply? CheckMultiple(int length) =>
         length % sizeof(ulong) == 0 ? null : Refuse(Errno.EINVAL, null, length, $"{length} bytes are no multiple of 8");
 
-    private static KvmReply Refuse(Errno errno, KernelDifference? difference, int length, string message) =>
+    private static KernelReply Refuse(Errno errno, KernelDifference? difference, int length, string message) =>
         new(errno, new Refusal(Rules.RegisterSetLength, difference, message) { Found = $"{length} bytes" });
 }

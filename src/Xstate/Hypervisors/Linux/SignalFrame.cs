@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Findings;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 

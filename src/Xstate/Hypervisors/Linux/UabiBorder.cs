@@ -1,6 +1,5 @@
 using Xstate.Architecture;
 using Xstate.Findings;
-using Xstate.Hypervisors.Kvm;
 
 namespace Xstate.Hypervisors.Linux;
 

@@ -1,10 +1,10 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Xstate.Architecture;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors;
+using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios.Conformance;
 

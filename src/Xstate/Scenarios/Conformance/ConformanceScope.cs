@@ -1,9 +1,8 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Linux;
+using Xstate.Hypervisors;
 
 namespace Xstate.Scenarios.Conformance;
 

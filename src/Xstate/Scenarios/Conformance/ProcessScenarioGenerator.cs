@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
+using System.Text;
 using Xstate.Architecture;
+using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios.Conformance;
 
@@ -138,13 +139,13 @@ public sealed class ProcessScenarioGenerator
                 8 => (random.Next() & _components.Bits) | ForeignBit(ref random),
                 _ => random.Next() & _components.Bits & 0xFF,
             };
-            json.WriteString("xstateBv", KvmSteps.Hex(bits));
+            json.WriteString("xstateBv", CallJson.Hex(bits));
         }
 
         WriteMxcsr(json, ref random);
         if (random.OneIn(3))
         {
-            json.WriteString("fcw", KvmSteps.Hex(ControlWord(ref random)));
+            json.WriteString("fcw", CallJson.Hex(ControlWord(ref random)));
         }
 
         if (random.OneIn(15))
@@ -152,7 +153,7 @@ public sealed class ProcessScenarioGenerator
             // Compacted with few components: in the other format the places of all others hold other bytes, and none of them may become a
             // configuration of bounds or tiles.
             ulong xcompBv = random.Pick(1UL, XsaveFormat.CompactedFlag, XsaveFormat.CompactedFlag | (_components.Bits & 7));
-            json.WriteString("xcompBv", KvmSteps.Hex(xcompBv));
+            json.WriteString("xcompBv", CallJson.Hex(xcompBv));
         }
         else if (random.OneIn(15))
         {
@@ -220,7 +221,7 @@ public sealed class ProcessScenarioGenerator
                 < 7 => (uint)random.Next() & _mxcsrMask,
                 _ => ((uint)random.Next() & _mxcsrMask) | 1u << random.Below(32),
             };
-            json.WriteString("mxcsr", KvmSteps.Hex(mxcsr));
+            json.WriteString("mxcsr", CallJson.Hex(mxcsr));
         }
     }
 
@@ -229,13 +230,13 @@ public sealed class ProcessScenarioGenerator
         switch (random.Below(14))
         {
             case 0:
-                json.WriteString("magic1", KvmSteps.Hex(random.OneIn(2) ? 0 : (uint)random.Next()));
+                json.WriteString("magic1", CallJson.Hex(random.OneIn(2) ? 0 : (uint)random.Next()));
                 break;
             case 1:
-                json.WriteString("extendedSize", KvmSteps.Hex(random.Pick(0u, 512u, 576u, (uint)_regsetLength, 0xFFFF_FFFFu)));
+                json.WriteString("extendedSize", CallJson.Hex(random.Pick(0u, 512u, 576u, (uint)_regsetLength, 0xFFFF_FFFFu)));
                 break;
             case 2 or 3:
-                json.WriteString("xfeatures", KvmSteps.Hex(random.Next() & _components.Bits));
+                json.WriteString("xfeatures", CallJson.Hex(random.Next() & _components.Bits));
                 break;
             case 4:
                 WriteOtherSize(json, ref random, hasBytes);
@@ -254,7 +255,7 @@ public sealed class ProcessScenarioGenerator
     {
         uint size = random.Pick(0u, 512u, 576u, AvxEnd, (uint)_regsetLength, (uint)_regsetLength + 8, 0xFFFF_FFFFu);
         size = size == AvxEnd && hasBytes ? 576u : size;
-        json.WriteString("xstateSize", KvmSteps.Hex(size));
+        json.WriteString("xstateSize", CallJson.Hex(size));
         if (size == AvxEnd)
         {
             json.WriteStartObject("bytes");
@@ -267,7 +268,7 @@ public sealed class ProcessScenarioGenerator
     // is as good a value as any.
     private void MoveMagic2(Utf8JsonWriter json, ref SplitMix64 random)
     {
-        json.WriteString("xstateSize", KvmSteps.Hex(AvxEnd));
+        json.WriteString("xstateSize", CallJson.Hex(AvxEnd));
         json.WriteStartObject("bytes");
         json.WriteString(AvxEnd.ToString(CultureInfo.InvariantCulture), "45585046");
         if (random.OneIn(2) && AvxEnd < _regsetLength)
@@ -363,12 +364,12 @@ public sealed class ProcessScenarioGenerator
     {
         if (register == "mxcsr")
         {
-            return KvmSteps.Hex(random.OneIn(8) ? (uint)random.Next() : (uint)random.Next() & _mxcsrMask);
+            return CallJson.Hex(random.OneIn(8) ? (uint)random.Next() : (uint)random.Next() & _mxcsrMask);
         }
 
         if (register is "fcw" or "fsw")
         {
-            return KvmSteps.Hex(register == "fcw" ? ControlWord(ref random) : StatusWord(ref random));
+            return CallJson.Hex(register == "fcw" ? ControlWord(ref random) : StatusWord(ref random));
         }
 
         int length = register switch
@@ -395,7 +396,7 @@ public sealed class ProcessScenarioGenerator
         byte[] value = new byte[sizeof(ulong)];
         bytes.CopyTo(value, 0);
         value[0] &= register == "pkru" ? KeyMask(ref random) : (byte)0xFF;
-        return KvmSteps.Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
+        return CallJson.Hex(BinaryPrimitives.ReadUInt64LittleEndian(value));
     }
 
     // Bits that no task has; tile data is left alone.

@@ -1,8 +1,7 @@
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json;
+using System.Text;
 using Xstate.Architecture;
-using Xstate.Hypervisors.Conformance;
 
 namespace Xstate.Scenarios.Conformance;
 

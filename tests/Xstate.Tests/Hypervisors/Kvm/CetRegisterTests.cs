@@ -77,7 +77,7 @@ public class CetRegisterTests
     public void From_6_18_a_value_is_taken_or_ends_the_list(uint msr, ulong value, bool taken)
     {
         KvmModelVcpu vcpu = Vcpu("6.18");
-        KvmReply reply = vcpu.SetMsrs([new MsrEntry(Pl0Ssp, 8), new MsrEntry(msr, value), new MsrEntry(Pl3Ssp, 16)], out int count);
+        KernelReply reply = vcpu.SetMsrs([new MsrEntry(Pl0Ssp, 8), new MsrEntry(msr, value), new MsrEntry(Pl3Ssp, 16)], out int count);
         vcpu.GetMsrs([Pl3Ssp], out ImmutableArray<ulong> last);
 
         Assert.Equal(Errno.None, reply.Errno);
@@ -244,7 +244,7 @@ public class CetRegisterTests
 
     private static (int Count, string? Rule) Write(KvmModelVcpu vcpu, uint msr, ulong value)
     {
-        KvmReply reply = vcpu.SetMsr(msr, value, out int count);
+        KernelReply reply = vcpu.SetMsr(msr, value, out int count);
         Assert.True(reply.IsSuccess, "KVM_SET_MSRS itself never fails for a value");
         return (count, reply.Why?.Rule.Id);
     }
@@ -255,7 +255,7 @@ public class CetRegisterTests
         return count == 1 ? value : null;
     }
 
-    private static KvmReply SetCr4(KvmModelVcpu vcpu, ulong cr4)
+    private static KernelReply SetCr4(KvmModelVcpu vcpu, ulong cr4)
     {
         vcpu.GetControlRegisters(out KvmControlRegisters registers);
         return vcpu.SetControlRegisters(registers with { Cr4 = cr4 });

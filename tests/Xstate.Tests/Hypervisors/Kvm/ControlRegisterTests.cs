@@ -70,7 +70,7 @@ public class ControlRegisterTests
             foreach (ulong bad in (ReadOnlySpan<ulong>)[1UL << random.Pick(14, 15, 19, 24, 25, 26, 27, 29, 31, 32, 36, 63),
                 OneOf(ref random, NeverOffered), OneOf(ref random, ~allowed & 0x377800)])
             {
-                KvmReply reply = SetCr4(vcpu, good | bad);
+                KernelReply reply = SetCr4(vcpu, good | bad);
                 Assert.True(bad == 0 || (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0306"),
                     $"0x{good | bad:x} of 0x{allowed:x}: {reply}");
             }
@@ -118,7 +118,7 @@ public class ControlRegisterTests
                     new(0x11, 0, cr4, 0x400),
                 ])
             {
-                KvmReply reply = vcpu.SetControlRegisters(bad);
+                KernelReply reply = vcpu.SetControlRegisters(bad);
                 Assert.True((reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0312"), $"{bad}: {reply}");
             }
 
@@ -144,7 +144,7 @@ public class ControlRegisterTests
             foreach (ulong bad in (ReadOnlySpan<ulong>)[0x11 | 1UL << (32 + random.Below(32)), 0x2000_0011,
                 0x2000_0010 | random.Next() & 0xFFFF, 0x8000_0010 | random.Next() & 0xE])
             {
-                KvmReply reply = vcpu.SetControlRegisters(new(bad, 0, Pae, 0));
+                KernelReply reply = vcpu.SetControlRegisters(new(bad, 0, Pae, 0));
                 Assert.True(isChecked ? (reply.Errno, reply.Why?.Rule.Id) == (Errno.EINVAL, "XS0311") : reply.IsSuccess,
                     $"0x{bad:x}: {reply}");
             }
@@ -232,7 +232,7 @@ public class ControlRegisterTests
         return bit;
     }
 
-    private static KvmReply SetCr4(KvmModelVcpu vcpu, ulong value)
+    private static KernelReply SetCr4(KvmModelVcpu vcpu, ulong value)
     {
         vcpu.GetControlRegisters(out KvmControlRegisters now);
         return vcpu.SetControlRegisters(now with { Cr4 = value });
@@ -240,7 +240,7 @@ public class ControlRegisterTests
 
     private static Errno SetEfer(KvmModelVcpu vcpu, ulong value)
     {
-        KvmReply reply = vcpu.SetControlRegisters(new(0x6000_0010, 0, 0, value & ~0x400UL));
+        KernelReply reply = vcpu.SetControlRegisters(new(0x6000_0010, 0, 0, value & ~0x400UL));
         Assert.True(reply.IsSuccess || reply.Why?.Rule.Id == "XS0306");
         return reply.Errno;
     }

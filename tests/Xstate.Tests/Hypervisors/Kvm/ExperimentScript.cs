@@ -58,7 +58,7 @@ internal sealed class ExperimentScript
     {
         using IKvmMachine machine = _newMachine();
         IKvmVcpu vcpu = NewVcpu(machine);
-        KvmReply set = cpuid is null ? KvmReply.Success : vcpu.SetCpuid2(cpuid);
+        KernelReply set = cpuid is null ? KernelReply.Success : vcpu.SetCpuid2(cpuid);
         vcpu.GetCpuid2(out ImmutableArray<CpuidEntry> current);
         CpuidRegisters leafD = new CpuidTable(current).Read(CpuidTable.XsaveLeaf);
         Line($"--- {name}: SET_CPUID2 {Name(set)}; GET_CPUID2 0xD.0 eax={leafD.Eax:x} ebx={leafD.Ebx:x}");
@@ -130,7 +130,7 @@ internal sealed class ExperimentScript
             : e),
     ];
 
-    private KvmReply SetX(IKvmVcpu vcpu, ulong bv, ulong xcomp, int reserved, uint mxcsr, byte fill, uint pkru)
+    private KernelReply SetX(IKvmVcpu vcpu, ulong bv, ulong xcomp, int reserved, uint mxcsr, byte fill, uint pkru)
     {
         byte[] image = [.. _base];
         image.AsSpan(160, 256).Fill(fill);
@@ -147,7 +147,7 @@ internal sealed class ExperimentScript
         return vcpu.SetXsave(image);
     }
 
-    private static KvmReply SetXcr0(IKvmVcpu vcpu, ulong value) => vcpu.SetXcrs(1, 0, [new XcrEntry(0, value)]);
+    private static KernelReply SetXcr0(IKvmVcpu vcpu, ulong value) => vcpu.SetXcrs(1, 0, [new XcrEntry(0, value)]);
 
     private void Show(IKvmVcpu vcpu, string name)
     {
@@ -169,7 +169,7 @@ internal sealed class ExperimentScript
         return area;
     }
 
-    private static string Name(KvmReply reply) => reply.IsSuccess ? "OK" : reply.Errno.ToString();
+    private static string Name(KernelReply reply) => reply.IsSuccess ? "OK" : reply.Errno.ToString();
 
     private static ulong U64(byte[] area, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(area.AsSpan(offset));
 

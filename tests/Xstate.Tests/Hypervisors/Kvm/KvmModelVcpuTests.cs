@@ -274,7 +274,7 @@ public class KvmModelVcpuTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
-    private static (Errno Errno, string? Rule) ErrnoAndRule(KvmReply reply) => (reply.Errno, reply.Why?.Rule.Id);
+    private static (Errno Errno, string? Rule) ErrnoAndRule(KernelReply reply) => (reply.Errno, reply.Why?.Rule.Id);
 
     private static KernelBehavior Kernel(string text)
     {
@@ -297,7 +297,7 @@ public class KvmModelVcpuTests
     private static CpuidEntry[] Limit(CpuidTable cpuid, ulong mask) =>
         [.. cpuid.With(0xD, 0, cpuid.Read(0xD, 0) with { Eax = (uint)mask, Edx = (uint)(mask >> 32) }).Entries];
 
-    private static KvmReply SetHidden(KernelBehavior kernel)
+    private static KernelReply SetHidden(KernelBehavior kernel)
     {
         LinuxHost host = new(Record("intel-haswell"), kernel);
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(host);
@@ -323,14 +323,14 @@ public class KvmModelVcpuTests
         return new XsaveArea(area).XstateBv.Bits;
     }
 
-    private static KvmReply SetLegacyWithoutXsave(KernelBehavior kernel)
+    private static KernelReply SetLegacyWithoutXsave(KernelBehavior kernel)
     {
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(new LinuxHost(Record("intel-haswell"), kernel));
         vcpu.SetCpuid2([]);
         return vcpu.SetXsave(Image(3));
     }
 
-    private static KvmReply Set(string release, Action<byte[]> spoil)
+    private static KernelReply Set(string release, Action<byte[]> spoil)
     {
         KvmModelVcpu vcpu = KvmModelMachine.CreateVcpu(Host("intel-haswell", release));
         vcpu.SetCpuid2(Record("intel-haswell").Cpuid.Entries.AsSpan());
@@ -386,7 +386,7 @@ public class KvmModelVcpuTests
 
     private sealed class KvmModelMachineWithVcpu(LinuxHost host)
     {
-        public KvmReply Request()
+        public KernelReply Request()
         {
             using KvmModelMachine machine = new(host);
             machine.CreateVcpu(0, out _);

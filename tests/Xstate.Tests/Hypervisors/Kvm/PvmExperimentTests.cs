@@ -39,7 +39,7 @@ public partial class PvmExperimentTests
             }
             else if (vcpu is not null)
             {
-                foreach ((KvmReply reply, string expected, string question) in Ask(vcpu, host, line))
+                foreach ((KernelReply reply, string expected, string question) in Ask(vcpu, host, line))
                 {
                     Assert.True((reply.IsSuccess ? "OK" : reply.Errno.ToString()) == expected,
                         $"{question}: the kernel answered {expected}, the model {reply.Errno}");
@@ -78,12 +78,12 @@ public partial class PvmExperimentTests
         Assert.Equal(7, compared);
     }
 
-    private static IEnumerable<(KvmReply Reply, string Expected, string Question)> Ask(KvmModelVcpu vcpu, LinuxHost host, string line)
+    private static IEnumerable<(KernelReply Reply, string Expected, string Question)> Ask(KvmModelVcpu vcpu, LinuxHost host, string line)
     {
         foreach (Match match in Question().Matches(line))
         {
             string answer = match.Groups["answer"].Value;
-            KvmReply reply = match.Groups["kind"].Value switch
+            KernelReply reply = match.Groups["kind"].Value switch
             {
                 "bv=" => vcpu.SetXsave(Image(host, Hex(match.Groups["value"].Value), Mxcsr.Initial)),
                 "xcomp=" => vcpu.SetXsave(With(Image(host, 7, Mxcsr.Initial), 520, Hex(match.Groups["value"].Value))),

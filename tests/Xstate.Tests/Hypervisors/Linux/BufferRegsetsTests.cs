@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Tests.Support;
 
@@ -226,7 +225,7 @@ public class BufferRegsetsTests
         Assert.True(task.SetXstate(image).IsSuccess);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(Mxcsr), 0x10000);
 
-        KvmReply reply = task.SetXstate(image);
+        KernelReply reply = task.SetXstate(image);
         Assert.Equal((Errno.EINVAL, "XS1506"), (reply.Errno, reply.Why!.Rule.Id));
         Assert.Equal((0x77, 0x1f80u), (Get(task)[Xmm0], U32(Get(task), Mxcsr)));
         Assert.Equal(Errno.EINVAL, task.SetFpregs(new byte[8]).Errno);

@@ -1,12 +1,11 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors;
-using Xstate.Hypervisors.Conformance;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Scenarios;
+using Xstate.Hypervisors;
 using Xstate.Scenarios.Conformance;
+using Xstate.Scenarios;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Scenarios.Conformance;

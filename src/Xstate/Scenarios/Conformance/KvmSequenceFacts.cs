@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 
-namespace Xstate.Hypervisors.Conformance;
+namespace Xstate.Scenarios.Conformance;
 
 /// <summary>What sequences for one host are built around, so that many of their calls succeed there.</summary>
 public sealed record KvmSequenceFacts

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Hypervisors.Kvm;
+using Xstate.Scenarios.Calls;
 
-namespace Xstate.Hypervisors.Conformance;
+namespace Xstate.Scenarios.Conformance;
 
 /// <summary>
 /// Makes sequences of calls from seeds: about half of the calls are what a VMM does, the rest are nearly valid or hostile. No sequence asks
@@ -82,8 +83,9 @@ public sealed class KvmSequenceGenerator
         23 => SetOneRegister(ref random),
         24 => random.OneIn(4) ? new GetRegisterListCall() : new GetOneRegisterCall(RegisterId(ref random)),
         25 when random.OneIn(3) =>
-            new SetCr0Call(random.Pick(0x10UL, 0x11UL, 0x6000_0010UL, 0x2000_0011UL, 0x8000_0010UL, 1UL << 32 | 0x11)),
-        25 => new SetCr4Call(random.Pick(0UL, 1UL << 18, 1UL << 22, 1UL << 23, 1UL << 18 | 1UL << 22, 1UL << 18 | 1UL << 23)),
+            new SetControlRegistersCall(Cr0: random.Pick(0x10UL, 0x11UL, 0x6000_0010UL, 0x2000_0011UL, 0x8000_0010UL, 1UL << 32 | 0x11)),
+        25 => new SetControlRegistersCall(
+            Cr4: random.Pick(0UL, 1UL << 18, 1UL << 22, 1UL << 23, 1UL << 18 | 1UL << 22, 1UL << 18 | 1UL << 23)),
         _ => new RunImmediateExitCall(),
     };
 
@@ -306,7 +308,7 @@ public sealed class KvmSequenceGenerator
     {
         byte[] fpu = new byte[KvmFpu.Length];
         random.Fill(fpu);
-        return new SetFpuCall(fpu);
+        return new SetFpuCall(KvmFpu.Parse(fpu));
     }
 
     private ulong Mask(ref SplitMix64 random) => random.Below(6) switch

@@ -1,6 +1,6 @@
 using Xstate.Findings;
 
-namespace Xstate.Hypervisors.Kvm;
+namespace Xstate.Hypervisors;
 
 /// <summary>Why a modelled kernel refused: what the bare errno does not say.</summary>
 /// <param name="Rule">The rule that explains it.</param>
@@ -22,16 +22,4 @@ public sealed record Refusal(Rule Rule, KernelDifference? Behavior, string Messa
 
     /// <summary>The kernels that refuse it: those of <see cref="Behavior"/>, unless said otherwise.</summary>
     public string? Since { get => field ?? Behavior?.Affected; init; }
-}
-
-/// <summary>The answer of one call: success, or an errno that a model can explain and a real kernel cannot.</summary>
-/// <param name="Errno">The error, or <see cref="Errno.None"/>.</param>
-/// <param name="Why">The reason, from a model only.</param>
-public readonly record struct KvmReply(Errno Errno, Refusal? Why = null)
-{
-    /// <summary>Success.</summary>
-    public static KvmReply Success => default;
-
-    /// <summary>Whether the call succeeded.</summary>
-    public bool IsSuccess => Errno == Errno.None;
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Xstate.Scenarios.Calls;
 
-namespace Xstate.Hypervisors.Conformance;
+namespace Xstate.Scenarios.Conformance;
 
 /// <summary>Calls on one virtual CPU of a fresh VM.</summary>
 /// <param name="Seed">The seed that <see cref="KvmSequenceGenerator"/> makes the same calls from.</param>

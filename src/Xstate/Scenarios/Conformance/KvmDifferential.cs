@@ -1,6 +1,8 @@
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
+using Xstate.Scenarios.Calls;
 
-namespace Xstate.Hypervisors.Conformance;
+namespace Xstate.Scenarios.Conformance;
 
 /// <summary>
 /// Drives two implementations of the KVM calls through the same sequences and compares every error number and every byte. Each sequence has
@@ -30,8 +32,9 @@ public sealed class KvmDifferential : IDisposable
     /// <param name="newLeft">Makes the model's machine.</param>
     /// <param name="newRight">Makes the kernel's machine.</param>
     /// <param name="newAlternative">
-    /// Makes a machine of the same model in which components drift into use (<see cref="Linux.LinuxHost.Drifting"/>), by number, for a
-    /// processor that was seen to do so. It does it when it likes: a sequence agrees when a run of it agrees with one of these models.
+    /// Makes a machine of the same model in which components drift into use (<see cref="Hypervisors.Linux.LinuxHost.Drifting"/>), by
+    /// number, for a processor that was seen to do so. It does it when it likes: a sequence agrees when a run of it agrees with one of
+    /// these models.
     /// </param>
     public KvmDifferential(Func<IKvmMachine> newLeft, Func<IKvmMachine> newRight, Func<int, IKvmMachine>? newAlternative = null)
     {
@@ -189,7 +192,7 @@ public sealed class KvmDifferential : IDisposable
     /// <summary>The answers of a machine to a sequence on a fresh virtual CPU.</summary>
     internal static List<KvmAnswer> Answers(KvmSequence sequence, IKvmMachine machine, int id)
     {
-        KvmReply reply = machine.CreateVcpu(id, out IKvmVcpu? created);
+        KernelReply reply = machine.CreateVcpu(id, out IKvmVcpu? created);
         using IKvmVcpu vcpu = created ?? throw new InvalidOperationException($"KVM_CREATE_VCPU {id}: {reply.Errno}");
         byte[] lastArea = [];
         List<KvmAnswer> answers = [];

@@ -1,6 +1,7 @@
 using System.Text;
+using Xstate.Scenarios.Calls;
 
-namespace Xstate.Hypervisors.Conformance;
+namespace Xstate.Scenarios.Conformance;
 
 /// <summary>Two machines answered one call differently.</summary>
 /// <param name="Sequence">The shortest sequence found that still shows it; its last call is the one.</param>
