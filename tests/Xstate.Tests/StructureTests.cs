@@ -8,6 +8,13 @@ public partial class StructureTests
 {
     private const int MaxColumns = 140;
 
+    // What the compiler and its generators make for themselves has no namespace or one of the framework's.
+    private static readonly HashSet<(Type From, Type To)> LibraryReferences =
+    [
+        .. AssemblyReferences.Of(typeof(SplitMix64).Assembly)
+            .Where(use => IsOurs(use.From) && IsOurs(use.To)),
+    ];
+
     /// <summary>Room → the rooms it may use. Reads in the direction data flows.</summary>
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
@@ -48,12 +55,62 @@ public partial class StructureTests
         Assert.Empty(wrong);
     }
 
+    /// <summary>The assembly knows what the text does not say: a relative name, an inferred type, an extension method.</summary>
     [Fact]
-    public void Every_folder_of_the_library_is_a_room_with_a_rule()
+    public void Every_room_of_the_assembly_uses_only_the_rooms_it_may() => Assert.Empty(LibraryReferences
+        .Select(use => (From: RoomOf(use.From), To: RoomOf(use.To), What: $"{use.From} uses {use.To}"))
+        .Where(use => use.From != use.To && !Allowed[use.From].Contains(use.To)).Select(use => use.What));
+
+    [Fact]
+    public void A_reference_is_found_in_bases_signatures_attributes_locals_and_instructions()
     {
-        string[] rooms = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src/Xstate")).Select(d => Path.GetFileName(d)!)
-            .Where(d => d is not ("bin" or "obj"))];
-        Assert.Empty(rooms.Except(Allowed.Keys));
+        HashSet<(Type From, Type To)> found = AssemblyReferences.Of(typeof(StructureTests).Assembly);
+        Type[] used = [.. found.Where(use => use.From == typeof(ReferenceSamples.User)).Select(use => use.To)];
+        Assert.Equal(
+            [typeof(ReferenceSamples.Argument), typeof(ReferenceSamples.Base), typeof(ReferenceSamples.Called),
+                typeof(ReferenceSamples.Held), typeof(ReferenceSamples.Item), typeof(ReferenceSamples.MarkAttribute),
+                typeof(ReferenceSamples.User)],
+            used.Distinct().OrderBy(type => type.Name, StringComparer.Ordinal));
+    }
+
+    /// <summary>A room is a folder, a row of the table here and a row of the document: none stands in one of them alone.</summary>
+    [Fact]
+    public void Every_folder_of_the_library_is_a_room_of_the_document_and_has_a_rule()
+    {
+        string[] folders = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src/Xstate")).Select(d => Path.GetFileName(d)!)
+            .Where(d => d is not ("bin" or "obj")).Order(StringComparer.Ordinal)];
+        string document = File.ReadAllText(Path.Combine(Repository.Root, "docs/architecture.md"));
+        Assert.Equal(folders, Allowed.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(folders, RowOfRoom().Matches(document).Select(row => row.Groups["room"].Value).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>
+    /// Folders of a room do not use each other in a circle. The circles that are left are listed with their reason; a folder that joins
+    /// one, and a circle that is gone, fail.
+    /// </summary>
+    [Fact]
+    public void Folders_of_a_room_use_each_other_in_one_direction()
+    {
+        Dictionary<string, string> left = new()
+        {
+            ["Xstate.Artifacts"] = "Artifact is the result and the registry of all readers",
+            ["Xstate.Hypervisors Kernels"] = "a KernelBehavior is looked up by the names of kernels",
+            ["Xstate.Rehearsal CpuidGates Vmms"] = "Restorers lists the VMMs, which are made of its parts",
+            ["Xstate.Scenarios Calls"] = "steps are made of calls, and calls are read from a step's values",
+        };
+        string[] circles = [.. Circles(LibraryReferences).Select(circle => circle.StartsWith("Xstate.Artifacts ", StringComparison.Ordinal)
+            ? "Xstate.Artifacts" : circle)];
+        Assert.Equal(left.Keys.Order(StringComparer.Ordinal), circles.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_circle_is_found()
+    {
+        HashSet<(Type, Type)> circle = [(typeof(Architecture.PkruTests), typeof(StructureTests)),
+            (typeof(StructureTests), typeof(Architecture.PkruTests)), (typeof(StructureTests), typeof(SampleHosts))];
+        Assert.Equal(["Xstate.Tests Architecture"], Circles(circle));
+        circle.Remove((typeof(StructureTests), typeof(Architecture.PkruTests)));
+        Assert.Empty(Circles(circle));
     }
 
     [Fact]
@@ -217,6 +274,43 @@ public partial class StructureTests
         Directory.EnumerateFiles(Path.Combine(Repository.Root, project), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal));
 
+    private static bool IsOurs(Type type) => type.Namespace?.StartsWith("Xstate", StringComparison.Ordinal) == true;
+
+    private static string RoomOf(Type type) => type.Namespace?.Split('.') is [_, string room, ..] ? room : "Architecture";
+
+    // Each as its namespaces, the second and later ones without what the first begins with.
+    private static IEnumerable<string> Circles(HashSet<(Type From, Type To)> references)
+    {
+        ILookup<string, string> uses = references.Where(use => use.From.Namespace is not null && use.To.Namespace is not null)
+            .Select(use => (From: use.From.Namespace!, To: use.To.Namespace!))
+            .Where(use => use.From != use.To).Distinct().ToLookup(use => use.From, use => use.To);
+        Dictionary<string, HashSet<string>> reached = uses.ToDictionary(from => from.Key, from => Reach(from.Key, uses));
+        return reached.Keys
+            .Select(name => reached.Keys.Where(other => reached[name].Contains(other) && reached[other].Contains(name))
+                .Order(StringComparer.Ordinal).ToArray())
+            .Where(circle => circle.Length > 1)
+            .Select(circle => string.Join(' ', circle.Select(name => name.StartsWith($"{circle[0]}.", StringComparison.Ordinal)
+                ? name[(circle[0].Length + 1)..] : name))).Distinct();
+    }
+
+    private static HashSet<string> Reach(string start, ILookup<string, string> uses)
+    {
+        HashSet<string> reached = [];
+        Queue<string> next = new(uses[start]);
+        while (next.TryDequeue(out string? name))
+        {
+            if (reached.Add(name))
+            {
+                foreach (string further in uses[name])
+                {
+                    next.Enqueue(further);
+                }
+            }
+        }
+
+        return reached;
+    }
+
     private static string RoomOf(string file)
     {
         string relative = Path.GetRelativePath(Path.Combine(Repository.Root, "src/Xstate"), file);
@@ -232,6 +326,9 @@ public partial class StructureTests
         + @"\b(?:XstateBvOffset|XcompBvOffset|XsaveFormat\.MxcsrOffset)\b"
         + @"|\[(?:XsaveFormat\.)?(?:XstateBvOffset|XcompBvOffset)\]\s*=[^=]|HeaderLength\)\.Clear\b)")]
     private static partial Regex RawHeaderWrite();
+
+    [GeneratedRegex(@"^\| `(?<room>\w+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex RowOfRoom();
 
     [GeneratedRegex(@"\bXstate\.(\w+)")]
     private static partial Regex UsingXstate();
