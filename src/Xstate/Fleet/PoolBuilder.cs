@@ -92,8 +92,9 @@ public sealed class PoolBuilder
     /// <summary>Adds a VM of which a record is known.</summary>
     /// <param name="record">The record.</param>
     /// <param name="cpuids">CPUIDs by their names.</param>
+    /// <returns>Its class.</returns>
     /// <exception cref="ArgumentException">It names no CPUID, and no host of the pool whose KVM could tell it.</exception>
-    public void Add(VmRecord record, IReadOnlyDictionary<string, CpuidTable> cpuids)
+    public GuestClass Add(VmRecord record, IReadOnlyDictionary<string, CpuidTable> cpuids)
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(cpuids);
@@ -106,7 +107,7 @@ public sealed class PoolBuilder
         string msrs = record.Msrs.IsEmpty ? "" : string.Join(',', record.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}"));
         CpuidTable? named = record.GuestCpuid is { } name ? cpuids[name] : null;
         string cpuid = named is not null ? $"cpuid {KeyOf(named)}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
-        Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}",
+        return Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}",
             () => FullestGuest.Of(record, named ?? OfferedBy(home!)), record.Host);
     }
 
@@ -130,11 +131,13 @@ public sealed class PoolBuilder
     /// <param name="key">Equal for guests that are equal in all that a rehearsal reads.</param>
     /// <param name="capture">Makes the capture of the first guest with this key.</param>
     /// <param name="host">The host that it is on.</param>
-    public void Add(string name, string key, Func<Capture> capture, string? host)
+    public GuestClass Add(string name, string key, Func<Capture> capture, string? host)
     {
         ArgumentNullException.ThrowIfNull(capture);
-        Count(ClassOf(key, capture), HomeOf(host), name);
+        GuestClass guest = ClassOf(key, capture);
+        Count(guest, HomeOf(host), name);
         Place++;
+        return guest;
     }
 
     /// <summary>Rehearses all classes on each other.</summary>
