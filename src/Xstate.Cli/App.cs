@@ -93,6 +93,7 @@ internal static class App
             PoolCommand.Create(),
             ReportCommand.Create(),
             HostCommand.Create(),
+            ServeCommand.Create(),
             ExploreCommand.Create(),
             RunCommand.Create(),
             ConformCommand.Create(),

@@ -92,6 +92,11 @@ internal static class VerbGuides
             new("run samples/scenarios/case-5-trim.json --backend model --host samples/hosts/intel-haswell.json@linux-6.1.40 --text",
                 "a script of calls on a modelled host"),
         ], []),
+        new("serve",
+        [
+            new("serve -- --hosts records/ --vms vms.jsonl --tls-cert tls.crt --tls-key tls.key", "until SIGTERM; see docs/server.md"),
+        ],
+        [(ExitCode.MachineRefused, "xstate-server is not installed beside xstate.")]),
         new("conform",
         [
             new("conform --seconds 5", "random calls on this kernel and on the model"),

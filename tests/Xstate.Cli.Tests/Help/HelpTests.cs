@@ -46,7 +46,7 @@ public sealed class HelpTests
         int[] allowed = VerbGuides.Of(line.Split(' ')[0])!.ExitCodes.Select(own => own.Code).Append(ExitCode.Fine)
             .Append(ExitCode.MachineRefused).ToArray();
         Assert.True(allowed.Contains(run.ExitCode), $"exit {run.ExitCode}: {run.Error}");
-        Assert.NotEqual("", run.Output);
+        Assert.True(run.Output.Length > 0 || run.ExitCode == ExitCode.MachineRefused, "it prints nothing");
     }
 
     [Theory]
