@@ -4,9 +4,9 @@ using System.Runtime.Versioning;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Hypervisors.Linux;
+using Xstate.Linux;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
-using Xstate.Linux;
 using Xstate.Reports;
 using Xstate.Scenarios.Conformance;
 

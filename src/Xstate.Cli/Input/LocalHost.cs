@@ -1,10 +1,10 @@
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
-using Xstate.Linux.NativeCode;
 using Xstate.Linux;
+using Xstate.Linux.NativeCode;
 using Xstate.Processor;
 using Xstate.Scenarios.Conformance;
 

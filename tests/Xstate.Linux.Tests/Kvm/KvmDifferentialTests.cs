@@ -1,8 +1,8 @@
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
 using Xstate.Linux.Kvm;
 using Xstate.Linux.NativeCode;
 using Xstate.Scenarios.Conformance;

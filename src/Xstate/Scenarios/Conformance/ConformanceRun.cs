@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Xstate.Architecture;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
 using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios.Conformance;

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
-using Xstate.Hypervisors.Linux;
 using Xstate.Hypervisors;
+using Xstate.Hypervisors.Linux;
 
 namespace Xstate.Scenarios.Conformance;
 

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
 using Xstate.Scenarios.Calls;
 
 namespace Xstate.Scenarios.Conformance;

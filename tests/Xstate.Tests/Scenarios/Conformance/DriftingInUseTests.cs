@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
-using Xstate.Scenarios.Conformance;
 using Xstate.Scenarios;
+using Xstate.Scenarios.Conformance;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Scenarios.Conformance;

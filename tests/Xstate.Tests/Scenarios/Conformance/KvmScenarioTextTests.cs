@@ -2,12 +2,12 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
-using Xstate.Hypervisors;
+using Xstate.Scenarios;
 using Xstate.Scenarios.Calls;
 using Xstate.Scenarios.Conformance;
-using Xstate.Scenarios;
 using Xstate.Tests.Support;
 
 namespace Xstate.Tests.Scenarios.Conformance;
