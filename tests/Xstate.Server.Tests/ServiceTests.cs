@@ -52,8 +52,12 @@ public class ServiceTests(Service service) : IClassFixture<Service>
         Assert.Equal(names, scores.Keys);
         Dictionary<Verdict, int> expected = new()
         {
-            [Verdict.Same] = 10, [Verdict.Unknown] = 6, [Verdict.Repairable] = 4, [Verdict.Differs] = 2,
-            [Verdict.Refused] = 0, [Verdict.Dangerous] = 0,
+            [Verdict.Same] = 10,
+            [Verdict.Unknown] = 6,
+            [Verdict.Repairable] = 4,
+            [Verdict.Differs] = 2,
+            [Verdict.Refused] = 0,
+            [Verdict.Dangerous] = 0,
         };
         Assert.All(names, name => Assert.Equal(
             name == "node-of-nobody" ? 6 : expected[service.OutcomeOf(processor, name).Verdict], scores[name]));
