@@ -3,8 +3,8 @@ using Microsoft.Extensions.Hosting;
 namespace Xstate.Server;
 
 /// <summary>
-/// The service lives as long as the program says, which hears the signals itself. The usual lifetime would stop it on SIGTERM at once, before
-/// callers have noticed.
+/// The service lives as long as the program says, which hears the signals itself. The usual lifetime would stop it on SIGTERM at once,
+/// before callers have noticed.
 /// </summary>
 internal sealed class ProgramLifetime : IHostLifetime
 {

@@ -202,6 +202,33 @@ public class GuestPromisesTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("PSE")]
+    [InlineData("PAE")]
+    [InlineData("PGE")]
+    [InlineData("PSE36")]
+    [InlineData("PCID")]
+    [InlineData("SMEP")]
+    [InlineData("LA57")]
+    [InlineData("LAM")]
+    [InlineData("LASS")]
+    [InlineData("PDPE1GB")]
+    [InlineData("NX")]
+    // Not UMIP, which KVM emulates where the processor lacks it.
+    public void What_only_control_registers_or_page_tables_turn_on_is_a_warning_alone(string name)
+    {
+        CpuidFeature feature = CpuidFeatures.All.Single(each => each.Name == name);
+        LinuxHost whole = Host("intel-sapphire-rapids", "6.8");
+        CpuidTable lacking = With(whole.Record.Cpuid, feature, present: false);
+        LinuxHost target = new(whole.Record with { Cpuid = lacking, SupportedCpuid = null }, whole.Behavior);
+        CpuidTable guest = With(GuestOf("intel-sapphire-rapids", "6.8"), feature, present: true);
+        TargetOutcome outcome = RestoreRehearsal.Perform(Capture(guest, new StateComponentSet(7)), target);
+        Assert.Equal(Verdict.Same, outcome.Verdict);
+        Assert.Contains(name, Assert.Single(outcome.Findings, finding => finding.Rule == Rules.PromisedControlsLacking).Message,
+            StringComparison.Ordinal);
+        Assert.DoesNotContain(outcome.Findings, finding => finding.Rule == Rules.PromisedInstructionsLacking);
+    }
+
+    [Theory]
     [InlineData("6.12", true)]
     [InlineData("6.17", true)]
     [InlineData("6.18", false)]
@@ -277,6 +304,9 @@ public class GuestPromisesTests(ITestOutputHelper output)
 
         return cpuid;
     }
+
+    private static CpuidTable With(CpuidTable table, CpuidFeature feature, bool present) => table.With(feature.Leaf, feature.Subleaf,
+        feature.SetIn(table.Read(feature.Leaf, feature.Subleaf), present));
 
     private static TargetOutcome Move(string made, string target, string kernel, StateComponentSet xcr0) =>
         RestoreRehearsal.Perform(Capture(GuestOf(made, kernel), xcr0), Host(target, kernel));
