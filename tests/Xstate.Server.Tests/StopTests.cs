@@ -25,7 +25,7 @@ public class StopTests
         await told;
         Assert.True(wasNotReady);
         Assert.True(load.Errors.IsEmpty, string.Join("\n", load.Errors.Take(2)));
-        Assert.True(load.Milliseconds.Count > 20);
+        Assert.NotEmpty(load.Milliseconds);
         Assert.Equal(0, await service.EndAsync());
 
         async Task Tell()
