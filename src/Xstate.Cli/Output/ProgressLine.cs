@@ -116,26 +116,8 @@ internal sealed class ProgressLine : IDisposable
     }
 
     // Erases the line before a text, and keeps it away while a line of that text is not ended.
-    private sealed class NeighbourStream(ProgressLine line, Stream inner) : Stream
+    private sealed class NeighbourStream(ProgressLine line, Stream inner) : WriteOnlyStream
     {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
         public override void Write(ReadOnlySpan<byte> buffer)
         {
             if (buffer.IsEmpty)
@@ -152,9 +134,5 @@ internal sealed class ProgressLine : IDisposable
         }
 
         public override void Flush() => inner.Flush();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }
