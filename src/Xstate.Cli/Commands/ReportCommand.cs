@@ -77,14 +77,7 @@ internal static class ReportCommand
                 writer.WriteString("output", request.Output);
                 writer.WriteNumber("answers", answers.Parts.Count(part => part.RepairedFor is null));
                 writer.WriteStartArray("unread");
-                foreach (UnreadInput input in answers.Unread.Concat(targets?.Unread ?? []))
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("argument", input.Argument);
-                    JsonAnswer.WriteError(writer, input.Exit, input.Message);
-                    writer.WriteEndObject();
-                }
-
+                JsonAnswer.WriteUnread(writer, "argument", answers.Unread.Concat(targets?.Unread ?? []));
                 writer.WriteEndArray();
             }));
             return;

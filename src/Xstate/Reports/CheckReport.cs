@@ -46,14 +46,7 @@ public static class CheckReport
             WriteTarget(json, target);
         }
 
-        foreach (UnreadInput host in unread)
-        {
-            json.WriteStartObject();
-            json.WriteString("argument", host.Argument);
-            JsonAnswer.WriteError(json, host.Exit, host.Message);
-            json.WriteEndObject();
-        }
-
+        JsonAnswer.WriteUnread(json, "argument", unread);
         json.WriteEndArray();
     }
 

@@ -85,6 +85,23 @@ public static class JsonAnswer
         json.WriteEndObject();
     }
 
+    /// <summary>Writes inputs that could not be read, as objects of an array that is open.</summary>
+    /// <param name="json">The answer.</param>
+    /// <param name="name">What the input is called there: <c>argument</c> or <c>file</c>.</param>
+    /// <param name="inputs">The inputs.</param>
+    public static void WriteUnread(Utf8JsonWriter json, string name, IEnumerable<UnreadInput> inputs)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(inputs);
+        foreach (UnreadInput input in inputs)
+        {
+            json.WriteStartObject();
+            json.WriteString(name, input.Argument);
+            WriteError(json, input.Exit, input.Message);
+            json.WriteEndObject();
+        }
+    }
+
     /// <summary>Writes an array of findings under a name.</summary>
     public static void WriteFindings(Utf8JsonWriter json, IEnumerable<Finding> findings, string name = "findings")
     {

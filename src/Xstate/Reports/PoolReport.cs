@@ -73,11 +73,9 @@ public static class PoolReport
                 WriteOffer(json, change.Offer);
             }
         });
-        WriteArray(json, "unread", answer.UnreadHosts, host =>
-        {
-            json.WriteString("argument", host.Argument);
-            JsonAnswer.WriteError(json, host.Exit, host.Message);
-        });
+        json.WriteStartArray("unread");
+        JsonAnswer.WriteUnread(json, "argument", answer.UnreadHosts);
+        json.WriteEndArray();
     }
 
     /// <summary>Writes the matrix as CSV (RFC 4180): one line from each class of hosts to each.</summary>
@@ -131,14 +129,7 @@ public static class PoolReport
             json.WriteEndObject();
         }
 
-        foreach (UnreadInput file in answer.UnreadCaptures)
-        {
-            json.WriteStartObject();
-            json.WriteString("file", file.Argument);
-            JsonAnswer.WriteError(json, file.Exit, file.Message);
-            json.WriteEndObject();
-        }
-
+        JsonAnswer.WriteUnread(json, "file", answer.UnreadCaptures);
         json.WriteEndArray();
     }
 
