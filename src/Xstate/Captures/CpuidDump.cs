@@ -199,10 +199,10 @@ public sealed record CpuidDump
                     : (CpuidDefect.SubleafImpossible,
                         string.Create(CultureInfo.InvariantCulture, $"no place for a component ({leaf.Eax} bytes at {leaf.Ebx})"))
                 : (CpuidDefect.SubleafAbsent, "not recorded");
+            string place = CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf);
+            string name = StateComponents.NameOf(component);
             remarks.Add(new CpuidRemark(
-                defect, processor, CpuidTable.XsaveLeaf, subleaf,
-                $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, subleaf)} ({StateComponents.NameOf(component)}) is {what} although "
-                + "leaf 0xd announces it"));
+                defect, processor, CpuidTable.XsaveLeaf, subleaf, $"leaf {place} ({name}) is {what} although leaf 0xd announces it"));
         }
 
         uint announced = cpuid.LargestAreaLength;
