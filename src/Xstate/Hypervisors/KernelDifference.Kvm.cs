@@ -232,14 +232,15 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CPUID-INDEX: leaf 1 is kept up to date for sub-leaf 0 only.</summary>
-    public static readonly KernelDifference KvmCpuidIndex = new("KVM-CPUID-INDEX", Releases.Before(6, 0))
+    public static readonly KernelDifference KvmCpuidIndex = new("KVM-CPUID-INDEX",
+        Releases.Before(6, 1).Unsettled(new KernelRelease(5, 11, 0), new KernelRelease(6, 0)))
     {
         Effect = "KVM keeps the OSXSAVE and APIC bits of leaf 1 up to date only in an entry for sub-leaf 0. Later kernels do so in the "
             + "leaf's first entry, even if its sub-leaf is marked as significant and is not 0. Features are looked for with sub-leaf 0 in "
             + "all.",
         Note = "for entries of leaf 1 with KVM_CPUID_FLAG_SIGNIFCANT_INDEX and an index",
         Probe = "KVM_GET_CPUID2 after KVM_SET_CPUID2 of leaf 1 with index 1, marked as significant: APIC is not added",
-        Source = "ended by 277ad7d58611 (6.0); measured: present on 5.10.262, absent on 6.1 and 6.12",
+        Source = "measured: present on 5.10.262, absent on 6.1 and 6.12; 277ad7d58611 ended it, in a release that was not looked up",
     };
 
     /// <summary>KVM-XSS-NO-READ: IA32_XSS cannot be read on a host without XSAVES.</summary>

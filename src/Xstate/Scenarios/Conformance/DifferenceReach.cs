@@ -32,7 +32,7 @@ internal sealed class DifferenceReach
     {
         bool isPvm = host.Behavior.Knows(KernelDifference.KvmPvmHostCpuid) == Knowledge.Present;
         _bases = [host,
-            .. Eras.Select(era => new LinuxHost(host.Record, KernelBehavior.Of(era).Set(KernelDifference.KvmPvmHostCpuid, isPvm)))];
+            .. Eras.Select(era => new LinuxHost(host.Record, Supposed(era).Set(KernelDifference.KvmPvmHostCpuid, isPvm)))];
         _left = new SortedSet<string>(ids, StringComparer.Ordinal);
     }
 
@@ -63,6 +63,13 @@ internal sealed class DifferenceReach
             }));
             _left.ExceptWith(_reached);
         }
+    }
+
+    // A kernel to turn differences round on, of which nothing else is said: what is not known of it is taken for absent.
+    private static KernelBehavior Supposed(KernelRelease era)
+    {
+        KernelBehavior kernel = KernelBehavior.Of(era);
+        return kernel.Unknown.Aggregate(kernel, (settled, difference) => settled.Set(difference, false));
     }
 
     private static LinuxHost TurnedRound(LinuxHost host, string id)
