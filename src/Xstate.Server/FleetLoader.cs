@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Xstate.Artifacts;
+using Xstate.Cli.Output;
 using Xstate.Fleet;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kernels;
@@ -97,7 +98,7 @@ internal sealed partial class FleetLoader
             {
                 if (++bad <= MaxLogged)
                 {
-                    LogUnread(file, error.Message);
+                    Tell(file, error.Message);
                 }
             }
         }
@@ -105,7 +106,7 @@ internal sealed partial class FleetLoader
         _unread += bad;
         if (bad > MaxLogged)
         {
-            LogUnread(file, $"{bad - MaxLogged} more lines are no records");
+            Tell(file, $"{bad - MaxLogged} more lines are no records");
         }
     }
 
@@ -119,9 +120,11 @@ internal sealed partial class FleetLoader
             or MalformedArtifactException or InvalidDataException)
         {
             _unread++;
-            LogUnread(file, error.Message);
+            Tell(file, error.Message);
         }
     }
+
+    private void Tell(string file, string message) => LogUnread(TerminalWriter.Escape(file), TerminalWriter.Escape(message));
 
     [LoggerMessage(LogLevel.Warning, "{File}: {Message}")]
     private partial void LogUnread(string file, string message);

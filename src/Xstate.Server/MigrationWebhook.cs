@@ -6,7 +6,7 @@ namespace Xstate.Server;
 
 /// <summary>
 /// A validating admission webhook (admission.k8s.io/v1) for KubeVirt's VirtualMachineInstanceMigration: it denies a migration for which
-/// every other node would refuse the guest or endanger it. What is not known passes with a warning.
+/// every other node with a record would refuse the guest or endanger it. What is not known passes with a warning.
 /// </summary>
 internal sealed class MigrationWebhook
 {
@@ -75,13 +75,14 @@ internal sealed class MigrationWebhook
         string? wanted = spec.TryGetProperty("addedNodeSelector", out JsonElement selector) && selector.ValueKind == JsonValueKind.Object
             && selector.TryGetProperty(HostName, out JsonElement node) ? node.GetString() : null;
         MoveOutcome[] outcomes = wanted is null ? [.. _fleet.Elsewhere(guest, home)] : [_fleet.Outcome(guest, wanted)];
-        string where = wanted is null ? "another node" : $"node {wanted}";
+        string where = wanted is null ? "every other node with a record" : $"node {wanted}";
         if (outcomes.Length == 0)
         {
-            return (false, $"xstate: there is no other node that {vm} could go to");
+            return (true, $"xstate: there is no record of another node, so whether one takes {vm} is unknown");
         }
 
-        MoveOutcome best = outcomes.MinBy(outcome => Rank(outcome.Verdict))!;
+        MoveOutcome best = outcomes.OrderByDescending(outcome => SchedulerExtender.ScoreOf(outcome.Verdict))
+            .ThenBy(outcome => outcome.Verdict).First();
         return best.Verdict switch
         {
             Verdict.Same => (true, null),
@@ -89,15 +90,4 @@ internal sealed class MigrationWebhook
             _ => (true, $"xstate: {vm} on {where}: {VerdictText.Of(best)} at best"),
         };
     }
-
-    // As prioritize has them.
-    private static int Rank(Verdict verdict) => verdict switch
-    {
-        Verdict.Same => 0,
-        Verdict.Unknown => 1,
-        Verdict.Repairable => 2,
-        Verdict.Differs => 3,
-        Verdict.Refused => 4,
-        _ => 5,
-    };
 }

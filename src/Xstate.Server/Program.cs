@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
+using Xstate.Cli.Output;
 using Xstate.Server;
 
 Option<string[]> hosts = new("--hosts")
@@ -72,7 +73,7 @@ command.SetAction(async (parsed, cancellation) =>
     catch (Exception error) when (error is IOException or InvalidOperationException
         or UnauthorizedAccessException or CryptographicException)
     {
-        await Console.Error.WriteLineAsync($"xstate-server: {error.Message}");
+        await Console.Error.WriteLineAsync($"xstate-server: {TerminalWriter.Escape(error.Message)}");
         return 3;
     }
 });

@@ -42,7 +42,7 @@ internal sealed class SchedulerExtender
             json.WriteStartArray("NodeNames");
             foreach (JsonElement name in names.EnumerateArray())
             {
-                if (Passes(guest, name.GetString()!, failed))
+                if (Passes(guest, Text(name), failed))
                 {
                     name.WriteTo(json);
                 }
@@ -87,7 +87,7 @@ internal sealed class SchedulerExtender
     {
         GuestClass? guest = GuestOf(arguments);
         IEnumerable<string> nodes = TryFind(arguments, "NodeNames", JsonValueKind.Array, out JsonElement names)
-            ? names.EnumerateArray().Select(name => name.GetString()!)
+            ? names.EnumerateArray().Select(Text)
             : NodesOf(arguments).Select(NameOf);
         json.WriteStartArray();
         foreach (string node in nodes)
@@ -101,7 +101,8 @@ internal sealed class SchedulerExtender
         json.WriteEndArray();
     }
 
-    private static int ScoreOf(Verdict verdict) => verdict switch
+    /// <summary>What is better for a guest has more: the scheduler's scale, of which prioritize and the webhook take the order.</summary>
+    public static int ScoreOf(Verdict verdict) => verdict switch
     {
         Verdict.Same => BestScore,
         Verdict.Unknown => UnknownScore,
@@ -141,7 +142,9 @@ internal sealed class SchedulerExtender
             ? items.EnumerateArray()
             : throw new JsonException("neither NodeNames nor Nodes");
 
-    private static string NameOf(JsonElement node) => node.GetProperty("metadata").GetProperty("name").GetString()!;
+    private static string NameOf(JsonElement node) => Text(node.GetProperty("metadata").GetProperty("name"));
+
+    private static string Text(JsonElement name) => name.GetString() ?? throw new JsonException("a node's name is null");
 
     // Go writes names as they are in its structures, and reads them whatever their case.
     private static bool TryFind(JsonElement json, string name, JsonValueKind kind, out JsonElement value)

@@ -17,6 +17,15 @@ internal sealed class TerminalWriter(TextWriter inner) : TextWriter(CultureInfo.
         Rune.GetUnicodeCategory(rune)
             is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
+    /// <summary>A text as it is shown.</summary>
+    public static string Escape(string text)
+    {
+        StringWriter shown = new(CultureInfo.InvariantCulture);
+        using TerminalWriter writer = new(shown);
+        writer.Write(text);
+        return shown.ToString();
+    }
+
     public override void Write(char value) => Write([value]);
 
     public override void Write(string? value) => Write(value.AsSpan());

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using Xstate.Cli.Output;
 
 namespace Xstate.Cli.Pages;
@@ -8,15 +7,5 @@ namespace Xstate.Cli.Pages;
 internal static class VisibleText
 {
     /// <summary>Text for content or for an attribute in quotation marks.</summary>
-    public static string Encode(string text)
-    {
-        StringBuilder visible = new(text.Length);
-        using (StringWriter inner = new(visible))
-        using (TerminalWriter writer = new(inner))
-        {
-            writer.Write(text);
-        }
-
-        return WebUtility.HtmlEncode(visible.ToString());
-    }
+    public static string Encode(string text) => WebUtility.HtmlEncode(TerminalWriter.Escape(text));
 }
