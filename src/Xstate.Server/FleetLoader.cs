@@ -78,28 +78,15 @@ internal sealed partial class FleetLoader
         using FileStream stream = File.OpenRead(file);
         VmRecordReader reader = new(stream);
         long bad = 0;
-        while (true)
+        while (VmRecordFeed.TryAddNext(reader, builder, out (VmRecord Record, GuestClass Class)? added, out string? problem))
         {
-            try
+            if (added is { } vm)
             {
-                if (reader.Read() is not { } record)
-                {
-                    break;
-                }
-
-                if (builder.ObstacleTo(record) is { } obstacle)
-                {
-                    throw new VmRecordException(reader.Line, obstacle);
-                }
-
-                vms[record.Vm] = (builder.Add(record, reader.Cpuids), record.Host);
+                vms[vm.Record.Vm] = (vm.Class, vm.Record.Host);
             }
-            catch (VmRecordException error)
+            else if (++bad <= MaxLogged)
             {
-                if (++bad <= MaxLogged)
-                {
-                    Tell(file, error.Message);
-                }
+                Tell(file, problem!);
             }
         }
 

@@ -34,7 +34,7 @@ internal static class PoolCommand
         Option<string[]> vms =
             new("--vms")
             {
-                Description = "Records of VMs as JSON Lines (docs/pool.md), in place of captures; - is standard input.",
+                Description = "Records of VMs as JSON Lines or Parquet (docs/pool.md), in place of captures; - is standard input.",
                 AllowMultipleArgumentsPerToken = true
             };
         Option<string?> upgrade =

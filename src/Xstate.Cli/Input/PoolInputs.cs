@@ -84,10 +84,10 @@ internal sealed class PoolInputs
         long lines = 0;
         try
         {
-            using Stream stream = ArtifactInput.OpenStream(file);
+            using Stream stream = VmRecordFile.Open(file);
             ProgressLine? progress = Session.Current.Progress;
             VmRecordReader reader = new(stream, _shard);
-            while (TryAdd(reader, (long)number << LineBits, out string? problem))
+            while (VmRecordFeed.TryAddNext(reader, _builder, out _, out string? problem, (long)number << LineBits))
             {
                 records = problem is null ? records : records.With(reader.Line, problem);
                 if (reader.Line % LinesOfProgress == 0)
@@ -100,38 +100,11 @@ internal sealed class PoolInputs
 
             lines = reader.Line - 1;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or MalformedArtifactException)
         {
             records = records with { Failure = error.Message };
         }
 
         Records.Add(records with { Lines = lines });
-    }
-
-    private bool TryAdd(VmRecordReader reader, long place, out string? problem)
-    {
-        problem = null;
-        try
-        {
-            if (reader.Read() is not { } record)
-            {
-                return false;
-            }
-
-            if (_builder.ObstacleTo(record) is { } obstacle)
-            {
-                problem = FormattableString.Invariant($"line {reader.Line}: {obstacle}");
-                return true;
-            }
-
-            _builder.Place = place + reader.Line;
-            _builder.Add(record, reader.Cpuids);
-        }
-        catch (VmRecordException error)
-        {
-            problem = error.Message;
-        }
-
-        return true;
     }
 }

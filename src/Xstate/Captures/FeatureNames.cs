@@ -43,6 +43,16 @@ public static class FeatureNames
         [CpuidFeatures.Lzcnt] = "abm",
         [CpuidFeatures.Prefetchw] = "3dnowprefetch",
         [CpuidFeatures.Ffxsr] = "fxsr-opt",
+        [CpuidFeatures.Eist] = "est",
+        [CpuidFeatures.CnxtId] = "cid",
+        [CpuidFeatures.Psn] = "pn",
+        [CpuidFeatures.SgxLc] = "sgxlc",
+        [CpuidFeatures.IbrsIbpb] = "spec-ctrl",
+        [CpuidFeatures.L1dFlush] = "flush-l1d",
+        [CpuidFeatures.CoreCapabilities] = "core-capability",
+        [CpuidFeatures.Cr8Legacy] = "cr8legacy",
+        [CpuidFeatures.LfenceRdtsc] = "lfence-always-serializing",
+        [CpuidFeatures.Autoibrs] = "auto-ibrs",
     }.ToFrozenDictionary();
 
     // What QEMU up to 10 has no property for: it follows another feature, or is not given to guests at all.
@@ -55,6 +65,11 @@ public static class FeatureNames
         CpuidFeatures.Pbndkb, CpuidFeatures.MsrImm, CpuidFeatures.Invlpgb,
         CpuidFeatures.AmxMovrs, CpuidFeatures.Avx10512, CpuidFeatures.ApxNciNddNf, CpuidFeatures.Ptwrite, CpuidFeatures.Prefetchwt1,
             CpuidFeatures.Rdpru, CpuidFeatures.Mcommit,
+        CpuidFeatures.Sdbg, CpuidFeatures.RdtM, CpuidFeatures.RdtA, CpuidFeatures.Tme, CpuidFeatures.SgxKeys, CpuidFeatures.SrbdsCtrl,
+        CpuidFeatures.RtmAlwaysAbort, CpuidFeatures.Hybrid, CpuidFeatures.Pconfig, CpuidFeatures.RaoInt, CpuidFeatures.Lass,
+        CpuidFeatures.ArchPerfmonExt, CpuidFeatures.Hreset, CpuidFeatures.Msrlist, CpuidFeatures.InvdDisable, CpuidFeatures.Movrs,
+        CpuidFeatures.UserMsr, CpuidFeatures.UiretUif, CpuidFeatures.CetSss, CpuidFeatures.Perftsc, CpuidFeatures.PerfctrLlc,
+        CpuidFeatures.Monitorx, CpuidFeatures.AmdPrefetchi,
     }.ToFrozenSet();
 
     private static readonly FrozenDictionary<string, CpuidFeature> Features = IndexFeatures();

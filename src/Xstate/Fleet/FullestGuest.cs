@@ -45,6 +45,15 @@ internal static class FullestGuest
     }
 
     /// <summary>
+    /// The guests that a VM record without a CPUID can stand for: each has what its host's KVM offers, which can hang on what is not known.
+    /// </summary>
+    /// <param name="record">The record.</param>
+    /// <param name="home">The host that it runs on.</param>
+    /// <param name="isComplete">Whether that are all.</param>
+    public static ImmutableArray<Capture> Of(VmRecord record, LinuxHost home, out bool isComplete) =>
+        [.. KernelWorlds.Of(home, world => Of(record, world.KvmCpuid), out isComplete).DistinctBy(GuestKey.Of)];
+
+    /// <summary>
     /// The guest of a VM record. Its registers are not recorded; components in use have some that differ from their initial values.
     /// </summary>
     /// <param name="record">The record.</param>

@@ -3,7 +3,6 @@ using System.Globalization;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
 using Xstate.Rehearsal;
 
@@ -75,7 +74,7 @@ public sealed class PoolBuilder
     {
         ArgumentNullException.ThrowIfNull(capture);
         HostClass? home = HomeOf(capture.Source?.Value.Name);
-        GuestClass guest = ClassOf(GuestKey.Of(capture), () => capture);
+        GuestClass guest = ClassOf(GuestKey.Of(capture), id => new GuestClass(id, [capture]));
         Count(guest, home, name);
         _captures.Add((Place++, new PoolCapture(name, guest, home)));
     }
@@ -107,8 +106,12 @@ public sealed class PoolBuilder
         string msrs = record.Msrs.IsEmpty ? "" : string.Join(',', record.Msrs.Select(msr => $"{msr.Key:x}={msr.Value:x}"));
         CpuidTable? named = record.GuestCpuid is { } name ? cpuids[name] : null;
         string cpuid = named is not null ? $"cpuid {KeyOf(named)}" : string.Create(CultureInfo.InvariantCulture, $"host {home!.Id}");
-        return Add(record.Vm, $"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}",
-            () => FullestGuest.Of(record, named ?? OfferedBy(home!)), record.Host);
+        GuestClass guest = ClassOf($"{cpuid}|{record.Xcr0?.Bits:x}|{record.InUse?.Bits:x}|{msrs}", id => named is not null
+            ? new GuestClass(id, [FullestGuest.Of(record, named)])
+            : new GuestClass(id, FullestGuest.Of(record, home!.Host, out bool isComplete)) { IsComplete = isComplete });
+        Count(guest, home, record.Vm);
+        Place++;
+        return guest;
     }
 
     // Files, and lines of one file, may give a name to different CPUIDs.
@@ -121,23 +124,6 @@ public sealed class PoolBuilder
         }
 
         return key;
-    }
-
-    // What a guest has that was given all that is known to be offered.
-    private static CpuidTable OfferedBy(HostClass home) => KernelWorlds.Of(home.Host, static world => world.KvmCpuid, out _)[0];
-
-    /// <summary>Adds one of many guests, which has no line of its own in answers.</summary>
-    /// <param name="name">Its name, for the first of each group.</param>
-    /// <param name="key">Equal for guests that are equal in all that a rehearsal reads.</param>
-    /// <param name="capture">Makes the capture of the first guest with this key.</param>
-    /// <param name="host">The host that it is on.</param>
-    public GuestClass Add(string name, string key, Func<Capture> capture, string? host)
-    {
-        ArgumentNullException.ThrowIfNull(capture);
-        GuestClass guest = ClassOf(key, capture);
-        Count(guest, HomeOf(host), name);
-        Place++;
-        return guest;
     }
 
     /// <summary>Rehearses all classes on each other.</summary>
@@ -219,11 +205,11 @@ public sealed class PoolBuilder
         ];
     }
 
-    private GuestClass ClassOf(string key, Func<Capture> capture)
+    private GuestClass ClassOf(string key, Func<int, GuestClass> make)
     {
         if (!_guests.TryGetValue(key, out (GuestClass Class, long First) guest))
         {
-            guest = (new GuestClass(_guests.Count, [capture()]), Place);
+            guest = (make(_guests.Count), Place);
             _guests.Add(key, guest);
         }
 

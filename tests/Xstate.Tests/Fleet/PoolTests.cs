@@ -98,6 +98,27 @@ public class PoolTests
     }
 
     [Fact]
+    public void A_cell_of_the_matrix_is_the_worst_of_the_guests_that_are_at_home_there()
+    {
+        int mixed = 0;
+        for (int i = 0; i < Fleets * 2; i++)
+        {
+            RandomFleet fleet = new((ulong)(5_000 + i), maxHosts: 6, maxCaptures: 40);
+            foreach (PoolMove cell in fleet.Build().Matrix.Where(_ => !fleet.Captures.IsEmpty))
+            {
+                HashSet<string> names = [.. cell.From.Hosts.Select(host => host.Host.Record.Name)];
+                Verdict[] verdicts = [.. fleet.Captures.Where(vm => names.Contains(vm.Capture.Source?.Value.Name ?? ""))
+                    .Select(vm => RestoreRehearsal.Perform(vm.Capture, cell.To.Host).Verdict)];
+                Assert.Equal(verdicts.Length == 0, cell.MovesFullest);
+                Assert.True(verdicts.Length == 0 || cell.Outcome.Verdict == verdicts.Max());
+                mixed += verdicts.Distinct().Count() > 1 ? 1 : 0;
+            }
+        }
+
+        Assert.True(mixed > 10);
+    }
+
+    [Fact]
     public void Who_is_pinned_is_who_no_other_host_takes()
     {
         int pinned = 0;
@@ -139,6 +160,19 @@ public class PoolTests
                 Assert.Equal(gained.FeatureNames, cost?.Offer.FeatureNames ?? []);
             }
         }
+    }
+
+    [Fact]
+    public void What_a_host_may_give_is_no_certain_cost_of_it()
+    {
+        HostRecord record = SampleHosts.Open("intel-sapphire-rapids");
+        Pool pool = new PoolBuilder(
+        [
+            new PoolHost("known", new LinuxHost(record, RandomFleet.Kernel("linux-6.12"))),
+            new PoolHost("open", new LinuxHost(record, RandomFleet.Kernel("5.15.0-custom"))),
+        ]).Build();
+        PoolCost[] costs = [.. pool.Costs.Where(cost => cost.Offer.Xcr0.Contains(StateComponent.TileData))];
+        Assert.Equal(("open", false), (Assert.Single(costs).Class.Hosts[0].Argument, costs[0].IsCertain));
     }
 
     [Fact]

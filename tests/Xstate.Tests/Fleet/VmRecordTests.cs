@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Xstate.Architecture;
+using Xstate.Captures;
 using Xstate.Fleet;
 using Xstate.Hypervisors.Kvm;
 using Xstate.Hypervisors.Linux;
@@ -134,6 +135,27 @@ public class VmRecordTests
         Assert.All(pool.Groups.Where(group => group.Home!.Hosts[0].Argument == "intel-sapphire-rapids"),
             group => Assert.Contains(pool.Pinned, pinned => pinned.Group == group));
         Assert.Throws<ArgumentException>(() => builder.Add(new VmRecord("x") { Host = "nowhere" }, reader.Cpuids));
+    }
+
+    // 5.10 gives no guest tiles; whether the kernel that the guest was started on did is what nobody knows.
+    [Fact]
+    public void A_guest_whose_CPUID_hangs_on_an_unknown_kernel_is_all_that_it_can_be()
+    {
+        HostRecord record = SampleHosts.Open("intel-sapphire-rapids") with { SupportedCpuid = null };
+        LinuxHost home = new(record, RandomFleet.Kernel("5.15.0-custom"));
+        LinuxHost target = new(record, RandomFleet.Kernel("linux-5.10"));
+        PoolBuilder builder = new([new PoolHost("home", home), new PoolHost("target", target)]);
+        builder.Add(new VmRecord("a") { Host = "home", Xcr0 = new StateComponentSet(7) }, new Dictionary<string, CpuidTable>());
+        Pool pool = builder.Build();
+        GuestClass guest = Assert.Single(pool.Guests);
+        Verdict[] alone = [.. guest.Captures.Select(capture => RestoreRehearsal.Perform(capture, target).Verdict).Distinct()];
+        bool[] hasTiles =
+            [.. guest.Captures.Select(capture => capture.States[0].GuestCpuid!.Value.UserComponents.Contains(StateComponent.TileData))];
+        Assert.Equal([false, true], hasTiles.Distinct().Order());
+        Assert.True(alone.Length > 1 && alone.Any(verdict => verdict is Verdict.Same or Verdict.Repairable), string.Join(", ", alone));
+        Assert.Equal(Verdict.Unknown, pool.Outcome(guest, pool.Classes[1]).Verdict);
+        PinnedGuests pinned = Assert.Single(pool.Pinned);
+        Assert.False(pinned.IsCertain);
     }
 
     private static VmRecordReader ReaderOf(params string[] lines) =>

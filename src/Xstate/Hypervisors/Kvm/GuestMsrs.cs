@@ -22,14 +22,12 @@ internal sealed class GuestMsrs
 
     private readonly LinuxHost _host;
     private readonly GuestXsave _xsave;
-    private readonly ProcessorProfile _processor;
     private readonly Dictionary<uint, ulong> _cet = [];
 
     internal GuestMsrs(LinuxHost host, GuestXsave xsave)
     {
         _host = host;
         _xsave = xsave;
-        _processor = ProcessorProfile.FromCpuid(host.Record.Cpuid);
     }
 
     /// <summary>The guest's CPUID as user space set it.</summary>
@@ -85,7 +83,7 @@ internal sealed class GuestMsrs
             case KvmModelVcpu.MsrXfdErr:
                 XfdErr = value;
                 break;
-            case KvmModelVcpu.MsrUserCet when !_processor.IsCanonical(value & ~0xFFFUL):
+            case KvmModelVcpu.MsrUserCet when !_host.Processor.IsCanonical(value & ~0xFFFUL):
                 // KVM does not look; its own WRMSR takes #GP, warns ("unchecked MSR access") and goes on, so that the old value stays.
                 break;
             default:
@@ -140,7 +138,7 @@ internal sealed class GuestMsrs
         {
             // IA32_S_CET has IA32_U_CET's rules.
             StateMsr rules = StateMsrs.Find(index) ?? StateMsrs.Find(KvmModelVcpu.MsrUserCet)!;
-            bool accepted = rules.Accepts(_processor, value);
+            bool accepted = rules.Accepts(_host.Processor, value);
             _cet[index] = accepted ? value : _cet.GetValueOrDefault(index);
             return accepted;
         }
@@ -255,7 +253,7 @@ internal sealed class GuestMsrs
     }
 
     private Refused? CheckPointer(uint index, ulong value) =>
-        !_processor.IsCanonical(value) ? Cet(index, value, "a canonical address")
+        !_host.Processor.IsCanonical(value) ? Cet(index, value, "a canonical address")
         : index != KvmModelVcpu.MsrSspTable && value % SspAlignment != 0 ? Cet(index, value, $"a multiple of {SspAlignment}")
         : null;
 

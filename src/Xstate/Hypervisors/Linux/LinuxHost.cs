@@ -1,5 +1,6 @@
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Processor;
 
 namespace Xstate.Hypervisors.Linux;
 
@@ -23,6 +24,9 @@ public sealed class LinuxHost
     private bool? _usesCompactedBuffers;
     private bool? _hasXsaves;
 
+    // Few ask for it, and it is the same whatever is decided of the kernel.
+    private Lazy<ProcessorProfile> _processor;
+
     /// <summary>The host of a record under a kernel.</summary>
     /// <param name="record">The processor, and what was recorded of its KVM.</param>
     /// <param name="behavior">The kernel; it need not be the recorded one.</param>
@@ -38,6 +42,7 @@ public sealed class LinuxHost
         MxcsrMask = record.MxcsrMask ?? ProcessorIdentity.From(record.Cpuid).MxcsrMask;
         HasXsaveopt = HasXsave && record.Cpuid.Has(CpuidFeatures.Xsaveopt);
         LegacyRegion.WriteInitialControls(_initialLegacy, MxcsrMask);
+        _processor = new Lazy<ProcessorProfile>(() => ProcessorProfile.FromCpuid(record.Cpuid));
     }
 
     /// <summary>The recorded processor.</summary>
@@ -116,6 +121,9 @@ public sealed class LinuxHost
     /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
     public ReadOnlySpan<byte> InitialLegacy => _initialLegacy;
 
+    /// <summary>The processor, as its instructions see it.</summary>
+    internal ProcessorProfile Processor => _processor.Value;
+
     /// <summary>Whether its KVM is kvm_amd.</summary>
     public bool UsesSvm => Record.Flavour == KvmFlavour.Amd || (Record.Flavour == KvmFlavour.Unknown && Record.Processor.IsAmdLike);
 
@@ -136,6 +144,7 @@ public sealed class LinuxHost
     {
         DriftingInUse = DriftingInUse,
         DriftSeed = DriftSeed,
+        _processor = _processor,
     };
 
     // kvm_setup_xss_caps (f8ade833b733, since the beginning of CET in 6.18 in another place): XSAVES, one of the two features, and both
