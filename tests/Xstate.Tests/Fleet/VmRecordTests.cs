@@ -137,6 +137,27 @@ public class VmRecordTests
         Assert.Throws<ArgumentException>(() => builder.Add(new VmRecord("x") { Host = "nowhere" }, reader.Cpuids));
     }
 
+    [Fact]
+    public void Guests_that_differ_in_one_thing_that_a_record_tells_are_guests_of_their_own()
+    {
+        PoolHost host = new("h", new LinuxHost(SampleHosts.Open("intel-haswell"), RandomFleet.Kernel("linux-6.12")));
+        VmRecord first = new("a") { Host = "h", Xcr0 = new StateComponentSet(7), InUse = new StateComponentSet(3) };
+        VmRecord[] others =
+        [
+            first with { Xcr0 = new StateComponentSet(3) }, first with { InUse = new StateComponentSet(7) },
+            first with { Msrs = first.Msrs.Add(KvmModelVcpu.MsrXss, 0) }, first with { Xcr0 = null }, first with { InUse = null },
+        ];
+        PoolBuilder builder = new([host]);
+        Dictionary<string, CpuidTable> none = [];
+        Assert.Same(builder.Add(first, none), builder.Add(first with { Vm = "b" }, none));
+        foreach (VmRecord other in others)
+        {
+            builder.Add(other, none);
+        }
+
+        Assert.Equal(1 + others.Length, builder.Build().Guests.Length);
+    }
+
     // 5.10 gives no guest tiles; whether the kernel that the guest was started on did is what nobody knows.
     [Fact]
     public void A_guest_whose_CPUID_hangs_on_an_unknown_kernel_is_all_that_it_can_be()
