@@ -33,17 +33,14 @@ internal static class SaveInstruction
             return fault;
         }
 
-        StateComponentSet rfbm = new StateComponentSet(edxEax) & (kind == Kind.Xsaves ? cpu.Enabled : cpu.Xcr0);
-        bool compacted = kind is Kind.Xsavec or Kind.Xsaves;
-        StateComponentSet absent = kind == Kind.Xsave ? StateComponentSet.Empty : rfbm & cpu.EffectiveXfd;
-        int extent = compacted ? InstructionChecks.CompactedExtent(profile.Layout, rfbm, rfbm.Except(absent))
-            : InstructionChecks.StandardExtent(profile.Layout, rfbm, absent);
-        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, extent, PageFaultErrors.Write);
+        fault = InstructionChecks.OfExtent(cpu, address, memory.Length, ExtentOf(cpu, kind, edxEax), PageFaultErrors.Write);
         if (fault.IsFault)
         {
             return fault;
         }
 
+        StateComponentSet rfbm = Requested(cpu, kind, edxEax);
+        bool compacted = IsCompacted(kind);
         StateComponentSet inUse = cpu.XinuseOf(rfbm).Except(cpu.EffectiveXfd);
         if (compacted || profile.MxcsrInUseAsSse)
         {
@@ -61,6 +58,21 @@ internal static class SaveInstruction
 
         return Fault.None;
     }
+
+    /// <summary>Bytes of the area that the instruction writes or may write.</summary>
+    public static int ExtentOf(ProcessorState cpu, Kind kind, ulong edxEax)
+    {
+        StateComponentSet rfbm = Requested(cpu, kind, edxEax);
+        StateComponentSet absent = kind == Kind.Xsave ? StateComponentSet.Empty : rfbm & cpu.EffectiveXfd;
+        return IsCompacted(kind) ? InstructionChecks.CompactedExtent(cpu.Profile.Layout, rfbm, rfbm.Except(absent))
+            : InstructionChecks.StandardExtent(cpu.Profile.Layout, rfbm, absent);
+    }
+
+    // RFBM.
+    private static StateComponentSet Requested(ProcessorState cpu, Kind kind, ulong edxEax) =>
+        new StateComponentSet(edxEax) & (kind == Kind.Xsaves ? cpu.Enabled : cpu.Xcr0);
+
+    private static bool IsCompacted(Kind kind) => kind is Kind.Xsavec or Kind.Xsaves;
 
     private static void SaveStandard(
         ProcessorState cpu, Kind kind, Span<byte> memory, ulong address, StateComponentSet rfbm, StateComponentSet inUse,
