@@ -28,13 +28,7 @@ void Execute(ReadOnlySpan<byte> code, ulong address, ulong edxEax)
 
     // What the guest's page tables allow from the address on; here memory simply ends.
     Span<byte> memory = guestMemory.AsSpan((int)address);
-    Fault fault = decoded.Instruction switch
-    {
-        StateInstruction.Xsave => Instructions.Xsave(cpu, memory, address, edxEax, decoded.Operand),
-        StateInstruction.Xsavec => Instructions.Xsavec(cpu, memory, address, edxEax, decoded.Operand),
-        StateInstruction.Xrstor => Instructions.Xrstor(cpu, memory, address, edxEax, decoded.Operand),
-        _ => Fault.InvalidOpcode,
-    };
+    Fault fault = Instructions.Execute(cpu, decoded, memory, address, ecx: 0, ref edxEax);
     Console.WriteLine(
         $"{decoded.Instruction} at 0x{address:x}: {fault}{(fault.Vector == FaultVector.PageFault ? $" at 0x{fault.Address:x}" : "")}");
 }

@@ -12,7 +12,7 @@ namespace Xstate.Linux;
 /// offset leaf + (sub-leaf &lt;&lt; 32) are EAX, EBX, ECX and EDX, read on that processor. The device is root's.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public static partial class CpuidDevice
+internal static partial class CpuidDevice
 {
     /// <summary>The name under which the dumps of the device go.</summary>
     public const string Format = "cpuid-device";

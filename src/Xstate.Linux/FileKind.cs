@@ -1,7 +1,7 @@
 namespace Xstate.Linux;
 
 /// <summary>What a name in a file system stands for.</summary>
-public enum FileKind
+internal enum FileKind
 {
     /// <summary>A file with bytes of its own.</summary>
     Regular,

@@ -10,7 +10,7 @@ namespace Xstate.Linux;
 /// <param name="Mode">Its permission bits, with those of set-user-ID and the like.</param>
 /// <param name="Owner">User id.</param>
 /// <param name="Group">Group id.</param>
-public sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, uint Group)
+internal sealed record FileStatus(FileKind Kind, UnixFileMode Mode, uint Owner, uint Group)
 {
     private const int KindMask = 0xF000;
     private const int ModeMask = 0xFFF;

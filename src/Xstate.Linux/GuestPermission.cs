@@ -12,7 +12,7 @@ namespace Xstate.Linux;
 /// exists; from then on the permission is locked. The permission belongs to the process, not to a VM, and cannot be given back.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public static class GuestPermission
+internal static class GuestPermission
 {
     private const int ARCH_GET_XCOMP_SUPP = 0x1021;
     private const int ARCH_GET_XCOMP_GUEST_PERM = 0x1024;

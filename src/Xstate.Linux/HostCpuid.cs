@@ -5,7 +5,7 @@ using Xstate.Architecture;
 namespace Xstate.Linux;
 
 /// <summary>Reads CPUID of the processor that this runs on.</summary>
-public static class HostCpuid
+internal static class HostCpuid
 {
     private const uint HypervisorLeaf = 0x4000_0000;
     private const uint ExtendedLeaf = 0x8000_0000;

@@ -12,6 +12,7 @@ using Xstate.Linux.Tracing;
 namespace Xstate.Linux;
 
 /// <summary>Records the machine that this runs on.</summary>
+/// <threadsafety>Any thread; a probe makes and removes its own virtual machines.</threadsafety>
 [SupportedOSPlatform("linux")]
 public static class HostProbe
 {

@@ -3,6 +3,7 @@ using Xstate.Hypervisors;
 namespace Xstate.Linux;
 
 /// <summary>The kernel refused a request.</summary>
+/// <threadsafety>Immutable.</threadsafety>
 public class LinuxException : Exception
 {
     /// <summary>A refusal of one request.</summary>
@@ -26,6 +27,7 @@ public class LinuxException : Exception
 /// <summary>
 /// KVM refused a request. The bare error number is all that it says; the model in <c>Xstate.Hypervisors.Kvm</c> explains it.
 /// </summary>
+/// <threadsafety>Immutable.</threadsafety>
 public sealed class KvmException : LinuxException
 {
     /// <summary>A refusal of one KVM request.</summary>

@@ -15,12 +15,14 @@ namespace Xstate.Linux;
 /// <summary>What was read of a running process.</summary>
 /// <param name="Capture">Its threads.</param>
 /// <param name="Findings">Threads that could not be read.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record LiveReading(Capture Capture, ImmutableArray<Finding> Findings);
 
 /// <summary>
 /// A running process through ptrace. Each thread is stopped for as long as its registers take to copy, and one after another: the threads'
 /// states are not of one moment. The process goes on whatever happens to this one, because the kernel detaches when a tracer ends.
 /// </summary>
+/// <threadsafety>One thread at a time: ptrace belongs to the thread that attached, inside each call.</threadsafety>
 [SupportedOSPlatform("linux")]
 public sealed class LiveProcess
 {
@@ -101,7 +103,7 @@ public sealed class LiveProcess
     /// <param name="thread">The thread; by default the one whose id is the process's.</param>
     /// <exception cref="LinuxException">The thread cannot be traced.</exception>
     /// <exception cref="RegisterEditException">The processor has no such register.</exception>
-    public WriteOutcome Set(IReadOnlyCollection<RegisterEdit> edits, int? thread = null)
+    internal WriteOutcome Set(IReadOnlyCollection<RegisterEdit> edits, int? thread = null)
     {
         int id = thread ?? Id;
         if (!Threads([]).Contains(id))

@@ -11,7 +11,7 @@ namespace Xstate.Linux;
 /// buffer with its first use; the permission belongs to the process and cannot be given back.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public static class ProcessPermission
+internal static class ProcessPermission
 {
     private const int ARCH_REQ_XCOMP_PERM = 0x1023;
 

@@ -8,7 +8,7 @@ namespace Xstate.Linux;
 
 /// <summary>Puts another program in this one's place. Not thread-safe: all other threads end.</summary>
 [SupportedOSPlatform("linux")]
-public static class ProgramReplacement
+internal static class ProgramReplacement
 {
     /// <summary>
     /// Goes on as another program: with the same process id, so that signals and exit codes need no one between, and with the same

@@ -8,7 +8,7 @@ namespace Xstate.Linux;
 
 /// <summary>Where a file has bytes on its disk, as its file system tells (lseek with SEEK_DATA and SEEK_HOLE, Linux 3.1).</summary>
 [SupportedOSPlatform("linux")]
-public static class SparseFile
+internal static class SparseFile
 {
     private const int NoSuchDevice = 6;
 

@@ -5,7 +5,7 @@ namespace Xstate.Linux;
 
 /// <summary>The descriptors 0, 1 and 2 of this process.</summary>
 [SupportedOSPlatform("linux")]
-public static class StandardDescriptors
+internal static class StandardDescriptors
 {
     /// <summary>
     /// Whether a descriptor was handed to this process when it started. One that the caller had closed is given to the first file that the

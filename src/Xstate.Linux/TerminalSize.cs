@@ -7,7 +7,7 @@ namespace Xstate.Linux;
 
 /// <summary>How large the terminal behind a descriptor is. It is asked only; the runtime's own Console would also write to it.</summary>
 [SupportedOSPlatform("linux")]
-public static class TerminalSize
+internal static class TerminalSize
 {
     // struct winsize: rows, columns, and the same in pixels.
     private const nuint TIOCGWINSZ = 0x5413;

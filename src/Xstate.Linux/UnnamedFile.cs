@@ -11,7 +11,7 @@ namespace Xstate.Linux;
 /// A file without a name (O_TMPFILE, Linux 3.11): whatever ends the process, nothing is left of it. Given a name when it is complete.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public static class UnnamedFile
+internal static class UnnamedFile
 {
     private const uint OwnerOnly = 0x180; // 0600
     private const string Label = "security.selinux";

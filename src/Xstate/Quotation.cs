@@ -6,7 +6,7 @@ namespace Xstate;
 /// <summary>
 /// Quotes untrusted text: short, and with what was left out said. Values of registers, paths and this program's own texts are never cut.
 /// </summary>
-public static class Quotation
+internal static class Quotation
 {
     /// <summary>Characters, or bytes, that are quoted.</summary>
     public const int MaxLength = 64;

@@ -4,7 +4,7 @@ namespace Xstate;
 /// A seeded sequence of 64-bit numbers (the SplitMix64 finalizer of Steele, Lea and Flood, 2014). The same seed gives the same sequence on
 /// every machine and .NET version, so that a printed seed reproduces a run. Not for secrets.
 /// </summary>
-public struct SplitMix64
+internal struct SplitMix64
 {
     private ulong _state;
 

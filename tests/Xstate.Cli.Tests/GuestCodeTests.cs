@@ -62,8 +62,9 @@ public class GuestCodeTests
     [Theory]
     [InlineData(GuestMode.Long)]
     [InlineData(GuestMode.Real)]
-    public void Every_instruction_that_the_decoder_prints_assembles_to_itself(GuestMode mode)
+    public void Every_instruction_that_the_decoder_prints_assembles_to_itself(Enum modeValue)
     {
+        GuestMode mode = (GuestMode)modeValue;
         IcedDecoder decoder = new();
         SplitMix64 random = new(20261121);
         byte[] bytes = new byte[15];

@@ -29,7 +29,7 @@ public sealed partial class Service : IAsyncLifetime
     public HttpClient Client { get; private set; } = new();
 
     /// <summary>What the answers have to be: the pool of the same hosts and VMs.</summary>
-    public Pool Expected { get; private set; } = null!;
+    internal Pool Expected { get; private set; } = null!;
 
     /// <summary>The node names.</summary>
     public IReadOnlyList<string> Names { get; } = [.. Enumerable.Range(0, Nodes).Select(NameOf)];
@@ -88,7 +88,7 @@ public sealed partial class Service : IAsyncLifetime
     }
 
     /// <summary>What becomes of a processor's VM on a node.</summary>
-    public MoveOutcome OutcomeOf(string processor, string node)
+    internal MoveOutcome OutcomeOf(string processor, string node)
     {
         GuestClass guest = Expected.Groups.First(group => group.Names[0] == $"web/vm-{processor}").Guest;
         int kind = int.Parse(node[5..], CultureInfo.InvariantCulture) % (Processors.Length * Kernels.Length);

@@ -105,14 +105,10 @@ public sealed class InstructionCase : IDisposable
         }
     }
 
-    private Fault Execute(Span<byte> memory) => _instruction switch
+    private Fault Execute(Span<byte> memory)
     {
-        StateInstruction.Xsave => Instructions.Xsave(_cpu, memory, 0, ulong.MaxValue),
-        StateInstruction.Xsaveopt => Instructions.Xsaveopt(_cpu, memory, 0, ulong.MaxValue),
-        StateInstruction.Xsavec => Instructions.Xsavec(_cpu, memory, 0, ulong.MaxValue),
-        StateInstruction.Xrstor => Instructions.Xrstor(_cpu, memory, 0, ulong.MaxValue),
-        StateInstruction.Fxsave => Instructions.Fxsave(_cpu, memory, 0),
-        StateInstruction.Fxrstor => Instructions.Fxrstor(_cpu, memory, 0),
-        _ => Instructions.Xgetbv(_cpu, 1, out _),
-    };
+        ulong edxEax = ulong.MaxValue;
+        return Instructions.Execute(_cpu, new InstructionEncoding(_instruction, XsaveOperand.Rex64, ModRmOffset: 0), memory, 0, ecx: 1,
+            ref edxEax);
+    }
 }

@@ -119,7 +119,7 @@ internal static class FixCommand
         if (repaired is not null)
         {
             // Without a change the bytes stay what they are; a file does not take in the context that only the command line gave.
-            target.Write(opened, ReferenceEquals(repaired, capture) ? [] : opened.Encode(repaired));
+            target.Write(opened, opened.Encode(ReferenceEquals(repaired, capture) ? opened.Capture : repaired));
         }
 
         string? written = repaired is null ? null : target.Output;
@@ -221,10 +221,8 @@ internal static class FixCommand
                 return;
             }
 
-            opened.Content.Position = 0;
-            repaired.Stream.Position = 0;
             using OutputFile undo = OutputFile.Create(Undo, Force, OutputMode.Secret);
-            undo.Stream.Write(UndoFileWriter.Write(UndoRecord.Create(opened.Content, repaired.Stream)));
+            opened.WriteUndo(repaired.Stream, undo.Stream);
             AtomicFile.CommitBoth(undo, repaired);
         }
     }

@@ -5,7 +5,6 @@ using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
-using Xstate.Findings;
 using Xstate.Linux;
 using Xstate.Rehearsal;
 using Xstate.Reports;
@@ -63,11 +62,12 @@ internal static class SetCommand
 
             ImmutableArray<RegisterEdit> edits = Parse(parsed.GetValue(registers)!);
             using OpenedArtifact opened = OpenedArtifact.Open(path, parsed.GetValue(options.Format));
-            Transformed<CapturedState> changed = Apply(opened, parsed.GetValue(vcpu), edits, parsed, options,
-                out ImmutableArray<Finding> findings);
-            Write(opened, changed.Value, path, destination, parsed.GetValue(force));
-            ImmutableArray<Finding> told = [.. findings, .. DefaultKey.Check(opened.Capture with { States = [changed.Value] })];
-            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, changed.Steps, told) { Kind = opened.Capture.Kind };
+            EditedCapture edited = Edit(opened, GivenContext.Read(parsed, options), parsed.GetValue(vcpu), edits);
+            Write(opened, edited.Capture, path, destination, parsed.GetValue(force));
+            SetAnswer answer = new(path, opened.Artifact.Format, destination ?? path, edited.Steps, edited.Findings)
+            {
+                Kind = opened.Capture.Kind
+            };
             if (parsed.GetValue(options.Json))
             {
                 Standard.Write(stream => SetReport.WriteJson(stream, answer));
@@ -137,33 +137,18 @@ internal static class SetCommand
         }
     }
 
-    private static Transformed<CapturedState> Apply(
-        OpenedArtifact opened, int? id, ImmutableArray<RegisterEdit> edits, ParseResult parsed, CommonOptions options,
-        out ImmutableArray<Finding> findings)
+    private static EditedCapture Edit(OpenedArtifact opened, GivenContext given, int? id, ImmutableArray<RegisterEdit> edits)
     {
-        (Capture complete, _, ImmutableArray<Finding> guesses) = KnownCapture.Of(GivenContext.Read(parsed, options)
-            .ApplyTo(opened.Capture));
-        CapturedState state = (id, complete.States) switch
+        if (id is null && opened.Capture.States.Length > 1)
         {
-            (null, [var only]) => only,
-            (null, var states) =>
-                throw new UsageException(
-                $"there are {states.Length} states; choose one with --vcpu or --tid: "
-                + $"{string.Join(", ", states.Take(16).Select(s => s.Id))}"),
-            ({ } wanted, var states) => states.FirstOrDefault(s => s.Id == wanted)
-                ?? throw new UsageException(
-                $"there is no virtual CPU or thread {wanted}; there are {string.Join(", ", states.Take(16).Select(s => s.Id))}"),
-        };
-        if (complete.Kind != CaptureKind.Process && edits.FirstOrDefault(edit => edit.Components.IsEmpty) is { } outside)
-        {
-            // A virtual CPU has SSP and four MSRs that SSP is loaded from; a thread has one pointer.
-            throw new UsageException($"{outside.Register} is the shadow-stack pointer of a thread; this is a virtual machine");
+            throw new UsageException(
+                $"there are {opened.Capture.States.Length} states; choose one with --vcpu or --tid: "
+                + $"{string.Join(", ", opened.Capture.States.Take(16).Select(state => state.Id))}");
         }
 
-        findings = [.. guesses.Where(guess => guess.Where.Vcpu == state.Id)];
         try
         {
-            return RegisterEdit.Apply(state, edits);
+            return EditedCapture.Set(opened.Capture, given.ApplyTo(opened.Capture), id, edits);
         }
         catch (RegisterEditException error)
         {
@@ -171,26 +156,9 @@ internal static class SetCommand
         }
     }
 
-    private static bool IsSame(ImmutableArray<ArtifactPatch> one, ImmutableArray<ArtifactPatch> other) =>
-        one.Length == other.Length
-        && one.Zip(other).All(pair => pair.First.Offset == pair.Second.Offset
-            && pair.First.Replacement.Span.SequenceEqual(pair.Second.Replacement.Span));
-
-    private static void Write(OpenedArtifact opened, CapturedState changed, string path, string? output, bool force)
+    private static void Write(OpenedArtifact opened, Capture changed, string path, string? output, bool force)
     {
-        // Only the area, what was lost in it and MSRs change: a layout that was inferred or given is not written into the file.
-        Capture capture = opened.Capture;
-        int index = capture.States.ToList().FindIndex(state => state.Id == changed.Id);
-        CapturedState edited = capture.States[index] with { Area = changed.Area, Lost = changed.Lost };
-        ImmutableArray<ArtifactPatch> patches = opened.Encode(capture with { States = capture.States.SetItem(index, edited) });
-        if (!changed.Msrs.SequenceEqual(edited.Msrs))
-        {
-            CapturedState whole = edited with { Msrs = changed.Msrs };
-            ImmutableArray<ArtifactPatch> withMsrs = opened.Encode(capture with { States = capture.States.SetItem(index, whole) });
-            patches = !IsSame(patches, withMsrs) ? withMsrs
-                : throw new UsageException($"{path}: the registers of a {capture.Format} that lie outside the area are not written");
-        }
-
+        ImmutableArray<ArtifactPatch> patches = opened.Encode(changed);
         if (output is not null)
         {
             AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force,

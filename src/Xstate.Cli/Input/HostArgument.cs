@@ -37,18 +37,12 @@ internal static class HostArgument
         (string path, string? kernel) = Split(text);
         HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path,
             layout);
-        if (kernel is not null)
-        {
-            // Naming a kernel means that kernel, not what was probed under another one.
-            record = record with { Probes = [] };
-            return new LinuxHost(record, KernelArgument.Parse(kernel, record.Flavour == KvmFlavour.Pvm && path == "local"));
-        }
-
-        KernelBehavior? behavior = KernelBehavior.Of(record) ?? (named is null ? null : KernelArgument.ParseOption(named));
-        string lack = record.KernelName is { } unread ? $"names {Quotation.Cut(unread)}, which is no kernel that can be read"
-            : "names no kernel";
-        return new LinuxHost(record, behavior
-            ?? throw new UsageException($"{text} {lack}; append one, as in {text}@linux-6.12, or give it with --kernel"));
+        KernelBehavior? behavior = kernel is not null
+            ? KernelArgument.Parse(kernel, record.Flavour == KvmFlavour.Pvm && path == "local")
+            : KernelBehavior.Of(record) is null && named is not null ? KernelArgument.ParseOption(named) : null;
+        return LinuxHost.TryCreate(record, behavior, out LinuxHost? host, out string lack)
+            ? host
+            : throw new UsageException($"{text} {lack}; append a kernel, as in {text}@linux-6.12, or give it with --kernel");
     }
 
     /// <summary>The HOSTs that an argument stands for: a directory or a pattern names many, each with the kernel behind it.</summary>
@@ -148,18 +142,11 @@ internal static class HostArgument
     // A rehearsal on a host with holes would read components where nobody said that they are.
     private static HostRecord Complete(HostRecord record, string path, string? layout)
     {
-        bool lacksMask = XsaveLeafCompletion.LacksMask(record.Cpuid);
-        StateComponentSet missing = XsaveLeafCompletion.MissingPlaces(record.Cpuid);
-        if (!lacksMask && missing.IsEmpty)
+        if (XsaveLeafCompletion.LackOf(record.Cpuid) is not { } lacking)
         {
             return record;
         }
 
-        string lacking = lacksMask
-            ? "announces XSAVE and does not tell leaf 0xd"
-            : $"does not tell where {missing.Describe()} lie: "
-                + string.Join(", ", missing.Select(component => $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)}"))
-                + " missing or empty";
         if (layout is null)
         {
             throw new UsageException(

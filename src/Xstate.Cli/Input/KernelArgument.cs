@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kernels;
 
 namespace Xstate.Cli.Input;
 
@@ -25,24 +24,14 @@ internal static class KernelArgument
     public static KernelBehavior Parse(string text, bool isPvm = false)
     {
         ArgumentNullException.ThrowIfNull(text);
-
-        // The text of /proc/version has commas of its own; what is set by hand comes last and has an equals sign.
-        string[] parts = text.Split(',');
-        int names = parts.Length;
-        while (names > 1 && parts[names - 1].Contains('=', StringComparison.Ordinal))
+        if (text.StartsWith(VmmPrefix, StringComparison.Ordinal))
         {
-            names--;
+            throw new UsageException($"@{text} is an OpenBSD hypervisor; this verb restores with KVM");
         }
 
-        string name = string.Join(',', parts[..names]);
-        if (name.StartsWith(VmmPrefix, StringComparison.Ordinal))
-        {
-            throw new UsageException($"@{name} is an OpenBSD hypervisor; this verb restores with KVM");
-        }
-
-        return KernelNames.TryRead(name, KernelEvidence.None, out KernelBehavior? kernel, out string error)
-            ? parts[names..].Aggregate(kernel.Set(KernelDifference.KvmPvmHostCpuid, isPvm), Set)
-            : throw new UsageException($"{Quotation.Cut(name)} is not a kernel: {error}");
+        return KernelBehavior.TryParse(text, isPvm, out KernelBehavior? kernel, out string error)
+            ? kernel
+            : throw new UsageException(error);
     }
 
     /// <summary>Reads an option's value: a name, a text, or <c>@FILE</c> with one in it.</summary>
@@ -60,18 +49,5 @@ internal static class KernelArgument
         return length < MaxFileLength
             ? System.Text.Encoding.UTF8.GetString(bytes, 0, length).Trim()
             : throw new UsageException($"{path} is longer than {MaxFileLength - 1} bytes, which no kernel's name is");
-    }
-
-    private static KernelBehavior Set(KernelBehavior kernel, string setting)
-    {
-        string[] sides = setting.Split('=');
-        if (sides is not [var id, "yes" or "no"])
-        {
-            throw new UsageException($"{Quotation.Cut(setting)} is not ID=yes or ID=no");
-        }
-
-        KernelDifference difference = KernelDifference.Find(id)
-            ?? throw new UsageException($"there is no behaviour {Quotation.Cut(id)}; xstate rules lists them");
-        return kernel.Set(difference, sides[1] == "yes");
     }
 }

@@ -10,29 +10,27 @@ namespace Xstate.Cli.Input;
 internal sealed class OpenedArtifact : IDisposable
 {
     private readonly string _path;
-    private readonly ArtifactOptions _options;
+    private readonly ArtifactFile? _file;
 
-    private OpenedArtifact(string path, Artifact artifact, Stream content, Compression? compression, ArtifactOptions options)
+    private OpenedArtifact(string path, Artifact artifact, ArtifactFile? file)
     {
         _path = path;
-        _options = options;
+        _file = file;
         Artifact = artifact;
-        Content = content;
-        Compression = compression;
     }
 
     /// <summary>What was decoded.</summary>
     public Artifact Artifact { get; }
 
     /// <summary>The bytes that it was decoded from: uncompressed, seekable.</summary>
-    public Stream Content { get; }
+    public Stream Content => _file?.Content ?? Stream.Null;
 
     /// <summary>Where the content has stored bytes; null when nothing tells.</summary>
     public StoredRanges? Stored => OperatingSystem.IsLinux() && Content is FileStream file
         ? SparseFile.StoredRangesOf(file.SafeFileHandle) : null;
 
     /// <summary>How the file itself is compressed. What is written back is not.</summary>
-    public Compression? Compression { get; }
+    public Compression? Compression => _file?.Compression;
 
     /// <summary>Its capture.</summary>
     /// <exception cref="UsageException">It holds none.</exception>
@@ -41,38 +39,13 @@ internal sealed class OpenedArtifact : IDisposable
     /// <summary>Opens a file, or standard input for <c>-</c>.</summary>
     public static OpenedArtifact Open(string path, string? format)
     {
-        ArtifactOptions options = ArtifactInput.Options(format);
-        if (LiveArgument.Open(path) is { } live)
+        if ((LiveArgument.Open(path) ?? ArtifactInput.OpenDirectory(path, format)) is { } withoutBytes)
         {
-            return new OpenedArtifact(path, live, Stream.Null, null, options);
+            return new OpenedArtifact(path, withoutBytes, file: null);
         }
 
-        if (ArtifactInput.OpenDirectory(path, format) is { } images)
-        {
-            return new OpenedArtifact(path, images, Stream.Null, null, options);
-        }
-
-        Stream file = ArtifactInput.OpenStream(path);
-        Stream? content = null;
-        try
-        {
-            Compression? compression = file.CanSeek ? ArtifactContent.Recognize(file) : null;
-            content = ArtifactContent.Open(file, options);
-            return new OpenedArtifact(path, Artifact.Open(content, options), content, compression, options);
-        }
-        catch
-        {
-            content?.Dispose();
-            file.Dispose();
-            throw;
-        }
-        finally
-        {
-            if (content is not null && !ReferenceEquals(content, file))
-            {
-                file.Dispose();
-            }
-        }
+        ArtifactFile file = ArtifactFile.Open(ArtifactInput.OpenStream(path), ArtifactInput.Options(format));
+        return new OpenedArtifact(path, file.Artifact, file);
     }
 
     /// <summary>Refuses what has no bytes to write back, changed or as they are: a directory, a running process.</summary>
@@ -84,7 +57,7 @@ internal sealed class OpenedArtifact : IDisposable
             throw new UsageException($"{_path} is a directory: change the image of one thread, {Path.Combine(_path, "core-N.img")}");
         }
 
-        if (ReferenceEquals(Content, Stream.Null))
+        if (_file is null)
         {
             throw new UsageException(
                 $"{_path} is a running process, which is no file to write back; check rehearses it, set changes it, convert writes its "
@@ -99,7 +72,7 @@ internal sealed class OpenedArtifact : IDisposable
         RequireFile();
         try
         {
-            return Artifact.Encode(changed, Content, _options);
+            return _file!.EncodeAll(changed);
         }
         catch (NotSupportedException error)
         {
@@ -107,5 +80,12 @@ internal sealed class OpenedArtifact : IDisposable
         }
     }
 
-    public void Dispose() => Content.Dispose();
+    /// <summary>Writes the record that leads from what was written back to the file.</summary>
+    public void WriteUndo(Stream written, Stream undo)
+    {
+        RequireFile();
+        _file!.WriteUndo(written, undo);
+    }
+
+    public void Dispose() => _file?.Dispose();
 }

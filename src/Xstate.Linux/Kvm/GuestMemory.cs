@@ -4,6 +4,7 @@ using Xstate.Linux.Interop;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>Zeroed pages of this process that a guest can be given as its memory.</summary>
+/// <threadsafety>As its bytes: whoever shares them orders the accesses; a running guest is one more.</threadsafety>
 [SupportedOSPlatform("linux")]
 public sealed class GuestMemory : IDisposable
 {

@@ -12,7 +12,7 @@ namespace Xstate.Linux.Kvm;
 /// The running kernel's KVM behind the same operations as the model's: one VM of this process. Refusals are answers, not exceptions.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed class KernelKvmMachine : IKvmMachine
+internal sealed class KernelKvmMachine : IKvmMachine
 {
     // Three pages below 4 GiB, above everything that a guest here can reach.
     internal const uint TssAddress = 0xFFFB_D000;
@@ -94,7 +94,7 @@ internal sealed class KernelKvmVcpu : IKvmVcpu
     public KernelReply GetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = KvmModelVcpu.MaxCpuidEntries) =>
         new(_vcpu.TryGetCpuid2(out entries, room));
 
-    public KernelReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.TrySetXsave(image));
+    public KernelReply SetXsave(ReadOnlySpan<byte> image) => new(_vcpu.SetWhatKvmReads(image));
 
     public KernelReply GetXsave(out byte[] area) => new(_vcpu.TryGetXsave(out area));
 

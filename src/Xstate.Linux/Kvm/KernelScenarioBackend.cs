@@ -17,7 +17,7 @@ namespace Xstate.Linux.Kvm;
 /// </summary>
 /// <param name="device">The open device; not disposed. Without one, steps of KVM answer that they are not supported.</param>
 [SupportedOSPlatform("linux")]
-public sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
+internal sealed class KernelScenarioBackend(KvmDevice? device) : ScenarioBackend
 {
     private readonly Lazy<KvmFlavour> _flavour = new(KvmDevice.DetectFlavour);
     private uint? _threadPkru;

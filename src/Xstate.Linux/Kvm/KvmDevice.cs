@@ -6,11 +6,13 @@ using Microsoft.Win32.SafeHandles;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Hypervisors;
+using Xstate.Hypervisors.Kvm;
 using Xstate.Linux.Interop;
 
 namespace Xstate.Linux.Kvm;
 
 /// <summary>An open /dev/kvm.</summary>
+/// <threadsafety>Any thread: the kernel orders the calls. Disposing it is for the last.</threadsafety>
 [SupportedOSPlatform("linux")]
 public sealed class KvmDevice : IDisposable
 {
@@ -105,11 +107,18 @@ public sealed class KvmDevice : IDisposable
         return new KvmVm(new SafeFileHandle(descriptor, ownsHandle: true), RunPageLength);
     }
 
+    /// <summary>
+    /// KVM_CREATE_VM, behind the same operations as the model's: for <see cref="Rehearsal.RestoreProof"/>, and for code that runs on
+    /// either.
+    /// </summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public IKvmMachine CreateMachine() => new KernelKvmMachine(this);
+
     /// <summary>Closes the device. Virtual machines made from it live on until they are disposed.</summary>
     public void Dispose() => _file.Dispose();
 
     /// <summary>Which module serves /dev/kvm; <see cref="KvmFlavour.Unknown"/> without one.</summary>
-    public static KvmFlavour DetectFlavour() => DetectFlavour("/sys/module", ProcessorModel.From(HostCpuid.Read()));
+    internal static KvmFlavour DetectFlavour() => DetectFlavour("/sys/module", ProcessorModel.From(HostCpuid.Read()));
 
     internal static KvmFlavour DetectFlavour(string modules, ProcessorModel processor)
     {

@@ -33,6 +33,7 @@ public enum KvmExitReason
 
 /// <summary>One end of KVM_RUN.</summary>
 /// <param name="Reason">Why.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record KvmExit(KvmExitReason Reason)
 {
     /// <summary>For <see cref="KvmExitReason.Io"/>: OUT rather than IN.</summary>

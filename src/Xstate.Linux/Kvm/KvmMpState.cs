@@ -1,7 +1,7 @@
 namespace Xstate.Linux.Kvm;
 
 /// <summary>What a virtual CPU is doing, as KVM_GET_MP_STATE answers.</summary>
-public enum KvmMpState
+internal enum KvmMpState
 {
     /// <summary>KVM_MP_STATE_RUNNABLE.</summary>
     Runnable = 0,

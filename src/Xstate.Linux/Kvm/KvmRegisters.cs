@@ -1,7 +1,7 @@
 namespace Xstate.Linux.Kvm;
 
 /// <summary>struct kvm_regs.</summary>
-public sealed class KvmRegisters : KvmStructure
+internal sealed class KvmRegisters : KvmStructure
 {
     /// <summary>All zero.</summary>
     public KvmRegisters()

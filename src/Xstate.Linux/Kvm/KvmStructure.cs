@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>A structure of the KVM interface: its bytes as the kernel has them, with named fields over them.</summary>
-public abstract class KvmStructure
+internal abstract class KvmStructure
 {
     private readonly byte[] _bytes;
 

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>A segment register of struct kvm_sregs.</summary>
-public enum KvmSegmentName
+internal enum KvmSegmentName
 {
     /// <summary>CS.</summary>
     Cs,
@@ -35,7 +35,8 @@ public enum KvmSegmentName
 /// <param name="Limit">Last offset.</param>
 /// <param name="Selector">Selector.</param>
 /// <param name="Type">The four type bits.</param>
-public readonly record struct KvmSegment(ulong Base, uint Limit, ushort Selector, byte Type)
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
+internal readonly record struct KvmSegment(ulong Base, uint Limit, ushort Selector, byte Type)
 {
     /// <summary>P.</summary>
     public bool IsPresent { get; init; }
@@ -60,7 +61,7 @@ public readonly record struct KvmSegment(ulong Base, uint Limit, ushort Selector
 }
 
 /// <summary>struct kvm_sregs: segments, control registers, EFER.</summary>
-public sealed class KvmSystemRegisters : KvmStructure
+internal sealed class KvmSystemRegisters : KvmStructure
 {
     private const int SegmentLength = 24;
     private const int DescriptorTableOffset = 8 * SegmentLength;
@@ -99,7 +100,7 @@ public sealed class KvmSystemRegisters : KvmStructure
     public (ulong Base, ushort Limit) InterruptTable { get => Table(InterruptTableOffset); set => SetTable(InterruptTableOffset, value); }
 
     /// <summary>A segment register.</summary>
-    public KvmSegment this[KvmSegmentName name]
+    internal KvmSegment this[KvmSegmentName name]
     {
         get
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
@@ -11,6 +12,7 @@ using Xstate.Linux.Interop;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>One virtual CPU. Its buffers are sized here, so that no caller can hand the kernel one that is too small.</summary>
+/// <threadsafety>One thread at a time: KVM takes the calls of a virtual CPU in turn.</threadsafety>
 [SupportedOSPlatform("linux")]
 public sealed class KvmVcpu : IDisposable
 {
@@ -29,6 +31,7 @@ public sealed class KvmVcpu : IDisposable
 
     private readonly SafeFileHandle _file;
     private readonly int _xsaveLength;
+    private readonly bool _hasXsave2;
     private readonly Lazy<VcpuRunPage> _runPage;
 
     internal KvmVcpu(SafeFileHandle file, int xsave2Size, int runPageLength)
@@ -38,6 +41,7 @@ public sealed class KvmVcpu : IDisposable
         // KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes what the vCPU's buffer holds, which is at most KVM_CAP_XSAVE2 of the VM. That
         // number is final here: the first vCPU of a process locks its permission for dynamic components.
         _xsaveLength = Math.Max(LegacyXsaveLength, xsave2Size);
+        _hasXsave2 = xsave2Size != 0;
         _runPage = new Lazy<VcpuRunPage>(() => new VcpuRunPage(_file, runPageLength));
     }
 
@@ -57,16 +61,43 @@ public sealed class KvmVcpu : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The image is longer than the call reads and has bytes there that are not
     /// zero.</exception>
     /// <exception cref="KvmException">EINVAL: the kernel refused the image.</exception>
-    public void SetXsave(ReadOnlySpan<byte> image)
-    {
-        if (image.Length > _xsaveLength && image[_xsaveLength..].ContainsAnyExcept((byte)0))
-        {
-            throw new ArgumentOutOfRangeException(nameof(image), image.Length,
-                $"KVM reads {_xsaveLength} bytes; the image has state behind them");
-        }
+    public void SetXsave(ReadOnlySpan<byte> image) => KvmIoctl.Check(TrySetXsave(image), "KVM_SET_XSAVE");
 
-        KvmIoctl.Check(TrySetXsave(image), "KVM_SET_XSAVE");
+    /// <summary>KVM_SET_XSAVE, with the kernel's refusal as the result.</summary>
+    /// <inheritdoc cref="SetXsave"/>
+    /// <returns>EINVAL: the kernel refused the image.</returns>
+    public Errno TrySetXsave(ReadOnlySpan<byte> image) =>
+        image.Length > _xsaveLength && image[_xsaveLength..].ContainsAnyExcept((byte)0)
+            ? throw new ArgumentOutOfRangeException(nameof(image), image.Length,
+                $"KVM reads {_xsaveLength} bytes; the image has state behind them")
+            : SetWhatKvmReads(image);
+
+    /// <summary>Bytes of the whole image: 4096, or what KVM_CAP_XSAVE2 of the VM says where that is more.</summary>
+    public int XsaveImageLength => _xsaveLength;
+
+    /// <summary>The whole image in standard format: KVM_GET_XSAVE2 where the kernel has it (5.17), else KVM_GET_XSAVE.</summary>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public byte[] GetXsaveImage()
+    {
+        byte[] image = new byte[_xsaveLength];
+        GetXsaveImage(image);
+        return image;
     }
+
+    /// <summary>As <see cref="GetXsaveImage()"/>, into memory of the caller's.</summary>
+    /// <param name="destination">Receives the image; at least <see cref="XsaveImageLength"/> long.</param>
+    /// <exception cref="ArgumentException">The destination is too short.</exception>
+    /// <exception cref="KvmException">The kernel refused.</exception>
+    public void GetXsaveImage(Span<byte> destination) =>
+        KvmIoctl.Check(TryGetXsaveImage(destination), _hasXsave2 ? "KVM_GET_XSAVE2" : "KVM_GET_XSAVE");
+
+    /// <summary>As <see cref="GetXsaveImage(Span{byte})"/>, with the kernel's refusal as the result.</summary>
+    /// <inheritdoc cref="GetXsaveImage(Span{byte})"/>
+    /// <returns>EINVAL where the guest's state is protected.</returns>
+    public Errno TryGetXsaveImage(Span<byte> destination) =>
+        destination.Length < _xsaveLength
+            ? throw new ArgumentException($"{destination.Length} bytes, not the {_xsaveLength} of an image", nameof(destination))
+            : KvmIoctl.Issue(_file, _hasXsave2 ? KvmRequest.GetXsave2 : KvmRequest.GetXsave, destination[.._xsaveLength]);
 
     /// <summary>KVM_GET_XSAVE: 4096 bytes in standard format.</summary>
     /// <exception cref="KvmException">EINVAL when the state is larger (AMX): use <see cref="GetXsave2"/>.</exception>
@@ -114,19 +145,19 @@ public sealed class KvmVcpu : IDisposable
 
     /// <summary>KVM_GET_REGS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public KvmRegisters GetRegisters() => Get(KvmRequest.GetRegs, "KVM_GET_REGS", new KvmRegisters());
+    internal KvmRegisters GetRegisters() => Get(KvmRequest.GetRegs, "KVM_GET_REGS", new KvmRegisters());
 
     /// <summary>KVM_SET_REGS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public void SetRegisters(KvmRegisters registers) => Set(KvmRequest.SetRegs, "KVM_SET_REGS", registers);
+    internal void SetRegisters(KvmRegisters registers) => Set(KvmRequest.SetRegs, "KVM_SET_REGS", registers);
 
     /// <summary>KVM_GET_SREGS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public KvmSystemRegisters GetSystemRegisters() => Get(KvmRequest.GetSregs, "KVM_GET_SREGS", new KvmSystemRegisters());
+    internal KvmSystemRegisters GetSystemRegisters() => Get(KvmRequest.GetSregs, "KVM_GET_SREGS", new KvmSystemRegisters());
 
     /// <summary>KVM_SET_SREGS.</summary>
     /// <exception cref="KvmException">EINVAL: a control register value that the guest's CPUID does not allow.</exception>
-    public void SetSystemRegisters(KvmSystemRegisters registers) => Set(KvmRequest.SetSregs, "KVM_SET_SREGS", registers);
+    internal void SetSystemRegisters(KvmSystemRegisters registers) => Set(KvmRequest.SetSregs, "KVM_SET_SREGS", registers);
 
     /// <summary>KVM_GET_FPU: x87 and XMM only.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
@@ -145,15 +176,15 @@ public sealed class KvmVcpu : IDisposable
 
     /// <summary>KVM_GET_VCPU_EVENTS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public KvmVcpuEvents GetEvents() => Get(KvmRequest.GetVcpuEvents, "KVM_GET_VCPU_EVENTS", new KvmVcpuEvents());
+    internal KvmVcpuEvents GetEvents() => Get(KvmRequest.GetVcpuEvents, "KVM_GET_VCPU_EVENTS", new KvmVcpuEvents());
 
     /// <summary>KVM_SET_VCPU_EVENTS.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public void SetEvents(KvmVcpuEvents events) => Set(KvmRequest.SetVcpuEvents, "KVM_SET_VCPU_EVENTS", events);
+    internal void SetEvents(KvmVcpuEvents events) => Set(KvmRequest.SetVcpuEvents, "KVM_SET_VCPU_EVENTS", events);
 
     /// <summary>KVM_GET_MP_STATE.</summary>
     /// <exception cref="KvmException">EINVAL without an in-kernel interrupt controller on some kernels.</exception>
-    public KvmMpState GetMpState()
+    internal KvmMpState GetMpState()
     {
         Span<byte> state = stackalloc byte[sizeof(uint)];
         KvmIoctl.Check(KvmIoctl.Issue(_file, KvmRequest.GetMpState, state), "KVM_GET_MP_STATE");
@@ -162,7 +193,7 @@ public sealed class KvmVcpu : IDisposable
 
     /// <summary>KVM_SET_MP_STATE.</summary>
     /// <exception cref="KvmException">The kernel refused.</exception>
-    public void SetMpState(KvmMpState value)
+    internal void SetMpState(KvmMpState value)
     {
         Span<byte> state = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteUInt32LittleEndian(state, (uint)value);
@@ -195,10 +226,12 @@ public sealed class KvmVcpu : IDisposable
         _file.Dispose();
     }
 
-    internal Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) =>
+    /// <summary>KVM_SET_CPUID2, with the kernel's refusal as the result.</summary>
+    public Errno TrySetCpuid2(ReadOnlySpan<CpuidEntry> entries) =>
         KvmIoctl.Issue(_file, KvmRequest.SetCpuid2, CpuidBuffer.ForEntries(entries));
 
-    internal Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = CpuidBuffer.RoomyCount)
+    /// <summary>KVM_GET_CPUID2, with the kernel's refusal as the result.</summary>
+    public Errno TryGetCpuid2(out ImmutableArray<CpuidEntry> entries, int room = CpuidBuffer.RoomyCount)
     {
         byte[] buffer = CpuidBuffer.ForAnswer(room);
         Errno errno = KvmIoctl.Issue(_file, KvmRequest.GetCpuid2, buffer);
@@ -206,11 +239,22 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
-    internal Errno TrySetXsave(ReadOnlySpan<byte> image)
+    /// <summary>KVM_SET_XSAVE as the kernel sees it: bytes behind those that it reads do not exist for it.</summary>
+    internal Errno SetWhatKvmReads(ReadOnlySpan<byte> image)
     {
-        byte[] buffer = new byte[_xsaveLength];
-        image[..Math.Min(image.Length, buffer.Length)].CopyTo(buffer);
-        return KvmIoctl.Issue(_file, KvmRequest.SetXsave, buffer);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(_xsaveLength);
+        try
+        {
+            Span<byte> read = buffer.AsSpan(0, _xsaveLength);
+            int taken = Math.Min(image.Length, read.Length);
+            image[..taken].CopyTo(read);
+            read[taken..].Clear();
+            return KvmIoctl.Issue(_file, KvmRequest.SetXsave, read);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     internal Errno TryGetXsave(out byte[] area)
@@ -284,7 +328,8 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
-    internal Errno TrySetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
+    /// <summary>KVM_SET_MSRS: how many of a list KVM took, from its beginning.</summary>
+    public Errno TrySetMsrs(ReadOnlySpan<MsrEntry> entries, out int count)
     {
         byte[] msrs = new byte[MsrsHeaderLength + (entries.Length * MsrEntryLength)];
         BinaryPrimitives.WriteInt32LittleEndian(msrs, entries.Length);
@@ -300,7 +345,8 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
-    internal Errno TryGetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
+    /// <summary>KVM_GET_MSRS: the values of a list, as far as KVM has them, from its beginning.</summary>
+    public Errno TryGetMsrs(ReadOnlySpan<uint> indices, out ImmutableArray<ulong> values)
     {
         byte[] msrs = new byte[MsrsHeaderLength + (indices.Length * MsrEntryLength)];
         BinaryPrimitives.WriteInt32LittleEndian(msrs, indices.Length);
@@ -338,7 +384,8 @@ public sealed class KvmVcpu : IDisposable
         return errno;
     }
 
-    internal Errno TrySetFpu(KvmFpu fpu)
+    /// <summary>KVM_SET_FPU, with the kernel's refusal as the result.</summary>
+    public Errno TrySetFpu(KvmFpu fpu)
     {
         ArgumentNullException.ThrowIfNull(fpu);
         Span<byte> buffer = stackalloc byte[KvmFpu.Length];
@@ -346,7 +393,8 @@ public sealed class KvmVcpu : IDisposable
         return KvmIoctl.Issue(_file, KvmRequest.SetFpu, buffer);
     }
 
-    internal Errno TryGetFpu(out KvmFpu fpu)
+    /// <summary>KVM_GET_FPU, with the kernel's refusal as the result.</summary>
+    public Errno TryGetFpu(out KvmFpu fpu)
     {
         Span<byte> buffer = stackalloc byte[KvmFpu.Length];
         buffer.Clear();

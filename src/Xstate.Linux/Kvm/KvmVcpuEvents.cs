@@ -1,7 +1,7 @@
 namespace Xstate.Linux.Kvm;
 
 /// <summary>struct kvm_vcpu_events: pending exceptions, interrupts, NMIs. Carried as bytes.</summary>
-public sealed class KvmVcpuEvents : KvmStructure
+internal sealed class KvmVcpuEvents : KvmStructure
 {
     private const uint ValidSmm = 8;
     private const int LatchedInitOffset = 27;

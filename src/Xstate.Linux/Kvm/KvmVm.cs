@@ -6,6 +6,7 @@ using Xstate.Hypervisors;
 namespace Xstate.Linux.Kvm;
 
 /// <summary>One virtual machine.</summary>
+/// <threadsafety>Any thread: the kernel orders the calls. Disposing it is for the last.</threadsafety>
 [SupportedOSPlatform("linux")]
 public sealed class KvmVm : IDisposable
 {

@@ -15,7 +15,7 @@ namespace Xstate.Linux.NativeCode;
 /// comparison of the XSAVE family is <see cref="ProcessorComparison"/>.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed class CodeComparison
+internal sealed class CodeComparison
 {
     private const int MaxDisagreements = 10;
     private const int MaxRepeats = 3;

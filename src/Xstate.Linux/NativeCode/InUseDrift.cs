@@ -14,7 +14,7 @@ namespace Xstate.Linux.NativeCode;
 /// chance.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public static unsafe class InUseDrift
+internal static unsafe class InUseDrift
 {
     private const int Rounds = 200;
     private const int ReadsOfRound = 4_000;

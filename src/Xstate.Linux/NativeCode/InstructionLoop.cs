@@ -10,7 +10,7 @@ namespace Xstate.Linux.NativeCode;
 /// model.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed unsafe class InstructionLoop : IDisposable
+internal sealed unsafe class InstructionLoop : IDisposable
 {
     private const int ImageOffset = 0;
     private const int AreaOffset = 4 * LowMemory.PageLength;

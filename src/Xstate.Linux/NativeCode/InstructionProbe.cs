@@ -12,7 +12,7 @@ namespace Xstate.Linux.NativeCode;
 /// Registers and memory afterwards are for comparison with the model. One probe serves one thread at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed unsafe class InstructionProbe : IDisposable
+internal sealed unsafe class InstructionProbe : IDisposable
 {
     /// <summary>Bytes of the memory that a probed instruction may be pointed at; as many inaccessible ones follow.</summary>
     public const int MemoryLength = 4 * LowMemory.PageLength;

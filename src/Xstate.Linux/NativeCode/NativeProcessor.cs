@@ -8,7 +8,7 @@ using Xstate.Processor;
 namespace Xstate.Linux.NativeCode;
 
 /// <summary>The processor that this process runs on, as far as the model needs to know it.</summary>
-public static class NativeProcessor
+internal static class NativeProcessor
 {
     private static readonly Lazy<ProcessorProfile> Described = new(() => ProcessorProfile.FromCpuid(ReadCpuid(), "native"));
 

@@ -7,7 +7,7 @@ namespace Xstate.Linux.NativeCode;
 /// <param name="Instruction">The instruction.</param>
 /// <param name="Operand">Whether it has REX.W.</param>
 /// <param name="Is64BitMode">False for compatibility mode.</param>
-public readonly record struct ProbedInstruction(StateInstruction Instruction, XsaveOperand Operand, bool Is64BitMode)
+internal readonly record struct ProbedInstruction(StateInstruction Instruction, XsaveOperand Operand, bool Is64BitMode)
 {
     private static readonly ImmutableArray<StateInstruction> WithMemory =
     [

@@ -15,7 +15,7 @@ namespace Xstate.Linux.NativeCode;
 /// </param>
 /// <param name="ByInstruction">Cases per instruction.</param>
 /// <param name="Disagreements">The first differences in words; empty when model and processor agree.</param>
-public sealed record ComparisonReport(
+internal sealed record ComparisonReport(
     int Cases, int Faults, int Repeated, ImmutableSortedDictionary<string, int> ByInstruction, ImmutableArray<string> Disagreements);
 
 /// <summary>
@@ -23,7 +23,7 @@ public sealed record ComparisonReport(
 /// byte of memory, every register, XINUSE and every fault. What the processor offers decides what is tried.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed class ProcessorComparison : IDisposable
+internal sealed class ProcessorComparison : IDisposable
 {
     private const int MaxDisagreements = 10;
     private const int MaxRepeats = 3;
@@ -138,44 +138,11 @@ public sealed class ProcessorComparison : IDisposable
         Span<byte> memory = _memory.AsSpan(next.AreaOffset + next.Misalignment);
         ulong address = _probe.MemoryAddress + (ulong)(next.AreaOffset + next.Misalignment);
         ulong edxEax = rdx << 32 | (uint)rax;
-        XsaveOperand operand = next.Instruction.Operand;
-        switch (next.Instruction.Instruction)
+        InstructionEncoding instruction = new(next.Instruction.Instruction, next.Instruction.Operand, ModRmOffset: 0);
+        Fault fault = Instructions.Execute(_cpu, instruction, memory, address, (uint)next.Rcx, ref edxEax);
+        if (!fault.IsFault && next.Instruction.Instruction is StateInstruction.Xgetbv or StateInstruction.Rdpkru)
         {
-            case StateInstruction.Xsave:
-                return Instructions.Xsave(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Xsaveopt:
-                return Instructions.Xsaveopt(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Xsavec:
-                return Instructions.Xsavec(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Xsaves:
-                return Instructions.Xsaves(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Xrstor:
-                return Instructions.Xrstor(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Xrstors:
-                return Instructions.Xrstors(_cpu, memory, address, edxEax, operand);
-            case StateInstruction.Fxsave:
-                return Instructions.Fxsave(_cpu, memory, address, operand);
-            case StateInstruction.Fxrstor:
-                return Instructions.Fxrstor(_cpu, memory, address, operand);
-            case StateInstruction.Xsetbv:
-                return Instructions.Xsetbv(_cpu, (uint)next.Rcx, edxEax);
-            case StateInstruction.Wrpkru:
-                return Instructions.Wrpkru(_cpu, (uint)next.Rcx, edxEax);
-            case StateInstruction.Xgetbv:
-                return WithResult(Instructions.Xgetbv(_cpu, (uint)next.Rcx, out edxEax), edxEax, ref rax, ref rdx);
-            case StateInstruction.Rdpkru:
-                return WithResult(Instructions.Rdpkru(_cpu, (uint)next.Rcx, out edxEax), edxEax, ref rax, ref rdx);
-            default:
-                throw new InvalidOperationException($"{next.Instruction} cannot be compared");
-        }
-    }
-
-    private static Fault WithResult(Fault fault, ulong edxEax, ref ulong rax, ref ulong rdx)
-    {
-        if (!fault.IsFault)
-        {
-            rax = (uint)edxEax;
-            rdx = edxEax >> 32;
+            (rax, rdx) = ((uint)edxEax, edxEax >> 32);
         }
 
         return fault;

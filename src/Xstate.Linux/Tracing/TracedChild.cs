@@ -15,7 +15,7 @@ namespace Xstate.Linux.Tracing;
 /// ever left behind. All calls come from the thread that started it.
 /// </summary>
 [SupportedOSPlatform("linux")]
-public sealed class TracedChild : ILinuxTask
+internal sealed class TracedChild : ILinuxTask
 {
     private const int SIGUSR1 = 10;
     private const int SIGTRAP = 5;

@@ -6,7 +6,7 @@ namespace Xstate.Architecture;
 /// <param name="Subleaf">CPUID sub-leaf (ECX).</param>
 /// <param name="Register">The register that holds the bit.</param>
 /// <param name="Bit">Bit number, 0 to 31.</param>
-public sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidRegister Register, int Bit)
+internal sealed record CpuidFeature(string Name, uint Leaf, uint Subleaf, CpuidRegister Register, int Bit)
 {
     /// <summary>Whether a CPUID table has the bit set; a missing leaf counts as zero, as on the processor.</summary>
     public bool IsIn(CpuidTable cpuid) => IsIn(cpuid.Read(Leaf, Subleaf));

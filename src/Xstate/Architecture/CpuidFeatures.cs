@@ -7,7 +7,7 @@ namespace Xstate.Architecture;
 /// extensions reference): one row each, read by models, rehearsals, lint and output. Three bits of leaf 0x1E.1 repeat bits of leaf 7 and
 /// carry their leaf in the name.
 /// </summary>
-public static class CpuidFeatures
+internal static class CpuidFeatures
 {
     // Instructions of CPL 0, ways into the kernel that the C library does not choose by CPUID, prefixes and prefetches that are no
     // operations elsewhere, and the bits of leaf 0x1E that repeat those of leaf 7.

@@ -4,7 +4,7 @@ namespace Xstate.Architecture;
 /// Which CPUID leaves answer by sub-leaf (ECX on input), and how their sub-leaves are numbered (SDM Vol. 2A, CPUID; APM Vol. 3, appendix
 /// E).
 /// </summary>
-public static class CpuidLeaves
+internal static class CpuidLeaves
 {
     /// <summary>Whether the answer depends on ECX. Recorded answers of all other leaves hold for every ECX.</summary>
     public static bool HasSubleaves(uint leaf) => leaf switch

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.Architecture;
 
 /// <summary>One of the four registers that CPUID writes.</summary>
-public enum CpuidRegister
+internal enum CpuidRegister
 {
     /// <summary>EAX.</summary>
     Eax,
@@ -19,6 +19,7 @@ public enum CpuidRegister
 }
 
 /// <summary>The answer of CPUID for one leaf and sub-leaf.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint Edx)
 {
     /// <summary>Whether all four registers are zero, which is how CPUID answers for what it does not have.</summary>
@@ -31,7 +32,7 @@ public readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint 
     public ulong EdxEcx => (ulong)Edx << 32 | Ecx;
 
     /// <summary>One register by name.</summary>
-    public uint this[CpuidRegister register] => register switch
+    internal uint this[CpuidRegister register] => register switch
     {
         CpuidRegister.Eax => Eax,
         CpuidRegister.Ebx => Ebx,
@@ -41,7 +42,7 @@ public readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint 
     };
 
     /// <summary>The same answer with one register replaced.</summary>
-    public CpuidRegisters With(CpuidRegister register, uint value) => register switch
+    internal CpuidRegisters With(CpuidRegister register, uint value) => register switch
     {
         CpuidRegister.Eax => this with { Eax = value },
         CpuidRegister.Ebx => this with { Ebx = value },
@@ -56,6 +57,7 @@ public readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint 
 /// <param name="Subleaf">ECX on input; meaningless unless <paramref name="SubleafSignificant"/>.</param>
 /// <param name="SubleafSignificant">Whether the leaf has sub-leaves (KVM_CPUID_FLAG_SIGNIFCANT_INDEX).</param>
 /// <param name="Registers">The answer.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct CpuidEntry(uint Leaf, uint Subleaf, bool SubleafSignificant, CpuidRegisters Registers)
 {
     /// <summary>Whether this entry answers for the given input.</summary>
@@ -66,6 +68,7 @@ public readonly record struct CpuidEntry(uint Leaf, uint Subleaf, bool SubleafSi
 /// What CPUID answers on one logical processor: a recorded dump, a guest's CPUID, or what a hypervisor supports. Entries keep their
 /// order; the first that answers wins, as in KVM.
 /// </summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed class CpuidTable
 {
     /// <summary>The leaf that enumerates the XSAVE feature set.</summary>
@@ -105,7 +108,7 @@ public sealed class CpuidTable
     public int LinearAddressBits => (int)(Read(0x8000_0008).Eax >> 8 & 0xFF);
 
     /// <summary>Whether a feature's bit is set; a missing leaf counts as zero, as on the processor.</summary>
-    public bool Has(CpuidFeature feature)
+    internal bool Has(CpuidFeature feature)
     {
         ArgumentNullException.ThrowIfNull(feature);
         return feature.IsIn(this);

@@ -1,7 +1,7 @@
 namespace Xstate.Architecture;
 
 /// <summary>AMD's erratum 1386: XSAVES of family 17h may store stale XMM registers, until microcode mends it.</summary>
-public static class Erratum1386
+internal static class Erratum1386
 {
     /// <summary>Whether a processor is of the family that has it.</summary>
     public static bool Concerns(ProcessorModel processor) => processor is { IsAmdLike: true, Family: 0x17 };

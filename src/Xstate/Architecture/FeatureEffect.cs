@@ -1,7 +1,7 @@
 namespace Xstate.Architecture;
 
 /// <summary>What a feature bit announces to a program, and so what a guest loses where it is missing.</summary>
-public enum FeatureEffect
+internal enum FeatureEffect
 {
     /// <summary>Neither an instruction nor state: a control, a capability of the platform, or a hint.</summary>
     None,

@@ -10,7 +10,7 @@ namespace Xstate.Architecture;
 /// </summary>
 /// <param name="SignExponent">Sign in bit 15, biased exponent below.</param>
 /// <param name="Significand">The significand; bit 63 is the integer bit.</param>
-public readonly record struct Float80(ushort SignExponent, ulong Significand)
+internal readonly record struct Float80(ushort SignExponent, ulong Significand)
 {
     /// <summary>Bytes of the format in memory.</summary>
     public const int Length = 10;

@@ -7,7 +7,7 @@ namespace Xstate.Architecture;
 /// Names of model-specific registers: the manuals' for the processor's own (SDM Vol. 4, APM Vol. 2 appendix A), the kernel's for those of
 /// KVM (Documentation/virt/kvm/x86/msr.rst).
 /// </summary>
-public static class MsrNames
+internal static class MsrNames
 {
     /// <summary>IA32_PL3_SSP: the shadow-stack pointer of user code.</summary>
     public const uint UserShadowStackPointer = 0x6A7;

@@ -1,7 +1,7 @@
 namespace Xstate.Architecture;
 
 /// <summary>MXCSR and its mask (SDM Vol. 1, 10.2.3 and 11.6.6).</summary>
-public static class Mxcsr
+internal static class Mxcsr
 {
     /// <summary>The initial value: all exceptions masked.</summary>
     public const uint Initial = 0x1F80;

@@ -2,6 +2,7 @@ namespace Xstate.Architecture;
 
 /// <summary>The protection-key rights register for user pages: two bits for each of 16 keys (SDM Vol. 3A, 4.6.2).</summary>
 /// <param name="Value">The register.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct Pkru(uint Value)
 {
     /// <summary>How many keys there are.</summary>

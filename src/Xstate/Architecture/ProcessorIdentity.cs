@@ -6,7 +6,7 @@ namespace Xstate.Architecture;
 /// </summary>
 /// <param name="Model">Vendor, family and model.</param>
 /// <param name="Cpuid">Everything the processor enumerates.</param>
-public sealed record ProcessorIdentity(ProcessorModel Model, CpuidTable Cpuid)
+internal sealed record ProcessorIdentity(ProcessorModel Model, CpuidTable Cpuid)
 {
     private const uint HypervisorLeaf = 0x4000_0000;
 

@@ -24,7 +24,7 @@ public enum ProcessorVendor
 /// <param name="Family">Display family: base family plus extended family when the base is 15.</param>
 /// <param name="Model">Display model.</param>
 /// <param name="Stepping">Stepping.</param>
-public readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family, int Model, int Stepping)
+internal readonly record struct ProcessorModel(ProcessorVendor Vendor, int Family, int Model, int Stepping)
 {
     /// <summary>Reads leaves 0 and 1.</summary>
     public static ProcessorModel From(CpuidTable cpuid)

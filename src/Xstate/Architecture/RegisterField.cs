@@ -7,7 +7,7 @@ namespace Xstate.Architecture;
 /// <param name="Shift">Its lowest bit.</param>
 /// <param name="Width">Bits.</param>
 /// <param name="Values">Names of its values, from 0 on; empty for a flag and for a field that is a number.</param>
-public sealed record RegisterField(string Name, int Shift, int Width, ImmutableArray<string> Values)
+internal sealed record RegisterField(string Name, int Shift, int Width, ImmutableArray<string> Values)
 {
     /// <summary>Whether it is a single bit.</summary>
     public bool IsFlag => Width == 1;

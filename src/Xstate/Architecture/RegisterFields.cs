@@ -7,7 +7,7 @@ namespace Xstate.Architecture;
 /// The flags and fields of MXCSR, of the x87 control and status words (SDM Vol. 1, 10.2.3, 8.1.3 and 8.1.5) and of PKRU (Vol. 3A, 4.6.2),
 /// by name: printing and setting read the same rows.
 /// </summary>
-public static class RegisterFields
+internal static class RegisterFields
 {
     private const string KeyPrefix = "key";
 

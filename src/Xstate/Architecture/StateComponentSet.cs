@@ -9,6 +9,7 @@ namespace Xstate.Architecture;
 /// Bit 63 is never a component (it is XCOMP_BV's format flag) but is kept, so that hostile masks survive unchanged.
 /// </summary>
 /// <param name="Bits">The mask: bit <c>i</c> stands for component <c>i</c>.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct StateComponentSet(ulong Bits) : IEnumerable<StateComponent>
 {
     /// <summary>No component.</summary>

@@ -3,68 +3,8 @@ using static Xstate.Architecture.StateComponentSet;
 
 namespace Xstate.Architecture;
 
-/// <summary>Which register enables a component, and with it whether user code may save it.</summary>
-public enum EnabledBy
-{
-    /// <summary>XCR0: a user component, reachable by XSAVE and XRSTOR.</summary>
-    Xcr0,
-
-    /// <summary>IA32_XSS: a supervisor component, reachable by XSAVES and XRSTORS only.</summary>
-    Xss,
-}
-
-/// <summary>
-/// What the manuals fix about one component on every processor. Standard-format offsets are deliberately not here: they
-/// belong to one CPU model and come from CPUID leaf 0xD (<see cref="XsaveLayout"/>).
-/// </summary>
-/// <param name="Component">The component.</param>
-/// <param name="Name">The name used in output and input, lower case.</param>
-/// <param name="EnabledBy">The register whose bit enables it.</param>
-/// <param name="Size">Bytes in an XSAVE area, as every processor but EPYC Rome (PKRU) enumerates them.</param>
-/// <param name="Requires">Components whose XCR0 bits must be set too.</param>
-/// <param name="Group">Components whose XCR0 bits must equal this one's, itself included; empty when alone.</param>
-/// <param name="Excludes">Components that may not be enabled together with it.</param>
-/// <param name="Features">CPUID features any one of which brings the component; empty where none is defined.</param>
-/// <param name="XsaveEnabled">
-/// Whether the component's instructions fault (MPX: do nothing) while its XCR0 bit is clear. PKRU and the supervisor components are only
-/// XSAVE-<i>managed</i>: their registers work whatever XCR0 says (SDM Vol. 1, 13.1).
-/// </param>
-public sealed record StateComponentInfo(
-    StateComponent Component,
-    string Name,
-    EnabledBy EnabledBy,
-    int Size,
-    StateComponentSet Requires,
-    StateComponentSet Group,
-    StateComponentSet Excludes,
-    ImmutableArray<CpuidFeature> Features,
-    bool XsaveEnabled)
-{
-    /// <summary>The component as a set of one.</summary>
-    public StateComponentSet Bit => Of(Component);
-
-    /// <summary>Whether a CPUID table has a feature that brings the component.</summary>
-    public bool IsAnnouncedBy(CpuidTable cpuid)
-    {
-        foreach (CpuidFeature feature in Features)
-        {
-            if (feature.IsIn(cpuid))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>
-    /// The first eight bytes of the initial configuration (SDM Vol. 1, 13.6): what a restore gives the component when the image does not
-    /// have it. Everything else of every component is zero then, but for the x87 control word (<see cref="XsaveFormat.InitialFcw"/>).
-    /// </summary>
-    public ulong InitialValue { get; init; }
-}
-
 /// <summary>The catalogue of state components: one row each, read by layouts, rules, models, reports and documentation.</summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class StateComponents
 {
     private static readonly StateComponentSet Mpx = Of(StateComponent.BndRegs, StateComponent.BndCsr);
@@ -152,11 +92,18 @@ public static class StateComponents
         StateComponentSet excludes,
         bool xsaveEnabled,
         params ImmutableArray<CpuidFeature> features) =>
-        new(component, name, EnabledBy.Xcr0, size, requires, group, excludes, features, xsaveEnabled);
+        new(component, name, EnabledBy.Xcr0, size)
+        {
+            Requires = requires,
+            Group = group,
+            Excludes = excludes,
+            XsaveEnabled = xsaveEnabled,
+            Features = features,
+        };
 
     private static StateComponentInfo Supervisor(
         StateComponent component, string name, int size, params ImmutableArray<CpuidFeature> features) =>
-        new(component, name, EnabledBy.Xss, size, Empty, Empty, Empty, features, XsaveEnabled: false);
+        new(component, name, EnabledBy.Xss, size) { Features = features };
 
     private static StateComponentInfo?[] IndexByBit()
     {

@@ -3,13 +3,13 @@ namespace Xstate.Architecture;
 /// <summary>Why a value cannot be written to XCR0.</summary>
 /// <param name="Component">The component whose bit is wrong.</param>
 /// <param name="Reason">What the rule asks for, as a clause.</param>
-public readonly record struct Xcr0Violation(StateComponent Component, string Reason);
+internal readonly record struct Xcr0Violation(StateComponent Component, string Reason);
 
 /// <summary>
 /// What XSETBV demands of XCR0 (SDM Vol. 1, 13.3; APM Vol. 2, 11.5.2), derived from the catalogue's dependencies. Hypervisors that check
 /// less or in another order say so themselves; every violation is the same #GP(0), so the order only decides which one is named.
 /// </summary>
-public static class Xcr0Rules
+internal static class Xcr0Rules
 {
     /// <summary>
     /// The first rule that a value breaks on a processor that supports the given components, or null when XSETBV accepts it.

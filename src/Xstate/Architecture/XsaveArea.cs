@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 namespace Xstate.Architecture;
 
 /// <summary>Read-only view of one XSAVE area in either format. Copies nothing; the span must outlive the view.</summary>
+/// <threadsafety>A view of memory that it does not lock: whoever writes there meanwhile changes what it reads.</threadsafety>
 public readonly ref struct XsaveArea
 {
     private readonly ReadOnlySpan<byte> _bytes;

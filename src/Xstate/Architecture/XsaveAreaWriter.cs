@@ -6,6 +6,7 @@ namespace Xstate.Architecture;
 /// A view that changes one XSAVE area in either format: the only code that writes the header. Copies nothing; the span must outlive the
 /// view. Each method returns the view, so that an image reads as one sentence.
 /// </summary>
+/// <threadsafety>A view of memory that it does not lock.</threadsafety>
 public readonly ref struct XsaveAreaWriter
 {
     private readonly Span<byte> _bytes;

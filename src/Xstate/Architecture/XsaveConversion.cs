@@ -4,6 +4,7 @@ namespace Xstate.Architecture;
 /// Conversions between formats and layouts over caller-owned memory: each byte moves once and nothing is allocated. None of them judges:
 /// what may be lost is decided by the caller.
 /// </summary>
+/// <threadsafety>Any thread, each with memory of its own.</threadsafety>
 public static class XsaveConversion
 {
     /// <summary>

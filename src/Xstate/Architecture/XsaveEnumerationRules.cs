@@ -7,14 +7,14 @@ namespace Xstate.Architecture;
 /// <param name="Summary">What must hold.</param>
 /// <param name="Consequence">What breaks where it does not.</param>
 /// <param name="Holds">Whether a table meets it, for live values of XCR0 and IA32_XSS.</param>
-public sealed record XsaveEnumerationRule(
+internal sealed record XsaveEnumerationRule(
     string Id, string Summary, string Consequence, Func<CpuidTable, StateComponentSet, StateComponentSet, bool> Holds);
 
 /// <summary>
 /// The conditions under which an enumeration describes a processor that can exist (SDM Vol. 1, 13.2 and 13.3): what a model of the
 /// processor must be able to rely on.
 /// </summary>
-public static class XsaveEnumerationRules
+internal static class XsaveEnumerationRules
 {
     /// <summary>All conditions, by number.</summary>
     public static ImmutableArray<XsaveEnumerationRule> All { get; } =

@@ -3,6 +3,7 @@ namespace Xstate.Architecture;
 /// <summary>
 /// Byte offsets that every XSAVE area shares (SDM Vol. 1, 13.4.1 and 13.4.2). Offsets derive from lengths so they cannot drift.
 /// </summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class XsaveFormat
 {
     /// <summary>Length of the legacy region, which is also the FXSAVE image.</summary>

@@ -7,6 +7,7 @@ namespace Xstate.Architecture;
 /// <param name="IsSupervisor">Sub-leaf ECX[0]: enabled by IA32_XSS.</param>
 /// <param name="IsAligned64">Sub-leaf ECX[1]: starts on a 64-byte boundary in the compacted format.</param>
 /// <param name="SupportsXfd">Sub-leaf ECX[2]: IA32_XFD can disable it.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct XsaveSlot(
     StateComponent Component, int Size, int Offset, bool IsSupervisor, bool IsAligned64, bool SupportsXfd)
 {
@@ -34,6 +35,7 @@ public readonly record struct XsaveSlot(
 /// One CPU's enumeration of the XSAVE area: the only code that walks offsets. Offsets are not portable between vendors or models, so
 /// a layout always comes from a CPUID table, a core's layout note, or an explicit list of slots.
 /// </summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed class XsaveLayout : IEquatable<XsaveLayout>
 {
     /// <summary>

@@ -1,7 +1,7 @@
 namespace Xstate.Artifacts;
 
 /// <summary>Brings any stream to what a decoder works on: uncompressed bytes that it can seek in.</summary>
-public static class ArtifactContent
+internal static class ArtifactContent
 {
     private const int LongestMagic = 9;
 

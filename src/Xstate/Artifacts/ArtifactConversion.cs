@@ -13,7 +13,7 @@ namespace Xstate.Artifacts;
 /// <summary>
 /// Writes what one artifact holds as another format that can hold it, or a part of it. Never invents what the artifact does not say.
 /// </summary>
-public static class ArtifactConversion
+internal static class ArtifactConversion
 {
     /// <summary>The format of a bare XSAVE area, as KVM_SET_XSAVE takes it.</summary>
     public const string RawImage = KvmXsaveReader.Format;

@@ -9,6 +9,7 @@ internal delegate bool ArtifactRecognizer(ArtifactSource source);
 internal delegate Artifact ArtifactReader(ArtifactSource source, ArtifactLimits limits);
 
 /// <summary>One row of the table of formats: how to recognise it and how to read it.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record ArtifactFormat
 {
     internal ArtifactFormat(string name, string description, ArtifactRecognizer recognizes, ArtifactReader read)

@@ -1,6 +1,7 @@
 namespace Xstate.Artifacts;
 
 /// <summary>Ceilings for untrusted input. Every loop and every allocation that a file controls names one of these.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record ArtifactLimits
 {
     /// <summary>The defaults, generous for every real artifact known.</summary>

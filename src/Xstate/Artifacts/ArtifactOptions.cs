@@ -1,6 +1,7 @@
 namespace Xstate.Artifacts;
 
 /// <summary>How to open an artifact.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record ArtifactOptions
 {
     /// <summary>The defaults.</summary>

@@ -6,7 +6,7 @@ namespace Xstate.Artifacts;
 /// <param name="Offset">Where, in the original.</param>
 /// <param name="Found">The original's bytes there; empty to insert, or to append at the end.</param>
 /// <param name="Replacement">What takes their place; of another length only in formats that can move what follows.</param>
-public sealed record ArtifactPatch(long Offset, ReadOnlyMemory<byte> Found, ReadOnlyMemory<byte> Replacement)
+internal sealed record ArtifactPatch(long Offset, ReadOnlyMemory<byte> Found, ReadOnlyMemory<byte> Replacement)
 {
     // Equal bytes between two differences are cheaper to repeat than to interrupt a patch for.
     private const int MaxGap = 16;

@@ -7,7 +7,7 @@ using Xstate.Findings;
 namespace Xstate.Artifacts;
 
 /// <summary>What is missing or doubtful in CPUID dumps and CPU models, as findings. Nothing of it is ever filled in.</summary>
-public static class CpuFindings
+internal static class CpuFindings
 {
     /// <summary>Findings of one artifact; a hostile dump could ask for a remark in every line.</summary>
     internal const int MaxFindings = 1_000;

@@ -1,6 +1,7 @@
 namespace Xstate.Artifacts;
 
 /// <summary>The bytes are not what their format says. Names the format, the offset, what was found and what was expected.</summary>
+/// <threadsafety>Immutable.</threadsafety>
 public sealed class MalformedArtifactException : Exception
 {
     /// <summary>A malformed artifact.</summary>

@@ -3,18 +3,18 @@ namespace Xstate.Artifacts;
 /// <summary>Bytes of a file that are stored; between such ranges are holes, which read as zeros.</summary>
 /// <param name="Offset">The first one.</param>
 /// <param name="End">Behind the last one.</param>
-public readonly record struct StoredRange(long Offset, long End);
+internal readonly record struct StoredRange(long Offset, long End);
 
 /// <summary>Tells where a file has stored bytes.</summary>
 /// <param name="from">An offset in the file.</param>
 /// <returns>The first range with a byte at or behind the offset, from the offset on; null when only a hole follows.</returns>
-public delegate StoredRange? StoredRanges(long from);
+internal delegate StoredRange? StoredRanges(long from);
 
 /// <summary>
 /// Copies an artifact with patches applied, so that a change to a few bytes of a large file keeps every other byte without being held in
 /// memory.
 /// </summary>
-public static class PatchedCopy
+internal static class PatchedCopy
 {
     /// <summary>
     /// Writes the changed artifact. A core of 64 GB is mostly holes, and its copy shall not take 64 GB of a disk: long runs of zeros are

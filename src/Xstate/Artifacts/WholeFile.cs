@@ -3,7 +3,7 @@ namespace Xstate.Artifacts;
 /// <summary>
 /// Brings an artifact that has to be held in memory there, within the limit and without trusting a length that the file states.
 /// </summary>
-public static class WholeFile
+internal static class WholeFile
 {
     private const int FirstChunk = 1 << 16;
 

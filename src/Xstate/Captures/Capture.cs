@@ -14,6 +14,7 @@ public enum CaptureKind
 }
 
 /// <summary>The extended state of one virtual CPU or thread, as some kernel or emulator wrote it.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record CapturedState
 {
     /// <summary>Virtual CPU index, or thread id.</summary>
@@ -40,7 +41,7 @@ public sealed record CapturedState
     /// <summary>
     /// What the artifact says beside the registers, when it stores them by name and the area was built from them; else null.
     /// </summary>
-    public StoredRegisters? Stored { get; init; }
+    internal StoredRegisters? Stored { get; init; }
 
     /// <summary>Other model-specific registers by index.</summary>
     public ImmutableSortedDictionary<uint, ulong> Msrs { get; init; } = ImmutableSortedDictionary<uint, ulong>.Empty;
@@ -91,7 +92,7 @@ public sealed record CapturedState
     }
 
     /// <summary>The thread's alternate signal stack; null when the artifact does not tell.</summary>
-    public SignalStack? SignalStack { get; init; }
+    internal SignalStack? SignalStack { get; init; }
 
     /// <summary>
     /// Whether the code ran outside 64-bit mode: the area has room for all registers, but only XMM0 to XMM7 and what widens them could be
@@ -103,7 +104,7 @@ public sealed record CapturedState
     /// Bytes of the area that are not what the registers held, because whoever wrote the artifact destroyed them: ascending, without
     /// overlap.
     /// </summary>
-    public ImmutableArray<AreaRange> Lost { get; init; } = [];
+    internal ImmutableArray<AreaRange> Lost { get; init; } = [];
 
     /// <summary>
     /// The components that the artifact holds, in use or initial; null when it holds all that the state has. Of the others nothing is
@@ -205,13 +206,14 @@ public sealed record CapturedState
 /// <summary>Some bytes of an XSAVE area.</summary>
 /// <param name="Offset">The first one.</param>
 /// <param name="Length">How many.</param>
-public readonly record struct AreaRange(int Offset, int Length)
+internal readonly record struct AreaRange(int Offset, int Length)
 {
     /// <summary>The first byte after them.</summary>
     public int End => Offset + Length;
 }
 
 /// <summary>One virtual machine or process, captured at one moment.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Capture
 {
     /// <summary>The artifact format that it was read from, such as <c>kvm_xsave</c>.</summary>
@@ -227,7 +229,7 @@ public sealed record Capture
     public Fact<Accelerator>? RestoredBy { get; init; }
 
     /// <summary>How the file says that the guest's CPU is made; null when it does not say.</summary>
-    public SavedCpu? SavedCpu { get; init; }
+    internal SavedCpu? SavedCpu { get; init; }
 
     /// <summary>Virtual CPUs or threads.</summary>
     public CaptureKind Kind { get; init; }

@@ -8,7 +8,7 @@ namespace Xstate.Captures;
 /// Compares two captures of any formats register by register, and tells what a program would see from what is only noise: stale bytes of
 /// initial components, MXCSR_MASK, software bytes, the format and the places of components.
 /// </summary>
-public static class CaptureComparison
+internal static class CaptureComparison
 {
     /// <summary>
     /// Compares. States are paired by id where the captures share one, else in order: a virtual machine's CPUs keep their index, a restored

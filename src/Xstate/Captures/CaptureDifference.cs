@@ -7,18 +7,18 @@ namespace Xstate.Captures;
 /// <c>cpuid 0xd.0.eax</c>.</param>
 /// <param name="Left">Its value in the left state.</param>
 /// <param name="Right">Its value in the right state.</param>
-public sealed record RegisterContrast(string Register, string Left, string Right);
+internal sealed record RegisterContrast(string Register, string Left, string Right);
 
 /// <summary>A difference of bytes that no program can read from a register.</summary>
 /// <param name="What">What differs.</param>
 /// <param name="Left">What the left state has.</param>
 /// <param name="Right">What the right state has.</param>
-public sealed record NoiseContrast(string What, string Left, string Right);
+internal sealed record NoiseContrast(string What, string Left, string Right);
 
 /// <summary>Two states side by side.</summary>
 /// <param name="LeftId">Virtual CPU index or thread id on the left.</param>
 /// <param name="RightId">The same on the right.</param>
-public sealed record StateDifference(int LeftId, int RightId)
+internal sealed record StateDifference(int LeftId, int RightId)
 {
     /// <summary>What a program would see.</summary>
     public ImmutableArray<RegisterContrast> Registers { get; init; } = [];
@@ -45,7 +45,7 @@ public sealed record StateDifference(int LeftId, int RightId)
 /// <param name="States">The pairs of states, in the left capture's order.</param>
 /// <param name="UnmatchedLeft">Ids of the left capture that the right one does not have.</param>
 /// <param name="UnmatchedRight">Ids of the right capture that the left one does not have.</param>
-public sealed record CaptureDifference(ImmutableArray<StateDifference> States, ImmutableArray<int> UnmatchedLeft,
+internal sealed record CaptureDifference(ImmutableArray<StateDifference> States, ImmutableArray<int> UnmatchedLeft,
     ImmutableArray<int> UnmatchedRight)
 {
     /// <summary>Whether every program would see the same: no register differs and no state is missing.</summary>

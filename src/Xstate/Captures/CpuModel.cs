@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// A CPU model by the names of its features, as management software describes it. Names tell which state components there are, never where
 /// they lie: sizes and offsets come from a CPUID table only.
 /// </summary>
-public sealed record CpuModel
+internal sealed record CpuModel
 {
     /// <summary>The model's name, such as <c>SapphireRapids-v1</c> or <c>host-model</c>.</summary>
     public required string Name { get; init; }

@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// A CPU model as a host: its names tell which components guests get, a CPUID table that the user vouches for tells where they lie. Neither
 /// alone is enough, and neither is stretched: what the names leave open, or the processor lacks, is an obstacle.
 /// </summary>
-public static class CpuModelHost
+internal static class CpuModelHost
 {
     /// <summary>The host of a model on a processor.</summary>
     /// <param name="model">Which components there are.</param>

@@ -7,16 +7,16 @@ namespace Xstate.Captures;
 /// <param name="Subleaf">CPUID sub-leaf, or 0.</param>
 /// <param name="Register">The register's name, such as <c>ebx</c>, or the model-specific register's number.</param>
 /// <param name="Bits">The bits.</param>
-public readonly record struct FeatureBits(uint? Leaf, uint Subleaf, string Register, ulong Bits);
+internal readonly record struct FeatureBits(uint? Leaf, uint Subleaf, string Register, ulong Bits);
 
 /// <summary>What a feature name stands for.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Aliases">Other names of it.</param>
 /// <param name="Bits">Its bits.</param>
-public sealed record FeatureDefinition(string Name, ImmutableArray<string> Aliases, ImmutableArray<FeatureBits> Bits);
+internal sealed record FeatureDefinition(string Name, ImmutableArray<string> Aliases, ImmutableArray<FeatureBits> Bits);
 
 /// <summary>CPU models of one artifact, and what else a file of such models holds.</summary>
-public sealed record CpuModelList
+internal sealed record CpuModelList
 {
     /// <summary>The artifact format, such as <c>qmp-cpu</c>.</summary>
     public required string Format { get; init; }

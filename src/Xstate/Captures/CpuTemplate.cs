@@ -10,7 +10,7 @@ namespace Xstate.Captures;
 /// <param name="Register">The register.</param>
 /// <param name="Decided">Bits that the template decides; the others stay.</param>
 /// <param name="Value">Their value; zero outside <paramref name="Decided"/>.</param>
-public readonly record struct CpuidModifier(uint Leaf, uint Subleaf, uint Flags, CpuidRegister Register, uint Decided, uint Value)
+internal readonly record struct CpuidModifier(uint Leaf, uint Subleaf, uint Flags, CpuidRegister Register, uint Decided, uint Value)
 {
     /// <summary>The register afterwards.</summary>
     public uint ApplyTo(uint before) => (before & ~Decided) | Value;
@@ -23,7 +23,7 @@ public readonly record struct CpuidModifier(uint Leaf, uint Subleaf, uint Flags,
 /// <param name="Index">The register.</param>
 /// <param name="Decided">Bits that the template decides.</param>
 /// <param name="Value">Their value.</param>
-public readonly record struct MsrModifier(uint Index, ulong Decided, ulong Value);
+internal readonly record struct MsrModifier(uint Index, ulong Decided, ulong Value);
 
 /// <summary>
 /// A CPU template: bit maps over CPUID and model-specific registers that a monitor applies before it creates virtual CPUs.
@@ -32,5 +32,5 @@ public readonly record struct MsrModifier(uint Index, ulong Decided, ulong Value
 /// <param name="Cpuid">Changes of CPUID.</param>
 /// <param name="Msrs">Changes of model-specific registers.</param>
 /// <param name="KvmCapabilities">Capabilities of KVM to require, or with <c>!</c> in front not to require.</param>
-public sealed record CpuTemplate(string Format, ImmutableArray<CpuidModifier> Cpuid, ImmutableArray<MsrModifier> Msrs,
+internal sealed record CpuTemplate(string Format, ImmutableArray<CpuidModifier> Cpuid, ImmutableArray<MsrModifier> Msrs,
     ImmutableArray<string> KvmCapabilities);

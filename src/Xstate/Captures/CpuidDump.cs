@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// <summary>CPUID of one logical processor in a dump.</summary>
 /// <param name="Label">What the dump calls it, such as <c>CPU 0</c>.</param>
 /// <param name="Cpuid">Its answers.</param>
-public sealed record CpuidProcessor(string Label, CpuidTable Cpuid)
+internal sealed record CpuidProcessor(string Label, CpuidTable Cpuid)
 {
     /// <summary>
     /// Answers whose sub-leaf the dump does not tell. They are not in <see cref="Cpuid"/>; their sub-leaf field is their position among the
@@ -21,7 +21,7 @@ public sealed record CpuidProcessor(string Label, CpuidTable Cpuid)
 }
 
 /// <summary>What a remark about a dump is about.</summary>
-public enum CpuidDefect
+internal enum CpuidDefect
 {
     /// <summary>Leaf 0 is not recorded: the vendor is unknown.</summary>
     NoVendor,
@@ -68,15 +68,16 @@ public enum CpuidDefect
 /// <param name="Leaf">The leaf.</param>
 /// <param name="Subleaf">The sub-leaf, if one is concerned.</param>
 /// <param name="Message">A sentence.</param>
-public sealed record CpuidRemark(CpuidDefect Defect, int Processor, uint Leaf, uint? Subleaf, string Message);
+internal sealed record CpuidRemark(CpuidDefect Defect, int Processor, uint Leaf, uint? Subleaf, string Message);
 
 /// <summary>CPUID answers of one or more logical processors, whatever file they came from.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record CpuidDump
 {
     /// <summary>
     /// How many remarks a dump keeps. A hostile one of a few hundred kilobytes could ask for hundreds of megabytes of them.
     /// </summary>
-    public const int MaxRemarks = 65_536;
+    internal const int MaxRemarks = 65_536;
 
     private CpuidDump(string format, ImmutableArray<CpuidProcessor> processors, ImmutableArray<CpuidRemark> remarks)
     {
@@ -89,10 +90,10 @@ public sealed record CpuidDump
     public string Format { get; }
 
     /// <summary>The logical processors in the order of the dump; at least one.</summary>
-    public ImmutableArray<CpuidProcessor> Processors { get; }
+    internal ImmutableArray<CpuidProcessor> Processors { get; }
 
     /// <summary>What is missing or doubtful.</summary>
-    public ImmutableArray<CpuidRemark> Remarks { get; }
+    internal ImmutableArray<CpuidRemark> Remarks { get; }
 
     /// <summary>
     /// Whether the tables are the logical processors of one machine. Else each is a view of its own, such as a guest's beside its host's,
@@ -101,7 +102,7 @@ public sealed record CpuidDump
     public bool AreProcessors { get; private init; } = true;
 
     /// <summary>What the text that the dump was found in has besides it; null for nothing.</summary>
-    public SkippedText? Skipped { get; init; }
+    internal SkippedText? Skipped { get; init; }
 
     /// <summary>CPUID of the first logical processor, which stands for the machine wherever one table is asked for.</summary>
     public CpuidTable Cpuid => Processors[0].Cpuid;
@@ -115,7 +116,7 @@ public sealed record CpuidDump
     /// are not.
     /// </param>
     /// <exception cref="ArgumentException">There is no processor.</exception>
-    public static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks,
+    internal static CpuidDump Create(string format, ImmutableArray<CpuidProcessor> processors, IEnumerable<CpuidRemark> remarks,
         bool areProcessors = true)
     {
         ArgumentNullException.ThrowIfNull(format);

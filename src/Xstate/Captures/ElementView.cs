@@ -6,7 +6,7 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>How the bytes of a register are read as numbers: elements of one type side by side, the lowest first.</summary>
-public sealed class ElementView
+internal sealed class ElementView
 {
     private readonly Func<byte[], string> _format;
     private readonly TryParser _parse;

@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// Which state components a feature name of QEMU, libvirt or Linux stands for. The names are the manual's (<see cref="CpuidFeature.Name"/>)
 /// in lower case with hyphens or underscores; where the three spell one differently, the spelling is listed here.
 /// </summary>
-public static class FeatureNames
+internal static class FeatureNames
 {
     /// <summary>The feature without which no component can be enabled.</summary>
     public const string Xsave = "xsave";

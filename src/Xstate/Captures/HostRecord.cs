@@ -4,7 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Captures;
 
 /// <summary>Which KVM module serves /dev/kvm.</summary>
-public enum KvmFlavour
+internal enum KvmFlavour
 {
     /// <summary>Not known.</summary>
     Unknown,
@@ -23,14 +23,15 @@ public enum KvmFlavour
 /// <param name="Id">Behaviour id, such as <c>KVM-SET-STRICT-CPUID</c>.</param>
 /// <param name="Present">Whether the kernel has it.</param>
 /// <param name="Evidence">What was done and what came back.</param>
-public sealed record ProbedBehavior(string Id, bool Present, string Evidence);
+internal sealed record ProbedBehavior(string Id, bool Present, string Evidence);
 
 /// <summary>One behaviour that could not be probed.</summary>
 /// <param name="Id">Behaviour id.</param>
 /// <param name="Why">What was missing.</param>
-public sealed record NotProbedBehavior(string Id, string Why);
+internal sealed record NotProbedBehavior(string Id, string Why);
 
 /// <summary>A host as a target or source of state: its processor and what is known of its kernel.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record HostRecord
 {
     /// <summary>A short name for output.</summary>
@@ -69,10 +70,10 @@ public sealed record HostRecord
     public ImmutableArray<string> KvmParameters { get; init; } = [];
 
     /// <summary>What a probe left open, and why.</summary>
-    public ImmutableArray<NotProbedBehavior> NotProbed { get; init; } = [];
+    internal ImmutableArray<NotProbedBehavior> NotProbed { get; init; } = [];
 
     /// <summary>KVM module, if recorded.</summary>
-    public KvmFlavour Flavour { get; init; }
+    internal KvmFlavour Flavour { get; init; }
 
     /// <summary>Answer of KVM_GET_SUPPORTED_CPUID, if recorded.</summary>
     public CpuidTable? SupportedCpuid { get; init; }
@@ -87,11 +88,11 @@ public sealed record HostRecord
     public int? Xsave2Size { get; init; }
 
     /// <summary>Behaviours probed there; they win over what the release number says.</summary>
-    public ImmutableArray<ProbedBehavior> Probes { get; init; } = [];
+    internal ImmutableArray<ProbedBehavior> Probes { get; init; } = [];
 
     /// <summary>Where the record came from.</summary>
     public required Provenance Provenance { get; init; }
 
     /// <summary>The processor's identity.</summary>
-    public ProcessorModel Processor => ProcessorModel.From(Cpuid);
+    internal ProcessorModel Processor => ProcessorModel.From(Cpuid);
 }

@@ -8,6 +8,7 @@ namespace Xstate.Captures;
 /// <param name="Major">First number.</param>
 /// <param name="Minor">Second number.</param>
 /// <param name="Patch">Stable release, or null for the newest of the series.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct KernelRelease(int Major, int Minor, int? Patch = null) : IComparable<KernelRelease>
 {
     /// <summary>

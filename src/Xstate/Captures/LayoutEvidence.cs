@@ -4,7 +4,7 @@ namespace Xstate.Captures;
 
 /// <summary>What is known of the processor that wrote an area which comes without a layout.</summary>
 /// <param name="Components">Components that the writer had enabled: its software mask, or XSTATE_BV.</param>
-public sealed record LayoutEvidence(StateComponentSet Components)
+internal sealed record LayoutEvidence(StateComponentSet Components)
 {
     // CPUID.1:EDX bits of Intel's thermal and debug hardware and of self-snoop: DS, ACPI, SS, TM, PBE. No AMD processor has one; Intel
     // guests of KVM keep at least SS.

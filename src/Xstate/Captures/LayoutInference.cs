@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// <param name="Family">Its name for messages.</param>
 /// <param name="Layout">Every component that the family places.</param>
 /// <param name="MxcsrMask">MXCSR_MASK of its processors.</param>
-public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrMask)
+internal sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrMask)
 {
     /// <summary>The family whose processors place PKRU and have no protection keys.</summary>
     internal const string WithoutKeys = "AMD Zen 2";
@@ -52,7 +52,7 @@ public sealed record LayoutFamily(string Family, XsaveLayout Layout, uint MxcsrM
 }
 
 /// <summary>Finds the layout of an area that comes without one.</summary>
-public static class LayoutInference
+internal static class LayoutInference
 {
     /// <summary>
     /// The families that could have written an area with these components, narrowed by its length and by its MXCSR_MASK. One result is an

@@ -28,11 +28,13 @@ public enum FactSource
 /// <summary>Where a fact came from.</summary>
 /// <param name="Source">The kind of source.</param>
 /// <param name="Detail">The source itself: a file name, a note, a rule.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Provenance(FactSource Source, string Detail);
 
 /// <summary>A value together with where it came from.</summary>
 /// <param name="Value">The value.</param>
 /// <param name="Provenance">Its origin.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Fact<T>(T Value, Provenance Provenance)
 {
     /// <summary>A fact from one source.</summary>

@@ -12,7 +12,7 @@ namespace Xstate.Captures;
 /// <c>0x1f80</c> for values; for vectors, x87 registers and tiles their bytes in memory order, lowest byte first, in hexadecimal without
 /// prefix.
 /// </param>
-public readonly record struct RegisterValue(string Name, StateComponent Component, string Text)
+internal readonly record struct RegisterValue(string Name, StateComponent Component, string Text)
 {
     /// <summary>
     /// Whether the register can have held this value, as far as its bytes are known: what was lost of them may have been anything.
@@ -51,7 +51,7 @@ public readonly record struct RegisterValue(string Name, StateComponent Componen
 /// The registers that an XSAVE area stands for: what a program sees after the area is loaded. Components whose XSTATE_BV bit is clear read
 /// as initial, whatever stale bytes the area has.
 /// </summary>
-public static class RegisterDump
+internal static class RegisterDump
 {
     private const int RegistersIn32BitMode = 8;
 

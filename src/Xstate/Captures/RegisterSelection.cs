@@ -8,7 +8,7 @@ namespace Xstate.Captures;
 /// Registers that somebody asked for: names (<c>zmm5</c>), ranges (<c>zmm5-zmm9</c>), families (<c>st</c>, <c>k</c>), components
 /// (<c>opmask</c>) and model-specific registers (<c>ia32_efer</c>, <c>msr:0x48</c>).
 /// </summary>
-public sealed class RegisterSelection
+internal sealed class RegisterSelection
 {
     private const int MaxItems = 256;
     private readonly ImmutableArray<RegisterPlace> _places;

@@ -5,4 +5,4 @@ namespace Xstate.Captures;
 /// none.</param>
 /// <param name="Check">What libvirt checks before it runs the guest: <c>none</c>, <c>partial</c> or <c>full</c>; null when it does not
 /// say.</param>
-public sealed record SavedCpu(string? Mode, string? Check);
+internal sealed record SavedCpu(string? Mode, string? Check);

@@ -8,7 +8,7 @@ namespace Xstate.Captures;
 /// <param name="Address">Its lowest address (ss_sp).</param>
 /// <param name="Size">Its bytes (ss_size).</param>
 /// <param name="Flags">ss_flags.</param>
-public readonly record struct SignalStack(ulong Address, ulong Size, uint Flags)
+internal readonly record struct SignalStack(ulong Address, ulong Size, uint Flags)
 {
     /// <summary>
     /// What AT_MINSIGSTKSZ adds to the area, before it is rounded up to 16: the general registers and the siginfo, for 32-bit processes

@@ -4,4 +4,4 @@ namespace Xstate.Captures;
 /// <param name="Lines">How many, blank ones not counted.</param>
 /// <param name="Offset">Where the first of them begins.</param>
 /// <param name="First">The first of them, as a message shows it.</param>
-public sealed record SkippedText(int Lines, long Offset, string First);
+internal sealed record SkippedText(int Lines, long Offset, string First);

@@ -10,6 +10,7 @@ namespace Xstate.Captures;
 /// and at any width: <c>zmm5</c>, <c>xmm5</c>, <c>st0</c>, <c>k1</c>,
 /// <c>mxcsr</c>, <c>pkru</c>, <c>ssp</c>.
 /// </summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class StateRegisters
 {
     /// <summary>Bytes of a register: 64 for <c>zmm5</c>, 10 for <c>st0</c>, 4 for <c>mxcsr</c>; 0 when there is no such register.</summary>
@@ -49,7 +50,7 @@ public static class StateRegisters
     }
 
     /// <summary>Reads an x87 register, <c>st0</c> to <c>st7</c> from the top of the stack, as an 80-bit number.</summary>
-    public static bool TryReadRegister(this CapturedState state, string name, out Float80 value, out RegisterKnowledge knowledge)
+    internal static bool TryReadRegister(this CapturedState state, string name, out Float80 value, out RegisterKnowledge knowledge)
     {
         Span<byte> bytes = stackalloc byte[Float80.Length];
         bytes.Clear();

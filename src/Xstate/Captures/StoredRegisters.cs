@@ -13,7 +13,7 @@ public enum Accelerator
 }
 
 /// <summary>In which order the eight x87 registers are stored.</summary>
-public enum X87Order
+internal enum X87Order
 {
     /// <summary>ST(0) first, as in an XSAVE area.</summary>
     StackTop,
@@ -30,7 +30,7 @@ public enum X87Order
 /// whatever the registers hold.</param>
 /// <param name="X87Order">The order of the x87 registers. A load takes its own accelerator's order for granted.</param>
 /// <param name="Writer">What ran the guest when it was saved.</param>
-public sealed record StoredRegisters(Fact<StateComponentSet> XstateBv, Fact<X87Order> X87Order, Fact<Accelerator> Writer)
+internal sealed record StoredRegisters(Fact<StateComponentSet> XstateBv, Fact<X87Order> X87Order, Fact<Accelerator> Writer)
 {
     /// <summary>Whether the artifact has a device that exists only under KVM, so that nothing else loads it.</summary>
     public bool NeedsKvm { get; init; }

@@ -3,6 +3,7 @@ namespace Xstate.Captures;
 /// <summary>A program that saves and restores states: a virtual machine monitor, or CRIU for processes.</summary>
 /// <param name="Id">Its name in JSON and on the command line, without a release.</param>
 /// <param name="Title">Its name for people.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Vmm(string Id, string Title)
 {
     /// <summary>QEMU, with KVM or TCG, and what is built on it.</summary>

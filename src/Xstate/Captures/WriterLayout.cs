@@ -10,7 +10,7 @@ namespace Xstate.Captures;
 /// </summary>
 /// <param name="Layout">The layout, from the artifact, from the user, or inferred because only one fits; null when it is open.</param>
 /// <param name="Families">While it is open, the families that fit; empty when no known processor places the components.</param>
-public sealed record WriterLayout(Fact<XsaveLayout>? Layout, ImmutableArray<LayoutFamily> Families)
+internal sealed record WriterLayout(Fact<XsaveLayout>? Layout, ImmutableArray<LayoutFamily> Families)
 {
     /// <summary>
     /// Whose layout the areas of a capture have, in the order of its states. One processor wrote them all, so what one state tells counts

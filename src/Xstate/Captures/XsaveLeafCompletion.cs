@@ -7,7 +7,7 @@ namespace Xstate.Captures;
 /// Completes what a CPUID lacks of leaf 0xD from the dump of another processor that the user vouches for. Nothing is taken where the two
 /// contradict each other, and what was taken is told.
 /// </summary>
-public static class XsaveLeafCompletion
+internal static class XsaveLeafCompletion
 {
     /// <summary>
     /// User components whose place in the area the table announces without telling it, as far as their feature is there: EPYC Rome
@@ -33,6 +33,20 @@ public static class XsaveLeafCompletion
     {
         ArgumentNullException.ThrowIfNull(cpuid);
         return cpuid.Has(CpuidFeatures.Xsave) && cpuid.UserComponents.IsEmpty;
+    }
+
+    /// <summary>What a table lacks of leaf 0xD, as the end of a sentence that begins with its name; null for nothing.</summary>
+    public static string? LackOf(CpuidTable cpuid)
+    {
+        if (LacksMask(cpuid))
+        {
+            return "announces XSAVE and does not tell leaf 0xd";
+        }
+
+        StateComponentSet missing = MissingPlaces(cpuid);
+        return missing.IsEmpty ? null : $"does not tell where {missing.Describe()} lie: "
+            + string.Join(", ", missing.Select(component => $"leaf {CpuidLeaves.PlaceOf(CpuidTable.XsaveLeaf, (uint)component)}"))
+            + " missing or empty";
     }
 
     /// <summary>Completes leaf 0xD.</summary>

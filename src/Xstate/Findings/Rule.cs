@@ -7,6 +7,7 @@ namespace Xstate.Findings;
 /// <param name="Explanation">What happens and why.</param>
 /// <param name="Mend">What to do.</param>
 /// <param name="Source">Manual section, kernel commit or measurement that it rests on.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Rule(string Id, string Title, Severity Severity, string Explanation, string Mend, string Source)
 {
     /// <summary>A finding of this rule, with its severity and what to do.</summary>

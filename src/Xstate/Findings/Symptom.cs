@@ -8,4 +8,4 @@ namespace Xstate.Findings;
 /// <param name="Words">Other words by which people look for it, in lower case.</param>
 /// <param name="Rules">The rules that may be behind it, the likeliest first.</param>
 /// <param name="Next">The command that finds out which.</param>
-public sealed record Symptom(string Text, string PrintedBy, ImmutableArray<string> Words, ImmutableArray<Rule> Rules, string Next);
+internal sealed record Symptom(string Text, string PrintedBy, ImmutableArray<string> Words, ImmutableArray<Rule> Rules, string Next);

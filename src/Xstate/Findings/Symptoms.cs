@@ -5,7 +5,7 @@ namespace Xstate.Findings;
 /// <summary>
 /// From the words of an error to the rules behind it. The messages were read in the sources of the programs that print them.
 /// </summary>
-public static class Symptoms
+internal static class Symptoms
 {
     private const string CheckSnapshot = "xstate check FILE --on HOST@KERNEL";
 

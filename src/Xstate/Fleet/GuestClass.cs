@@ -9,7 +9,7 @@ namespace Xstate.Fleet;
 /// Their state; where nobody knows which it is, all that it can be. None in a pool that was put together of parts, which have outcomes
 /// only.
 /// </param>
-public sealed record GuestClass(int Id, ImmutableArray<Capture> Captures)
+internal sealed record GuestClass(int Id, ImmutableArray<Capture> Captures)
 {
     /// <summary>Whether the state is among the captures for sure.</summary>
     public bool IsComplete { get; init; } = true;

@@ -5,7 +5,7 @@ namespace Xstate.Fleet;
 /// <summary>Guests of one class that run on hosts of one class.</summary>
 /// <param name="Guest">Their class.</param>
 /// <param name="Home">The class of hosts that they run on; null when that is not known.</param>
-public sealed record GuestGroup(GuestClass Guest, HostClass? Home)
+internal sealed record GuestGroup(GuestClass Guest, HostClass? Home)
 {
     /// <summary>How many.</summary>
     public long Count { get; init; }

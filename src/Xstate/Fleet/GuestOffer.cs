@@ -13,7 +13,7 @@ namespace Xstate.Fleet;
 /// <param name="Xcr0">Components for XCR0.</param>
 /// <param name="Xss">Components for IA32_XSS.</param>
 /// <param name="Features">Features by name.</param>
-public sealed record GuestOffer(StateComponentSet Xcr0, StateComponentSet Xss, ImmutableHashSet<CpuidFeature> Features)
+internal sealed record GuestOffer(StateComponentSet Xcr0, StateComponentSet Xss, ImmutableHashSet<CpuidFeature> Features)
 {
     /// <summary>Nothing.</summary>
     public static GuestOffer None { get; } = new(StateComponentSet.Empty, StateComponentSet.Empty, []);

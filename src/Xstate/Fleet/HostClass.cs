@@ -12,7 +12,7 @@ namespace Xstate.Fleet;
 /// <param name="Id">Its place among the classes.</param>
 /// <param name="Hosts">The hosts, in the order in which they were given.</param>
 /// <param name="Offer">What each of them can give a guest.</param>
-public sealed record HostClass(int Id, ImmutableArray<PoolHost> Hosts, OfferRange Offer)
+internal sealed record HostClass(int Id, ImmutableArray<PoolHost> Hosts, OfferRange Offer)
 {
     /// <summary>What hosts of this class, and no others, are called in every pool: twelve hexadecimal digits.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(HostKey.Of(Host))))[..12];

@@ -7,7 +7,7 @@ namespace Xstate.Fleet;
 /// <summary>What becomes of guests of one class on hosts of one class.</summary>
 /// <param name="Verdict">The verdict.</param>
 /// <param name="Rules">The rules of the errors that led to it, or the facts on which it depends; in order.</param>
-public sealed record MoveOutcome(Verdict Verdict, ImmutableArray<string> Rules)
+internal sealed record MoveOutcome(Verdict Verdict, ImmutableArray<string> Rules)
 {
     /// <summary>Components of the guest's CPUID that the hosts cannot give.</summary>
     public StateComponentSet Components { get; init; }

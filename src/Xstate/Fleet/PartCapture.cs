@@ -5,4 +5,4 @@ namespace Xstate.Fleet;
 /// <param name="Name">FILE as it was given.</param>
 /// <param name="Guest">The place of its class among the part's guests.</param>
 /// <param name="Home">The class of hosts; -1 when it is not known.</param>
-public sealed record PartCapture(long Place, string Name, int Guest, int Home);
+internal sealed record PartCapture(long Place, string Name, int Guest, int Home);

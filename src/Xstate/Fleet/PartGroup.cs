@@ -7,4 +7,4 @@ namespace Xstate.Fleet;
 /// <param name="Home">The class of hosts; -1 when it is not known.</param>
 /// <param name="Count">How many.</param>
 /// <param name="Names">The first of them, with their places among all inputs.</param>
-public sealed record PartGroup(int Guest, int Home, long Count, ImmutableArray<(long Place, string Name)> Names);
+internal sealed record PartGroup(int Guest, int Home, long Count, ImmutableArray<(long Place, string Name)> Names);

@@ -7,4 +7,4 @@ namespace Xstate.Fleet;
 /// <param name="First">The place of its first guest among all inputs.</param>
 /// <param name="Outcomes">What becomes of it on each class of hosts.</param>
 /// <param name="Upgraded">The same with the kernel of an upgrade; empty when none was asked for.</param>
-public sealed record PartGuest(string Key, long First, ImmutableArray<MoveOutcome> Outcomes, ImmutableArray<MoveOutcome> Upgraded);
+internal sealed record PartGuest(string Key, long First, ImmutableArray<MoveOutcome> Outcomes, ImmutableArray<MoveOutcome> Upgraded);

@@ -6,7 +6,7 @@ namespace Xstate.Fleet;
 /// <summary>Guests that no other host can take.</summary>
 /// <param name="Group">The guests.</param>
 /// <param name="IsCertain">Whether that is so whatever is not known.</param>
-public sealed record PinnedGuests(GuestGroup Group, bool IsCertain)
+internal sealed record PinnedGuests(GuestGroup Group, bool IsCertain)
 {
     /// <summary>Components that keep them there: those that hosts lack which lack the fewest.</summary>
     public StateComponentSet Components { get; init; }

@@ -7,7 +7,7 @@ namespace Xstate.Fleet;
 /// Hosts and the guests on them as classes, and what follows: who can go where, what all can have, what each host costs, who is pinned.
 /// Each guest's class is rehearsed once on each class of hosts; nothing is asked of pairs of hosts or guests.
 /// </summary>
-public sealed class Pool
+internal sealed class Pool
 {
     private readonly ImmutableArray<ImmutableArray<MoveOutcome>> _outcomes;
     private readonly Moves _moves;

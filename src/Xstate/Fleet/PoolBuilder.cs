@@ -11,7 +11,7 @@ namespace Xstate.Fleet;
 /// <summary>
 /// Sorts hosts and guests into classes as they come. What it keeps grows with the classes, and with the captures that are named one by one.
 /// </summary>
-public sealed class PoolBuilder
+internal sealed class PoolBuilder
 {
     /// <summary>Names that are kept of each group.</summary>
     internal const int MaxNames = 8;

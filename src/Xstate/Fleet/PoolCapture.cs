@@ -4,4 +4,4 @@ namespace Xstate.Fleet;
 /// <param name="Name">What it is called in answers: FILE as it was given.</param>
 /// <param name="Guest">Its class of guests.</param>
 /// <param name="Home">The class of hosts that it was taken on; null when that is not known.</param>
-public sealed record PoolCapture(string Name, GuestClass Guest, HostClass? Home);
+internal sealed record PoolCapture(string Name, GuestClass Guest, HostClass? Home);

@@ -6,7 +6,7 @@ namespace Xstate.Fleet;
 /// <param name="Touches">How many hosts are touched, or guests started anew.</param>
 /// <param name="Frees">How many pinned guests can go elsewhere afterwards, for sure.</param>
 /// <param name="MayFree">How many may be able to.</param>
-public sealed record PoolChange(PoolChangeKind Kind, HostClass Class, long Touches, long Frees, long MayFree)
+internal sealed record PoolChange(PoolChangeKind Kind, HostClass Class, long Touches, long Frees, long MayFree)
 {
     /// <summary>What is hidden, or what the pool gains for guests that start anew.</summary>
     public GuestOffer Offer { get; init; } = GuestOffer.None;
@@ -16,7 +16,7 @@ public sealed record PoolChange(PoolChangeKind Kind, HostClass Class, long Touch
 }
 
 /// <summary>Kinds of changes.</summary>
-public enum PoolChangeKind
+internal enum PoolChangeKind
 {
     /// <summary>Guests start anew without components and features.</summary>
     Hide,

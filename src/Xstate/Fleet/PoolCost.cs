@@ -6,7 +6,7 @@ namespace Xstate.Fleet;
 /// <param name="Others">From how many hosts.</param>
 /// <param name="All">Of how many hosts in all.</param>
 /// <param name="IsCertain">Whether that is so whatever is not known.</param>
-public sealed record PoolCost(HostClass Class, GuestOffer Offer, int Others, int All, bool IsCertain)
+internal sealed record PoolCost(HostClass Class, GuestOffer Offer, int Others, int All, bool IsCertain)
 {
     /// <summary>The costs of all classes.</summary>
     internal static IEnumerable<PoolCost> Of(IReadOnlyList<HostClass> classes, int hosts)

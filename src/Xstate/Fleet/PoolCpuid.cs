@@ -10,7 +10,7 @@ namespace Xstate.Fleet;
 /// <param name="Class">The class.</param>
 /// <param name="Offered">What KVM offers there.</param>
 /// <param name="Made">The guest's CPUID.</param>
-public sealed record PoolCpuid(HostClass Class, CpuidTable Offered, MadeCpuid Made)
+internal sealed record PoolCpuid(HostClass Class, CpuidTable Offered, MadeCpuid Made)
 {
     /// <summary>The CPUIDs of all classes. What is not known of kernels counts as missing.</summary>
     public static ImmutableArray<PoolCpuid> Of(Pool pool)

@@ -5,4 +5,4 @@ namespace Xstate.Fleet;
 /// <summary>A host of a pool.</summary>
 /// <param name="Argument">What it is called in answers: HOST as it was given.</param>
 /// <param name="Host">Processor and kernel.</param>
-public sealed record PoolHost(string Argument, LinuxHost Host);
+internal sealed record PoolHost(string Argument, LinuxHost Host);

@@ -5,7 +5,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Fleet;
 
 /// <summary>Puts the parts of all shards together: the pool is the one that a single run would have built.</summary>
-public static class PoolMerge
+internal static class PoolMerge
 {
     /// <summary>Why parts do not belong together; null when they do.</summary>
     /// <param name="parts">The parts.</param>

@@ -8,7 +8,7 @@ namespace Xstate.Fleet;
 /// </summary>
 /// <param name="Shard">Which share it is.</param>
 /// <param name="Classes">The classes of all hosts, equal in all parts.</param>
-public sealed record PoolPart(PoolShard Shard, ImmutableArray<HostClass> Classes)
+internal sealed record PoolPart(PoolShard Shard, ImmutableArray<HostClass> Classes)
 {
     /// <summary>What was assumed of every restore, as one text; equal in all parts.</summary>
     public required string Options { get; init; }

@@ -5,7 +5,7 @@ namespace Xstate.Fleet;
 /// <summary>One of several runs that share the captures and the VM records of a fleet.</summary>
 /// <param name="Index">Its number, from 0.</param>
 /// <param name="Count">How many there are.</param>
-public readonly record struct PoolShard(int Index, int Count)
+internal readonly record struct PoolShard(int Index, int Count)
 {
     /// <summary>Shards at most.</summary>
     public const int MaxCount = 10_000;

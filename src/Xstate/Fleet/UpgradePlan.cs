@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.Fleet;
 
 /// <summary>What was found out of an order of kernel upgrades.</summary>
-public enum UpgradeAnswer
+internal enum UpgradeAnswer
 {
     /// <summary>There is an order that strands nobody, whatever is not known.</summary>
     Order,
@@ -25,7 +25,7 @@ public enum UpgradeAnswer
 /// <param name="Kernel">The kernel.</param>
 /// <param name="Answer">Whether there is an order.</param>
 /// <param name="Steps">The classes in their order; empty when there is none.</param>
-public sealed record UpgradePlan(string Kernel, UpgradeAnswer Answer, ImmutableArray<HostClass> Steps)
+internal sealed record UpgradePlan(string Kernel, UpgradeAnswer Answer, ImmutableArray<HostClass> Steps)
 {
     /// <summary>Whether all orders were tried, so that none that is shorter or safer was overlooked.</summary>
     public bool IsExact { get; init; }
@@ -52,4 +52,4 @@ public sealed record UpgradePlan(string Kernel, UpgradeAnswer Answer, ImmutableA
 /// <param name="Upgraded">The classes that have the kernel before it.</param>
 /// <param name="Next">The class that would get it.</param>
 /// <param name="Strands">Who would have nowhere to go.</param>
-public sealed record UpgradeObstacle(ImmutableArray<HostClass> Upgraded, HostClass Next, ImmutableArray<GuestGroup> Strands);
+internal sealed record UpgradeObstacle(ImmutableArray<HostClass> Upgraded, HostClass Next, ImmutableArray<GuestGroup> Strands);

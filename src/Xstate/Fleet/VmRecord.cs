@@ -5,7 +5,7 @@ namespace Xstate.Fleet;
 
 /// <summary>What is known of one VM without its registers: enough for who can go where, for millions of them.</summary>
 /// <param name="Vm">Its name.</param>
-public sealed record VmRecord(string Vm)
+internal sealed record VmRecord(string Vm)
 {
     /// <summary>The host that it runs on: HOST as it was given, or the name in its record; null when that is not known.</summary>
     public string? Host { get; init; }

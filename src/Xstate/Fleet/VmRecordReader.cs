@@ -10,7 +10,7 @@ namespace Xstate.Fleet;
 /// Reads VM records as JSON Lines (docs/schemas/vm-record.schema.json): a line is a VM, or the CPUID of guests under a name, which comes
 /// before the VMs that have it. One line is in memory at a time.
 /// </summary>
-public sealed class VmRecordReader
+internal sealed class VmRecordReader
 {
     /// <summary>Bytes of a line at most; that of a VM is far shorter.</summary>
     public const int MaxLine = 64 << 10;

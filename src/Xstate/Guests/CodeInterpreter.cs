@@ -7,7 +7,7 @@ namespace Xstate.Guests;
 /// The model's instructions one by one, on registers and memory of the caller's: no page tables, no delivery of faults, no hypervisor. It
 /// is what a comparison with a processor executes.
 /// </summary>
-public sealed class CodeInterpreter
+internal sealed class CodeInterpreter
 {
     private readonly GuestMachine _machine;
 

@@ -1,7 +1,7 @@
 namespace Xstate.Guests;
 
 /// <summary>The conditions of Jcc, SETcc and CMOVcc, numbered as in their opcodes (SDM Vol. 2D, table B-10).</summary>
-public enum GuestCondition
+internal enum GuestCondition
 {
 #pragma warning disable CS1591 // The suffixes of the manual.
     O,

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.Guests;
 
 /// <summary>What kind of register.</summary>
-public enum GuestRegisterClass
+internal enum GuestRegisterClass
 {
     /// <summary>No register.</summary>
     None,
@@ -43,10 +43,10 @@ public enum GuestRegisterClass
 /// <param name="Class">Its kind.</param>
 /// <param name="Index">Its number in encodings.</param>
 /// <param name="Size">Bytes.</param>
-public readonly record struct GuestRegister(GuestRegisterClass Class, int Index, int Size);
+internal readonly record struct GuestRegister(GuestRegisterClass Class, int Index, int Size);
 
 /// <summary>What kind of operand.</summary>
-public enum GuestOperandKind
+internal enum GuestOperandKind
 {
     /// <summary>A register.</summary>
     Register,
@@ -63,7 +63,7 @@ public enum GuestOperandKind
 
 /// <summary>An operand.</summary>
 /// <param name="Kind">Its kind.</param>
-public readonly record struct GuestOperand(GuestOperandKind Kind)
+internal readonly record struct GuestOperand(GuestOperandKind Kind)
 {
     /// <summary>Bytes; 0 for memory whose size the instruction does not say.</summary>
     public int Size { get; init; }
@@ -98,7 +98,7 @@ public readonly record struct GuestOperand(GuestOperandKind Kind)
 /// <param name="Length">Bytes.</param>
 /// <param name="Operands">The operands in the manual's order, those that are not written included.</param>
 /// <param name="Format">Makes <see cref="Text"/>, which only messages need.</param>
-public sealed record GuestInstruction(string Mnemonic, int Length, ImmutableArray<GuestOperand> Operands, Func<string> Format)
+internal sealed record GuestInstruction(string Mnemonic, int Length, ImmutableArray<GuestOperand> Operands, Func<string> Format)
 {
     /// <summary>Whether the bytes are an instruction.</summary>
     public bool IsValid => Mnemonic.Length > 0;

@@ -7,7 +7,7 @@ namespace Xstate.Guests;
 /// where it lies linearly, and how a fault is found afterwards. Every vector has a handler that is one HLT, so that the address at which
 /// the processor stopped names the vector.
 /// </summary>
-public static class GuestLayout
+internal static class GuestLayout
 {
     /// <summary>Bytes of guest memory.</summary>
     public const int MemoryLength = 0x4_0000;

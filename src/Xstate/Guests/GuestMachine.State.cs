@@ -71,24 +71,15 @@ internal sealed partial class GuestMachine
 
         _budget -= CostOfArea;
 
-        // The forms with REX.W follow those without.
+        // In the order of the instructions; the forms with REX.W follow those without.
         int kind = instruction.Operation - GuestOperation.Xsave;
         XsaveOperand form = kind % 2 != 0 ? XsaveOperand.Rex64 : XsaveOperand.Legacy;
-        GuestOperation name = instruction.Operation - (kind % 2);
-        bool restores = name is GuestOperation.Xrstor or GuestOperation.Xrstors or GuestOperation.Fxrstor;
+        InstructionEncoding encoding = new(StateInstruction.Xsave + (kind / 2), form, ModRmOffset: 0);
+        bool restores = encoding.Instruction is StateInstruction.Xrstor or StateInstruction.Xrstors or StateInstruction.Fxrstor;
         ulong address = AddressOf(instruction.Operands[0]);
         Fault beyond = _memory.Accessible(address, AreaReach, restores ? AccessKind.Read : AccessKind.Write, out Span<byte> area);
-        Fault fault = name switch
-        {
-            GuestOperation.Xsave => Instructions.Xsave(_cpu, area, address, EdxEax, form),
-            GuestOperation.Xsaveopt => Instructions.Xsaveopt(_cpu, area, address, EdxEax, form),
-            GuestOperation.Xsavec => Instructions.Xsavec(_cpu, area, address, EdxEax, form),
-            GuestOperation.Xsaves => Instructions.Xsaves(_cpu, area, address, EdxEax, form),
-            GuestOperation.Xrstor => Instructions.Xrstor(_cpu, area, address, EdxEax, form),
-            GuestOperation.Xrstors => Instructions.Xrstors(_cpu, area, address, EdxEax, form),
-            GuestOperation.Fxsave => Instructions.Fxsave(_cpu, area, address, form),
-            _ => Instructions.Fxrstor(_cpu, area, address, form),
-        };
+        ulong requested = EdxEax;
+        Fault fault = Instructions.Execute(_cpu, encoding, area, address, ecx: 0, ref requested);
 
         // What the page tables say of the first byte that cannot be reached is more than the end of a span can tell.
         Raise(fault.Vector == FaultVector.PageFault && beyond.IsFault ? beyond : fault);

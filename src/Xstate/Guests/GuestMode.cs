@@ -1,7 +1,7 @@
 namespace Xstate.Guests;
 
 /// <summary>The mode in which guest code starts.</summary>
-public enum GuestMode
+internal enum GuestMode
 {
     /// <summary>64-bit mode with four-level paging.</summary>
     Long,

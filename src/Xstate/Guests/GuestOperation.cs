@@ -4,7 +4,7 @@ namespace Xstate.Guests;
 /// The instructions that the model of guest code executes. The names are the manual's mnemonics, but for the three families with a
 /// condition in their names.
 /// </summary>
-public enum GuestOperation
+internal enum GuestOperation
 {
     /// <summary>Any other instruction, or none.</summary>
     Other,

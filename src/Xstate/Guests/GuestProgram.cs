@@ -2,7 +2,7 @@ namespace Xstate.Guests;
 
 /// <summary>Code for a guest and how it is to be run.</summary>
 /// <param name="Code">The machine code, for <see cref="GuestLayout.CodeAddress"/>.</param>
-public sealed record GuestProgram(ReadOnlyMemory<byte> Code)
+internal sealed record GuestProgram(ReadOnlyMemory<byte> Code)
 {
     /// <summary>The mode it starts in.</summary>
     public GuestMode Mode { get; init; }
@@ -28,7 +28,7 @@ public sealed record GuestProgram(ReadOnlyMemory<byte> Code)
 /// <summary>How a guest's code ended.</summary>
 /// <param name="Exit">The manual's name of the exit in the words of scenarios: <c>hlt</c>, <c>io</c>, <c>shutdown</c>,
 /// <c>internal-error</c>.</param>
-public sealed record GuestExit(string Exit)
+internal sealed record GuestExit(string Exit)
 {
     /// <summary>The fault that stopped the code, in the manual's notation, or null.</summary>
     public string? Fault { get; init; }

@@ -3,7 +3,7 @@ namespace Xstate.Guests;
 /// <summary>
 /// Turns instructions in Intel syntax into machine code. The library has none of its own: whoever runs scenarios brings one.
 /// </summary>
-public interface IGuestAssembler
+internal interface IGuestAssembler
 {
     /// <summary>
     /// Assembles lines of code. Instructions are separated by line ends or <c>;</c>, labels end in <c>:</c>, and <c>#</c> begins a comment.
@@ -16,7 +16,7 @@ public interface IGuestAssembler
 }
 
 /// <summary>Turns machine code into instructions: what the model needs to execute any.</summary>
-public interface IGuestDecoder
+internal interface IGuestDecoder
 {
     /// <summary>
     /// The instruction at the start of some bytes. Bytes that are no instruction give one that is not
@@ -29,7 +29,7 @@ public interface IGuestDecoder
 }
 
 /// <summary>Guest code that cannot be assembled.</summary>
-public sealed class GuestCodeException : FormatException
+internal sealed class GuestCodeException : FormatException
 {
     /// <summary>An error in one instruction.</summary>
     /// <param name="instruction">Its text.</param>

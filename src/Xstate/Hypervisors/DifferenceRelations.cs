@@ -8,7 +8,7 @@ namespace Xstate.Hypervisors;
 /// combinations a kernel can have: a distribution takes a change or leaves it,
 /// and never half of it.
 /// </summary>
-public static class DifferenceRelations
+internal static class DifferenceRelations
 {
     // Each says that at least one of its parts holds.
     private static readonly ImmutableArray<ImmutableArray<Part>> Clauses = [.. Rows()];

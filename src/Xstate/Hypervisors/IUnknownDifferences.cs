@@ -9,7 +9,7 @@ namespace Xstate.Hypervisors;
 /// Asked through <see cref="KernelBehavior.Has"/>, also while a <see cref="Linux.LinuxHost"/> is made; so each alternative makes its own
 /// host with <c>behavior.Asking(decider)</c>. An answer must stay the same for as long as the decider lives.
 /// </remarks>
-public interface IUnknownDifferences
+internal interface IUnknownDifferences
 {
     /// <summary>Whether the kernel has the difference in this run.</summary>
     /// <param name="difference">One that <see cref="KernelBehavior.Knows"/> does not know.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Xstate.Captures;
 using Xstate.Hypervisors.Kernels;
 
@@ -15,6 +16,7 @@ namespace Xstate.Hypervisors;
 /// <c>behavior.Asking(decider)</c> is the kernel of one run, whose decider sees which unknown differences that run needs;
 /// <c>behavior.Set(difference, present)</c> settles one for good.
 /// </remarks>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed class KernelBehavior
 {
     private readonly ImmutableArray<DifferenceFact> _facts;
@@ -31,7 +33,7 @@ public sealed class KernelBehavior
     }
 
     /// <summary>How its name was read.</summary>
-    public KernelReading Reading { get; }
+    internal KernelReading Reading { get; }
 
     /// <summary>How the set was looked up: <c>linux-6.1.40</c>, or what <c>uname -r</c> prints.</summary>
     public string Name { get; }
@@ -68,6 +70,60 @@ public sealed class KernelBehavior
             [.. KernelDifference.All.Select(difference => OfReleases(difference, difference.Releases.Of(release), $"release {release}"))],
             release, null,
             new KernelReading($"linux-{release}", "mainline", "", release.ToString(), "named") { Remark = KernelNames.RemarkOn(release) });
+
+    /// <summary>
+    /// Reads a kernel as its users name it: <c>linux-6.12</c>, what <c>uname -r</c> prints, or the text of /proc/version or
+    /// /proc/version_signature; behind it <c>,ID=yes</c> or <c>,ID=no</c> settles a difference.
+    /// </summary>
+    /// <param name="text">The name, at most 1,024 characters.</param>
+    /// <param name="kernel">The kernel. What its name does not tell of it is unknown.</param>
+    /// <param name="error">What is wrong with the text.</param>
+    public static bool TryParse(string text, [NotNullWhen(true)] out KernelBehavior? kernel, out string error) =>
+        TryParse(text, isPvm: false, out kernel, out error);
+
+    /// <summary>Reads a kernel of which it is known whether its KVM is kvm_pvm.</summary>
+    internal static bool TryParse(string text, bool isPvm, [NotNullWhen(true)] out KernelBehavior? kernel, out string error)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+
+        // The text of /proc/version has commas of its own; what is set comes last and has an equals sign.
+        string[] parts = text.Split(',');
+        int names = parts.Length;
+        while (names > 1 && parts[names - 1].Contains('=', StringComparison.Ordinal))
+        {
+            names--;
+        }
+
+        string name = string.Join(',', parts[..names]);
+        if (!KernelNames.TryRead(name, KernelEvidence.None, out kernel, out error))
+        {
+            error = $"{Quotation.Cut(name)} is not a kernel: {error}";
+            return false;
+        }
+
+        kernel = kernel.Set(KernelDifference.KvmPvmHostCpuid, isPvm);
+        foreach (string setting in parts[names..])
+        {
+            if (setting.Split('=') is not [var id, "yes" or "no"])
+            {
+                error = $"{Quotation.Cut(setting)} is not ID=yes or ID=no";
+            }
+            else if (KernelDifference.Find(id) is { } difference)
+            {
+                kernel = kernel.Set(difference, setting.EndsWith("yes", StringComparison.Ordinal));
+                continue;
+            }
+            else
+            {
+                error = $"there is no behaviour {Quotation.Cut(id)}; xstate rules lists them";
+            }
+
+            kernel = null;
+            return false;
+        }
+
+        return true;
+    }
 
     /// <summary>
     /// A kernel that is some release from <paramref name="first"/> to <paramref name="last"/>: what changed between them is unknown.
@@ -128,7 +184,7 @@ public sealed class KernelBehavior
     public Knowledge Knows(KernelDifference difference) => Fact(difference).Knowledge;
 
     /// <summary>What is known of a difference and from where, without asking anybody.</summary>
-    public DifferenceFact Fact(KernelDifference difference)
+    internal DifferenceFact Fact(KernelDifference difference)
     {
         ArgumentNullException.ThrowIfNull(difference);
         return _facts[difference.Index];
@@ -152,14 +208,14 @@ public sealed class KernelBehavior
         Set(difference, new DifferenceFact(present ? Knowledge.Present : Knowledge.Absent, "set by hand"));
 
     /// <summary>The same kernel with other knowledge of one difference.</summary>
-    public KernelBehavior Set(KernelDifference difference, DifferenceFact fact)
+    internal KernelBehavior Set(KernelDifference difference, DifferenceFact fact)
     {
         ArgumentNullException.ThrowIfNull(difference);
         return new KernelBehavior(Name, _facts.SetItem(difference.Index, fact), Release, _decider, Reading) { Span = Span };
     }
 
     /// <summary>The same kernel with somebody who decides what is not known of it.</summary>
-    public KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider, Reading) { Span = Span };
+    internal KernelBehavior Asking(IUnknownDifferences decider) => new(Name, _facts, Release, decider, Reading) { Span = Span };
 
     /// <summary>Whether microcode that is not recorded has the fix of AMD's erratum 1386.</summary>
     /// <exception cref="UnknownDifferenceException">There is nobody to decide.</exception>

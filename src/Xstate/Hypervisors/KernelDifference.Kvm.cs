@@ -4,10 +4,11 @@ using Xstate.Findings;
 namespace Xstate.Hypervisors;
 
 /// <content>Where the ioctls of /dev/kvm differ.</content>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed partial class KernelDifference
 {
     /// <summary>KVM-GET-RAW: KVM_GET_XSAVE returns the legacy region as it lies in the kernel's buffer.</summary>
-    public static readonly KernelDifference KvmGetRaw = new("KVM-GET-RAW", Releases.Before(5, 16))
+    internal static readonly KernelDifference KvmGetRaw = new("KVM-GET-RAW", Releases.Before(5, 16))
     {
         Effect = "KVM_GET_XSAVE copies the 512 legacy bytes as they lie in the kernel's buffer: software bytes come back as they were "
             + "set, and bytes of components whose bit is clear may be stale.",
@@ -16,7 +17,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-GET-NOTRIM: KVM_GET_XSAVE does not trim to the guest's CPUID.</summary>
-    public static readonly KernelDifference KvmGetNoTrim = new("KVM-GET-NOTRIM", Releases.From(5, 16).Until(5, 17))
+    internal static readonly KernelDifference KvmGetNoTrim = new("KVM-GET-NOTRIM", Releases.From(5, 16).Until(5, 17))
     {
         Effect = "KVM_GET_XSAVE returns every component of the host that is in use, also those that the guest's CPUID hides; smaller "
             + "hosts then refuse the image.",
@@ -27,7 +28,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-STRICT-CPUID: KVM_SET_XSAVE refuses what the guest's CPUID hides.</summary>
-    public static readonly KernelDifference KvmSetStrictCpuid = new("KVM-SET-STRICT-CPUID",
+    internal static readonly KernelDifference KvmSetStrictCpuid = new("KVM-SET-STRICT-CPUID",
         Releases.From(5, 17).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
     {
         Effect = "KVM_SET_XSAVE refuses components that the guest's CPUID hides, although the host has them.",
@@ -37,7 +38,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-FPSSE-REJECT: x87 and SSE too are refused for a guest without XSAVE.</summary>
-    public static readonly KernelDifference KvmSetFpSseReject = new("KVM-SET-FPSSE-REJECT",
+    internal static readonly KernelDifference KvmSetFpSseReject = new("KVM-SET-FPSSE-REJECT",
         Releases.From(5, 17).Until(6, 0).Except(5, 19, 12))
     {
         Effect = "For a guest without XSAVE in its CPUID even bits 0 and 1 are refused.",
@@ -47,7 +48,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-PKRU-DROP: KVM_SET_XSAVE clears bit 9 itself when the guest's CPUID lacks it.</summary>
-    public static readonly KernelDifference KvmSetPkruDrop = new("KVM-SET-PKRU-DROP", Releases.None)
+    internal static readonly KernelDifference KvmSetPkruDrop = new("KVM-SET-PKRU-DROP", Releases.None)
     {
         Effect = "KVM_SET_XSAVE clears bit 9 of XSTATE_BV, before anything is checked, when the guest's CPUID hides PKRU: a leaked PKRU "
             + "loads even where the "
@@ -62,7 +63,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-GET-NOCPUID: before KVM_SET_CPUID2 all host components are returned.</summary>
-    public static readonly KernelDifference KvmGetNoCpuid = new("KVM-GET-NOCPUID",
+    internal static readonly KernelDifference KvmGetNoCpuid = new("KVM-GET-NOCPUID",
         Releases.From(5, 16).Until(6, 6).Except(6, 1, 60).Except(6, 5, 9))
     {
         Effect = "Before KVM_SET_CPUID2 KVM_GET_XSAVE returns all components of the host; other kernels return x87 and SSE at most.",
@@ -71,7 +72,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-HDR-STRICT: reserved header bytes must be zero.</summary>
-    public static readonly KernelDifference KvmSetHeaderStrict = new("KVM-SET-HDR-STRICT", Releases.From(5, 16))
+    internal static readonly KernelDifference KvmSetHeaderStrict = new("KVM-SET-HDR-STRICT", Releases.From(5, 16))
     {
         Effect = "An image with reserved header bytes set is refused; before, they were ignored.",
         Probe = "KVM_SET_XSAVE with byte 528 = 1 answers EINVAL",
@@ -80,7 +81,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-XCOMP: a compacted image is refused.</summary>
-    public static readonly KernelDifference KvmSetXcomp = new("KVM-SET-XCOMP", Releases.From(5, 16))
+    internal static readonly KernelDifference KvmSetXcomp = new("KVM-SET-XCOMP", Releases.From(5, 16))
     {
         Effect = "An image with XCOMP_BV set is refused; before, the field was ignored.",
         Probe = "KVM_SET_XSAVE with XCOMP_BV bit 63 answers EINVAL",
@@ -89,7 +90,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-MXCSR-LAZY: MXCSR is looked at only with x87, SSE or AVX in XSTATE_BV.</summary>
-    public static readonly KernelDifference KvmSetMxcsrLazy = new("KVM-SET-MXCSR-LAZY", Releases.From(5, 16))
+    internal static readonly KernelDifference KvmSetMxcsrLazy = new("KVM-SET-MXCSR-LAZY", Releases.From(5, 16))
     {
         Effect = "MXCSR is checked and taken only if XSTATE_BV has x87, SSE or AVX, and returned only with SSE or AVX; before, always.",
         Probe = "KVM_SET_XSAVE with XSTATE_BV=0 and MXCSR=0xffff0000 succeeds",
@@ -98,7 +99,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-GET-SWMASK: the host's user feature mask is returned at byte 464.</summary>
-    public static readonly KernelDifference KvmGetSoftwareMask = new("KVM-GET-SWMASK", Releases.From(5, 16))
+    internal static readonly KernelDifference KvmGetSoftwareMask = new("KVM-GET-SWMASK", Releases.From(5, 16))
     {
         Effect = "Bytes 464 to 471 of a returned image hold the host's user feature mask, which tells what the source host had.",
         Probe = "the u64 at 464 of KVM_GET_XSAVE is not zero",
@@ -106,7 +107,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-XSAVE-DYN: dynamic components, KVM_GET_XSAVE2 and buffers beyond 4096 bytes.</summary>
-    public static readonly KernelDifference KvmXsaveDynamic = new("KVM-XSAVE-DYN", Releases.From(5, 17))
+    internal static readonly KernelDifference KvmXsaveDynamic = new("KVM-XSAVE-DYN", Releases.From(5, 17))
     {
         Effect = "Tile data needs the process's permission and the guest's CPUID; the vCPU's buffer then exceeds 4096 bytes, "
             + "KVM_GET_XSAVE refuses and KVM_SET_XSAVE reads the larger size.",
@@ -116,7 +117,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-PKRU-KEEP: PKRU keeps its value when bit 9 is clear.</summary>
-    public static readonly KernelDifference KvmSetPkruKeep = new("KVM-SET-PKRU-KEEP", Releases.All)
+    internal static readonly KernelDifference KvmSetPkruKeep = new("KVM-SET-PKRU-KEEP", Releases.All)
     {
         Effect = "With bit 9 clear KVM_SET_XSAVE leaves PKRU as it was, while every other absent component is initialised: a re-used "
             + "vCPU keeps a stale PKRU.",
@@ -127,7 +128,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-GET-PKRU-XINUSE: bit 9 follows the VMM thread's PKRU.</summary>
-    public static readonly KernelDifference KvmGetPkruXinuse = new("KVM-GET-PKRU-XINUSE", Releases.All)
+    internal static readonly KernelDifference KvmGetPkruXinuse = new("KVM-GET-PKRU-XINUSE", Releases.All)
     {
         Effect = "Bit 9 of a returned image says whether the VMM thread's own PKRU is in use, not the guest's: with a thread PKRU of 0 a "
             + "processor that tracks values loses the guest's PKRU.",
@@ -138,7 +139,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-SET-XFD-NM: tile data under XFD makes the host take #NM.</summary>
-    public static readonly KernelDifference KvmSetXfdNm = new("KVM-SET-XFD-NM", Releases.From(5, 17).Until(6, 19).Except(6, 1, 162)
+    internal static readonly KernelDifference KvmSetXfdNm = new("KVM-SET-XFD-NM", Releases.From(5, 17).Until(6, 19).Except(6, 1, 162)
         .Except(6, 6, 122).Except(6, 12, 67).Except(6, 18, 7))
     {
         Effect = "An image with bit 18 for a vCPU whose IA32_XFD disables it is accepted and then faults in the host kernel: a warning, "
@@ -149,7 +150,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-XTILE-HALF: XTILECFG is reported without XTILEDATA.</summary>
-    public static readonly KernelDifference KvmXtileHalf = new("KVM-XTILE-HALF", Releases.From(5, 17).Until(6, 4))
+    internal static readonly KernelDifference KvmXtileHalf = new("KVM-XTILE-HALF", Releases.From(5, 17).Until(6, 4))
     {
         Effect = "KVM_GET_SUPPORTED_CPUID shows XTILECFG without XTILEDATA until permission is asked for; a guest that enables every "
             + "announced bit takes #GP.",
@@ -158,7 +159,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-XSS-ZERO: only IA32_XSS = 0 is accepted.</summary>
-    public static readonly KernelDifference KvmXssZero = new("KVM-XSS-ZERO", Releases.Before(6, 18))
+    internal static readonly KernelDifference KvmXssZero = new("KVM-XSS-ZERO", Releases.Before(6, 18))
     {
         Effect = "IA32_XSS accepts only 0.",
         Probe = "KVM_GET_SUPPORTED_CPUID 0xD.1 ECX has neither bit 11 nor 12",
@@ -167,7 +168,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-XSS-NEEDS-CPUID: IA32_XSS needs XSAVES in the guest's CPUID first.</summary>
-    public static readonly KernelDifference KvmXssNeedsCpuid = new("KVM-XSS-NEEDS-CPUID", Releases.From(6, 18))
+    internal static readonly KernelDifference KvmXssNeedsCpuid = new("KVM-XSS-NEEDS-CPUID", Releases.From(6, 18))
     {
         Effect = "IA32_XSS cannot be set before the guest's CPUID has XSAVES, and takes no bit that 0xD.1 lacks; KVM_SET_MSRS returns a "
             + "short count. Where KVM offers no CET at all even 0 is refused.",
@@ -178,7 +179,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-ONE-REG: KVM_GET_ONE_REG and KVM_SET_ONE_REG reach MSRs and the guest's SSP.</summary>
-    public static readonly KernelDifference KvmOneRegister = new("KVM-ONE-REG", Releases.From(6, 18))
+    internal static readonly KernelDifference KvmOneRegister = new("KVM-ONE-REG", Releases.From(6, 18))
     {
         Effect = "KVM_GET_ONE_REG and KVM_SET_ONE_REG reach MSRs and the guest's shadow-stack pointer, which is no MSR; before, both and "
             + "KVM_GET_REG_LIST answer EINVAL.",
@@ -188,7 +189,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-INIT-XSS-ZERO: INIT zeroes IA32_XSS.</summary>
-    public static readonly KernelDifference KvmInitXssZero = new("KVM-INIT-XSS-ZERO", Releases.Before(5, 17))
+    internal static readonly KernelDifference KvmInitXssZero = new("KVM-INIT-XSS-ZERO", Releases.Before(5, 17))
     {
         Effect = "INIT zeroes IA32_XSS although the manual keeps it.",
         Probe = "none: only 0 was accepted then",
@@ -196,7 +197,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-INIT-CET: INIT zeroes the CET components.</summary>
-    public static readonly KernelDifference KvmInitCet = new("KVM-INIT-CET", Releases.From(6, 18))
+    internal static readonly KernelDifference KvmInitCet = new("KVM-INIT-CET", Releases.From(6, 18))
     {
         Effect = "INIT zeroes CET_U and CET_S.",
         Probe = "none before",
@@ -204,7 +205,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CPUID-AFTER-RUN: KVM_SET_CPUID2 after KVM_RUN is refused unless identical.</summary>
-    public static readonly KernelDifference KvmCpuidAfterRun = new("KVM-CPUID-AFTER-RUN", Releases.From(5, 16))
+    internal static readonly KernelDifference KvmCpuidAfterRun = new("KVM-CPUID-AFTER-RUN", Releases.From(5, 16))
     {
         Effect = "Once the guest has run a changed CPUID is refused, and KVM_SET_CPUID2 with what KVM_GET_CPUID2 returns changes "
             + "nothing. KVM_RUN with immediate_exit does not count.",
@@ -214,7 +215,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CPUID-NO-REPEAT: after KVM_RUN even the same KVM_SET_CPUID2 is refused.</summary>
-    public static readonly KernelDifference KvmCpuidNoRepeat = new("KVM-CPUID-NO-REPEAT", Releases.From(5, 16).Until(5, 17))
+    internal static readonly KernelDifference KvmCpuidNoRepeat = new("KVM-CPUID-NO-REPEAT", Releases.From(5, 16).Until(5, 17))
     {
         Effect = "Once the guest has run every KVM_SET_CPUID2 is refused, also the one that is in force.",
         Probe = "KVM_RUN that enters the guest, then KVM_SET_CPUID2 with the same table",
@@ -223,7 +224,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CPUID-80: KVM_SET_CPUID2 takes 80 entries at most.</summary>
-    public static readonly KernelDifference KvmCpuid80 = new("KVM-CPUID-80", Releases.Before(5, 10))
+    internal static readonly KernelDifference KvmCpuid80 = new("KVM-CPUID-80", Releases.Before(5, 10))
     {
         Effect = "KVM_SET_CPUID2 takes 80 entries at most and answers E2BIG to more; later kernels take 256.",
         Probe = "KVM_SET_CPUID2 with 81 entries answers E2BIG",
@@ -232,7 +233,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CPUID-INDEX: leaf 1 is kept up to date for sub-leaf 0 only.</summary>
-    public static readonly KernelDifference KvmCpuidIndex = new("KVM-CPUID-INDEX",
+    internal static readonly KernelDifference KvmCpuidIndex = new("KVM-CPUID-INDEX",
         Releases.Before(6, 1).Unsettled(new KernelRelease(5, 11, 0), new KernelRelease(6, 0)))
     {
         Effect = "KVM keeps the OSXSAVE and APIC bits of leaf 1 up to date only in an entry for sub-leaf 0. Later kernels do so in the "
@@ -244,7 +245,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-XSS-NO-READ: IA32_XSS cannot be read on a host without XSAVES.</summary>
-    public static readonly KernelDifference KvmXssNoRead = new("KVM-XSS-NO-READ",
+    internal static readonly KernelDifference KvmXssNoRead = new("KVM-XSS-NO-READ",
         Releases.Before(5, 5).Unsettled(new KernelRelease(5, 5, 0), new KernelRelease(5, 9)))
     {
         Effect = "KVM_GET_MSRS of IA32_XSS reads nothing on a host without XSAVES; later kernels give 0.",
@@ -254,7 +255,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CR4-NOCPUID: before KVM_SET_CPUID2 CR4 may have every bit of the host.</summary>
-    public static readonly KernelDifference KvmCr4NoCpuid = new("KVM-CR4-NOCPUID", Releases.Before(6, 14))
+    internal static readonly KernelDifference KvmCr4NoCpuid = new("KVM-CR4-NOCPUID", Releases.Before(6, 14))
     {
         Effect = "Before KVM_SET_CPUID2 CR4 takes every bit that the host has; other kernels check it against the empty CPUID.",
         Probe = "fresh vCPU, KVM_SET_SREGS with CR4.OSXSAVE succeeds",
@@ -263,7 +264,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-EFER-CPUID: long mode in KVM_SET_SREGS needs LM in the guest's CPUID.</summary>
-    public static readonly KernelDifference KvmEferNeedsCpuid = new("KVM-EFER-CPUID", Releases.From(7, 3).Also(6, 12, 112).Also(7, 2, 13)
+    internal static readonly KernelDifference KvmEferNeedsCpuid = new("KVM-EFER-CPUID", Releases.From(7, 3).Also(6, 12, 112).Also(7, 2, 13)
         .Unsettled(new KernelRelease(7, 2, 0), new KernelRelease(7, 2, 12)))
     {
         Effect = "KVM_SET_SREGS with EFER.LME is refused unless the guest's CPUID has LM; before, only the control registers had to fit "
@@ -274,7 +275,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-CR0-UNCHECKED: KVM_SET_SREGS takes any CR0.</summary>
-    public static readonly KernelDifference KvmCr0Unchecked = new("KVM-CR0-UNCHECKED",
+    internal static readonly KernelDifference KvmCr0Unchecked = new("KVM-CR0-UNCHECKED",
         Releases.Before(6, 5).Except(5, 15, 124).Except(6, 1, 43).Except(6, 4, 8))
     {
         Effect = "KVM_SET_SREGS takes a CR0 that no processor can have, and the next KVM_RUN ends with KVM_EXIT_FAIL_ENTRY; later kernels "
@@ -287,7 +288,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-PROT-ZERO: protected guests read as zeros.</summary>
-    public static readonly KernelDifference KvmProtectedZero = new("KVM-PROT-ZERO", Releases.From(5, 11))
+    internal static readonly KernelDifference KvmProtectedZero = new("KVM-PROT-ZERO", Releases.From(5, 11))
     {
         Effect = "For a protected guest KVM_GET_XSAVE succeeds with zeros and KVM_SET_XSAVE does nothing.",
         Note = "for VM types without has_protected_state",
@@ -297,7 +298,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-PROT-EINVAL: protected guests are refused.</summary>
-    public static readonly KernelDifference KvmProtectedEinval = new("KVM-PROT-EINVAL", Releases.From(6, 10))
+    internal static readonly KernelDifference KvmProtectedEinval = new("KVM-PROT-EINVAL", Releases.From(6, 10))
     {
         Effect = "For VM types with protected state both calls answer EINVAL.",
         Probe = "VM type and KVM_GET_XSAVE",
@@ -306,7 +307,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-PKRU-WIDE: the guest's PKRU stays live around the inner entry loop.</summary>
-    public static readonly KernelDifference KvmPkruWide = new("KVM-PKRU-WIDE", Releases.From(6, 19))
+    internal static readonly KernelDifference KvmPkruWide = new("KVM-PKRU-WIDE", Releases.From(6, 19))
     {
         Effect = "The guest's PKRU is live around the inner entry loop with interrupts off, where an NMI can hit on SVM too. It decides "
             + "which "
@@ -316,7 +317,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>KVM-PVM-HOST-CPUID: kvm_pvm gives the guest the host's CPUID.</summary>
-    public static readonly KernelDifference KvmPvmHostCpuid = new("KVM-PVM-HOST-CPUID", Releases.None)
+    internal static readonly KernelDifference KvmPvmHostCpuid = new("KVM-PVM-HOST-CPUID", Releases.None)
     {
         Effect = "The guest keeps the host's CPUID whatever KVM_SET_CPUID2 says.",
         Note = "the kvm_pvm flavour",

@@ -4,10 +4,11 @@ using Xstate.Findings;
 namespace Xstate.Hypervisors;
 
 /// <content>Where ptrace, signals and the enabled components differ.</content>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed partial class KernelDifference
 {
     /// <summary>PTRACE-PKRU-IGN: PKRU written through ptrace is ignored.</summary>
-    public static readonly KernelDifference PtracePkruIgnored = new("PTRACE-PKRU-IGN",
+    internal static readonly KernelDifference PtracePkruIgnored = new("PTRACE-PKRU-IGN",
         Releases.From(5, 14).Until(6, 2).Except(5, 15, 88).Except(6, 1, 6))
     {
         Effect = "A PKRU written through PTRACE_SETREGSET is ignored, although reads show the true value.",
@@ -17,7 +18,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-PKRU-INIT: bit 9 clear in a ptrace write zeroes PKRU.</summary>
-    public static readonly KernelDifference PtracePkruInit = new("PTRACE-PKRU-INIT",
+    internal static readonly KernelDifference PtracePkruInit = new("PTRACE-PKRU-INIT",
         Releases.Before(5, 14).Or(Releases.From(6, 2).Also(5, 15, 88).Also(6, 1, 6)))
     {
         Effect = "A ptrace write with bit 9 clear sets PKRU to 0, as XRSTOR would.",
@@ -28,7 +29,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-SIZE-EFAULT: a regset write of another size is refused with EFAULT.</summary>
-    public static readonly KernelDifference PtraceSizeEfault = new("PTRACE-SIZE-EFAULT", Releases.From(4, 8))
+    internal static readonly KernelDifference PtraceSizeEfault = new("PTRACE-SIZE-EFAULT", Releases.From(4, 8))
     {
         Effect = "An xstate regset shorter than the host's is refused with EFAULT, unless its length is no multiple of 8: that is "
             + "EINVAL. Before, the bytes that were given replaced those of the state.",
@@ -37,7 +38,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-LENIENT: a ptrace write drops foreign MXCSR bits, and a refused header resets the state.</summary>
-    public static readonly KernelDifference PtraceLenient = new("PTRACE-LENIENT", Releases.Before(5, 14))
+    internal static readonly KernelDifference PtraceLenient = new("PTRACE-LENIENT", Releases.Before(5, 14))
     {
         Effect = "A ptrace write with MXCSR bits that the host lacks is taken without them, and a write with a bad header leaves the "
             + "initial state behind; later kernels refuse both and change nothing.",
@@ -47,7 +48,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-RAW: NT_X86_XSTATE is the thread's buffer itself, where the kernel keeps the standard format.</summary>
-    public static readonly KernelDifference PtraceRawBuffer = new("PTRACE-RAW", Releases.Before(5, 14))
+    internal static readonly KernelDifference PtraceRawBuffer = new("PTRACE-RAW", Releases.Before(5, 14))
     {
         Effect = "NT_X86_XSTATE is the thread's buffer itself: a write copies every byte before the header is looked at, MXCSR reads "
             + "back as it "
@@ -60,7 +61,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>PTRACE-FPREGS-RAW: NT_PRFPREG is the first 512 bytes of the thread's buffer, and a write may be short.</summary>
-    public static readonly KernelDifference PtraceRawFpregs = new("PTRACE-FPREGS-RAW", Releases.Before(5, 14))
+    internal static readonly KernelDifference PtraceRawFpregs = new("PTRACE-FPREGS-RAW", Releases.Before(5, 14))
     {
         Effect = "NT_PRFPREG reads the first 512 bytes of the thread's buffer, software bytes and MXCSR_MASK included; a write of any "
             + "multiple of "
@@ -70,7 +71,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>SIG-PKRU-FORCED: a signal frame always has bit 9.</summary>
-    public static readonly KernelDifference SignalPkruForced = new("SIG-PKRU-FORCED", Releases.From(6, 13).Also(6, 12, 5))
+    internal static readonly KernelDifference SignalPkruForced = new("SIG-PKRU-FORCED", Releases.From(6, 13).Also(6, 12, 5))
     {
         Effect = "A signal frame has bit 9 in XSTATE_BV whatever PKRU holds. 6.12 without it writes frames with all keys open "
             + "(SIG-KEYS-OPEN), and on processors that track values, AMD's, bit 9 tells of that PKRU of 0: every sigreturn loses the "
@@ -80,7 +81,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>SIG-KEYS-OPEN: signals are delivered and returned from with all protection keys open.</summary>
-    public static readonly KernelDifference SignalKeysOpen = new("SIG-KEYS-OPEN", Releases.From(6, 12))
+    internal static readonly KernelDifference SignalKeysOpen = new("SIG-KEYS-OPEN", Releases.From(6, 12))
     {
         Effect = "A signal's frame is written and read with all protection keys open. Before, a thread whose PKRU forbids writes with "
             + "key 0 got SIGSEGV for every signal, and one whose frame forbids reads with it got SIGSEGV in sigreturn.",
@@ -89,7 +90,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>SIG-FRAME-HOST-SIZE: sigreturn looks for the end of a frame where the host's frames end.</summary>
-    public static readonly KernelDifference SignalFrameHostSize = new(
+    internal static readonly KernelDifference SignalFrameHostSize = new(
         "SIG-FRAME-HOST-SIZE",
         Releases.From(6, 16).Until(7, 1).Except(6, 18, 35).Except(7, 0, 12)
         .Unsettled(new KernelRelease(6, 13, 0), new KernelRelease(6, 15)))
@@ -107,7 +108,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>SIG-STACK-CHECKED: a signal whose frame does not fit the alternate stack ends the process.</summary>
-    public static readonly KernelDifference SignalStackChecked = new("SIG-STACK-CHECKED", Releases.From(5, 14))
+    internal static readonly KernelDifference SignalStackChecked = new("SIG-STACK-CHECKED", Releases.From(5, 14))
     {
         Effect = "A signal whose frame does not fit the alternate stack ends the process with SIGSEGV; before, the frame overwrote what "
             + "lies below "
@@ -118,7 +119,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>SIG-PKU-NO-XCR0: signals fail when PKU is there without 0xD bit 9.</summary>
-    public static readonly KernelDifference SignalPkuWithoutXcr0 = new("SIG-PKU-NO-XCR0", Releases.From(6, 12))
+    internal static readonly KernelDifference SignalPkuWithoutXcr0 = new("SIG-PKU-NO-XCR0", Releases.From(6, 12))
     {
         Effect = "A guest kernel that sees PKU without bit 9 in 0xD.0 fails every signal delivery.",
         Note = "of the guest",
@@ -128,7 +129,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86FPU-NOPKU: XCR0 bit 9 stays set although protection keys are off.</summary>
-    public static readonly KernelDifference X86FpuNoPku = new("X86FPU-NOPKU", Releases.Before(6, 6))
+    internal static readonly KernelDifference X86FpuNoPku = new("X86FPU-NOPKU", Releases.Before(6, 6))
     {
         Effect = "With protection keys off on the command line XCR0 bit 9 stays set.",
         Probe = "XGETBV against OSPKE",
@@ -136,7 +137,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86FPU-PKRU-SHOWN: reads show PKRU although bit 9 is clear.</summary>
-    public static readonly KernelDifference X86FpuPkruShown = new("X86FPU-PKRU-SHOWN", Releases.From(5, 14).Until(6, 1).Except(6, 0, 7))
+    internal static readonly KernelDifference X86FpuPkruShown = new("X86FPU-PKRU-SHOWN", Releases.From(5, 14).Until(6, 1).Except(6, 0, 7))
     {
         Effect = "PTRACE_GETREGSET, and KVM_GET_XSAVE from 5.16 on, give the four bytes of PKRU whether or not XSTATE_BV has bit 9; "
             + "other kernels give zeros "
@@ -148,7 +149,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86FPU-XSAVEC: the kernel keeps its buffers compacted with XSAVEC alone.</summary>
-    public static readonly KernelDifference X86FpuXsavec = new("X86FPU-XSAVEC", Releases.From(5, 19))
+    internal static readonly KernelDifference X86FpuXsavec = new("X86FPU-XSAVEC", Releases.From(5, 19))
     {
         Effect = "On a processor, or in a guest, that has XSAVEC and not XSAVES the kernel keeps its buffers compacted: MXCSR goes with "
             + "SSE alone. Before, it "
@@ -158,7 +159,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86-ERRATUM-1386: the kernel turns XSAVES off on AMD's family 17h.</summary>
-    public static readonly KernelDifference X86Erratum1386 = new(
+    internal static readonly KernelDifference X86Erratum1386 = new(
         "X86-ERRATUM-1386",
         Releases.From(6, 3).Also(4, 19, 307).Also(5, 4, 269).Also(5, 10, 175).Also(5, 15, 103).Also(6, 1, 20).Also(6, 2, 7))
     {
@@ -174,7 +175,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86-ERRATUM-1386-UCODE: it does so only with microcode from before the fix.</summary>
-    public static readonly KernelDifference X86Erratum1386Microcode = new("X86-ERRATUM-1386-UCODE", Releases.From(6, 10))
+    internal static readonly KernelDifference X86Erratum1386Microcode = new("X86-ERRATUM-1386-UCODE", Releases.From(6, 10))
     {
         Effect = "A kernel with X86-ERRATUM-1386 leaves XSAVES on where the microcode has the fix: 0x08301052 for model 31h, 0x0800126e "
             + "for model 1h stepping 2.",
@@ -184,7 +185,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86-USER-SHSTK: processes can have shadow stacks.</summary>
-    public static readonly KernelDifference UserShadowStack = new("X86-USER-SHSTK", Releases.From(6, 6))
+    internal static readonly KernelDifference UserShadowStack = new("X86-USER-SHSTK", Releases.From(6, 6))
     {
         Effect = "A process can have a shadow stack: arch_prctl takes ARCH_SHSTK_ENABLE, and ptrace has NT_X86_SHSTK. Before, both are "
             + "refused.",
@@ -196,7 +197,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86FPU-TILES: the kernel enables AMX tiles.</summary>
-    public static readonly KernelDifference X86FpuTiles = new("X86FPU-TILES", Releases.From(5, 16))
+    internal static readonly KernelDifference X86FpuTiles = new("X86FPU-TILES", Releases.From(5, 16))
     {
         Effect = "The kernel knows the components XTILECFG and XTILEDATA and enables them in XCR0; before, both stay off.",
         Probe = "XGETBV on a processor with AMX",
@@ -204,7 +205,7 @@ public sealed partial class KernelDifference
     };
 
     /// <summary>X86FPU-APX: the kernel enables the extended general registers of APX.</summary>
-    public static readonly KernelDifference X86FpuApx = new("X86FPU-APX", Releases.From(6, 16))
+    internal static readonly KernelDifference X86FpuApx = new("X86FPU-APX", Releases.From(6, 16))
     {
         Effect = "The kernel knows component 19 and enables it in XCR0, and arch_prctl takes its number; before, it stays off.",
         Probe = "ARCH_REQ_XCOMP_GUEST_PERM with component 19: EINVAL before, EOPNOTSUPP since",

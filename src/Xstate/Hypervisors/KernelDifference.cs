@@ -8,6 +8,7 @@ namespace Xstate.Hypervisors;
 /// releases that have it as data, how to probe it, the rules of findings that it decides. A recorded host carries what was probed there,
 /// which wins over its release number, because distributions backport freely.
 /// </summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed partial class KernelDifference
 {
     private KernelDifference(string id, Releases releases)
@@ -23,7 +24,7 @@ public sealed partial class KernelDifference
     public string Id { get; }
 
     /// <summary>The releases of mainline and stable Linux that have it.</summary>
-    public Releases Releases { get; }
+    internal Releases Releases { get; }
 
     /// <summary>What users see.</summary>
     public required string Effect { get; init; }

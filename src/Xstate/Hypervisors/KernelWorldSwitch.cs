@@ -1,7 +1,7 @@
 namespace Xstate.Hypervisors;
 
 /// <summary>Which world switch a kernel's KVM performs, by the name under which it can be explored.</summary>
-public static class KernelWorldSwitch
+internal static class KernelWorldSwitch
 {
     /// <summary><c>kvm-svm-6.19</c> and the like.</summary>
     /// <param name="kernel">The kernel.</param>

@@ -6,6 +6,7 @@ namespace Xstate.Hypervisors;
 /// <param name="Rule">The rule that explains it.</param>
 /// <param name="Behavior">The kernel behaviour that decides it, or null where all kernels agree.</param>
 /// <param name="Message">A sentence with the value found and the value expected.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Refusal(Rule Rule, KernelDifference? Behavior, string Message)
 {
     /// <summary>Byte offset in the buffer that the call was given.</summary>

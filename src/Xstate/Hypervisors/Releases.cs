@@ -11,7 +11,7 @@ namespace Xstate.Hypervisors;
 /// <c>Releases.From(5, 17).Until(6, 6).Except(6, 1, 60)</c> is every release from 5.17 on and before 6.6, but of the series 6.1 only those
 /// before 6.1.60.
 /// </remarks>
-public sealed class Releases
+internal sealed class Releases
 {
     private readonly ImmutableArray<Part> _parts;
     private readonly ImmutableArray<Gap> _unsettled;

@@ -1,7 +1,7 @@
 namespace Xstate.Hypervisors;
 
 /// <summary>The model needs a difference that is not known of its kernel, and nobody was there to decide.</summary>
-public sealed class UnknownDifferenceException : InvalidOperationException
+internal sealed class UnknownDifferenceException : InvalidOperationException
 {
     /// <summary>A difference that was asked for.</summary>
     public UnknownDifferenceException(KernelDifference difference, string kernel, string why)

@@ -6,7 +6,7 @@ namespace Xstate.Lint;
 /// <param name="Place">Leaf, sub-leaf and register.</param>
 /// <param name="Before">Its value before; 0 for an answer that was not there.</param>
 /// <param name="After">Its value after.</param>
-public sealed record CpuidChange(LintPlace Place, uint Before, uint After)
+internal sealed record CpuidChange(LintPlace Place, uint Before, uint After)
 {
     /// <summary>The registers that differ between two tables, by the order of the second.</summary>
     public static IEnumerable<CpuidChange> Between(CpuidTable before, CpuidTable after)

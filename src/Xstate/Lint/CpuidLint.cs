@@ -1,22 +1,32 @@
 using System.Collections.Immutable;
 using Xstate.Architecture;
 using Xstate.Captures;
+using Xstate.Findings;
 
 namespace Xstate.Lint;
 
 /// <summary>
 /// Is this CPUID consistent with itself? Each table is decoded once and held against every rule. Nothing is allocated while nothing is
-/// found. All members are safe to call from several threads at once.
+/// found.
 /// </summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class CpuidLint
 {
     /// <summary>Contradictions of one table that are kept; a hostile one could break every rule for every component.</summary>
     public const int MaxFindings = 1_000;
 
+    /// <summary>What contradicts itself in a table, and which guests break on it, in the order of the rules.</summary>
+    /// <param name="cpuid">The table.</param>
+    /// <param name="context">What the table is and who reads it: <see cref="LintContext.GuestView"/>,
+    /// <see cref="LintContext.BareMetal"/>.</param>
+    /// <returns>At most <see cref="MaxFindings"/>.</returns>
+    public static ImmutableArray<Finding> FindingsOf(CpuidTable cpuid, LintContext context) =>
+        [.. Check(cpuid, context).Select(finding => finding.ToFinding())];
+
     /// <summary>What contradicts itself in a table, by rule.</summary>
     /// <param name="cpuid">The table.</param>
     /// <param name="context">What the table is, and what is known beside it.</param>
-    public static ImmutableArray<LintFinding> Check(CpuidTable cpuid, LintContext context)
+    internal static ImmutableArray<LintFinding> Check(CpuidTable cpuid, LintContext context)
     {
         ArgumentNullException.ThrowIfNull(cpuid);
         ArgumentNullException.ThrowIfNull(context);
@@ -38,7 +48,7 @@ public static class CpuidLint
     /// <summary>
     /// What contradicts itself in a dump of several processors: each on its own, and against the first. The same finding is told once.
     /// </summary>
-    public static ImmutableArray<LintFinding> Check(CpuidDump dump, LintContext context)
+    internal static ImmutableArray<LintFinding> Check(CpuidDump dump, LintContext context)
     {
         ArgumentNullException.ThrowIfNull(dump);
         ArgumentNullException.ThrowIfNull(context);

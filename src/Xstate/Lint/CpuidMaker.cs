@@ -7,7 +7,7 @@ namespace Xstate.Lint;
 /// Makes the CPUID of a guest out of a base, which is what a processor or its KVM offers: what is not wanted is taken away with all that
 /// builds upon it, and sizes follow. Nothing is ever added that the base lacks.
 /// </summary>
-public static class CpuidMaker
+internal static class CpuidMaker
 {
     /// <summary>The CPUID of a wish.</summary>
     /// <param name="offered">What the host's KVM supports, or the CPUID of its processor.</param>

@@ -8,7 +8,7 @@ namespace Xstate.Lint;
 /// component without its feature or its sub-leaf goes, half a group goes. Sizes are computed anew. What the processor fixes (size, offset,
 /// alignment) is taken from the host when it is known.
 /// </summary>
-public static class CpuidMend
+internal static class CpuidMend
 {
     // Each pass only takes away, so that the number of passes is bounded by the longest chain of dependencies.
     private const int MaxPasses = 16;

@@ -4,7 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Lint;
 
 /// <summary>What the CPUID of a guest is to have, out of what a base offers.</summary>
-public sealed record CpuidWish
+internal sealed record CpuidWish
 {
     /// <summary>
     /// Components that the guest may enable; null for all that the base has. Those that belong together and those that are built upon are

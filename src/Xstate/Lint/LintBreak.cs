@@ -6,7 +6,7 @@ namespace Xstate.Lint;
 /// <param name="Who">The systems.</param>
 /// <param name="How">What happens there, as a clause.</param>
 /// <param name="Source">Where that is known from.</param>
-public sealed record LintBreak(LintGuest Who, string How, string Source)
+internal sealed record LintBreak(LintGuest Who, string How, string Source)
 {
     /// <summary>The first release of Linux that does so; null for all.</summary>
     public KernelRelease? Since { get; init; }

@@ -4,6 +4,7 @@ using Xstate.Captures;
 namespace Xstate.Lint;
 
 /// <summary>What is known beside the table. Rules that need a fact that is null stay silent.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record LintContext
 {
     /// <summary>A dump of a processor, for any guest.</summary>

@@ -8,7 +8,7 @@ namespace Xstate.Lint;
 /// <param name="Severity">How much it matters for the guest and the view that were asked about.</param>
 /// <param name="Place">The field that is wrong.</param>
 /// <param name="Message">A sentence that names what contradicts what.</param>
-public sealed record LintFinding(LintRule Rule, Severity Severity, LintPlace Place, string Message)
+internal sealed record LintFinding(LintRule Rule, Severity Severity, LintPlace Place, string Message)
 {
     /// <summary>What was found, as printed.</summary>
     public string? Found { get; init; }

@@ -9,10 +9,10 @@ namespace Xstate.Lint;
 /// <param name="Register">The register, or null for the whole answer.</param>
 /// <param name="HighBit">The field's highest bit.</param>
 /// <param name="LowBit">The field's lowest bit.</param>
-public readonly record struct LintPlace(uint Leaf, uint Subleaf, CpuidRegister? Register = null, int HighBit = 31, int LowBit = 0)
+internal readonly record struct LintPlace(uint Leaf, uint Subleaf, CpuidRegister? Register = null, int HighBit = 31, int LowBit = 0)
 {
     /// <summary>The bit of a feature.</summary>
-    public static LintPlace Of(CpuidFeature feature)
+    internal static LintPlace Of(CpuidFeature feature)
     {
         ArgumentNullException.ThrowIfNull(feature);
         return new LintPlace(feature.Leaf, feature.Subleaf, feature.Register, feature.Bit, feature.Bit);

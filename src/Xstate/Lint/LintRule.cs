@@ -8,7 +8,7 @@ namespace Xstate.Lint;
 internal delegate void LintCheck(in LintSubject cpuid, ref LintSink sink);
 
 /// <summary>One condition that a consistent CPUID meets.</summary>
-public sealed record LintRule
+internal sealed record LintRule
 {
     internal LintRule(string id, string alias, Severity severity, string title, LintCheck check)
     {

@@ -8,7 +8,7 @@ namespace Xstate.Lint;
 /// from what 1,007 dumps, nine projects' bug reports and the sources of Linux, Xen, FreeBSD and OpenBSD added. The number in either list is
 /// an alias: XS1400 plus it, or XS1450 plus it, but where reading a dump (XS12xx) says the same.
 /// </summary>
-public static class LintRules
+internal static class LintRules
 {
     /// <summary>Every rule, by id.</summary>
     public static ImmutableArray<LintRule> All { get; } =

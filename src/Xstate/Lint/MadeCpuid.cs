@@ -9,7 +9,7 @@ namespace Xstate.Lint;
 /// <param name="Removed">The features of the base that the guest does not get.</param>
 /// <param name="Obstacles">Why the table is not what was wanted; empty when it is.</param>
 /// <param name="Remaining">What lint still says of it.</param>
-public sealed record MadeCpuid(
+internal sealed record MadeCpuid(
     CpuidTable Cpuid,
     ImmutableArray<CpuidChange> Changes,
     ImmutableArray<CpuidFeature> Removed,

@@ -7,4 +7,4 @@ namespace Xstate.Lint;
 /// <param name="Cpuid">The consistent table.</param>
 /// <param name="Changes">Every register that was changed.</param>
 /// <param name="Remaining">What a table cannot mend: facts of the host or the hypervisor.</param>
-public sealed record MendedCpuid(CpuidTable Cpuid, ImmutableArray<CpuidChange> Changes, ImmutableArray<LintFinding> Remaining);
+internal sealed record MendedCpuid(CpuidTable Cpuid, ImmutableArray<CpuidChange> Changes, ImmutableArray<LintFinding> Remaining);

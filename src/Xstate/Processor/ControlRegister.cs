@@ -1,7 +1,7 @@
 namespace Xstate.Processor;
 
 /// <summary>The registers of a <see cref="ProcessorState"/> that no component holds.</summary>
-public enum ControlRegister
+internal enum ControlRegister
 {
     /// <summary>CR0.</summary>
     Cr0,

@@ -30,7 +30,7 @@ public enum FaultVector : byte
 
 /// <summary>The bits of a page fault's error code that this room sets (SDM Vol. 3A, 4.7).</summary>
 [Flags]
-public enum PageFaultErrors
+internal enum PageFaultErrors
 {
     /// <summary>A supervisor read of a page that is not present.</summary>
     None = 0,
@@ -58,6 +58,7 @@ public enum PageFaultErrors
 /// <param name="Vector">The exception, or <see cref="FaultVector.None"/>.</param>
 /// <param name="ErrorCode">The error code pushed with it; 0 where the exception has none.</param>
 /// <param name="Address">The linear address that a page fault reports in CR2; else 0.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct Fault(FaultVector Vector, uint ErrorCode, ulong Address)
 {
     /// <summary>The instruction completed.</summary>
@@ -85,7 +86,7 @@ public readonly record struct Fault(FaultVector Vector, uint ErrorCode, ulong Ad
     public bool IsFault => Vector != FaultVector.None;
 
     /// <summary>#PF at an address.</summary>
-    public static Fault PageFault(PageFaultErrors errors, ulong address) => new(FaultVector.PageFault, (uint)errors, address);
+    internal static Fault PageFault(PageFaultErrors errors, ulong address) => new(FaultVector.PageFault, (uint)errors, address);
 
     /// <summary>The manuals' notation: <c>#GP(0)</c>, <c>#UD</c>, <c>#PF(0x25)</c>, or <c>none</c>.</summary>
     public override string ToString() => Vector switch

@@ -53,6 +53,7 @@ public enum StateInstruction
 /// <param name="Instruction">What the bytes encode.</param>
 /// <param name="Operand">Whether REX.W is there.</param>
 /// <param name="ModRmOffset">Where the ModRM byte is; 0 for what is not an instruction of this room.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct InstructionEncoding(StateInstruction Instruction, XsaveOperand Operand, int ModRmOffset)
 {
     private const byte TwoByteEscape = 0x0F;

@@ -8,8 +8,37 @@ namespace Xstate.Processor;
 /// fault is returned, never thrown, and leaves everything as it was (but IA32_XFD_ERR, which is there to tell, and what
 /// <see cref="ProcessorQuirks.CompactedMxcsrCheckedLate"/> says). None of them allocates.
 /// </summary>
+/// <threadsafety>Any thread, each with a processor and memory of its own.</threadsafety>
 public static class Instructions
 {
+    /// <summary>Executes a decoded instruction on memory that is contiguous.</summary>
+    /// <param name="cpu">The processor.</param>
+    /// <param name="instruction">What <see cref="InstructionEncoding.Decode"/> found; what is not an instruction of this room is
+    /// #UD.</param>
+    /// <param name="memory">Accessible bytes at <paramref name="address"/>; unused by an instruction without a memory operand.</param>
+    /// <param name="address">Linear address of the memory operand.</param>
+    /// <param name="ecx">ECX.</param>
+    /// <param name="edxEax">EDX:EAX, which XGETBV and RDPKRU replace (the upper halves of RDX and RAX become zero).</param>
+    public static Fault Execute(ProcessorState cpu, InstructionEncoding instruction, Span<byte> memory, ulong address, uint ecx,
+        ref ulong edxEax)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        return InstructionDispatch.Execute(cpu, instruction, memory, address, ecx, ref edxEax);
+    }
+
+    /// <summary>
+    /// Executes a decoded instruction on a guest's memory, whose pages may lie anywhere. No page beyond what the instruction reaches is
+    /// written, and none at all where it faults.
+    /// </summary>
+    /// <inheritdoc cref="Execute(ProcessorState, InstructionEncoding, Span{byte}, ulong, uint, ref ulong)"/>
+    public static Fault Execute(ProcessorState cpu, InstructionEncoding instruction, IGuestMemory memory, ulong address, uint ecx,
+        ref ulong edxEax)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        ArgumentNullException.ThrowIfNull(memory);
+        return PagedInstruction.Execute(cpu, instruction, memory, address, ecx, ref edxEax);
+    }
+
     /// <summary>XSAVE, or XSAVE64 with <see cref="XsaveOperand.Rex64"/>: stores every requested component, initial or not.</summary>
     /// <param name="cpu">The processor.</param>
     /// <param name="memory">Accessible bytes at <paramref name="address"/>.</param>

@@ -4,7 +4,7 @@ namespace Xstate.Processor;
 /// What a processor was seen to do when it was asked. A hypervisor can hide features and widths in CPUID, but not from the instructions
 /// that CPUID describes: where the two differ, this is what executes. A null was not measured, and CPUID decides.
 /// </summary>
-public sealed record MeasuredProcessor
+internal sealed record MeasuredProcessor
 {
     /// <summary>Nothing measured.</summary>
     public static MeasuredProcessor None { get; } = new();

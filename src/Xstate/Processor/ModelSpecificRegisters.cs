@@ -4,7 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>RDMSR and WRMSR for the MSRs that belong to this state (SDM Vol. 4).</summary>
-public static class ModelSpecificRegisters
+internal static class ModelSpecificRegisters
 {
     /// <summary>IA32_XSS.</summary>
     public const uint Xss = 0xDA0;

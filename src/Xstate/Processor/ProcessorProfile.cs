@@ -8,6 +8,7 @@ namespace Xstate.Processor;
 /// What one processor offers, as its CPUID enumerates it, and the quirks it has. Immutable; one profile serves any number of
 /// <see cref="ProcessorState"/>s.
 /// </summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed class ProcessorProfile
 {
     private readonly FrozenSet<ProcessorQuirk> _quirks;
@@ -102,10 +103,10 @@ public sealed class ProcessorProfile
     public XsaveLayout Layout { get; }
 
     /// <summary>What was measured and wins over the enumeration.</summary>
-    public MeasuredProcessor Measured { get; }
+    internal MeasuredProcessor Measured { get; }
 
     /// <summary>The quirks in force.</summary>
-    public ImmutableArray<ProcessorQuirk> Quirks { get; }
+    internal ImmutableArray<ProcessorQuirk> Quirks { get; }
 
     /// <summary>Bits of MXCSR that may be set; what saves store as MXCSR_MASK.</summary>
     public uint MxcsrMask { get; }
@@ -241,27 +242,27 @@ public sealed class ProcessorProfile
     }
 
     /// <summary>Whether the profile has a quirk.</summary>
-    public bool Has(ProcessorQuirk quirk) => _quirks.Contains(quirk);
+    internal bool Has(ProcessorQuirk quirk) => _quirks.Contains(quirk);
 
     /// <summary>The same processor with a quirk added.</summary>
-    public ProcessorProfile With(ProcessorQuirk quirk) =>
+    internal ProcessorProfile With(ProcessorQuirk quirk) =>
         Has(quirk) ? this : new ProcessorProfile(Name, Cpuid, Quirks.Add(quirk), MxcsrMask, Measured);
 
     /// <summary>The same processor with a quirk taken away.</summary>
-    public ProcessorProfile Without(ProcessorQuirk quirk) => new(Name, Cpuid, Quirks.Remove(quirk), MxcsrMask, Measured);
+    internal ProcessorProfile Without(ProcessorQuirk quirk) => new(Name, Cpuid, Quirks.Remove(quirk), MxcsrMask, Measured);
 
     /// <summary>The same processor with another MXCSR_MASK, such as one found in an image that it wrote.</summary>
     public ProcessorProfile WithMxcsrMask(uint mask) => new(Name, Cpuid, Quirks, Mxcsr.MaskFromImage(mask), Measured);
 
     /// <summary>The same processor with what it was seen to do, which wins over what CPUID says.</summary>
-    public ProcessorProfile With(MeasuredProcessor measured)
+    internal ProcessorProfile With(MeasuredProcessor measured)
     {
         ArgumentNullException.ThrowIfNull(measured);
         return new ProcessorProfile(Name, Cpuid, Quirks, MxcsrMask, measured);
     }
 
     /// <summary>How the profile decides XINUSE of a component.</summary>
-    public XinusePolicy XinuseOf(StateComponent component) =>
+    internal XinusePolicy XinuseOf(StateComponent component) =>
         XinuseByValue.Contains(component) ? XinusePolicy.ByValue
         : XinuseAlwaysOne.Contains(component) ? XinusePolicy.AlwaysOne
         : XinusePolicy.Sticky;

@@ -7,6 +7,7 @@ namespace Xstate.Processor;
 /// Profiles by name, for emulators and tests that have no CPUID at hand. Each is a CPUID table like any other, so its quirks follow from
 /// it.
 /// </summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class ProcessorProfiles
 {
     private const uint Xsaveopt = 1;

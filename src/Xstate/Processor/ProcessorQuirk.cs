@@ -11,14 +11,14 @@ namespace Xstate.Processor;
 /// <param name="Summary">What happens, in one sentence.</param>
 /// <param name="Source">Where that is known from.</param>
 /// <param name="Applies">Whether CPUID says that a processor has it; never true for quirks that are chosen by name only.</param>
-public sealed record ProcessorQuirk(string Name, string Summary, string Source, Predicate<ProcessorIdentity> Applies)
+internal sealed record ProcessorQuirk(string Name, string Summary, string Source, Predicate<ProcessorIdentity> Applies)
 {
     /// <inheritdoc/>
     public override string ToString() => Name;
 }
 
 /// <summary>The catalogue of quirks. Each has one place in the model that asks for it, and a test that fails when it is removed.</summary>
-public static class ProcessorQuirks
+internal static class ProcessorQuirks
 {
     // CPUID there is that of the processor that it plays.
     private const string OfBochs = "measured on Bochs 2.7 (tigerlake); an error there, chosen by name only";

@@ -6,6 +6,7 @@ namespace Xstate.Processor;
 /// One logical processor, as far as the XSAVE feature set and protection keys can see it: registers, control registers and mode. Mutable;
 /// not for use by two threads at once. A new one is in the state that RESET leaves.
 /// </summary>
+/// <threadsafety>One thread at a time: it is the state of one processor.</threadsafety>
 public sealed class ProcessorState
 {
     private const ulong FfxsrBit = 1UL << 14;
@@ -93,7 +94,7 @@ public sealed class ProcessorState
     public Pkru Pkrs { get; set; }
 
     /// <summary>What the last restore was.</summary>
-    public XrstorInfo LastRestore { get; set; }
+    internal XrstorInfo LastRestore { get; set; }
 
     /// <summary>Components that XCR0 or IA32_XSS enable.</summary>
     public StateComponentSet Enabled => _xcr0 | _xss;

@@ -3,7 +3,7 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>What an access does.</summary>
-public enum AccessKind
+internal enum AccessKind
 {
     /// <summary>A data read.</summary>
     Read,
@@ -21,10 +21,10 @@ public enum AccessKind
 /// <param name="Kind">What is done.</param>
 /// <param name="IsUserAccess">Whether CPL is 3 and the access is not an implicit supervisor access.</param>
 /// <param name="Address">The linear address, for CR2.</param>
-public readonly record struct PageAccess(bool IsUserPage, int Key, AccessKind Kind, bool IsUserAccess, ulong Address = 0);
+internal readonly record struct PageAccess(bool IsUserPage, int Key, AccessKind Kind, bool IsUserAccess, ulong Address = 0);
 
 /// <summary>Protection keys (SDM Vol. 3A, 4.6.2), which exist in 4- and 5-level paging only and come after the ordinary rights.</summary>
-public static class ProtectionKeys
+internal static class ProtectionKeys
 {
     /// <summary>
     /// Decides an access: allowed, or #PF with bits P and PK of the error code set. PKRU rules user pages, for supervisor accesses too;

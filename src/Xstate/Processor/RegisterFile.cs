@@ -8,6 +8,7 @@ namespace Xstate.Processor;
 /// component is one copy. Besides the bytes it keeps what the processor remembers about them: which components were written since they were
 /// last initialized, and which since the last restore.
 /// </summary>
+/// <threadsafety>One thread at a time, as the processor it belongs to.</threadsafety>
 public sealed class RegisterFile
 {
     private const int X87Length = XsaveFormat.XmmOffset;

@@ -4,7 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Processor;
 
 /// <summary>What RESET does to a component's registers. Power-up and RESET do the same.</summary>
-public enum ResetEffect
+internal enum ResetEffect
 {
     /// <summary>The registers get the initial configuration of the XSAVE feature set.</summary>
     InitialConfiguration,
@@ -16,7 +16,7 @@ public enum ResetEffect
 }
 
 /// <summary>What INIT does to a component's registers.</summary>
-public enum InitEffect
+internal enum InitEffect
 {
     /// <summary>The registers keep their values.</summary>
     Unchanged,
@@ -30,14 +30,14 @@ public enum InitEffect
 /// <param name="Reset">At power-up and RESET.</param>
 /// <param name="Init">At INIT.</param>
 /// <param name="Source">Where that is known from.</param>
-public sealed record ComponentReset(StateComponent Component, ResetEffect Reset, InitEffect Init, string Source);
+internal sealed record ComponentReset(StateComponent Component, ResetEffect Reset, InitEffect Init, string Source);
 
 /// <summary>The row of one register that is not part of a component.</summary>
 /// <param name="Register">The manual's name.</param>
 /// <param name="ResetValue">The value at power-up and RESET.</param>
 /// <param name="InitValue">The value at INIT, or null when INIT leaves it unchanged.</param>
 /// <param name="Source">Where that is known from.</param>
-public sealed record ControlReset(ControlRegister Register, ulong ResetValue, ulong? InitValue, string Source)
+internal sealed record ControlReset(ControlRegister Register, ulong ResetValue, ulong? InitValue, string Source)
 {
     /// <summary>Bits that INIT leaves as they are while it gives the others their value.</summary>
     public ulong InitKeeps { get; init; }
@@ -47,7 +47,7 @@ public sealed record ControlReset(ControlRegister Register, ulong ResetValue, ul
 /// RESET and INIT as one table (SDM Vol. 3A, table 10-1, "processor states following power-up, reset, or INIT"). Models iterate it over
 /// what a processor supports instead of listing components of their own: a list is what let one hypervisor clear MPX and forget CET.
 /// </summary>
-public static class ResetTable
+internal static class ResetTable
 {
     private const string Sdm = "SDM Vol. 3A, processor states following power-up, reset, or INIT";
 

@@ -9,7 +9,7 @@ namespace Xstate.Processor;
 /// <param name="Component">The component that holds it.</param>
 /// <param name="Offset">Its byte offset in the component.</param>
 /// <param name="Accepts">Which values WRMSR accepts on a processor.</param>
-public sealed record StateMsr(uint Address, StateComponent Component, int Offset, Func<ProcessorProfile, ulong, bool> Accepts)
+internal sealed record StateMsr(uint Address, StateComponent Component, int Offset, Func<ProcessorProfile, ulong, bool> Accepts)
 {
     /// <summary>The manual's name.</summary>
     public string Name { get; } = MsrNames.Find(Address)
@@ -24,7 +24,7 @@ public sealed record StateMsr(uint Address, StateComponent Component, int Offset
 }
 
 /// <summary>The MSRs of the supervisor components that the model keeps (SDM Vol. 1, 13.5; Vol. 4).</summary>
-public static class StateMsrs
+internal static class StateMsrs
 {
     internal const ulong CetReserved = 0x3C0;
     internal const ulong CetShadowStackBits = 0x3;

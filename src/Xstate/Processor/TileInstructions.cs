@@ -7,7 +7,7 @@ namespace Xstate.Processor;
 /// registers as they were; the caller moves the rows, because each has
 /// an address of its own.
 /// </summary>
-public static class TileInstructions
+internal static class TileInstructions
 {
     /// <summary>Bytes of a row.</summary>
     public const int RowLength = 64;

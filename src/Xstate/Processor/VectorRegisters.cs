@@ -7,6 +7,7 @@ namespace Xstate.Processor;
 /// Vector and mask registers of a <see cref="RegisterFile"/>, put together from the components that hold their parts: bits 127:0 are SSE,
 /// 255:128 AVX, 511:256 ZMM_Hi256; registers 16 to 31 are whole in Hi16_ZMM.
 /// </summary>
+/// <threadsafety>One thread at a time, as the processor they belong to.</threadsafety>
 public sealed class VectorRegisters
 {
     private const int XmmLength = XsaveFormat.XmmLength;

@@ -10,6 +10,7 @@ namespace Xstate.Processor;
 /// names <i>physical</i>
 /// registers: FTW bit j belongs to Rj, which is ST((j − TOP) mod 8).
 /// </summary>
+/// <threadsafety>One thread at a time, as the processor they belong to.</threadsafety>
 public sealed class X87Registers
 {
     private const ushort ExceptionFlags = 0x3F;

@@ -1,7 +1,7 @@
 namespace Xstate.Processor;
 
 /// <summary>How a processor decides XINUSE[i], which the manuals leave open beyond "0 means initial" (SDM Vol. 1, 13.6).</summary>
-public enum XinusePolicy
+internal enum XinusePolicy
 {
     /// <summary>By history: set by a write or by a restore from memory, cleared only by initialization (SDM Vol. 1, 13.8.3).</summary>
     Sticky,

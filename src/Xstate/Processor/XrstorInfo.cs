@@ -8,4 +8,4 @@ namespace Xstate.Processor;
 /// <param name="VmxNonRoot">Whether it was in VMX non-root operation.</param>
 /// <param name="Address">The linear address of the area.</param>
 /// <param name="XcompBv">XCOMP_BV of the area; 0 for the standard form.</param>
-public readonly record struct XrstorInfo(bool IsValid, int Cpl, bool VmxNonRoot, ulong Address, ulong XcompBv);
+internal readonly record struct XrstorInfo(bool IsValid, int Cpl, bool VmxNonRoot, ulong Address, ulong XcompBv);

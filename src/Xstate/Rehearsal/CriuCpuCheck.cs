@@ -4,7 +4,7 @@ namespace Xstate.Rehearsal;
 /// What CRIU compares of the processor in cpuinfo.img with its own before it restores: the words of its option <c>--cpu-cap</c>.
 /// </summary>
 [Flags]
-public enum CriuCpuCheck
+internal enum CriuCpuCheck
 {
     /// <summary>Nothing: cpuinfo.img is not read, as without the option.</summary>
     None = 0,

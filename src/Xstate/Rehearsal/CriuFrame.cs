@@ -9,7 +9,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Frame">The frame; null when CRIU gives up before.</param>
 /// <param name="Dropped">Components of the thread that CRIU leaves out because the target's processor lacks them, without a word.</param>
 /// <param name="Refusal">Why CRIU gives up.</param>
-public sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, CriuRefusal? Refusal)
+internal sealed record CriuFrame(SignalFrame? Frame, StateComponentSet Dropped, CriuRefusal? Refusal)
 {
     /// <summary>
     /// Components that CRIU carries: those that its image has fields for. Bit 3 (BNDREGS) is not among them, though there is a field: CRIU

@@ -8,7 +8,7 @@ namespace Xstate.Rehearsal;
 /// What CRIU itself compares before it makes any call: cpu_validate_features of criu/arch/x86/cpu.c, on the processor of cpuinfo.img and
 /// the target's.
 /// </summary>
-public static class CriuProcessorCheck
+internal static class CriuProcessorCheck
 {
     // Features of the words that CPUID gives: x86_ins_capability_mask.
     private static readonly (uint Leaf, uint Subleaf, CpuidRegister Register, uint Mask)[] Instructions =

@@ -6,4 +6,4 @@ namespace Xstate.Rehearsal;
 /// <param name="Rule">The rule that explains it.</param>
 /// <param name="Step">The function of CRIU that refuses.</param>
 /// <param name="Message">A sentence.</param>
-public sealed record CriuRefusal(Rule Rule, string Step, string Message);
+internal sealed record CriuRefusal(Rule Rule, string Step, string Message);

@@ -8,7 +8,7 @@ namespace Xstate.Rehearsal;
 /// A span of releases of CRIU that restore alike: threads of a process, by signal frames of CRIU's own making. What counts is the CRIU that
 /// restores; images do not name the one that wrote them.
 /// </summary>
-public sealed class CriuRelease : Restorer
+internal sealed class CriuRelease : Restorer
 {
     private readonly Version _first;
 
@@ -41,7 +41,7 @@ public sealed class CriuRelease : Restorer
     public override string Releases { get; }
 
     /// <inheritdoc/>
-    public override RestorerEvidence Evidence => this == From4Dot0 ? RestorerEvidence.Run : RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => this == From4Dot0 ? RestorerEvidence.Run : RestorerEvidence.Read;
 
     /// <inheritdoc/>
     public override string Source =>

@@ -7,7 +7,7 @@ using Xstate.Findings;
 namespace Xstate.Rehearsal;
 
 /// <summary>Finds threads that fault at once: all memory of a process has protection key 0 until pkey_mprotect gives it another.</summary>
-public static class DefaultKey
+internal static class DefaultKey
 {
     /// <summary>
     /// What has to be said of a process's threads whose PKRU closes key 0. A guest's PKRU may be anything while its kernel runs, so nothing

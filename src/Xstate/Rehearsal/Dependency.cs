@@ -10,6 +10,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Why">Why it is not known.</param>
 /// <param name="FindOut">The command or option that finds it out.</param>
 /// <param name="Outcomes">What happens under each value that it can have.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record Dependency(string Fact, string? Id, string Why, string FindOut, ImmutableArray<DependencyOutcome> Outcomes);
 
 /// <summary>What happens when a fact has one of its values.</summary>
@@ -18,4 +19,5 @@ public sealed record Dependency(string Fact, string? Id, string Why, string Find
 /// <param name="Call">The first refused call, if any.</param>
 /// <param name="Errno">Its errno.</param>
 /// <param name="Rules">The rules of the errors that are found then.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record DependencyOutcome(string Value, Verdict Verdict, string? Call, Errno Errno, ImmutableArray<string> Rules);

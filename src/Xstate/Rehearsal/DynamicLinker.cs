@@ -10,7 +10,7 @@ namespace Xstate.Rehearsal;
 /// </summary>
 /// <param name="UsesXsavec">Whether the compacted format was chosen.</param>
 /// <param name="Room">Bytes that the process keeps for an area, for all of its life.</param>
-public sealed record DynamicLinker(bool UsesXsavec, int Room)
+internal sealed record DynamicLinker(bool UsesXsavec, int Room)
 {
     /// <summary>STATE_SAVE_MASK: SSE, AVX, BNDREGS and AVX-512. x87 and PKRU are not saved.</summary>
     public static StateComponentSet Saved { get; } = StateComponentSet.Of(

@@ -9,7 +9,7 @@ namespace Xstate.Rehearsal;
 /// Finds states whose MXCSR or FCW masks no exception: the next inexact operation traps. Areas full of zeros look like that, and a restore
 /// takes them as they are.
 /// </summary>
-public static class ExceptionMasks
+internal static class ExceptionMasks
 {
     private const ulong MxcsrMasks = 0x1F80;
     private const ulong FcwMasks = 0x3F;

@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>How QEMU or libvirt makes the CPU of the restored guest.</summary>
-public enum GuestCpuPolicy
+internal enum GuestCpuPolicy
 {
     /// <summary>As it was saved, without what the target's KVM does not offer: nothing is refused.</summary>
     AsSaved,

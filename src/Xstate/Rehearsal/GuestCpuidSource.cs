@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>Where the CPUID comes from that a VMM gives the restored guest.</summary>
-public enum GuestCpuidSource
+internal enum GuestCpuidSource
 {
     /// <summary>The snapshot holds it, and it is set as it is.</summary>
     Snapshot,

@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>At which offsets the components lie in the image that a VMM gives to KVM_SET_XSAVE.</summary>
-public enum ImagePlacement
+internal enum ImagePlacement
 {
     /// <summary>Where they lay when the state was saved: the image is passed on as it is.</summary>
     AsSaved,

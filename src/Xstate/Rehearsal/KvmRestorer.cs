@@ -7,7 +7,7 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>A VMM that restores virtual CPUs by calls of KVM.</summary>
-public abstract class KvmRestorer : Restorer
+internal abstract class KvmRestorer : Restorer
 {
     /// <summary>What it does when a call is refused.</summary>
     public virtual RefusedCallPolicy OnRefusedCall => RefusedCallPolicy.End;

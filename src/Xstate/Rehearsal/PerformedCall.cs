@@ -10,7 +10,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Reply">Its answer. Of KVM_SET_MSRS with a short count, why the first refused MSR was refused.</param>
 /// <param name="MsrsProcessed">For KVM_SET_MSRS, how many MSRs the VMM has for this virtual CPU, and how many were set when the first was
 /// refused. MSRs that the model does not know count as taken.</param>
-public sealed record PerformedCall(int Vcpu, string Call, KernelReply Reply, (int Wanted, int Processed)? MsrsProcessed = null)
+internal sealed record PerformedCall(int Vcpu, string Call, KernelReply Reply, (int Wanted, int Processed)? MsrsProcessed = null)
 {
     /// <summary>Position of the state in the capture: ids can repeat, positions cannot.</summary>
     public int Index { get; init; }

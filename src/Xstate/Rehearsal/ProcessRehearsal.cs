@@ -12,6 +12,7 @@ namespace Xstate.Rehearsal;
 /// builds for the target's processor. Then the registers are read back as a debugger would, and compared. What a restore does not show is
 /// said beside it: a C library that remembers another processor.
 /// </summary>
+/// <threadsafety>Any thread: a rehearsal changes neither the capture nor the host.</threadsafety>
 public static class ProcessRehearsal
 {
     /// <summary>Rehearses a process on a host, and, where it does not come back the same, rehearses its repair.</summary>
@@ -39,7 +40,6 @@ public static class ProcessRehearsal
             Errno = attempt.Errno,
             Differences = attempt.Differences,
             Rehearsed = known,
-            Performed = new PerformedRestore([], []),
         };
         if (attempt.Verdict == Verdict.Same)
         {

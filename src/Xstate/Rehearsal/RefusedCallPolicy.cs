@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>What a VMM does when KVM refuses one of its calls.</summary>
-public enum RefusedCallPolicy
+internal enum RefusedCallPolicy
 {
     /// <summary>The restore ends with an error and the guest does not run.</summary>
     End,

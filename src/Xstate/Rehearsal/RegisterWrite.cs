@@ -13,7 +13,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Before">What it was.</param>
 /// <param name="Asked">What was written.</param>
 /// <param name="After">What reads back.</param>
-public sealed record WrittenRegister(string Register, string Before, string Asked, string After)
+internal sealed record WrittenRegister(string Register, string Before, string Asked, string After)
 {
     /// <summary>Whether the write took effect.</summary>
     public bool IsTaken => Asked == After;
@@ -25,14 +25,14 @@ public sealed record WrittenRegister(string Register, string Before, string Aske
 /// <param name="Refused">The call that the kernel refused, or null.</param>
 /// <param name="Errno">The error of a refusal.</param>
 /// <param name="Findings">What has to be said about it.</param>
-public sealed record WriteOutcome(int Thread, ImmutableArray<WrittenRegister> Registers, string? Refused, Errno Errno,
+internal sealed record WriteOutcome(int Thread, ImmutableArray<WrittenRegister> Registers, string? Refused, Errno Errno,
     ImmutableArray<Finding> Findings);
 
 /// <summary>
 /// Gives a stopped thread registers through PTRACE_SETREGSET and reads them back, because kernels exist that answer success and change
 /// nothing.
 /// </summary>
-public static class RegisterWrite
+internal static class RegisterWrite
 {
     /// <summary>Performs the write.</summary>
     /// <param name="thread">The stopped thread, real or modelled.</param>

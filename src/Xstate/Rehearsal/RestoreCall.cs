@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>One call of a restore that concerns extended state.</summary>
-public enum RestoreCall
+internal enum RestoreCall
 {
     /// <summary>KVM_SET_CPUID2.</summary>
     SetCpuid2,

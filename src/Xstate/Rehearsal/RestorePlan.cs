@@ -9,7 +9,7 @@ namespace Xstate.Rehearsal;
 /// <summary>
 /// The calls that restore a capture, performed on any implementation of them: the model to predict, the real kernel to prove.
 /// </summary>
-public static class RestorePlan
+internal static class RestorePlan
 {
     /// <summary>
     /// Restores every virtual CPU in the VMM's order. A virtual CPU whose call fails gets no further calls; the others do.

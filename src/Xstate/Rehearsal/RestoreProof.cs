@@ -6,6 +6,7 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Rehearsal;
 
 /// <summary>Whether a real kernel does what the model predicts.</summary>
+/// <threadsafety>One thread at a time for each real machine.</threadsafety>
 public static class RestoreProof
 {
     /// <summary>Restores a capture on the model and on a real kernel, and compares the answers and what both return afterwards.</summary>
@@ -39,7 +40,7 @@ public static class RestoreProof
     }
 
     /// <summary>Compares call by call, then what the kernel returns for every virtual CPU, to the last byte.</summary>
-    public static ProofResult Compare(PerformedRestore predicted, PerformedRestore real)
+    internal static ProofResult Compare(PerformedRestore predicted, PerformedRestore real)
     {
         ArgumentNullException.ThrowIfNull(predicted);
         ArgumentNullException.ThrowIfNull(real);

@@ -12,6 +12,7 @@ using Xstate.Transforms;
 namespace Xstate.Rehearsal;
 
 /// <summary>What a rehearsal assumes beyond the capture and the target.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record RehearsalOptions
 {
     /// <summary>
@@ -31,16 +32,16 @@ public sealed record RehearsalOptions
     public Capture? PreviousState { get; init; }
 
     /// <summary>How QEMU or libvirt makes the guest's CPU; null as the file says, else as it was saved.</summary>
-    public GuestCpuPolicy? GuestCpu { get; init; }
+    internal GuestCpuPolicy? GuestCpu { get; init; }
 
     /// <summary>How the guest is protected from the host.</summary>
     public GuestProtection Protection { get; init; }
 
     /// <summary>The CRIU that restores a process; null when it is not known.</summary>
-    public CriuRelease? Criu { get; init; }
+    internal CriuRelease? Criu { get; init; }
 
     /// <summary>What CRIU compares of cpuinfo.img before it restores; null as without its option <c>--cpu-cap</c>.</summary>
-    public CriuCpuCheck? CpuCheck { get; init; }
+    internal CriuCpuCheck? CpuCheck { get; init; }
 
     /// <summary>Whether repairs may drop state that the guest can see.</summary>
     public bool Force { get; init; }
@@ -49,7 +50,7 @@ public sealed record RehearsalOptions
     public Restorer RestorerOf(Capture capture) => Vmm ?? Restorers.For(capture);
 
     /// <summary>What the virtual CPUs hold beforehand on a host; null for fresh ones.</summary>
-    public UsedVcpus? UsedVcpus(LinuxHost host) => PreviousState is null && PreviousPkru is null
+    internal UsedVcpus? UsedVcpus(LinuxHost host) => PreviousState is null && PreviousPkru is null
         ? null : new UsedVcpus(host, PreviousState, PreviousPkru);
 }
 
@@ -57,6 +58,7 @@ public sealed record RehearsalOptions
 /// Performs the restore of a capture on a modelled host and compares what the guest would see. There is no list of compatibility rules
 /// here: refusals, losses and stale values are what the model answers.
 /// </summary>
+/// <threadsafety>Any thread: a rehearsal changes neither the capture nor the host.</threadsafety>
 public static class RestoreRehearsal
 {
     private static readonly StateComponentSet TileData = StateComponentSet.Of(StateComponent.TileData);

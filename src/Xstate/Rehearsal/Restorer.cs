@@ -4,6 +4,7 @@ using Xstate.Captures;
 namespace Xstate.Rehearsal;
 
 /// <summary>How one VMM, in a range of its releases, restores a capture. A class of its own stands for each way of doing it.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public abstract class Restorer
 {
     /// <summary>Name on the command line and in JSON.</summary>
@@ -22,13 +23,13 @@ public abstract class Restorer
     public string Title => Releases.Length == 0 ? Vmm.Title : $"{Vmm.Title} {Releases}";
 
     /// <summary>Whether the program was run or only its source was read.</summary>
-    public abstract RestorerEvidence Evidence { get; }
+    internal abstract RestorerEvidence Evidence { get; }
 
     /// <summary>Where the calls and their order were read, and what was run.</summary>
     public abstract string Source { get; }
 
     /// <summary>The calls that concern extended state, in order; empty for a restorer that asks no KVM.</summary>
-    public virtual ImmutableArray<RestoreCall> Order => [];
+    internal virtual ImmutableArray<RestoreCall> Order => [];
 
     /// <summary>What else is worth knowing, one sentence each.</summary>
     public virtual ImmutableArray<string> Notes => [];

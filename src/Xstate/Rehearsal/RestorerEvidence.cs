@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>How it is known what a VMM does when it restores.</summary>
-public enum RestorerEvidence
+internal enum RestorerEvidence
 {
     /// <summary>Its source was read.</summary>
     Read,

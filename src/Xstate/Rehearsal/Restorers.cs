@@ -5,6 +5,7 @@ using Xstate.Rehearsal.Vmms;
 namespace Xstate.Rehearsal;
 
 /// <summary>All known restorers, and which of them restores a capture.</summary>
+/// <threadsafety>Any thread.</threadsafety>
 public static class Restorers
 {
     /// <summary>CRIU: it restores every process, and no virtual machine.</summary>

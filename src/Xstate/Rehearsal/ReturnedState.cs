@@ -8,7 +8,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Errno">The answer of KVM_GET_XSAVE2, or of KVM_GET_XSAVE where the first does not exist.</param>
 /// <param name="Image">The image; empty when it was refused.</param>
 /// <param name="Xcr0">XCR0 by KVM_GET_XCRS; null when that was refused or has no entry.</param>
-public sealed record ReturnedState(Errno Errno, ReadOnlyMemory<byte> Image, ulong? Xcr0)
+internal sealed record ReturnedState(Errno Errno, ReadOnlyMemory<byte> Image, ulong? Xcr0)
 {
     /// <summary>Asks for the state of a virtual CPU.</summary>
     public static ReturnedState Of(IKvmVcpu vcpu)

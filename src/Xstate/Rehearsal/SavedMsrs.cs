@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Rehearsal;
 
 /// <summary>The MSRs that a capture holds of one virtual CPU, in the order in which a VMM sets them.</summary>
-public static class SavedMsrs
+internal static class SavedMsrs
 {
     // KVM_GET_MSR_INDEX_LIST has them in this order (msrs_to_save_base, read at 6.18), and VMMs that save by that list keep it.
     private static readonly ImmutableArray<uint> KvmOrder =

@@ -4,7 +4,7 @@ namespace Xstate.Rehearsal;
 /// What a VMM does when KVM_SET_MSRS returns a smaller count than it was given: the call stops at the first MSR that it refuses, and is no
 /// error.
 /// </summary>
-public enum ShortCountPolicy
+internal enum ShortCountPolicy
 {
     /// <summary>The restore ends with an error.</summary>
     End,

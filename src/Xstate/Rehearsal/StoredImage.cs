@@ -11,7 +11,7 @@ namespace Xstate.Rehearsal;
 /// offsets, with the stored XSTATE_BV whatever the registers hold, and with the x87 registers in the order in which they are stored. TCG
 /// takes the registers and does not ask for XSTATE_BV.
 /// </summary>
-public static class StoredImage
+internal static class StoredImage
 {
     private const int X87Registers = 8;
     private const int TopShift = 11;

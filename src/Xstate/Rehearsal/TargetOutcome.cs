@@ -39,9 +39,11 @@ public enum Verdict
 /// <param name="Register">Register name.</param>
 /// <param name="Before">Its value in the capture.</param>
 /// <param name="After">Its value after the restore.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record RegisterDifference(int Vcpu, string Register, string Before, string After);
 
 /// <summary>The rehearsed restore of one capture on one target.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record TargetOutcome
 {
     /// <summary>The part of the scope that is the registers of extended state.</summary>
@@ -65,7 +67,7 @@ public sealed record TargetOutcome
     public required string Kernel { get; init; }
 
     /// <summary>How the kernel's name was read; null only in parts of a rehearsal.</summary>
-    public KernelReading? KernelRead { get; init; }
+    internal KernelReading? KernelRead { get; init; }
 
     /// <summary>The VMM whose restore was followed.</summary>
     public required Restorer Vmm { get; init; }
@@ -121,5 +123,5 @@ public sealed record TargetOutcome
     public Capture? Rehearsed { get; init; }
 
     /// <summary>The restore as performed on the model, call by call.</summary>
-    public required PerformedRestore Performed { get; init; }
+    internal PerformedRestore Performed { get; init; } = PerformedRestore.None;
 }

@@ -48,7 +48,6 @@ internal static class TcgLoad
                 Differences = changed,
                 Repairs = repairs,
                 Repaired = mended,
-                Performed = new PerformedRestore([], []),
             };
     }
 

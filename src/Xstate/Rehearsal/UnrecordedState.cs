@@ -10,7 +10,7 @@ namespace Xstate.Rehearsal;
 /// </summary>
 /// <param name="ProcessorHasXsave">Whether the processor that the process ran on had XSAVE.</param>
 /// <param name="InUse">Components that the threads are taken to use.</param>
-public sealed record UnrecordedState(bool ProcessorHasXsave, StateComponentSet InUse)
+internal sealed record UnrecordedState(bool ProcessorHasXsave, StateComponentSet InUse)
 {
     /// <summary>
     /// Chooses what is assumed: an alternative only where the outcome can hang on it. Null when the file holds every thread

@@ -12,7 +12,7 @@ namespace Xstate.Rehearsal;
 /// <param name="Host">The host, at whose offsets the kernel reads images.</param>
 /// <param name="State">Their state: the one at the same position, and the last for those beyond; null when only PKRU is known.</param>
 /// <param name="Pkru">Their PKRU; null for that of the state.</param>
-public sealed record UsedVcpus(LinuxHost Host, Capture? State, uint? Pkru)
+internal sealed record UsedVcpus(LinuxHost Host, Capture? State, uint? Pkru)
 {
     private const string Before = "of the state before the restore";
 

@@ -1,7 +1,7 @@
 namespace Xstate.Rehearsal;
 
 /// <summary>When a VMM calls KVM_SET_XCRS.</summary>
-public enum XcrsPolicy
+internal enum XcrsPolicy
 {
     /// <summary>When the snapshot holds XCR0.</summary>
     Saved,

@@ -12,14 +12,14 @@ namespace Xstate.Reports;
 /// <summary>A target's outcome, with the proof if one was asked for.</summary>
 /// <param name="Outcome">The prediction.</param>
 /// <param name="Proof">The proof.</param>
-public sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = null)
+internal sealed record CheckedTarget(TargetOutcome Outcome, ProofResult? Proof = null)
 {
     /// <summary>HOST as it was asked for; null when there was no command line.</summary>
     public string? Argument { get; init; }
 }
 
 /// <summary>Whether a capture loads on each of its targets, and why not.</summary>
-public static class CheckReport
+internal static class CheckReport
 {
     private const int TextDifferences = 8;
     private const int MaxRegister = 32;

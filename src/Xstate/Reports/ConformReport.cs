@@ -10,7 +10,7 @@ namespace Xstate.Reports;
 /// <param name="Model">The modelled one.</param>
 /// <param name="Seed">The first seed.</param>
 /// <param name="Result">What was found.</param>
-public sealed record ConformAnswer(string Kernel, string Model, ulong Seed, ConformanceResult Result)
+internal sealed record ConformAnswer(string Kernel, string Model, ulong Seed, ConformanceResult Result)
 {
     /// <summary>What was not looked at.</summary>
     public ImmutableArray<LeftOut> LeftOut { get; init; } = [];
@@ -20,7 +20,7 @@ public sealed record ConformAnswer(string Kernel, string Model, ulong Seed, Conf
 }
 
 /// <summary>Tells what a comparison found.</summary>
-public static class ConformReport
+internal static class ConformReport
 {
     private static readonly ImmutableArray<string> Process = ["ptrace", "signals", "child"];
     private static readonly ImmutableArray<string> KvmAndProcess = ["kvm", .. Process];

@@ -14,7 +14,7 @@ namespace Xstate.Reports;
 /// <param name="Length">Its bytes.</param>
 /// <param name="Steps">What changed on the way.</param>
 /// <param name="Obstacles">What was lost, or would be.</param>
-public sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps,
+internal sealed record ConvertAnswer(string File, string From, string To, string? Output, long Length, IReadOnlyList<RepairStep> Steps,
     IReadOnlyList<Finding> Obstacles)
 {
     /// <summary>Whose states they are.</summary>
@@ -22,7 +22,7 @@ public sealed record ConvertAnswer(string File, string From, string To, string? 
 }
 
 /// <summary>Tells what a conversion did.</summary>
-public static class ConvertReport
+internal static class ConvertReport
 {
     /// <summary>Writes the fields of the JSON answer behind version and verb.</summary>
     public static void WriteFields(Utf8JsonWriter json, ConvertAnswer answer)

@@ -14,7 +14,7 @@ namespace Xstate.Reports;
 /// <summary>
 /// What is in an artifact that holds no extended state: CPUID dumps, host records, CPU models and templates, and control registers.
 /// </summary>
-public static class CpuReport
+internal static class CpuReport
 {
     private const int MostProbes = 12;
 

@@ -10,10 +10,10 @@ namespace Xstate.Reports;
 /// <param name="File">Its name.</param>
 /// <param name="Capture">Its capture, with layouts.</param>
 /// <param name="Findings">What its decoder noticed, and what has to be said of its layout.</param>
-public sealed record DiffSide(string File, Capture Capture, IReadOnlyList<Finding> Findings);
+internal sealed record DiffSide(string File, Capture Capture, IReadOnlyList<Finding> Findings);
 
 /// <summary>Two captures side by side: what a program would see differently, and what is only noise.</summary>
-public static class DiffReport
+internal static class DiffReport
 {
     private const int NameWidth = 10;
     private const int OneLine = 48;

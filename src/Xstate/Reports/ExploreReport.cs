@@ -3,7 +3,7 @@ using Xstate.WorldSwitch;
 namespace Xstate.Reports;
 
 /// <summary>What an exploration of a world switch found, and the list of protocols.</summary>
-public static class ExploreReport
+internal static class ExploreReport
 {
     private const int StepWidth = 64;
 

@@ -7,7 +7,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>What a repair did.</summary>
-public static class FixReport
+internal static class FixReport
 {
     private const int MostSteps = 16;
 

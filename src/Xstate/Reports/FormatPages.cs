@@ -4,7 +4,7 @@ using Xstate.Artifacts;
 namespace Xstate.Reports;
 
 /// <summary>The index of docs/formats, made from the table of formats. The pages themselves are written by hand.</summary>
-public static class FormatPages
+internal static class FormatPages
 {
     /// <summary>The name of the index.</summary>
     public const string IndexName = "README.md";

@@ -4,7 +4,7 @@ namespace Xstate.Reports;
 /// What a <see cref="TextWriter"/> also is when it lays a report out for somebody who sees it: reports write the same text to every writer,
 /// and tell this one besides what pieces of it are and where a line that is too long goes on.
 /// </summary>
-public interface ITextLayout
+internal interface ITextLayout
 {
     /// <summary>Cells of a line.</summary>
     int Width { get; }

@@ -6,7 +6,7 @@ using Xstate.Hypervisors.Kernels;
 namespace Xstate.Reports;
 
 /// <summary>What every JSON answer has in common: version and verb first, one notation for findings.</summary>
-public static class JsonAnswer
+internal static class JsonAnswer
 {
     /// <summary>The version of all answers. A field is never renamed or retyped within a version; new fields may appear.</summary>
     public const int SchemaVersion = 1;

@@ -12,7 +12,7 @@ namespace Xstate.Reports;
 /// What is so wrong with the CPUIDs of an artifact that a guest breaks over it, for verbs that look at something else: one finding a rule.
 /// <c>lint</c> tells every place.
 /// </summary>
-public static class LintErrors
+internal static class LintErrors
 {
     /// <summary>The errors of the CPUIDs that an artifact holds.</summary>
     public static ImmutableArray<Finding> Of(Artifact artifact)

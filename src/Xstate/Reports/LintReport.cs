@@ -9,13 +9,13 @@ namespace Xstate.Reports;
 /// <summary>What lint found in one CPUID.</summary>
 /// <param name="Target">The CPUID.</param>
 /// <param name="Findings">The contradictions.</param>
-public sealed record LintResult(LintTarget Target, IReadOnlyList<LintFinding> Findings);
+internal sealed record LintResult(LintTarget Target, IReadOnlyList<LintFinding> Findings);
 
 /// <summary>What lint found in one file.</summary>
 /// <param name="File">Its name.</param>
 /// <param name="Format">What it is.</param>
 /// <param name="Results">One for each CPUID in it.</param>
-public sealed record LintAnswer(string File, string Format, IReadOnlyList<LintResult> Results)
+internal sealed record LintAnswer(string File, string Format, IReadOnlyList<LintResult> Results)
 {
     /// <summary>The mended CPUID, if one was asked for.</summary>
     public MendedCpuid? Mended { get; init; }
@@ -28,7 +28,7 @@ public sealed record LintAnswer(string File, string Format, IReadOnlyList<LintRe
 }
 
 /// <summary>The answer of <c>lint</c>: text, JSON, and SARIF for code hosts.</summary>
-public static class LintReport
+internal static class LintReport
 {
     /// <summary>What a line of a table says of each CPUID of a file: TABLE, VIEW, ERRORS, WARNINGS, RULES.</summary>
     public static IEnumerable<ImmutableArray<string>> RowsOf(LintAnswer answer)

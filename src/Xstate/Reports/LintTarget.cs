@@ -13,7 +13,7 @@ namespace Xstate.Reports;
 /// else.</param>
 /// <param name="Dump">Its processors.</param>
 /// <param name="Context">What is known beside it.</param>
-public sealed record LintTarget(string Label, CpuidDump Dump, LintContext Context)
+internal sealed record LintTarget(string Label, CpuidDump Dump, LintContext Context)
 {
     /// <summary>The CPUIDs that an artifact holds, each with the view that its format implies.</summary>
     /// <param name="artifact">The artifact.</param>

@@ -7,7 +7,7 @@ namespace Xstate.Reports;
 /// <param name="Base">The argument that named the base.</param>
 /// <param name="Format">The format that was written.</param>
 /// <param name="Made">The CPUID.</param>
-public sealed record MakeCpuidAnswer(string Base, string Format, MadeCpuid Made)
+internal sealed record MakeCpuidAnswer(string Base, string Format, MadeCpuid Made)
 {
     /// <summary>Where it was written; null when it was not.</summary>
     public string? Output { get; init; }
@@ -17,7 +17,7 @@ public sealed record MakeCpuidAnswer(string Base, string Format, MadeCpuid Made)
 }
 
 /// <summary>The answer of <c>make-cpuid</c>.</summary>
-public static class MakeCpuidReport
+internal static class MakeCpuidReport
 {
     /// <summary>Writes text for people.</summary>
     public static void WriteText(TextWriter output, MakeCpuidAnswer answer)

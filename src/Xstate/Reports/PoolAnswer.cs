@@ -6,7 +6,7 @@ namespace Xstate.Reports;
 /// <param name="Pool">The pool.</param>
 /// <param name="Changes">Changes that were tried.</param>
 /// <param name="Upgrade">The order of upgrades, if one was asked for.</param>
-public sealed record PoolAnswer(Pool Pool, IReadOnlyList<PoolChange> Changes, UpgradePlan? Upgrade)
+internal sealed record PoolAnswer(Pool Pool, IReadOnlyList<PoolChange> Changes, UpgradePlan? Upgrade)
 {
     /// <summary>Verdicts of captures on hosts that are listed one by one; beyond that those of classes on classes say it.</summary>
     public const int MaxVerdicts = 100_000;

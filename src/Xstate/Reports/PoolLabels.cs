@@ -9,7 +9,7 @@ namespace Xstate.Reports;
 /// The classes of a pool for Kubernetes: labels of nodes, as Node Feature Discovery reads them from a file, and where KubeVirt may put the
 /// guests of a class. The label is the class's fingerprint, which does not change with the pool.
 /// </summary>
-public static class PoolLabels
+internal static class PoolLabels
 {
     /// <summary>The label's name in a features file of Node Feature Discovery.</summary>
     public const string ClassLabel = "xstate-class";

@@ -5,7 +5,7 @@ namespace Xstate.Reports;
 
 /// <summary>A part of a pool as <c>pool --shard</c> writes it: what was found out, and what could not be read.</summary>
 /// <param name="Part">What was found out.</param>
-public sealed record PoolPartFile(PoolPart Part)
+internal sealed record PoolPartFile(PoolPart Part)
 {
     /// <summary>The format's name.</summary>
     public const string Format = "xstate-pool-part";

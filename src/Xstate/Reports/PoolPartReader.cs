@@ -15,7 +15,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>Reads a part of a pool. Its SHA-256 has to be right before anything in it is believed.</summary>
-public static class PoolPartReader
+internal static class PoolPartReader
 {
     /// <summary>Bytes of a part at most.</summary>
     public const int MaxLength = 512 << 20;

@@ -15,7 +15,7 @@ namespace Xstate.Reports;
 /// Writes a part of a pool: a line of JSON, and a line with its SHA-256. Only the version of Xstate that wrote it reads it: parts are
 /// made to be merged at once, and kept nowhere.
 /// </summary>
-public static class PoolPartWriter
+internal static class PoolPartWriter
 {
     /// <summary>The version that is written into parts.</summary>
     internal static string Program { get; } = typeof(PoolPartWriter).Assembly.GetName().Version!.ToString();

@@ -5,7 +5,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>The answer of <c>pool</c> as JSON and CSV.</summary>
-public static class PoolReport
+internal static class PoolReport
 {
     /// <summary>Writes the fields of the JSON answer behind version and verb.</summary>
     public static void WriteFields(Utf8JsonWriter json, PoolAnswer answer)

@@ -5,7 +5,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>The answer of <c>pool</c> as text of 80 columns.</summary>
-public static class PoolText
+internal static class PoolText
 {
     private const int Width = 80;
     private const int MatrixClasses = 24;

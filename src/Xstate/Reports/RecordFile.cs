@@ -4,7 +4,7 @@ namespace Xstate.Reports;
 
 /// <summary>What was found wrong with a file of VM records: its first lines that are none, and how many there are.</summary>
 /// <param name="Name">FILE as it was given.</param>
-public sealed record RecordFile(string Name)
+internal sealed record RecordFile(string Name)
 {
     /// <summary>Lines that are told one by one.</summary>
     public const int MaxTold = 10;

@@ -7,10 +7,10 @@ namespace Xstate.Reports;
 /// <summary>One documentation page in Markdown.</summary>
 /// <param name="FileName">Name of the file.</param>
 /// <param name="Text">Its content.</param>
-public sealed record DocumentationPage(string FileName, string Text);
+internal sealed record DocumentationPage(string FileName, string Text);
 
 /// <summary>The pages of docs/rules, made from the catalogue and the table of differences.</summary>
-public static class RulePages
+internal static class RulePages
 {
     /// <summary>An index, and a page for every rule and every kernel difference.</summary>
     public static IEnumerable<DocumentationPage> All()

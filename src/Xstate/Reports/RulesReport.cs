@@ -5,7 +5,7 @@ using Xstate.Hypervisors;
 namespace Xstate.Reports;
 
 /// <summary>The rules and kernel behaviours, listed or explained.</summary>
-public static class RulesReport
+internal static class RulesReport
 {
     /// <summary>Writes the JSON answer.</summary>
     /// <param name="output">Where to.</param>

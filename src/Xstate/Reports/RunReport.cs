@@ -7,7 +7,7 @@ using Xstate.Scenarios;
 namespace Xstate.Reports;
 
 /// <summary>The answers of scenarios: together as one JSON answer, or a readable line for each step.</summary>
-public static class RunReport
+internal static class RunReport
 {
     private const int MaxField = 40;
     private const int AnswerColumn = 9;

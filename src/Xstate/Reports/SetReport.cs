@@ -12,7 +12,8 @@ namespace Xstate.Reports;
 /// <param name="Output">The file that was written: another one, or the input itself.</param>
 /// <param name="Steps">Each register with its value before and after.</param>
 /// <param name="Findings">What has to be said of the state.</param>
-public sealed record SetAnswer(string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings)
+internal sealed record SetAnswer(
+    string File, string Format, string Output, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Findings)
 {
     /// <summary>Whose state it is.</summary>
     public CaptureKind Kind { get; init; }
@@ -34,7 +35,7 @@ public sealed record SetAnswer(string File, string Format, string Output, IReadO
 }
 
 /// <summary>Tells what was set.</summary>
-public static class SetReport
+internal static class SetReport
 {
     /// <summary>Writes the JSON answer.</summary>
     public static void WriteJson(Stream output, SetAnswer answer)

@@ -3,7 +3,7 @@ using Xstate.Captures;
 namespace Xstate.Reports;
 
 /// <summary>What of a capture is shown, and how.</summary>
-public sealed record ShowOptions
+internal sealed record ShowOptions
 {
     /// <summary>Everything, in its usual form.</summary>
     public static ShowOptions Default { get; } = new();

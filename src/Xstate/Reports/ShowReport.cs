@@ -10,7 +10,7 @@ using Xstate.Transforms;
 namespace Xstate.Reports;
 
 /// <summary>What is in a capture: header, layout, components and registers of every state.</summary>
-public static class ShowReport
+internal static class ShowReport
 {
     private const int MostStates = 8;
 

@@ -1,7 +1,7 @@
 namespace Xstate.Reports;
 
 /// <summary>What a piece of a report's text is, for an output that tells it by more than its words.</summary>
-public enum TextMark
+internal enum TextMark
 {
     /// <summary>Text like any other.</summary>
     None,

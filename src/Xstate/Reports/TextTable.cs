@@ -7,7 +7,7 @@ namespace Xstate.Reports;
 /// last column is as wide as it needs. Where the text is laid out to a width that the columns do not fit, the first one becomes a line
 /// above those that it is the same for, and where that is not enough each cell is a line.
 /// </summary>
-public sealed class TextTable
+internal sealed class TextTable
 {
     private const int MaxWidth = 40;
     private const int Gap = 2;

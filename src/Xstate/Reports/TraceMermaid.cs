@@ -5,7 +5,7 @@ namespace Xstate.Reports;
 /// <summary>
 /// Traces as Mermaid sequence diagrams: threads and processors as participants, a step as a message, an event as a note over its processor.
 /// </summary>
-public static class TraceMermaid
+internal static class TraceMermaid
 {
     /// <summary>Writes one diagram a violation.</summary>
     public static void Write(TextWriter output, ExplorationResult result)

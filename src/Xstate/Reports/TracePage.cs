@@ -6,7 +6,7 @@ namespace Xstate.Reports;
 /// <summary>
 /// Traces as one self-contained HTML page: a lane for each processor, coloured by whose code runs, and beside it what the step changed.
 /// </summary>
-public static class TracePage
+internal static class TracePage
 {
     private const string Style = """
         :root { color-scheme: light dark; --ink: #1b1f24; --soft: #6a737d; --line: #d9dee3; --back: #ffffff;

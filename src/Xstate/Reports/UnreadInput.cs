@@ -4,4 +4,4 @@ namespace Xstate.Reports;
 /// <param name="Argument">As it was asked for.</param>
 /// <param name="Exit">The exit code that it alone would have.</param>
 /// <param name="Message">What is wrong.</param>
-public sealed record UnreadInput(string Argument, int Exit, string Message);
+internal sealed record UnreadInput(string Argument, int Exit, string Message);

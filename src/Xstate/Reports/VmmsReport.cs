@@ -5,7 +5,7 @@ using Xstate.Rehearsal;
 namespace Xstate.Reports;
 
 /// <summary>What each known VMM does when it restores: the answer of <c>--vmm list</c>.</summary>
-public static class VmmsReport
+internal static class VmmsReport
 {
     private static IEnumerable<Restorer> Known => [.. Restorers.All, Restorers.Criu];
 

@@ -6,7 +6,7 @@ namespace Xstate.Scenarios;
 /// <summary>The answer of a guest step: how the code ended, or why it could not be run.</summary>
 /// <param name="Errno">What the hypervisor's call answered.</param>
 /// <param name="Why">The reason, from a model only.</param>
-public sealed record GuestReply(Errno Errno, Refusal? Why = null)
+internal sealed record GuestReply(Errno Errno, Refusal? Why = null)
 {
     /// <summary>How the code ended, when it ran.</summary>
     public GuestExit? Exit { get; init; }

@@ -7,7 +7,7 @@ namespace Xstate.Scenarios;
 /// <param name="Note">What it shows.</param>
 /// <param name="Needs">CPU features without which it is skipped.</param>
 /// <param name="Steps">The steps.</param>
-public sealed record Scenario(string Name, string? Note, ImmutableArray<string> Needs, ImmutableArray<ScenarioStep> Steps)
+internal sealed record Scenario(string Name, string? Note, ImmutableArray<string> Needs, ImmutableArray<ScenarioStep> Steps)
 {
     /// <summary>Line of its file, from 1, in which it begins.</summary>
     public int Line { get; init; } = 1;
@@ -24,7 +24,7 @@ public sealed record Scenario(string Name, string? Note, ImmutableArray<string> 
 
 /// <summary>One step.</summary>
 /// <param name="Op">Its operation, as in the file.</param>
-public abstract record ScenarioStep(string Op)
+internal abstract record ScenarioStep(string Op)
 {
     internal abstract StepAnswer Perform(ScenarioRun run);
 }

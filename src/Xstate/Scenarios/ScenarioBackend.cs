@@ -8,7 +8,7 @@ using Xstate.Hypervisors.OpenBsd;
 namespace Xstate.Scenarios;
 
 /// <summary>What a scenario runs on. Each scenario gets fresh objects; null where the backend has no such thing.</summary>
-public abstract class ScenarioBackend
+internal abstract class ScenarioBackend
 {
     /// <summary>CPUID of the host, whose standard offsets images have and whose features <c>needs</c> asks for.</summary>
     public abstract CpuidTable Cpuid { get; }
@@ -48,7 +48,7 @@ public abstract class ScenarioBackend
 /// <summary>The model of a Linux host.</summary>
 /// <param name="host">The host.</param>
 /// <param name="decoder">For guest code; without one such steps answer that they are not supported.</param>
-public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) : ScenarioBackend
+internal sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) : ScenarioBackend
 {
     /// <inheritdoc/>
     public override CpuidTable Cpuid => host.Record.Cpuid;
@@ -93,7 +93,7 @@ public sealed class ModelBackend(LinuxHost host, IGuestDecoder? decoder = null) 
 /// <summary>The model of OpenBSD's vmm.</summary>
 /// <param name="host">Processor and behaviour.</param>
 /// <param name="decoder">For guest code.</param>
-public sealed class VmmModelBackend(VmmHost host, IGuestDecoder? decoder = null) : ScenarioBackend
+internal sealed class VmmModelBackend(VmmHost host, IGuestDecoder? decoder = null) : ScenarioBackend
 {
     internal IGuestDecoder? Decoder => decoder;
 

@@ -11,7 +11,7 @@ namespace Xstate.Scenarios;
 /// Time on a processor so far, by which time is bounded too. Without one only what is counted is, and the same file always ends in the same
 /// way.
 /// </param>
-public sealed class ScenarioBudget(int factor = 1, Func<TimeSpan>? clock = null)
+internal sealed class ScenarioBudget(int factor = 1, Func<TimeSpan>? clock = null)
 {
     /// <summary>Instructions of modelled guest code for a file, and for each of its scenarios.</summary>
     public static (long File, long Scenario) Instructions => (1_000_000, 10_000);

@@ -1,7 +1,7 @@
 namespace Xstate.Scenarios;
 
 /// <summary>A scenario that cannot be read: what is wrong, in which line and which field.</summary>
-public sealed class ScenarioException : FormatException
+internal sealed class ScenarioException : FormatException
 {
     /// <summary>An error at a place.</summary>
     /// <param name="line">Line of the input, from 1.</param>

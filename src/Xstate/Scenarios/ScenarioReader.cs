@@ -6,7 +6,7 @@ using Xstate.Guests;
 namespace Xstate.Scenarios;
 
 /// <summary>Reads scenarios from JSON Lines or from one object that spans the file, one at a time and strictly.</summary>
-public static class ScenarioReader
+internal static class ScenarioReader
 {
     /// <summary>Characters of one scenario; an XSAVE area with AMX has 22,000 as hexadecimal digits.</summary>
     public const int MaxLength = 64 << 20;

@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Xstate.Scenarios;
 
 /// <summary>Runs scenarios and writes one line of JSON for each.</summary>
-public static class ScenarioRunner
+internal static class ScenarioRunner
 {
     /// <summary>Bytes of one scenario's answer, as many as a scenario may have characters.</summary>
     public const int MaxAnswer = ScenarioReader.MaxLength;

@@ -6,7 +6,7 @@ using Xstate.Findings;
 namespace Xstate.Transforms;
 
 /// <summary>Changes of form that leave every register what it is.</summary>
-public static class CaptureTransforms
+internal static class CaptureTransforms
 {
     /// <summary>
     /// A state in standard format, at the offsets of a layout: compacted areas are expanded, those of another processor relocated. Nothing

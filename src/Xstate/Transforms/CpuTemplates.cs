@@ -8,10 +8,10 @@ namespace Xstate.Transforms;
 /// <summary>What became of a CPUID under a template.</summary>
 /// <param name="Cpuid">The table with every change that could be made.</param>
 /// <param name="Findings">Changes that could not: answers that the table does not have. A monitor refuses the whole template then.</param>
-public sealed record TemplatedCpuid(CpuidTable Cpuid, ImmutableArray<Finding> Findings);
+internal sealed record TemplatedCpuid(CpuidTable Cpuid, ImmutableArray<Finding> Findings);
 
 /// <summary>Applies CPU templates to CPUID tables.</summary>
-public static class CpuTemplates
+internal static class CpuTemplates
 {
     /// <summary>
     /// The table as the template makes it. Nothing follows from a changed bit: a mask in 0xD.0 that lost components keeps the size in ECX

@@ -5,7 +5,7 @@ using Xstate.Findings;
 namespace Xstate.Transforms;
 
 /// <summary>What is wrong with a guest's CPUID by itself: an offer of XCR0 that no XSETBV takes.</summary>
-public static class CpuidOffer
+internal static class CpuidOffer
 {
     /// <summary>The finding for an offer of which a guest cannot enable everything; null when it can.</summary>
     /// <param name="cpuid">The guest's CPUID.</param>

@@ -7,7 +7,7 @@ namespace Xstate.Transforms;
 /// <summary>
 /// An area of a virtual CPU that holds nothing at all, as a protected guest's reads or a failed read leaves one: no snapshot.
 /// </summary>
-public static class EmptyArea
+internal static class EmptyArea
 {
     /// <summary>Whether a state's area is one: a guest that runs has an MXCSR, and so has one that never ran, 0x1f80.</summary>
     public static bool Is(CapturedState state)

@@ -14,7 +14,7 @@ namespace Xstate.Transforms;
 /// <param name="Families">The processors that could have written the states whose layout is open; empty when none is open, and when no
 /// known processor fits.</param>
 /// <param name="Findings">What has to be said about that.</param>
-public sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> Families, ImmutableArray<Finding> Findings)
+internal sealed record KnownCapture(Capture Capture, ImmutableArray<LayoutFamily> Families, ImmutableArray<Finding> Findings)
 {
     /// <summary>Whether the layout of some state is a guess.</summary>
     public bool IsLayoutOpen => Capture.States.Any(state => IsGuess(state));

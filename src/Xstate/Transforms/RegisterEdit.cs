@@ -9,7 +9,7 @@ namespace Xstate.Transforms;
 /// One register given a value, as <c>REGISTER=VALUE</c> asks for it. Names are those that <see cref="RegisterDump"/> writes, at any width
 /// (<c>xmm3</c> leaves the upper parts of ZMM3 alone). <see cref="RegisterValueText"/> has the notations of values.
 /// </summary>
-public sealed class RegisterEdit
+internal sealed class RegisterEdit
 {
     private readonly RegisterPlace _place;
     private readonly byte[] _value;

@@ -53,6 +53,7 @@ public enum RepairKind
 /// <param name="Message">A sentence with what changed.</param>
 /// <param name="Offset">First changed byte of the area, if it is one place.</param>
 /// <param name="LosesState">Whether guest-visible state was lost; only with force.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record RepairStep(RepairKind Kind, int Vcpu, string Message, int? Offset = null, bool LosesState = false);
 
 /// <summary>A state after a transform, with what was done to it and what stood in the way.</summary>
@@ -60,4 +61,4 @@ public sealed record RepairStep(RepairKind Kind, int Vcpu, string Message, int? 
 /// <param name="Value">The result.</param>
 /// <param name="Steps">The changes, in order.</param>
 /// <param name="Obstacles">Why the result may still not load: findings that need another host or force.</param>
-public sealed record Transformed<T>(T Value, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);
+internal sealed record Transformed<T>(T Value, IReadOnlyList<RepairStep> Steps, IReadOnlyList<Finding> Obstacles);

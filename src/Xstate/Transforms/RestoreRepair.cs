@@ -9,13 +9,13 @@ namespace Xstate.Transforms;
 /// <param name="Components">Components that the destination's hypervisor can load.</param>
 /// <param name="MxcsrMask">MXCSR bits of the destination processor.</param>
 /// <param name="Length">Bytes of an image there.</param>
-public sealed record RepairTarget(XsaveLayout Layout, StateComponentSet Components, uint MxcsrMask, int Length);
+internal sealed record RepairTarget(XsaveLayout Layout, StateComponentSet Components, uint MxcsrMask, int Length);
 
 /// <summary>
 /// Makes one state loadable at a destination, in the order of the repair recipe: trim, format and layout, header, MXCSR, PKRU, XFD, length.
 /// State that the guest could see is dropped only with force.
 /// </summary>
-public static class RestoreRepair
+internal static class RestoreRepair
 {
     /// <summary>Repairs a state for a destination.</summary>
     /// <param name="state">The state; its layout must be known.</param>

@@ -4,7 +4,7 @@ using Xstate.Captures;
 namespace Xstate.Transforms;
 
 /// <summary>Makes what an artifact says beside its registers agree with them, so that a load gives the guest what it had.</summary>
-public static class StoredRepair
+internal static class StoredRepair
 {
     /// <summary>
     /// For QEMU on KVM: XSTATE_BV names what the registers hold, and ST(0) comes first. States with an area of their own stay as they are.

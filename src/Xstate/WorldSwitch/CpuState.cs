@@ -4,7 +4,7 @@ namespace Xstate.WorldSwitch;
 /// One logical processor in 16 bits: the registers that neither VMCS nor VMCB switch (PKRU, XCR0, IA32_XSS, IA32_XFD, IA32_XFD_ERR), the
 /// masks that decide which events can happen now, and whose code runs.
 /// </summary>
-public struct CpuState : IEquatable<CpuState>
+internal struct CpuState : IEquatable<CpuState>
 {
     /// <summary>How many bits the state takes.</summary>
     internal const int BitCount = 16;

@@ -1,7 +1,7 @@
 namespace Xstate.WorldSwitch;
 
 /// <summary>How far to explore, and with what.</summary>
-public sealed record ExplorationOptions
+internal sealed record ExplorationOptions
 {
     /// <summary>Two vCPUs on two processors are the smallest machine on which a thread can move and find another's leftovers.</summary>
     public int Vcpus { get; init; } = 2;
@@ -50,4 +50,4 @@ public sealed record ExplorationOptions
 /// <param name="States">States stored.</param>
 /// <param name="Depth">Steps from the start to the level being explored.</param>
 /// <param name="MemoryBytes">Bytes that the stored states take.</param>
-public readonly record struct ExplorationProgress(long States, int Depth, long MemoryBytes);
+internal readonly record struct ExplorationProgress(long States, int Depth, long MemoryBytes);

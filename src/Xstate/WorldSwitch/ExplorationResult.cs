@@ -13,7 +13,7 @@ namespace Xstate.WorldSwitch;
 /// <param name="Depth">The longest of the shortest ways to a state, in steps.</param>
 /// <param name="MemoryBytes">Bytes that the stored states took.</param>
 /// <param name="Violations">The violated invariants, each with a shortest trace, in the order of <see cref="Invariants.All"/>.</param>
-public sealed record ExplorationResult(
+internal sealed record ExplorationResult(
     SwitchProtocol Protocol,
     int Vcpus,
     int Cpus,
@@ -37,7 +37,7 @@ public sealed record ExplorationResult(
 /// <summary>An invariant that does not hold, and a shortest way to see it.</summary>
 /// <param name="Invariant">Which.</param>
 /// <param name="Trace">From the start to the step that violates it. No shorter sequence does.</param>
-public sealed record InvariantViolation(Invariant Invariant, ImmutableArray<TraceStep> Trace);
+internal sealed record InvariantViolation(Invariant Invariant, ImmutableArray<TraceStep> Trace);
 
 /// <summary>One step of a trace.</summary>
 /// <param name="Actor">Who: <c>vcpu0</c> or <c>cpu1</c> (an event strikes a processor).</param>
@@ -47,4 +47,4 @@ public sealed record InvariantViolation(Invariant Invariant, ImmutableArray<Trac
 /// <param name="Step">The instruction, call or event.</param>
 /// <param name="Note">What changed, and which invariant broke.</param>
 /// <param name="Thought">What the step stands for.</param>
-public sealed record TraceStep(string Actor, int Vcpu, int Cpu, World World, string Step, string Note, string Thought);
+internal sealed record TraceStep(string Actor, int Vcpu, int Cpu, World World, string Step, string Note, string Thought);

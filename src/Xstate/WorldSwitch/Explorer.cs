@@ -6,7 +6,7 @@ namespace Xstate.WorldSwitch;
 /// States, verdicts and traces do not depend on the number of threads: work is cut into pieces of fixed size, and their finds are stored in
 /// the order of the pieces.
 /// </summary>
-public sealed class Explorer
+internal sealed class Explorer
 {
     private const int ShardBits = StateShard.ShardBits;
     private const int ShardCount = 1 << ShardBits;

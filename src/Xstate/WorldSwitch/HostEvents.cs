@@ -5,7 +5,7 @@ namespace Xstate.WorldSwitch;
 
 /// <summary>What may happen between two steps, where the masks allow it.</summary>
 [Flags]
-public enum HostEvents
+internal enum HostEvents
 {
     /// <summary>Nothing happens but the protocol.</summary>
     None = 0,
@@ -48,10 +48,10 @@ public enum HostEvents
 /// <param name="Event">Which.</param>
 /// <param name="Id">The name on the command line; never changed.</param>
 /// <param name="Text">What happens.</param>
-public sealed record HostEventInfo(HostEvents Event, string Id, string Text);
+internal sealed record HostEventInfo(HostEvents Event, string Id, string Text);
 
 /// <summary>The events by name.</summary>
-public static class HostEventCatalogue
+internal static class HostEventCatalogue
 {
     /// <summary>Every event.</summary>
     public static ImmutableArray<HostEventInfo> All { get; } =

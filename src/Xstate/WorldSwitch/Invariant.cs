@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.WorldSwitch;
 
 /// <summary>What must hold in every interleaving.</summary>
-public enum Invariant : byte
+internal enum Invariant : byte
 {
     /// <summary>A guest reads only the PKRU that it wrote.</summary>
     GuestObservesHostPkru,
@@ -32,10 +32,10 @@ public enum Invariant : byte
 /// <param name="Id">The name in the command line and in JSON; never changed.</param>
 /// <param name="Statement">What must hold.</param>
 /// <param name="Violated">What happened when it does not, as a clause for traces.</param>
-public sealed record InvariantInfo(Invariant Invariant, string Id, string Statement, string Violated);
+internal sealed record InvariantInfo(Invariant Invariant, string Id, string Statement, string Violated);
 
 /// <summary>All invariants.</summary>
-public static class Invariants
+internal static class Invariants
 {
     /// <summary>Every invariant, in the order of the enumeration.</summary>
     public static ImmutableArray<InvariantInfo> All { get; } =

@@ -7,7 +7,7 @@ namespace Xstate.WorldSwitch;
 /// 16; a machine takes as many slots as the larger of its two numbers.
 /// </summary>
 [InlineArray(MaxActors)]
-public struct MachineState
+internal struct MachineState
 {
     /// <summary>The most vCPUs, and the most logical processors, of one exploration.</summary>
     public const int MaxActors = 4;

@@ -7,7 +7,7 @@ namespace Xstate.WorldSwitch;
 /// runs with, and one that only a guest would choose. A guest may write each of them, so that "equal to the host's by chance" is explored
 /// as well.
 /// </summary>
-public enum PkruValue : byte
+internal enum PkruValue : byte
 {
     /// <summary>0, the initial configuration: every key open.</summary>
     Initial,
@@ -20,7 +20,7 @@ public enum PkruValue : byte
 }
 
 /// <summary>The XCR0 values that a protocol is explored with.</summary>
-public enum Xcr0Value : byte
+internal enum Xcr0Value : byte
 {
     /// <summary>The host's own value, PKRU and the tiles included. A guest may choose it too; KVM then skips its XSETBV.</summary>
     Host,
@@ -30,7 +30,7 @@ public enum Xcr0Value : byte
 }
 
 /// <summary>The IA32_XSS values that a protocol is explored with.</summary>
-public enum XssValue : byte
+internal enum XssValue : byte
 {
     /// <summary>The host's own value (CET_U: Linux with user shadow stacks, 6.6), which no guest is explored with.</summary>
     Host,
@@ -43,7 +43,7 @@ public enum XssValue : byte
 }
 
 /// <summary>Whose code a logical processor executes.</summary>
-public enum World : byte
+internal enum World : byte
 {
     /// <summary>The host kernel.</summary>
     HostKernel,
@@ -59,7 +59,7 @@ public enum World : byte
 }
 
 /// <summary>What ended the last stay in the guest, as far as the steps behind the exit must know it.</summary>
-public enum ExitReason : byte
+internal enum ExitReason : byte
 {
     /// <summary>An external interrupt or an intercepted instruction; the handler finds out which.</summary>
     Ordinary,
@@ -77,7 +77,7 @@ public enum ExitReason : byte
 /// <summary>
 /// The numbers that the values stand for, in one place. XCR0 depends on the processor: <see cref="SwitchInstructions.Of"/>.
 /// </summary>
-public static class RegisterValues
+internal static class RegisterValues
 {
     /// <summary>The register value.</summary>
     public static Pkru Of(PkruValue value) => value switch

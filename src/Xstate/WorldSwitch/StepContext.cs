@@ -5,7 +5,7 @@ namespace Xstate.WorldSwitch;
 /// that is the whole memory model, and it is enough, because every register concerned is private to a logical processor and every saved
 /// value is private to a vCPU.
 /// </summary>
-public struct StepContext
+internal struct StepContext
 {
 #pragma warning disable CA1051 // Steps assign single registers (c.Cpu.Pkru = …), which a property that returns a copy would not allow.
     /// <summary>The vCPU and its thread.</summary>

@@ -9,7 +9,7 @@ namespace Xstate.WorldSwitch;
 /// once on a processor of the given profile; an exploration asks millions of times, so the answers are kept in tables over the few values
 /// that protocols know.
 /// </summary>
-public sealed class SwitchInstructions
+internal sealed class SwitchInstructions
 {
     private const int Values = 3;
     private const int RegisterStates = 2 * Values;

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.WorldSwitch;
 
 /// <summary>What a step does; false when it cannot happen in this state, and then nothing may have been changed or violated.</summary>
-public delegate bool StepEffect(ref StepContext context);
+internal delegate bool StepEffect(ref StepContext context);
 
 /// <summary>One atomic step that a thread can take at a location.</summary>
 /// <param name="Name">The instruction or call, as a trace shows it.</param>
@@ -11,16 +11,16 @@ public delegate bool StepEffect(ref StepContext context);
 /// <param name="Effect">What it does.</param>
 /// <param name="Next">The location that follows, or −1 to stay.</param>
 /// <param name="Requires">The event that must be explored for this step to exist (requests from user space).</param>
-public sealed record ProtocolStep(string Name, string Thought, StepEffect Effect, int Next, HostEvents Requires = HostEvents.None);
+internal sealed record ProtocolStep(string Name, string Thought, StepEffect Effect, int Next, HostEvents Requires = HostEvents.None);
 
 /// <summary>A place between two steps. More than one step means a choice, and every choice is explored.</summary>
 /// <param name="Name">A short name, unique in the protocol.</param>
 /// <param name="GuestOwnsFpu">The guest's FPU state is the thread's current one.</param>
 /// <param name="Steps">What can happen next.</param>
-public sealed record ProtocolLocation(string Name, bool GuestOwnsFpu, ImmutableArray<ProtocolStep> Steps);
+internal sealed record ProtocolLocation(string Name, bool GuestOwnsFpu, ImmutableArray<ProtocolStep> Steps);
 
 /// <summary>Overwrites with a fixed value what nothing reads before it is written again.</summary>
-public delegate void ForgetDeadValues(ref VcpuState vcpu);
+internal delegate void ForgetDeadValues(ref VcpuState vcpu);
 
 /// <summary>
 /// An event that can strike between any two steps of a thread; the effect decides whether the masks of the processor allow it.
@@ -29,10 +29,10 @@ public delegate void ForgetDeadValues(ref VcpuState vcpu);
 /// <param name="Name">What happens, as a trace shows it.</param>
 /// <param name="Thought">Why it can, and what its handler does.</param>
 /// <param name="Effect">What it does; it may move the thread to another location.</param>
-public sealed record EventRule(HostEvents Event, string Name, string Thought, StepEffect Effect);
+internal sealed record EventRule(HostEvents Event, string Name, string Thought, StepEffect Effect);
 
 /// <summary>What a protocol is meant to be.</summary>
-public enum ProtocolKind
+internal enum ProtocolKind
 {
     /// <summary>A hypervisor as released.</summary>
     Real,
@@ -51,7 +51,7 @@ public enum ProtocolKind
 /// A way to switch between host and guest, as data: the places of one vCPU thread, the steps between them, and what events do. Verdicts are
 /// not part of it; they come out of <see cref="Explorer"/>.
 /// </summary>
-public sealed class SwitchProtocol
+internal sealed class SwitchProtocol
 {
     internal SwitchProtocol(
         string id,

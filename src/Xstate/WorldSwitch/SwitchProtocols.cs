@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.WorldSwitch;
 
 /// <summary>Every protocol that can be explored by name.</summary>
-public static class SwitchProtocols
+internal static class SwitchProtocols
 {
     private static readonly KvmSwitch Vmx50 = new(Virtualization.Vmx)
     {

@@ -4,7 +4,7 @@ namespace Xstate.WorldSwitch;
 /// One vCPU and the host thread that runs it, in 48 bits: where the thread stands in the protocol, what the hypervisor has saved, the
 /// guest's control registers, and what the guest has reason to expect (nothing but the invariants reads the expectations).
 /// </summary>
-public struct VcpuState : IEquatable<VcpuState>
+internal struct VcpuState : IEquatable<VcpuState>
 {
     /// <summary>How many bits the state takes.</summary>
     internal const int BitCount = 48;

@@ -1,7 +1,7 @@
 namespace Xstate.WorldSwitch;
 
 /// <summary>Which virtualization extension a protocol uses.</summary>
-public enum Virtualization
+internal enum Virtualization
 {
     /// <summary>Intel VMX: NMIs stay open between VM exit and VM entry.</summary>
     Vmx,

@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 using Xstate.Artifacts;
 using Xstate.Captures;
 using Xstate.Hypervisors;
-using Xstate.Hypervisors.Kernels;
 using Xstate.Hypervisors.Linux;
+using Xstate.Linux;
 using Xstate.Rehearsal;
 using Xstate.Tests.Support;
 using Capture = Xstate.Captures.Capture;
@@ -20,7 +20,8 @@ public sealed partial class EmbeddingPageTests
     [Fact]
     public void Every_type_that_the_page_names_is_public()
     {
-        Type[] exported = [.. typeof(Artifact).Assembly.GetExportedTypes(), .. typeof(ArgumentException).Assembly.GetExportedTypes()];
+        Type[] known = [typeof(Artifact), typeof(LinuxException), typeof(ArgumentException)];
+        IEnumerable<Type> exported = known.SelectMany(type => type.Assembly.GetExportedTypes());
         HashSet<string> types = [.. exported.Select(type => type.Name)];
         string page = File.ReadAllText(Repository.PathOf("docs", "embedding.md"));
         string[] named = [.. Code().Matches(page).Select(match => match.Groups["type"].Value).Distinct()];
@@ -53,7 +54,7 @@ public sealed partial class EmbeddingPageTests
 
     private static KernelBehavior Kernel(string name)
     {
-        Assert.True(KernelNames.TryRead(name, KernelEvidence.None, out KernelBehavior? kernel, out string error), error);
+        Assert.True(KernelBehavior.TryParse(name, out KernelBehavior? kernel, out string error), error);
         return kernel;
     }
 

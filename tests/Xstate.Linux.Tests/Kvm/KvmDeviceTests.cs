@@ -32,8 +32,9 @@ public class KvmDeviceTests
     [InlineData(KvmFlavour.Pvm, ProcessorVendor.Intel, "kvm", "kvm_intel", "kvm_pvm")]
     [InlineData(KvmFlavour.Amd, ProcessorVendor.Amd, "kvm", "kvm_intel", "kvm_amd")]
     [InlineData(KvmFlavour.Intel, ProcessorVendor.Intel, "kvm", "kvm_intel", "kvm_amd")]
-    public void The_flavour_is_the_module_that_serves_the_processor(KvmFlavour expected, ProcessorVendor vendor, params string[] modules)
+    public void The_flavour_is_the_module_that_serves_the_processor(Enum expectedValue, ProcessorVendor vendor, params string[] modules)
     {
+        KvmFlavour expected = (KvmFlavour)expectedValue;
         string folder = Directory.CreateTempSubdirectory("xstate-modules").FullName;
         try
         {

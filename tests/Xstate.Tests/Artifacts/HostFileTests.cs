@@ -30,8 +30,9 @@ public class HostFileTests
     [InlineData(KvmFlavour.Intel)]
     [InlineData(KvmFlavour.Amd)]
     [InlineData(KvmFlavour.Pvm)]
-    public void Every_flavour_survives(KvmFlavour flavour)
+    public void Every_flavour_survives(Enum flavourValue)
     {
+        KvmFlavour flavour = (KvmFlavour)flavourValue;
         HostRecord read = HostFileReader.Read(HostFileWriter.Write(SampleCaptures.Host with { Flavour = flavour }), ArtifactLimits.Default);
         Assert.Equal(flavour, read.Flavour);
     }

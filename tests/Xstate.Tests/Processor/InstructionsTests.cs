@@ -223,14 +223,12 @@ public class InstructionsTests
         const ulong Address = 0x1000;
         _intel.Xfd = StateComponentSet.Of(StateComponent.TileData);
         Span<byte> memory = _area.AsSpan(0, last);
-        Fault Execute(Span<byte> accessible) => instruction switch
+        Fault Execute(Span<byte> accessible)
         {
-            StateInstruction.Xsave => Instructions.Xsave(_intel, accessible, Address, mask),
-            StateInstruction.Xsaveopt => Instructions.Xsaveopt(_intel, accessible, Address, mask),
-            StateInstruction.Xsavec => Instructions.Xsavec(_intel, accessible, Address, mask),
-            StateInstruction.Xrstor => Instructions.Xrstor(_intel, accessible, Address, mask),
-            _ => Instructions.Fxsave(_intel, accessible, Address),
-        };
+            ulong requested = mask;
+            InstructionEncoding encoding = new(instruction, XsaveOperand.Rex64, ModRmOffset: 0);
+            return Instructions.Execute(_intel, encoding, accessible, Address, ecx: 0, ref requested);
+        }
 
         Fault fault = Execute(memory);
         Assert.Equal((FaultVector.PageFault, Address + (ulong)last), (fault.Vector, fault.Address));

@@ -215,8 +215,9 @@ public class CriuRestoreTests
     [InlineData("intel-skylake-sp", "intel-haswell", CriuCpuCheck.Ins, "the target lacks CPUID 80000001.0:ECX[8]")]
     [InlineData("intel-haswell", "intel-skylake-sp", CriuCpuCheck.Cpu, "the feature words are not the same")]
     [InlineData("intel-skylake-sp", "intel-haswell", CriuCpuCheck.None, null)]
-    public void CRIUs_own_check_is_a_step_before_all_others(string source, string target, CriuCpuCheck check, string? expected)
+    public void CRIUs_own_check_is_a_step_before_all_others(string source, string target, Enum checkValue, string? expected)
     {
+        CriuCpuCheck check = (CriuCpuCheck)checkValue;
         Artifact image = Open(new CoreImageBuilder { XstateBv = 3 });
         CapturedState thread = image.Capture!.States[0] with
         {

@@ -17,7 +17,6 @@ public class CheckReportTests
             Kernel = "linux-6.12",
             Vmm = Restorers.Default,
             Verdict = Verdict.Differs,
-            Performed = new PerformedRestore([], []),
             Differences = [new RegisterDifference(3, "zmm7", before, after), new RegisterDifference(3, "pkru", "0x4", "0x0")],
         };
         CheckReport.WriteText(text, "file", [new CheckedTarget(outcome, null)]);

@@ -35,8 +35,9 @@ public class ExplorerTests(ITestOutputHelper output)
     [InlineData("openbsd-vmm-svm", HostEvents.Nmi | HostEvents.Preempt)]
     [InlineData("kvm-svm-5.7", HostEvents.All)]
     [InlineData("kvm-svm-5.0", HostEvents.MachineCheck | HostEvents.Irq)]
-    public void On_two_vcpus_and_two_processors_reduction_changes_nothing_either(string id, HostEvents events)
+    public void On_two_vcpus_and_two_processors_reduction_changes_nothing_either(string id, Enum eventsValue)
     {
+        HostEvents events = (HostEvents)eventsValue;
         ExplorationOptions options = new() { Vcpus = 2, Cpus = 2, Events = events };
         ExplorationResult reduced = Exploration.Of(id, options);
         ExplorationResult full = Exploration.Of(id, options with { Reduction = false });

@@ -36,8 +36,9 @@ public class SwitchInstructionsTests
     [Theory]
     [InlineData(false, Xcr0Value.Host)]
     [InlineData(true, Xcr0Value.WithoutPkru)]
-    public void Without_osxsave_or_xcr0_bit_9_pkru_is_out_of_reach(bool osxsave, Xcr0Value xcr0)
+    public void Without_osxsave_or_xcr0_bit_9_pkru_is_out_of_reach(bool osxsave, Enum xcr0Value)
     {
+        Xcr0Value xcr0 = (Xcr0Value)xcr0Value;
         PkruValue pkru = PkruValue.HostThread;
         bool inUse = true;
 

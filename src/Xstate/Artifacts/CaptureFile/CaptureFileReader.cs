@@ -6,7 +6,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.CaptureFile;
 
 /// <summary>Reads Xstate's own capture: JSON with <c>"format": "xstate-capture"</c> (docs/schemas/capture.schema.json).</summary>
-public static class CaptureFileReader
+internal static class CaptureFileReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "xstate-capture";

@@ -6,7 +6,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.CaptureFile;
 
 /// <summary>Writes Xstate's own capture, the one format that keeps everything a <see cref="Capture"/> can hold.</summary>
-public static class CaptureFileWriter
+internal static class CaptureFileWriter
 {
     /// <summary>The capture as UTF-8 JSON; for one that this writer wrote and the reader read, the same bytes.</summary>
     /// <exception cref="ArgumentException">The capture has no state, or one with an id or an area that no reader takes.</exception>

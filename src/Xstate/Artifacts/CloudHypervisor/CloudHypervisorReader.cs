@@ -14,7 +14,7 @@ namespace Xstate.Artifacts.CloudHypervisor;
 /// Reads state.json of a Cloud Hypervisor snapshot, 29 and later: a document in whose tree the state of each virtual CPU is JSON again,
 /// kept as text.
 /// </summary>
-public static class CloudHypervisorReader
+internal static class CloudHypervisorReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "cloud-hypervisor";

@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.CpuidRaw;
 /// Reads what the <c>cpuid -r</c> command prints: <c>CPU 0:</c> (with <c>-1</c> only <c>CPU:</c>), then lines of
 /// <c>0x0000000d 0x00: eax=0x… ebx=0x… ecx=0x… edx=0x…</c>.
 /// </summary>
-public static class CpuidRawReader
+internal static class CpuidRawReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "cpuid-r";

@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.CpuidRaw;
 /// Writes a dump as <c>cpuid -r</c> prints it, the one text form that tells every sub-leaf. Answers that the reader could not place are not
 /// written.
 /// </summary>
-public static class CpuidRawWriter
+internal static class CpuidRawWriter
 {
     /// <summary>The text in ASCII; for one that was read without repeated answers, the same bytes.</summary>
     public static byte[] Write(CpuidDump dump)

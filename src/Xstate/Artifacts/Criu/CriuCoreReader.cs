@@ -17,7 +17,7 @@ internal sealed record CriuThread(CapturedState State, string? Name, string Note
 /// Reads a core image of CRIU (core-N.img): the registers of one thread, by name and without offsets. The area is put together from them,
 /// at the offsets of a processor family with the image's MXCSR_MASK.
 /// </summary>
-public static class CriuCoreReader
+internal static class CriuCoreReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "criu-core";

@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.Criu;
 /// Reads cpuinfo.img of CRIU (criu cpuinfo dump): the processor that processes were started on, as feature words in the kernel's order.
 /// They are CPUID answers, so they are read as such; leaf 0xD has its first sub-leaf and no offsets.
 /// </summary>
-public static class CriuCpuinfoReader
+internal static class CriuCpuinfoReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "criu-cpuinfo";

@@ -12,7 +12,7 @@ namespace Xstate.Artifacts.Criu;
 /// Reads the images that <c>criu dump</c> leaves in a directory as one capture: every core image under its thread's number, in the order of
 /// pstree.img, and cpuinfo.img where one lies beside them. What is changed is written into the core image of its thread.
 /// </summary>
-public static partial class CriuImages
+internal static partial class CriuImages
 {
     /// <summary>The format's name.</summary>
     public const string Format = "criu-images";

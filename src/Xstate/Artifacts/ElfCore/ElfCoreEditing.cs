@@ -5,7 +5,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.ElfCore;
 
 /// <summary>Changes to a core that are not changes to a thread's registers.</summary>
-public static class ElfCoreEditing
+internal static class ElfCoreEditing
 {
     /// <summary>
     /// Gives a core the NT_X86_XSAVE_LAYOUT that kernels before 6.12 and gdb leave out, so that every reader knows its offsets. The note

@@ -4,7 +4,7 @@ namespace Xstate.Artifacts.ElfCore;
 /// Reads ELF cores of x86 processes, as Linux, FreeBSD and gdb's gcore write them: ELFCLASS64, and ELFCLASS32 for i386 and x32. One state
 /// for each thread, its area byte for byte the note's. Only headers and notes are read.
 /// </summary>
-public static class ElfCoreReader
+internal static class ElfCoreReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "elf-core";

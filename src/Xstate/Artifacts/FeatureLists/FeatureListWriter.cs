@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.FeatureLists;
 /// <summary>
 /// Writes what a guest does not get as QEMU and libvirt want to be told: the host's CPU without some features, by their names.
 /// </summary>
-public static class FeatureListWriter
+internal static class FeatureListWriter
 {
     /// <summary>QEMU's option: <c>-cpu host,pku=off</c>.</summary>
     /// <param name="removed">Features that the guest does not get. Those without a name there have to be left out before

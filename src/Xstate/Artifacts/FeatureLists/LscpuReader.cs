@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.FeatureLists;
 /// Reads what <c>lscpu</c> and <c>lscpu -J</c> of util-linux print, with anything around the text form. The flags are those of
 /// <c>/proc/cpuinfo</c>.
 /// </summary>
-public static class LscpuReader
+internal static class LscpuReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "lscpu";

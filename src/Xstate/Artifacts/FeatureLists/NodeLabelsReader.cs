@@ -13,7 +13,7 @@ namespace Xstate.Artifacts.FeatureLists;
 /// <c>cpu-feature.node.kubevirt.io/pku</c>, which are what libvirt's host-model has there, or Node Feature Discovery's
 /// <c>feature.node.kubernetes.io/cpu-cpuid.AVX512F</c>, which are what the processor has.
 /// </summary>
-public static class NodeLabelsReader
+internal static class NodeLabelsReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "node-labels";

@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.FeatureLists;
 /// Reads the <c>-cpu</c> option of a QEMU command line, alone or in it: <c>-cpu Skylake-Server,+pku,avx512f=off</c>. A model and what is
 /// added or taken; what the model itself has, QEMU knows.
 /// </summary>
-public static class QemuCpuReader
+internal static class QemuCpuReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "qemu-cpu";

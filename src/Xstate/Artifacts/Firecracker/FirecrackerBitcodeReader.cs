@@ -7,7 +7,7 @@ namespace Xstate.Artifacts.Firecracker;
 /// values of all structures by column and packs their bits, so that only the very version that wrote a file can read it. What is left of
 /// the format is the CRC over the whole file.
 /// </summary>
-public static class FirecrackerBitcodeReader
+internal static class FirecrackerBitcodeReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "firecracker-bitcode";

@@ -13,7 +13,7 @@ namespace Xstate.Artifacts.Firecracker;
 /// Reads the vmstate file of a Firecracker snapshot: 1.7 to 1.14 (bincode) by walking it, 0.23 to 1.6 (versionize) by searching for the
 /// virtual CPUs. Later ones are recognised and not read (<see cref="FirecrackerBitcodeReader"/>).
 /// </summary>
-public static class FirecrackerReader
+internal static class FirecrackerReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "firecracker";

@@ -11,7 +11,7 @@ namespace Xstate.Artifacts.Firecracker;
 /// and later, which only the version that wrote them can read, the one way to their virtual CPUs. CPUID, XCR0 and the area are all there.
 /// MSRs are not: the program sorts words of the last list of them, so that nothing tells which value belongs to which register.
 /// </summary>
-public static class VcpuTextReader
+internal static class VcpuTextReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "firecracker-text";

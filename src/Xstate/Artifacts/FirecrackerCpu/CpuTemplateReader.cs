@@ -7,7 +7,7 @@ namespace Xstate.Artifacts.FirecrackerCpu;
 /// Reads Firecracker's CPU templates: <c>cpuid_modifiers</c> and <c>msr_modifiers</c> with a bit map for each register, in which <c>x</c>
 /// keeps a bit.
 /// </summary>
-public static class CpuTemplateReader
+internal static class CpuTemplateReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "firecracker-cpu-template";

@@ -5,7 +5,7 @@ using Xstate.Architecture;
 namespace Xstate.Artifacts.FirecrackerCpu;
 
 /// <summary>Writes a Firecracker CPU template: the bits that make one CPUID out of another, every other bit kept.</summary>
-public static class CpuTemplateWriter
+internal static class CpuTemplateWriter
 {
     /// <summary>
     /// The template that turns <paramref name="offered"/>, what KVM supports, into <paramref name="wanted"/>. The sizes of leaf 0xD that

@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.FirecrackerCpu;
 /// host's kernel and microcode. It is the guest's CPUID, made by the kernel's KVM: what that kernel does not offer is not in it, whatever
 /// the processor has.
 /// </summary>
-public static class FingerprintReader
+internal static class FingerprintReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "firecracker-fingerprint";

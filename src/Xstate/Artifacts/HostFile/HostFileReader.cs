@@ -5,7 +5,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.HostFile;
 
 /// <summary>Reads Xstate's host record: JSON with <c>"format": "xstate-host"</c> (docs/schemas/host.schema.json).</summary>
-public static class HostFileReader
+internal static class HostFileReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "xstate-host";

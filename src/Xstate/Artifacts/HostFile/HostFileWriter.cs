@@ -4,7 +4,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.HostFile;
 
 /// <summary>Writes Xstate's host record.</summary>
-public static class HostFileWriter
+internal static class HostFileWriter
 {
     /// <summary>The record as UTF-8 JSON; for one that this writer wrote and the reader read, the same bytes.</summary>
     public static byte[] Write(HostRecord host)

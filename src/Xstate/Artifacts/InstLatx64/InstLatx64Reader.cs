@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.InstLatx64;
 /// [text]</c> among much else. Separators vary between versions, older ones do not tell the sub-leaf, and processors are separated by one
 /// of four kinds of heads or by nothing.
 /// </summary>
-public static class InstLatx64Reader
+internal static class InstLatx64Reader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "instlatx64";

@@ -11,7 +11,7 @@ namespace Xstate.Artifacts.KvmCpuid2;
 /// <param name="Padding0">First padding word; zero from every kernel.</param>
 /// <param name="Padding1">Second padding word.</param>
 /// <param name="Padding2">Third padding word.</param>
-public readonly record struct KvmCpuidEntry2(
+internal readonly record struct KvmCpuidEntry2(
     uint Function, uint Index, uint Flags, CpuidRegisters Registers, uint Padding0 = 0, uint Padding1 = 0, uint Padding2 = 0)
 {
     /// <summary>KVM_CPUID_FLAG_SIGNIFCANT_INDEX, spelt as the kernel spells it.</summary>
@@ -21,7 +21,7 @@ public readonly record struct KvmCpuidEntry2(
 /// <summary>struct kvm_cpuid2 as KVM_GET_CPUID2 and KVM_GET_SUPPORTED_CPUID fill it, kept bit for bit.</summary>
 /// <param name="Padding">The word after nent.</param>
 /// <param name="Entries">The entries in the kernel's order.</param>
-public sealed record KvmCpuid2Blob(uint Padding, ImmutableArray<KvmCpuidEntry2> Entries)
+internal sealed record KvmCpuid2Blob(uint Padding, ImmutableArray<KvmCpuidEntry2> Entries)
 {
     /// <summary>The answers as a table.</summary>
     public CpuidTable ToTable() => new(

@@ -6,7 +6,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.KvmCpuid2;
 
 /// <summary>Reads struct kvm_cpuid2: u32 nent, u32 padding, then nent entries of 40 bytes.</summary>
-public static class KvmCpuid2Reader
+internal static class KvmCpuid2Reader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "kvm_cpuid2";

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Xstate.Artifacts.KvmCpuid2;
 
 /// <summary>Writes struct kvm_cpuid2.</summary>
-public static class KvmCpuid2Writer
+internal static class KvmCpuid2Writer
 {
     /// <summary>The bytes of a blob; for one that was read, the same bytes.</summary>
     public static byte[] Write(KvmCpuid2Blob blob)

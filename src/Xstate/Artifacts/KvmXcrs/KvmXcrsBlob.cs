@@ -7,14 +7,14 @@ namespace Xstate.Artifacts.KvmXcrs;
 /// <param name="Xcr">Extended control register; 0 is XCR0, and no other exists.</param>
 /// <param name="Reserved">A word that kernels leave zero and do not look at.</param>
 /// <param name="Value">The register's value.</param>
-public readonly record struct KvmXcrsEntry(uint Xcr, uint Reserved, ulong Value);
+internal readonly record struct KvmXcrsEntry(uint Xcr, uint Reserved, ulong Value);
 
 /// <summary>struct kvm_xcrs as KVM_GET_XCRS fills it, kept bit for bit: the count may lie about the entries.</summary>
 /// <param name="Count">nr_xcrs.</param>
 /// <param name="Flags">flags; KVM refuses any that is set.</param>
 /// <param name="Entries">All sixteen entries.</param>
 /// <param name="Padding">The sixteen padding words.</param>
-public sealed record KvmXcrsBlob(uint Count, uint Flags, ImmutableArray<KvmXcrsEntry> Entries, ImmutableArray<ulong> Padding)
+internal sealed record KvmXcrsBlob(uint Count, uint Flags, ImmutableArray<KvmXcrsEntry> Entries, ImmutableArray<ulong> Padding)
 {
     /// <summary>How many entries the structure has room for (KVM_MAX_XCRS).</summary>
     public const int MaxXcrs = 16;

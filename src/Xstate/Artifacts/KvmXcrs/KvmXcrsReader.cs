@@ -4,7 +4,7 @@ using System.Collections.Immutable;
 namespace Xstate.Artifacts.KvmXcrs;
 
 /// <summary>Reads struct kvm_xcrs: u32 nr_xcrs, u32 flags, 16 × {u32 xcr, u32 reserved, u64 value}, u64 padding[16].</summary>
-public static class KvmXcrsReader
+internal static class KvmXcrsReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "kvm_xcrs";

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Xstate.Artifacts.KvmXcrs;
 
 /// <summary>Writes struct kvm_xcrs.</summary>
-public static class KvmXcrsWriter
+internal static class KvmXcrsWriter
 {
     /// <summary>The bytes of a structure; for one that was read, the same bytes.</summary>
     /// <exception cref="ArgumentException">The structure has not exactly sixteen entries and padding words.</exception>

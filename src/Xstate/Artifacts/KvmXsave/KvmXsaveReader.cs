@@ -7,7 +7,7 @@ namespace Xstate.Artifacts.KvmXsave;
 /// Reads struct kvm_xsave: an XSAVE area in a buffer of 4096 bytes, or of the size that KVM_CAP_XSAVE2 (Linux 5.17) names when the guest
 /// has dynamic components. Decodes faithfully: a header that no kernel would take is for a check to report.
 /// </summary>
-public static class KvmXsaveReader
+internal static class KvmXsaveReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "kvm_xsave";

@@ -3,7 +3,7 @@ using Xstate.Captures;
 namespace Xstate.Artifacts.KvmXsave;
 
 /// <summary>Writes struct kvm_xsave.</summary>
-public static class KvmXsaveWriter
+internal static class KvmXsaveWriter
 {
     /// <summary>
     /// The area of one virtual CPU, padded with zeros to 4096 bytes and whole 32-bit words; for one that was read, the same bytes.

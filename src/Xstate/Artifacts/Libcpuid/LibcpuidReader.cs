@@ -11,7 +11,7 @@ namespace Xstate.Artifacts.Libcpuid;
 /// there is sub-leaf 0 alone. What follows the line of dashes is what libcpuid made of it, and is passed over. The other form of these
 /// files is <see cref="InstLatx64.InstLatx64Reader"/>'s.
 /// </summary>
-public static class LibcpuidReader
+internal static class LibcpuidReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "libcpuid";

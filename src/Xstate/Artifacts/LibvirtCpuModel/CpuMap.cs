@@ -6,7 +6,7 @@ namespace Xstate.Artifacts.LibvirtCpuModel;
 /// <summary>
 /// Looks the base of a CPU model up in libvirt's CPU map, a directory with one file for each model (<c>/usr/share/libvirt/cpu_map</c>).
 /// </summary>
-public static class CpuMap
+internal static class CpuMap
 {
     // A model's base can have a base of its own; in libvirt's map none does.
     private const int MaxBases = 8;

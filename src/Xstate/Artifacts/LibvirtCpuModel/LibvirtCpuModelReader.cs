@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.LibvirtCpuModel;
 /// <c>&lt;cpu&gt;</c> element as of a domain, and the files of its CPU map. All of them name features; none has masks, sizes or offsets of
 /// leaf 0xD.
 /// </summary>
-public static class LibvirtCpuModelReader
+internal static class LibvirtCpuModelReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "libvirt-cpu-model";

@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.LibvirtCpudata;
 /// Reads the CPUID dumps of libvirt's CPU tests: <c>&lt;cpudata arch='x86'&gt;</c> with <c>&lt;cpuid eax_in= ecx_in= eax= ebx= ecx=
 /// edx=/&gt;</c>, raw answers of one processor. Model-specific registers (<c>&lt;msr&gt;</c>) hold no extended state and are passed over.
 /// </summary>
-public static class LibvirtCpudataReader
+internal static class LibvirtCpudataReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "libvirt-cpudata";

@@ -7,7 +7,7 @@ namespace Xstate.Artifacts.LibvirtSave;
 /// <summary>
 /// Reads what <c>virsh save</c> and managed save write: a header, the domain's XML with a cookie, and a QEMU stream that can be compressed.
 /// </summary>
-public static class LibvirtSaveReader
+internal static class LibvirtSaveReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "libvirt-save";

@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.Minidump;
 /// Reads the threads of an x86-64 minidump, as Windows, Breakpad, Crashpad and lldb write them: the FXSAVE image of each CONTEXT, and the
 /// XSAVE state behind it where there is one. Structures are those of minidumpapiset.h and winnt.h. Only the streams that matter are read.
 /// </summary>
-public static class MinidumpReader
+internal static class MinidumpReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "minidump";

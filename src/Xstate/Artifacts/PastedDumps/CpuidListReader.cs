@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// <c>leaf</c> and <c>subleaf</c> for the first two too, numbers or strings such as <c>"0x7"</c>. Bit 0 of <c>flags</c> is KVM's, the
 /// sub-leaf matters; without flags it matters where the leaf has sub-leaves.
 /// </summary>
-public static class CpuidListReader
+internal static class CpuidListReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "cpuid-json";

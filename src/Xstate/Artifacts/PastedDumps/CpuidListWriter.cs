@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// Writes a CPUID as a JSON list of <c>function</c>, <c>index</c>, <c>flags</c> and the registers, as Cloud Hypervisor's
 /// <c>common_cpuid</c> and most VMMs' own records have it.
 /// </summary>
-public static class CpuidListWriter
+internal static class CpuidListWriter
 {
     /// <summary>The text, one answer a line.</summary>
     public static byte[] Write(CpuidTable cpuid)

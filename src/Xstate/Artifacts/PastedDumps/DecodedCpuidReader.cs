@@ -11,7 +11,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// true</c> for each bit, and leaf 0xD field by field. Leaves 1, 7, 0xD and 8000_0001h are taken from it, and those that the program prints
 /// undecoded.
 /// </summary>
-public static class DecodedCpuidReader
+internal static class DecodedCpuidReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "cpuid-text";

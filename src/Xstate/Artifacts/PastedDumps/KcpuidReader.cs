@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// <c>0x0000000d: subleafs:</c> with a line
 /// <c> 2: EAX=0x…</c> for each that is not zero. Sub-leaves are decimal, and none beyond 31 is printed.
 /// </summary>
-public static class KcpuidReader
+internal static class KcpuidReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "kcpuid";

@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// Reads leaf 0xD from the log of a Linux kernel that found it inconsistent: below <c>XSAVE consistency problem</c> it prints <c>CPUID[0d,
 /// 00]: eax=… ebx=… ecx=… edx=…</c> for each sub-leaf (since 4.3, arch/x86/kernel/fpu/xstate.c). Nothing of the other leaves is in the log.
 /// </summary>
-public static class KernelLogReader
+internal static class KernelLogReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "kernel-log";

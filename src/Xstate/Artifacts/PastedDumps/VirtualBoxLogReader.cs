@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// Reads the answers of CPUID in a <c>VBox.log</c>: <c>Gst: 0000000d/0000 eax ebx ecx edx</c> is what the guest gets, and <c>Hst:</c> in
 /// the line below what the host answered for the same leaf and sub-leaf. Host and guest are two tables.
 /// </summary>
-public static class VirtualBoxLogReader
+internal static class VirtualBoxLogReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "vbox-log";

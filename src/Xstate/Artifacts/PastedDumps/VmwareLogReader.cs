@@ -9,7 +9,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// CPUID guest level 0000000d, 2:</c> the guest's; below it
 /// <c>guest vs. host CPUID *host level</c> says the host's where the two differ. Sub-leaves are hexadecimal. Host and guest are two tables.
 /// </summary>
-public static class VmwareLogReader
+internal static class VmwareLogReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "vmware-log";

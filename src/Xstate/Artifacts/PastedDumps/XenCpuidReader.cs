@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.PastedDumps;
 /// <c>0000000d:00000001 -> eax:ebx:ecx:edx</c>, where sub-leaf ffffffff stands for none. The raw policy is the processor, the others are
 /// what Xen uses and what it gives to guests.
 /// </summary>
-public static class XenCpuidReader
+internal static class XenCpuidReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "xen-cpuid";

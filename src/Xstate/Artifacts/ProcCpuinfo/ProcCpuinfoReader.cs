@@ -11,7 +11,7 @@ namespace Xstate.Artifacts.ProcCpuinfo;
 /// anything around it. The <c>flags</c> are the features that the kernel uses, under the kernel's names: a feature that the kernel turned
 /// off (MPX since 5.6) is not among them, whatever the processor has.
 /// </summary>
-public static class ProcCpuinfoReader
+internal static class ProcCpuinfoReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "proc-cpuinfo";

@@ -7,7 +7,7 @@ namespace Xstate.Artifacts.QemuSnapshot;
 /// <summary>
 /// Reads the state that <c>savevm</c> leaves in a qcow2 image: a QEMU stream behind the disk, reached through the snapshot's own tables.
 /// </summary>
-public static class QemuSnapshotReader
+internal static class QemuSnapshotReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "qemu-snapshot";

@@ -8,7 +8,7 @@ namespace Xstate.Artifacts.QemuStream;
 /// Reads the extended state of a QEMU migration stream: what <c>migrate</c> writes to a file, and what qcow2 snapshots and libvirt saves
 /// contain. Only the end of the stream is read: the description, and through it the virtual CPUs.
 /// </summary>
-public static class QemuStreamReader
+internal static class QemuStreamReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "qemu-stream";

@@ -10,7 +10,7 @@ namespace Xstate.Artifacts.QmpCpu;
 /// a monitor's log or libvirt's test data has them, or an object whose members are replies under the commands that asked. They name
 /// features; leaf 0xD is not among them.
 /// </summary>
-public static class QmpCpuReader
+internal static class QmpCpuReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "qmp-cpu";

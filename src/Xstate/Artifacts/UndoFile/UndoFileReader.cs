@@ -5,7 +5,7 @@ using Xstate.Artifacts.Json;
 namespace Xstate.Artifacts.UndoFile;
 
 /// <summary>Reads the undo files that <c>fix</c> leaves beside its output.</summary>
-public static class UndoFileReader
+internal static class UndoFileReader
 {
     /// <summary>The format's name.</summary>
     public const string Format = "xstate-undo";

@@ -4,7 +4,7 @@ using Xstate.Artifacts.Json;
 namespace Xstate.Artifacts.UndoFile;
 
 /// <summary>Writes undo files.</summary>
-public static class UndoFileWriter
+internal static class UndoFileWriter
 {
     /// <summary>The record as UTF-8 JSON.</summary>
     public static byte[] Write(UndoRecord record)

@@ -6,7 +6,7 @@ namespace Xstate.Artifacts.UndoFile;
 /// <summary>Bytes of the original where the repaired file has others.</summary>
 /// <param name="Offset">Offset in the original.</param>
 /// <param name="Bytes">The original bytes.</param>
-public sealed record UndoRun(long Offset, ReadOnlyMemory<byte> Bytes);
+internal sealed record UndoRun(long Offset, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>
 /// What turns a repaired artifact back into its original, bit for bit: the removed bytes, with hashes that keep it from being applied to
@@ -16,7 +16,7 @@ public sealed record UndoRun(long Offset, ReadOnlyMemory<byte> Bytes);
 /// <param name="OriginalSha256">Hash of the original.</param>
 /// <param name="RepairedSha256">Hash of the repaired file.</param>
 /// <param name="Runs">Differing bytes, by offset.</param>
-public sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> OriginalSha256, ReadOnlyMemory<byte> RepairedSha256,
+internal sealed record UndoRecord(long OriginalLength, ReadOnlyMemory<byte> OriginalSha256, ReadOnlyMemory<byte> RepairedSha256,
     ImmutableArray<UndoRun> Runs)
 {
     private const int ChunkLength = 1 << 18;

@@ -4,7 +4,7 @@ namespace Xstate.Hypervisors.Kernels;
 /// <param name="Version">The text of /proc/version.</param>
 /// <param name="Signature">The text of /proc/version_signature.</param>
 /// <param name="OsId">ID of os-release, such as <c>cos</c>.</param>
-public sealed record KernelEvidence(string? Version = null, string? Signature = null, string? OsId = null)
+internal sealed record KernelEvidence(string? Version = null, string? Signature = null, string? OsId = null)
 {
     /// <summary>Nothing but the name.</summary>
     public static KernelEvidence None { get; } = new();

@@ -8,7 +8,7 @@ namespace Xstate.Hypervisors.Kernels;
 /// Reads kernels as users name them: <c>linux-6.1.40</c>, what <c>uname -r</c> prints, or the text of /proc/version and
 /// /proc/version_signature. A name is taken whole or refused, never cut.
 /// </summary>
-public static partial class KernelNames
+internal static partial class KernelNames
 {
     private const int MaxLength = 1_024;
     private const string LinuxPrefix = "linux-";

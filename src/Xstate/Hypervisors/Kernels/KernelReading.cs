@@ -7,7 +7,7 @@ namespace Xstate.Hypervisors.Kernels;
 /// <param name="Base">The release of mainline or stable Linux that it is built from: <c>6.1.170</c>, a series, or a span.</param>
 /// <param name="Confidence">measured, changelog, signature, source, inferred or assumed; <c>named</c> where the name says it
 /// itself.</param>
-public sealed record KernelReading(string Name, string Family, string Title, string Base, string Confidence)
+internal sealed record KernelReading(string Name, string Family, string Title, string Base, string Confidence)
 {
     /// <summary>Whether its distribution adds changes of later releases to the base.</summary>
     public bool HasBackports { get; init; }

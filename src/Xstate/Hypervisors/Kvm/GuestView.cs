@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>What a guest will find in its registers when it runs next.</summary>
-public static class GuestView
+internal static class GuestView
 {
     /// <summary>
     /// An area in the host's standard format that stands for the guest's registers: the kernel's buffer as its own XRSTOR loads it, with

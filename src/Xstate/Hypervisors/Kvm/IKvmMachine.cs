@@ -6,11 +6,13 @@ namespace Xstate.Hypervisors.Kvm;
 /// <summary>One entry of struct kvm_xcrs.</summary>
 /// <param name="Index">Extended control register; 0 is XCR0, and no other exists.</param>
 /// <param name="Value">Its value.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct XcrEntry(uint Index, ulong Value);
 
 /// <summary>One entry of struct kvm_msrs.</summary>
 /// <param name="Index">MSR number.</param>
 /// <param name="Value">Its value.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct MsrEntry(uint Index, ulong Value);
 
 /// <summary>The control registers of struct kvm_sregs.</summary>
@@ -18,12 +20,14 @@ public readonly record struct MsrEntry(uint Index, ulong Value);
 /// <param name="Cr3">CR3.</param>
 /// <param name="Cr4">CR4.</param>
 /// <param name="Efer">IA32_EFER.</param>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public readonly record struct KvmControlRegisters(ulong Cr0, ulong Cr3, ulong Cr4, ulong Efer);
 
 /// <summary>
 /// One process with one virtual machine: the same operations on the model and on the real /dev/kvm, so that one script runs on both. Calls
 /// never throw for what a kernel refuses.
 /// </summary>
+/// <threadsafety>The model: one thread at a time. The kernel: any thread, as far as KVM itself allows.</threadsafety>
 public interface IKvmMachine : IDisposable
 {
     /// <summary>arch_prctl(ARCH_REQ_XCOMP_GUEST_PERM): asks for a dynamic component before the first virtual CPU exists.</summary>
@@ -40,6 +44,7 @@ public interface IKvmMachine : IDisposable
 }
 
 /// <summary>One virtual CPU's extended-state calls.</summary>
+/// <threadsafety>One thread at a time.</threadsafety>
 public interface IKvmVcpu : IDisposable
 {
     /// <summary>KVM_SET_CPUID2.</summary>

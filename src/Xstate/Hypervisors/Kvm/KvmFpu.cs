@@ -4,6 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>struct kvm_fpu: x87 and XMM registers as KVM_GET_FPU and KVM_SET_FPU carry them.</summary>
+/// <threadsafety>Immutable: any number of threads may share it.</threadsafety>
 public sealed record KvmFpu
 {
     /// <summary>Length of the structure.</summary>

@@ -6,7 +6,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>What an event does to one part of a virtual CPU's state.</summary>
-public enum KvmInitEffect
+internal enum KvmInitEffect
 {
     /// <summary>Guests on this host under this kernel have no such state.</summary>
     NotOffered,
@@ -22,7 +22,7 @@ public enum KvmInitEffect
 /// INIT under KVM as one answer for each component, found out by doing it: a modelled virtual CPU gets a value into every component that it
 /// takes one for, receives INIT, and what is left is looked at.
 /// </summary>
-public static class KvmInit
+internal static class KvmInit
 {
     // Valid everywhere: palette 1 of a tile configuration, the enable bit of BNDCFGU, the lowest bit of any other register.
     private const byte Mark = 1;

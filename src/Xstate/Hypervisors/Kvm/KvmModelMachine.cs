@@ -28,6 +28,7 @@ public enum GuestProtection
 /// <summary>
 /// A modelled process with one virtual machine under a kernel of named behaviour. Not thread-safe, like the calls of one thread.
 /// </summary>
+/// <threadsafety>One thread at a time, with its virtual CPUs.</threadsafety>
 public sealed class KvmModelMachine : IKvmMachine
 {
     /// <summary>sizeof(struct kvm_xsave): what every vCPU's image has at least.</summary>
@@ -134,7 +135,7 @@ public sealed class KvmModelMachine : IKvmMachine
     }
 
     /// <summary>A fresh virtual CPU 0 of a fresh machine on this host.</summary>
-    public static KvmModelVcpu CreateVcpu(LinuxHost host, GuestProtection protection = GuestProtection.None) =>
+    internal static KvmModelVcpu CreateVcpu(LinuxHost host, GuestProtection protection = GuestProtection.None) =>
         new(new KvmModelMachine(host, protection));
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <content>KVM_RUN and what happens inside it: the state goes into a processor, the guest executes, an INIT arrives.</content>
-public sealed partial class KvmModelVcpu
+internal sealed partial class KvmModelVcpu
 {
     private const uint FirstHypervisorLeaf = 0x4000_0000;
 

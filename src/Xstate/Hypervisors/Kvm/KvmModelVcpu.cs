@@ -7,7 +7,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Kvm;
 
 /// <summary>One modelled virtual CPU: its CPUID and XCR0, and the other extended-state calls by way of those who know them.</summary>
-public sealed partial class KvmModelVcpu : IKvmVcpu
+internal sealed partial class KvmModelVcpu : IKvmVcpu
 {
     /// <summary>KVM_MAX_CPUID_ENTRIES (80 before 5.11).</summary>
     public const int MaxCpuidEntries = 256;

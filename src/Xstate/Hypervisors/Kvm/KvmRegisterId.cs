@@ -4,7 +4,7 @@ namespace Xstate.Hypervisors.Kvm;
 /// The numbers by which KVM_GET_ONE_REG and KVM_SET_ONE_REG name a register of an x86 virtual CPU (struct kvm_x86_reg_id): an MSR, or one
 /// that KVM itself defines.
 /// </summary>
-public static class KvmRegisterId
+internal static class KvmRegisterId
 {
     /// <summary>SSP of the guest: the only register that KVM defines.</summary>
     public const ulong GuestSsp = X86 | Size64 | (ulong)KvmType << TypeShift;

@@ -8,7 +8,7 @@ namespace Xstate.Hypervisors.Kvm;
 /// KVM-PVM-HOST-CPUID: the kvm_pvm flavour runs guest user code directly on the processor, so it replaces what user space says about leaf
 /// 0xD by what the processor says. Measured on 6.18; only leaf 0xD is modelled, because no other leaf takes part in the state's calls.
 /// </summary>
-public static class PvmCpuid
+internal static class PvmCpuid
 {
     private const int MaxSubleaf = 63;
     private static readonly StateComponentSet Tiles = StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData);

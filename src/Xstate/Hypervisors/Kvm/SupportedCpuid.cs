@@ -8,7 +8,7 @@ namespace Xstate.Hypervisors.Kvm;
 /// What KVM_GET_SUPPORTED_CPUID answers: the feature bits and the leaves that a state or an instruction of the XSAVE family depends on.
 /// Caches, topology and counters pass as the host has them.
 /// </summary>
-public static class SupportedCpuid
+internal static class SupportedCpuid
 {
     /// <summary>XSAVEOPT, XSAVEC, XGETBV(1), XSAVES and XFD in 0xD.1 EAX.</summary>
     private const uint KnownXsaveFeatures = 0b11111;

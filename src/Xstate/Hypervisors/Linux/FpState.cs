@@ -6,7 +6,7 @@ namespace Xstate.Hypervisors.Linux;
 /// The kernel's buffer for one task's or vCPU's extended state (<c>struct fpstate</c>). Kept in the standard format of the host: whether
 /// the real kernel compacts it is visible only in what a load makes of MXCSR.
 /// </summary>
-public sealed class FpState
+internal sealed class FpState
 {
     private readonly LinuxHost _host;
     private readonly byte[] _buffer;

@@ -7,7 +7,7 @@ namespace Xstate.Hypervisors.Linux;
 /// One processor of a host while the kernel moves buffers in and out of it. What XSTATE_BV says after a save is the processor's answer
 /// (XINUSE), not the kernel's.
 /// </summary>
-public sealed class HostProcessor
+internal sealed class HostProcessor
 {
     private readonly LinuxHost _host;
     private readonly byte[] _compacted;

@@ -8,10 +8,10 @@ namespace Xstate.Hypervisors.Linux;
 /// <param name="Xcr0">XGETBV with ECX=0.</param>
 /// <param name="InUse">XGETBV with ECX=1, or null where the processor does not offer it.</param>
 /// <param name="Pkru">RDPKRU, or null where protection keys are off.</param>
-public sealed record ThreadView(byte[] Area, StateComponentSet Xcr0, StateComponentSet? InUse, uint? Pkru);
+internal sealed record ThreadView(byte[] Area, StateComponentSet Xcr0, StateComponentSet? InUse, uint? Pkru);
 
 /// <summary>A child that does as its tracer says: the same operations on the model and on a real process.</summary>
-public interface ILinuxTask : IThreadRegsets, IDisposable
+internal interface ILinuxTask : IThreadRegsets, IDisposable
 {
     /// <summary>
     /// PTRACE_GETREGSET with NT_X86_XSTATE into a buffer of a given length: less than the set is cut, no multiple of 8 is refused.

@@ -5,7 +5,7 @@ namespace Xstate.Hypervisors.Linux;
 /// The extended state of a stopped thread as a debugger moves it: the same operations on the model and through ptrace. Calls never throw
 /// for what a kernel refuses.
 /// </summary>
-public interface IThreadRegsets
+internal interface IThreadRegsets
 {
     /// <summary>PTRACE_GETREGSET with NT_X86_XSTATE; <paramref name="image"/> is empty when refused.</summary>
     KernelReply GetXstate(out byte[] image);

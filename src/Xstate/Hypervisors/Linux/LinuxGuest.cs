@@ -7,10 +7,10 @@ namespace Xstate.Hypervisors.Linux;
 /// <param name="Xcr0">What the guest wrote to XCR0; empty when it turned XSAVE off.</param>
 /// <param name="PkruOffset">Where the frame holds PKRU, or null when it has no such place.</param>
 /// <param name="Explanation">Why.</param>
-public sealed record GuestSignal(bool Delivered, StateComponentSet Xcr0, int? PkruOffset, string Explanation);
+internal sealed record GuestSignal(bool Delivered, StateComponentSet Xcr0, int? PkruOffset, string Explanation);
 
 /// <summary>A Linux kernel inside a virtual machine, as far as what CPUID shows decides whether it can deliver signals.</summary>
-public static class LinuxGuest
+internal static class LinuxGuest
 {
     /// <summary>Boots as far as the XSAVE layout and delivers one signal.</summary>
     /// <param name="kernel">The guest's kernel.</param>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Xstate.Architecture;
 using Xstate.Captures;
 using Xstate.Processor;
@@ -8,6 +9,7 @@ namespace Xstate.Hypervisors.Linux;
 /// What a Linux kernel of given behaviour makes of a given processor: the components it enables, their layout, and what its KVM offers.
 /// Computed once per host, from CPUID as the kernel reads it.
 /// </summary>
+/// <threadsafety>Any number of threads may share it.</threadsafety>
 public sealed class LinuxHost
 {
     private static readonly StateComponentSet Mpx = StateComponentSet.Of(StateComponent.BndRegs, StateComponent.BndCsr);
@@ -18,11 +20,11 @@ public sealed class LinuxHost
 
     // Worked out when they are first needed: what a difference of the kernel decides that is not known is asked for only by whoever needs
     // it.
-    private StateComponentSet? _userFeatures;
-    private StateComponentSet? _kvmXcr0;
-    private StateComponentSet? _kvmXss;
-    private bool? _usesCompactedBuffers;
-    private bool? _hasXsaves;
+    private Known<StateComponentSet>? _userFeatures;
+    private Known<StateComponentSet>? _kvmXcr0;
+    private Known<StateComponentSet>? _kvmXss;
+    private Known<bool>? _usesCompactedBuffers;
+    private Known<bool>? _hasXsaves;
 
     // Few ask for it, and it is the same whatever is decided of the kernel.
     private Lazy<ProcessorProfile> _processor;
@@ -30,7 +32,7 @@ public sealed class LinuxHost
     /// <summary>The host of a record under a kernel.</summary>
     /// <param name="record">The processor, and what was recorded of its KVM.</param>
     /// <param name="behavior">The kernel; it need not be the recorded one.</param>
-    public LinuxHost(HostRecord record, KernelBehavior behavior)
+    internal LinuxHost(HostRecord record, KernelBehavior behavior)
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(behavior);
@@ -63,19 +65,19 @@ public sealed class LinuxHost
     /// <summary>
     /// User components that the kernel enables in XCR0 (<c>fpu_user_cfg.max_features</c>), also the mask in the software bytes.
     /// </summary>
-    public StateComponentSet UserFeatures => _userFeatures ??= HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy;
+    public StateComponentSet UserFeatures => (_userFeatures ??= new(HasXsave ? EnabledUserFeatures() : StateComponentSet.Legacy)).Value;
 
     /// <summary>Components that every task has without asking (<c>fpu_user_cfg.default_features</c>).</summary>
     public StateComponentSet DefaultUserFeatures => UserFeatures.Without(StateComponent.TileData);
 
     /// <summary>What KVM can give a guest in XCR0 (<c>kvm_caps.supported_xcr0</c>).</summary>
-    public StateComponentSet KvmXcr0 => _kvmXcr0 ??= HasXsave ? SupportedByKvm() : StateComponentSet.Empty;
+    public StateComponentSet KvmXcr0 => (_kvmXcr0 ??= new(HasXsave ? SupportedByKvm() : StateComponentSet.Empty)).Value;
 
     /// <summary>
     /// What KVM can give a guest in IA32_XSS (<c>kvm_caps.supported_xss</c>): the CET components from 6.18 on, and no more than KVM itself
     /// reported.
     /// </summary>
-    public StateComponentSet KvmXss => _kvmXss ??= HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty;
+    public StateComponentSet KvmXss => (_kvmXss ??= new(HasXsave ? SupervisorSupportedByKvm() : StateComponentSet.Empty)).Value;
 
     /// <summary>Whether KVM offers shadow stacks to guests (<c>kvm_cpu_cap_has</c>): with both CET components or not at all.</summary>
     public bool KvmShadowStack => !KvmXss.IsEmpty && HasShadowStack(Record.SupportedCpuid ?? Record.Cpuid);
@@ -87,7 +89,7 @@ public sealed class LinuxHost
     /// Components that come to count as in use by themselves although they are initial, which the manuals permit (SDM Vol. 1, 13.6): under
     /// some hypervisors each of their exits does that to SSE. None unless it was measured and is to be modelled.
     /// </summary>
-    public StateComponentSet DriftingInUse { get; private init; }
+    internal StateComponentSet DriftingInUse { get; private init; }
 
     /// <summary>Decides when they do so; null for always.</summary>
     internal ulong? DriftSeed { get; private init; }
@@ -102,12 +104,12 @@ public sealed class LinuxHost
     /// Whether the kernel keeps its own buffers compacted: with XSAVES, and from 5.19 on with XSAVEC. It decides what a load makes of MXCSR
     /// when bit 1 is clear, and what ptrace moves up to 5.13.
     /// </summary>
-    public bool UsesCompactedBuffers => _usesCompactedBuffers ??= HasXsave
+    public bool UsesCompactedBuffers => (_usesCompactedBuffers ??= new(HasXsave
         && (CompactsWithXsavec(Behavior.Knows(KernelDifference.X86FpuXsavec) == Knowledge.Present) || HasXsaves
-            || CompactsWithXsavec(Record.Cpuid.Has(CpuidFeatures.Xsavec) && Behavior.Has(KernelDifference.X86FpuXsavec)));
+            || CompactsWithXsavec(Record.Cpuid.Has(CpuidFeatures.Xsavec) && Behavior.Has(KernelDifference.X86FpuXsavec))))).Value;
 
     /// <summary>Whether the kernel has XSAVES: the processor does, and the kernel does not do without it because of erratum 1386.</summary>
-    public bool HasXsaves => _hasXsaves ??= Record.Cpuid.Has(CpuidFeatures.Xsaves) && !DoesWithoutXsaves();
+    public bool HasXsaves => (_hasXsaves ??= new(Record.Cpuid.Has(CpuidFeatures.Xsaves) && !DoesWithoutXsaves())).Value;
 
     /// <summary>Bytes of the area in a signal's frame, for a thread that never asked for a dynamic component.</summary>
     public int SignalArea => HasXsave ? Layout.StandardLengthFor(DefaultUserFeatures) : XsaveFormat.LegacyLength;
@@ -119,13 +121,42 @@ public sealed class LinuxHost
     public int MinSignalStack => SignalStack.Announced(HasXsave ? Layout.StandardLengthFor(UserFeatures) : XsaveFormat.LegacyLength);
 
     /// <summary>The 512 legacy bytes of the initial configuration, as this kernel writes them.</summary>
-    public ReadOnlySpan<byte> InitialLegacy => _initialLegacy;
+    internal ReadOnlySpan<byte> InitialLegacy => _initialLegacy;
 
     /// <summary>The processor, as its instructions see it.</summary>
     internal ProcessorProfile Processor => _processor.Value;
 
     /// <summary>Whether its KVM is kvm_amd.</summary>
     public bool UsesSvm => Record.Flavour == KvmFlavour.Amd || (Record.Flavour == KvmFlavour.Unknown && Record.Processor.IsAmdLike);
+
+    /// <summary>The host of a record, if the record says enough for a rehearsal: a kernel, and where every component lies.</summary>
+    /// <param name="record">The processor, and what was recorded of its KVM and kernel.</param>
+    /// <param name="kernel">
+    /// The kernel to take; null for the recorded one. A kernel that is named is that kernel: what the record's own was probed for does not
+    /// count for it.
+    /// </param>
+    /// <param name="host">The host.</param>
+    /// <param name="error">What is lacking, as the end of a sentence that begins with the host's name.</param>
+    public static bool TryCreate(HostRecord record, KernelBehavior? kernel, [NotNullWhen(true)] out LinuxHost? host, out string error)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        host = null;
+        error = XsaveLeafCompletion.LackOf(record.Cpuid) ?? "";
+        if (error.Length != 0)
+        {
+            return false;
+        }
+
+        if ((kernel ?? KernelBehavior.Of(record)) is not { } behavior)
+        {
+            error = record.KernelName is { } unread ? $"names {Quotation.Cut(unread)}, which is no kernel that can be read"
+                : "names no kernel";
+            return false;
+        }
+
+        host = new LinuxHost(kernel is null ? record : record with { Probes = [] }, behavior);
+        return true;
+    }
 
     /// <summary>CET_SS in a CPUID table.</summary>
     internal static bool HasShadowStack(CpuidTable cpuid) => cpuid.Has(CpuidFeatures.CetSs);
@@ -136,7 +167,7 @@ public sealed class LinuxHost
     /// <summary>The same host on a processor that comes to count components as in use by itself.</summary>
     /// <param name="components">The components.</param>
     /// <param name="number">When it does so: 0 is at every move of a buffer, each other number is at other ones of them.</param>
-    public LinuxHost Drifting(StateComponentSet components, int number = 0) =>
+    internal LinuxHost Drifting(StateComponentSet components, int number = 0) =>
         new(Record, Behavior) { DriftingInUse = components, DriftSeed = number == 0 ? null : (ulong)number };
 
     /// <summary>The same host with somebody who decides what is not known of its kernel.</summary>
@@ -237,4 +268,7 @@ public sealed class LinuxHost
         // What KVM itself reported wins; it hides tiles until permission is given.
         return Record.SupportedCpuid is { } reported ? supported & (reported.UserComponents | Tiles) : supported;
     }
+
+    // A value that was worked out. Threads that share a host see all of it or nothing: a reference is written at once.
+    private sealed record Known<T>(T Value);
 }

@@ -6,7 +6,7 @@ using Xstate.Processor;
 namespace Xstate.Hypervisors.Linux;
 
 /// <summary>A thread of an ordinary process: its state as a debugger reads and writes it, and as signals carry it.</summary>
-public sealed class LinuxTask : ILinuxTask
+internal sealed class LinuxTask : ILinuxTask
 {
     // XRSTOR of the standard format looks at bytes 8 to 23 of the header: XCOMP_BV and eight of the reserved ones.
     private const int XrstorReserved = 8;

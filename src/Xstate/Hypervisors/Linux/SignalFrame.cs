@@ -8,13 +8,13 @@ namespace Xstate.Hypervisors.Linux;
 /// <param name="Killed">Whether the process gets SIGSEGV; its state is then initial.</param>
 /// <param name="FxOnly">Whether only x87 and SSE were taken from the frame because its framing was not right.</param>
 /// <param name="Why">Why it was killed, or which part of the frame was silently left out; from a model only.</param>
-public readonly record struct SignalReturn(bool Killed, bool FxOnly, Refusal? Why);
+internal readonly record struct SignalReturn(bool Killed, bool FxOnly, Refusal? Why);
 
 /// <summary>
 /// The floating-point part of a signal frame: an area in the standard format, the kernel's description of it in the bytes for software
 /// (struct _fpx_sw_bytes), and a second magic number behind it. Mutable, because it lies in the memory of the process.
 /// </summary>
-public sealed class SignalFrame
+internal sealed class SignalFrame
 {
     /// <summary>FP_XSTATE_MAGIC1.</summary>
     public const uint Magic1Value = 0x4650_5853;

@@ -7,7 +7,7 @@ namespace Xstate.Hypervisors.Linux;
 /// Who handed the kernel an image: a VMM for a guest, or a process and its tracer. The tests are the same functions of the kernel, but what
 /// they mean and what helps is not: a process has no CPUID of its own, no KVM_CAP_XSAVE2, and other permissions.
 /// </summary>
-public sealed class UabiBorder
+internal sealed class UabiBorder
 {
     private readonly Func<FpState, StateComponentSet, StateComponentSet, Refusal> _foreign;
 

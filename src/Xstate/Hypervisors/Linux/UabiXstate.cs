@@ -6,7 +6,7 @@ namespace Xstate.Hypervisors.Linux;
 /// <summary>
 /// Where PKRU goes when a user buffer is taken over, and what an absent PKRU means: the one way in which the three borders differ.
 /// </summary>
-public enum PkruRule
+internal enum PkruRule
 {
     /// <summary>
     /// Bit 9 set: the register takes the value; clear: it becomes 0, as XRSTOR would make it. ptrace and sigreturn from 6.2 on.
@@ -24,7 +24,7 @@ public enum PkruRule
 /// The kernel's translation between its buffer and the user-space image, as kernels from 5.16 on do it for KVM, ptrace and signal frames
 /// alike (<c>copy_uabi_to_xstate</c> and <c>copy_xstate_to_uabi_buf</c>).
 /// </summary>
-public static class UabiXstate
+internal static class UabiXstate
 {
     private static readonly StateComponentSet SseOrAvx = StateComponentSet.Of(StateComponent.Sse, StateComponent.Avx);
     private static readonly StateComponentSet WithMxcsr = SseOrAvx.With(StateComponent.X87);

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.Hypervisors.OpenBsd;
 
 /// <summary>One state of OpenBSD's vmm, as the set of named differences that it has.</summary>
-public sealed class VmmBehavior
+internal sealed class VmmBehavior
 {
     private VmmBehavior(string name, string summary, params ImmutableArray<VmmDifference> differences)
     {

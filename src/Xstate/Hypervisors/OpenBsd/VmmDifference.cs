@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Xstate.Hypervisors.OpenBsd;
 
 /// <summary>One named way in which the three behaviours of OpenBSD's vmm differ.</summary>
-public enum VmmDifference
+internal enum VmmDifference
 {
     /// <summary>VMM-PKU-WITHOUT-XSAVE: leaf 7 shows PKU, leaf 0xD and XSETBV know no bit 9.</summary>
     PkuWithoutXsave,
@@ -26,10 +26,10 @@ public enum VmmDifference
 /// <param name="Id">Its stable id in output.</param>
 /// <param name="Effect">What a guest sees.</param>
 /// <param name="Source">Where that is known from.</param>
-public sealed record VmmDifferenceInfo(VmmDifference Difference, string Id, string Effect, string Source);
+internal sealed record VmmDifferenceInfo(VmmDifference Difference, string Id, string Effect, string Source);
 
 /// <summary>The table of differences.</summary>
-public static class VmmDifferences
+internal static class VmmDifferences
 {
     /// <summary>All differences, in the order of the enumeration.</summary>
     public static ImmutableArray<VmmDifferenceInfo> All { get; } =

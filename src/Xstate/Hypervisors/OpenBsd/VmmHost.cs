@@ -3,7 +3,7 @@ using Xstate.Architecture;
 namespace Xstate.Hypervisors.OpenBsd;
 
 /// <summary>What an OpenBSD kernel makes of a processor, as far as its vmm passes it on.</summary>
-public sealed class VmmHost
+internal sealed class VmmHost
 {
     /// <summary>
     /// sizeof(struct savefpu): legacy region, header, AVX and AVX-512 without gaps. Not certain: revision 1.15 of fpu.h (2018) ends behind

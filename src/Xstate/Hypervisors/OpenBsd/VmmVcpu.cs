@@ -8,10 +8,10 @@ namespace Xstate.Hypervisors.OpenBsd;
 /// <param name="EntryFails">Whether the value is kept although the processor refuses it: the next entry fails with EINVAL and vmd ends the
 /// guest.</param>
 /// <param name="Why">What decided it, when the guest does not simply go on.</param>
-public readonly record struct VmmXsetbv(Fault Fault, bool EntryFails = false, string? Why = null);
+internal readonly record struct VmmXsetbv(Fault Fault, bool EntryFails = false, string? Why = null);
 
 /// <summary>One virtual CPU of OpenBSD's vmm: the exits that concern extended state.</summary>
-public sealed class VmmVcpu
+internal sealed class VmmVcpu
 {
     // XSAVEOPT and XGETBV with ECX=1; XSAVEC, XSAVES and XFD are hidden.
     private const uint VisibleXsaveFeatures = 0b101;

@@ -94,7 +94,6 @@ internal static class GateStep
             RefusedCall = gate.Name,
             Findings = [finding],
             Rehearsed = capture,
-            Performed = new PerformedRestore([], []),
         };
     }
 }

@@ -13,11 +13,11 @@ internal class CloudHypervisor : KvmRestorer
 
     public override string Releases => "53 and later";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source => "hypervisor/src/kvm/mod.rs, KvmVcpu::set_state, 29 to 53 and main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetFpu, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.Skip;

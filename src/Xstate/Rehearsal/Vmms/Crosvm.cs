@@ -14,11 +14,11 @@ internal sealed class Crosvm : KvmRestorer
 
     public override string Releases => "since January 2024";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source => "hypervisor/src/x86_64.rs, VcpuX86_64::restore, and x86_64/src/cpuid.rs, main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXcrs, RestoreCall.SetMsrs, RestoreCall.SetXsave];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;

@@ -14,11 +14,11 @@ internal sealed class Dragonball : KvmRestorer
 
     public override string Releases => "since July 2026";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source => "src/dragonball/src/vcpu/x86_64.rs, Vcpu::restore_state, since b96a0bc5c5";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetMsrs, RestoreCall.SetXsave, RestoreCall.SetXcrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;

@@ -12,11 +12,11 @@ internal class Firecracker : KvmRestorer
 
     public override string Releases => "1.2 and later";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source => "src/vmm/src/arch/x86_64/vcpu.rs, KvmVcpu::restore_state, 1.0 to 1.16.1 and main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;

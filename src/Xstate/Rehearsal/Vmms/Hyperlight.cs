@@ -17,12 +17,12 @@ internal class Hyperlight : KvmRestorer
 
     public override string Releases => "after 0.16";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source =>
         "src/hyperlight_host/src/hypervisor, reset_vcpu, reset_xsave and set_msrs for KVM, main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs];
+    internal override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;
 

@@ -9,7 +9,7 @@ internal sealed class Hyperlight16 : Hyperlight
 
     public override string Releases => "to 0.16";
 
-    public override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave];
+    internal override ImmutableArray<RestoreCall> Order => [RestoreCall.SetCpuid2, RestoreCall.SetXsave];
 
     public override ImmutableArray<string> Notes =>
     [

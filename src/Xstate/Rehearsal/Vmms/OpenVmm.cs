@@ -15,12 +15,12 @@ internal sealed class OpenVmm : KvmRestorer
 
     public override string Releases => "on KVM, August 2026";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source =>
         "vmm_core/virt/src/x86/vp.rs, state_trait, and vmm_core/virt_kvm/src/arch/x86_64/vp_state.rs, main of August 2026";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.End;

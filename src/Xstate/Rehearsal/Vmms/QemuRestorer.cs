@@ -24,9 +24,9 @@ internal abstract class QemuRestorer : KvmRestorer
 
     public override Vmm Vmm => Vmm.Qemu;
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Run;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Run;
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.Abort;

@@ -12,7 +12,7 @@ internal sealed class QemuTcg : Restorer
 
     public override string Releases => "with TCG";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Run;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Run;
 
     public override string Source => "target/i386/machine.c, cpu_post_load; run: 7.2.22";
 

@@ -15,12 +15,12 @@ internal sealed class StratoVirt : KvmRestorer
 
     public override string Releases => "2.4 and later";
 
-    public override RestorerEvidence Evidence => RestorerEvidence.Read;
+    internal override RestorerEvidence Evidence => RestorerEvidence.Read;
 
     public override string Source =>
         "hypervisor/src/kvm/x86_64/mod.rs, KvmCpu::arch_put_register, and cpu/src/x86_64/mod.rs, MSR_LIST, master of April 2026";
 
-    public override ImmutableArray<RestoreCall> Order =>
+    internal override ImmutableArray<RestoreCall> Order =>
         [RestoreCall.SetCpuid2, RestoreCall.SetXsave, RestoreCall.SetXcrs, RestoreCall.SetMsrs];
 
     public override ShortCountPolicy OnShortCount => ShortCountPolicy.Unnoticed;

@@ -4,7 +4,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_SREGS, of which the control registers.</summary>
-public sealed record GetControlRegistersCall() : KvmCall("get_sregs")
+internal sealed record GetControlRegistersCall() : KvmCall("get_sregs")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

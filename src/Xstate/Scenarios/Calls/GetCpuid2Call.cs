@@ -10,7 +10,7 @@ namespace Xstate.Scenarios.Calls;
 /// <summary>KVM_GET_CPUID2.</summary>
 /// <param name="Leaf">Compare this leaf only; null for all.</param>
 /// <param name="Room">Entries that there is room for.</param>
-public sealed record GetCpuid2Call(uint? Leaf, int Room = KvmModelVcpu.MaxCpuidEntries) : KvmCall("get_cpuid2")
+internal sealed record GetCpuid2Call(uint? Leaf, int Room = KvmModelVcpu.MaxCpuidEntries) : KvmCall("get_cpuid2")
 {
     private const int EntryLength = 7 * sizeof(uint);
 

@@ -4,7 +4,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_FPU.</summary>
-public sealed record GetFpuCall() : KvmCall("get_fpu")
+internal sealed record GetFpuCall() : KvmCall("get_fpu")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_MSRS with one MSR.</summary>
-public sealed record GetMsrCall(uint Index) : KvmCall("get_msr")
+internal sealed record GetMsrCall(uint Index) : KvmCall("get_msr")
 {
     /// <inheritdoc/>
     public override string Request => "KVM_GET_MSRS";

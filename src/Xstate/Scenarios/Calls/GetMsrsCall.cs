@@ -6,7 +6,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_MSRS.</summary>
-public sealed record GetMsrsCall(ImmutableArray<uint> Indices) : KvmCall("get_msrs")
+internal sealed record GetMsrsCall(ImmutableArray<uint> Indices) : KvmCall("get_msrs")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

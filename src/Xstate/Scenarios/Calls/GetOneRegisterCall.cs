@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_ONE_REG.</summary>
-public sealed record GetOneRegisterCall(ulong Id) : KvmCall("get_one_reg")
+internal sealed record GetOneRegisterCall(ulong Id) : KvmCall("get_one_reg")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_REG_LIST.</summary>
-public sealed record GetRegisterListCall() : KvmCall("get_reg_list")
+internal sealed record GetRegisterListCall() : KvmCall("get_reg_list")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -7,7 +7,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_XCRS.</summary>
-public sealed record GetXcrsCall() : KvmCall("get_xcrs")
+internal sealed record GetXcrsCall() : KvmCall("get_xcrs")
 {
     private const int EntryLength = sizeof(uint) + sizeof(ulong);
 

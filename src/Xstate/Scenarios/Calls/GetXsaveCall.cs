@@ -4,7 +4,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_GET_XSAVE or KVM_GET_XSAVE2.</summary>
-public sealed record GetXsaveCall(bool IsXsave2) : KvmCall(IsXsave2 ? "get_xsave2" : "get_xsave")
+internal sealed record GetXsaveCall(bool IsXsave2) : KvmCall(IsXsave2 ? "get_xsave2" : "get_xsave")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

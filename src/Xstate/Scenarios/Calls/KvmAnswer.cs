@@ -6,7 +6,7 @@ namespace Xstate.Scenarios.Calls;
 /// <summary>What one call answered: the error number and every byte that came back.</summary>
 /// <param name="Errno">The error, or <see cref="Errno.None"/>.</param>
 /// <param name="Bytes">The answer in the order of its fields; empty for calls without one.</param>
-public readonly record struct KvmAnswer(Errno Errno, ReadOnlyMemory<byte> Bytes)
+internal readonly record struct KvmAnswer(Errno Errno, ReadOnlyMemory<byte> Bytes)
 {
     /// <summary>Why a model refuses; a kernel does not say. It takes no part in the comparison.</summary>
     public Refusal? Why { get; init; }

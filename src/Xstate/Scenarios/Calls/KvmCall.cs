@@ -7,7 +7,7 @@ namespace Xstate.Scenarios.Calls;
 /// One call of KVM on a virtual CPU, the same for scenarios, <c>conform</c> and the reproducers that it writes: it is read from a step,
 /// written as one, performed alike on a model and on a kernel, and its answer compares itself.
 /// </summary>
-public abstract record KvmCall
+internal abstract record KvmCall
 {
     private protected KvmCall(string op)
     {

@@ -3,7 +3,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_RUN with immediate_exit: the state goes through the processor.</summary>
-public sealed record RunImmediateExitCall() : KvmCall("run_immediate_exit")
+internal sealed record RunImmediateExitCall() : KvmCall("run_immediate_exit")
 {
     /// <inheritdoc/>
     public override string Request => "KVM_RUN";

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_SREGS that changes control registers and leaves everything else, null ones too, as it is.</summary>
-public sealed record SetControlRegistersCall(ulong? Cr0 = null, ulong? Cr3 = null, ulong? Cr4 = null, ulong? Efer = null)
+internal sealed record SetControlRegistersCall(ulong? Cr0 = null, ulong? Cr3 = null, ulong? Cr4 = null, ulong? Efer = null)
     : KvmCall("set_sregs")
 {
     /// <inheritdoc/>

@@ -6,7 +6,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_CPUID2.</summary>
-public sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall("set_cpuid2")
+internal sealed record SetCpuid2Call(ImmutableArray<CpuidEntry> Entries) : KvmCall("set_cpuid2")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

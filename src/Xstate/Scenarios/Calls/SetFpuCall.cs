@@ -4,7 +4,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_FPU.</summary>
-public sealed record SetFpuCall(KvmFpu Fpu) : KvmCall("set_fpu")
+internal sealed record SetFpuCall(KvmFpu Fpu) : KvmCall("set_fpu")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_MSRS with one MSR.</summary>
-public sealed record SetMsrCall(MsrEntry Entry) : KvmCall("set_msr")
+internal sealed record SetMsrCall(MsrEntry Entry) : KvmCall("set_msr")
 {
     /// <inheritdoc/>
     public override string Request => "KVM_SET_MSRS";

@@ -6,7 +6,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_MSRS: the kernel answers how many it took before the first that it refuses.</summary>
-public sealed record SetMsrsCall(ImmutableArray<MsrEntry> Entries) : KvmCall("set_msrs")
+internal sealed record SetMsrsCall(ImmutableArray<MsrEntry> Entries) : KvmCall("set_msrs")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -4,7 +4,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_ONE_REG.</summary>
-public sealed record SetOneRegisterCall(ulong Id, ulong Value) : KvmCall("set_one_reg")
+internal sealed record SetOneRegisterCall(ulong Id, ulong Value) : KvmCall("set_one_reg")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_XCRS.</summary>
-public sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry> Entries) : KvmCall("set_xcrs")
+internal sealed record SetXcrsCall(uint Count, uint Flags, ImmutableArray<XcrEntry> Entries) : KvmCall("set_xcrs")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -3,7 +3,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_XSAVE with the area that the last GET returned: what a VMM does that saves and restores.</summary>
-public sealed record SetXsaveBackCall() : KvmCall("set_xsave")
+internal sealed record SetXsaveBackCall() : KvmCall("set_xsave")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

@@ -5,7 +5,7 @@ using Xstate.Hypervisors.Kvm;
 namespace Xstate.Scenarios.Calls;
 
 /// <summary>KVM_SET_XSAVE.</summary>
-public sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall("set_xsave")
+internal sealed record SetXsaveCall(ReadOnlyMemory<byte> Image) : KvmCall("set_xsave")
 {
     /// <inheritdoc/>
     public override KvmAnswer Perform(IKvmVcpu vcpu, ref byte[] lastArea)

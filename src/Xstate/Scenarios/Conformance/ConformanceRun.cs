@@ -9,7 +9,7 @@ using Xstate.Scenarios.Calls;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>How much a comparison does.</summary>
-public sealed record ConformanceOptions
+internal sealed record ConformanceOptions
 {
     /// <summary>Calls to compare, at least; the last sequence is finished.</summary>
     public long Count { get; init; } = 100_000;
@@ -35,7 +35,7 @@ public sealed record ConformanceOptions
 /// <param name="Undecided">Answers that differ where neither is wrong (<see cref="ScenarioDifferential.Undecided"/>).</param>
 /// <param name="Disagreements">Where the two differ, minimized.</param>
 /// <param name="IsComplete">Whether the asked number of calls was reached.</param>
-public sealed record ConformanceResult(
+internal sealed record ConformanceResult(
     IReadOnlyDictionary<string, long> Calls, long Sequences, long Refusals, long Bytes, long Undecided,
     IReadOnlyList<ScenarioDisagreement> Disagreements, bool IsComplete)
 {
@@ -50,7 +50,7 @@ public sealed record ConformanceResult(
 /// Compares a model with a kernel over seeded random sequences of KVM's calls on a virtual CPU, and of ptrace, signals and instructions on
 /// a child.
 /// </summary>
-public static class ConformanceRun
+internal static class ConformanceRun
 {
     /// <summary>Performs it.</summary>
     /// <param name="host">The model.</param>

@@ -7,7 +7,7 @@ using Xstate.Hypervisors.Linux;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>What a comparison can reach on a host, and what it cannot.</summary>
-public static class ConformanceScope
+internal static class ConformanceScope
 {
     private static readonly StateComponentSet Cet = StateComponentSet.Of(StateComponent.CetU, StateComponent.CetS);
 

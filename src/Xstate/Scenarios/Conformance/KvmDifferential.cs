@@ -9,7 +9,7 @@ namespace Xstate.Scenarios.Conformance;
 /// a fresh virtual CPU on either side. A virtual machine serves several sequences, because extended state belongs to the virtual CPU and
 /// making a machine costs up to a hundred times as much as the calls.
 /// </summary>
-public sealed class KvmDifferential : IDisposable
+internal sealed class KvmDifferential : IDisposable
 {
     /// <summary>Runs of a kernel on a processor with components that drift into use, before what differs counts.</summary>
     internal const int MaxRepeats = 8;

@@ -7,7 +7,7 @@ namespace Xstate.Scenarios.Conformance;
 /// <param name="Sequence">The shortest sequence found that still shows it; its last call is the one.</param>
 /// <param name="Left">The first machine's answer.</param>
 /// <param name="Right">The second machine's answer.</param>
-public sealed record KvmDisagreement(KvmSequence Sequence, KvmAnswer Left, KvmAnswer Right)
+internal sealed record KvmDisagreement(KvmSequence Sequence, KvmAnswer Left, KvmAnswer Right)
 {
     /// <summary>Seed, calls, and what differs first.</summary>
     public override string ToString()

@@ -8,7 +8,7 @@ using Xstate.Scenarios.Calls;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>Writes a sequence of KVM calls as a scenario that <c>xstate run</c> performs.</summary>
-public static class KvmScenarioText
+internal static class KvmScenarioText
 {
     /// <summary>The scenario, one line of JSON.</summary>
     /// <param name="sequence">The sequence.</param>

@@ -6,4 +6,4 @@ namespace Xstate.Scenarios.Conformance;
 /// <summary>Calls on one virtual CPU of a fresh VM.</summary>
 /// <param name="Seed">The seed that <see cref="KvmSequenceGenerator"/> makes the same calls from.</param>
 /// <param name="Calls">The calls, in order.</param>
-public sealed record KvmSequence(ulong Seed, ImmutableArray<KvmCall> Calls);
+internal sealed record KvmSequence(ulong Seed, ImmutableArray<KvmCall> Calls);

@@ -4,7 +4,7 @@ using Xstate.Architecture;
 namespace Xstate.Scenarios.Conformance;
 
 /// <summary>What sequences for one host are built around, so that many of their calls succeed there.</summary>
-public sealed record KvmSequenceFacts
+internal sealed record KvmSequenceFacts
 {
     /// <summary>KVM_GET_SUPPORTED_CPUID.</summary>
     public required ImmutableArray<CpuidEntry> Supported { get; init; }

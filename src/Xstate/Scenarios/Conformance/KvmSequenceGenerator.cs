@@ -9,7 +9,7 @@ namespace Xstate.Scenarios.Conformance;
 /// Makes sequences of calls from seeds: about half of the calls are what a VMM does, the rest are nearly valid or hostile. No sequence asks
 /// for a dynamic component with its permission, so none can reach the XFD defect that harms a host (rule XS0601).
 /// </summary>
-public sealed class KvmSequenceGenerator
+internal sealed class KvmSequenceGenerator
 {
     private const int MinCalls = 6;
     private const int MaxCalls = 15;

@@ -13,7 +13,7 @@ namespace Xstate.Scenarios.Conformance;
 /// and hostile; never one that could harm the host. Few close key 0, the key of all memory of the child: from then on its own instructions
 /// answer a page fault only.
 /// </summary>
-public sealed class ProcessScenarioGenerator
+internal sealed class ProcessScenarioGenerator
 {
     private const int MinSteps = 3;
     private const int MaxSteps = 10;

@@ -12,7 +12,7 @@ namespace Xstate.Scenarios.Conformance;
 /// The same model with components that drift into use (<see cref="Hypervisors.Linux.LinuxHost.Drifting"/>), by number, for a processor that
 /// was seen to do so. It does it when it likes: a scenario agrees when a run of it agrees with one of these models.
 /// </param>
-public sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend kernel, Func<int, ScenarioBackend>? alternative = null)
+internal sealed class ScenarioDifferential(ScenarioBackend model, ScenarioBackend kernel, Func<int, ScenarioBackend>? alternative = null)
 {
     private const string HexField = "\"hex\":\"";
     private readonly XsaveLayout _layout = XsaveLayout.FromCpuid(model.Cpuid);

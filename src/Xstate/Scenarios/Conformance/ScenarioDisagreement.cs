@@ -7,7 +7,7 @@ namespace Xstate.Scenarios.Conformance;
 /// <param name="Op">The step.</param>
 /// <param name="Model">The model's answer.</param>
 /// <param name="Kernel">The kernel's answer.</param>
-public sealed record ScenarioDisagreement(ulong Seed, string Scenario, string Op, string Model, string Kernel)
+internal sealed record ScenarioDisagreement(ulong Seed, string Scenario, string Op, string Model, string Kernel)
 {
     private const int Shown = 48;
     private const string HexField = "\"hex\":\"";

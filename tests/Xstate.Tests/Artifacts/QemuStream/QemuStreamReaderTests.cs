@@ -60,9 +60,10 @@ public class QemuStreamReaderTests(ITestOutputHelper output)
     [InlineData(0UL, true, X87Order.Physical, FactSource.Inferred)]
     [InlineData(7UL, true, X87Order.Physical, FactSource.Inferred)]
     [InlineData(7UL, false, X87Order.StackTop, FactSource.Inferred)]
-    public void Without_a_clock_device_the_empty_x87_registers_tell_the_order(ulong xstateBv, bool physical, X87Order expected,
+    public void Without_a_clock_device_the_empty_x87_registers_tell_the_order(ulong xstateBv, bool physical, Enum expectedValue,
         FactSource source)
     {
+        X87Order expected = (X87Order)expectedValue;
         Artifact artifact = Open(new StreamBuilder().Cpu(new BuiltCpu(5, 7, xstateBv) { PhysicalX87 = physical, VectorBytes = 32 })
             .Build([]));
         CapturedState state = artifact.Capture!.States[0];

@@ -53,20 +53,16 @@ internal sealed class VectorMachine
             memory = memory[..0];
         }
 
-        return _vector.Text("insn") switch
+        string name = _vector.Text("insn");
+        if (Enum.TryParse(name, ignoreCase: true, out StateInstruction instruction))
         {
-            "XSAVE" => Instructions.Xsave(Cpu, memory, address, edxEax),
-            "XSAVEOPT" => Instructions.Xsaveopt(Cpu, memory, address, edxEax),
-            "XSAVEC" => Instructions.Xsavec(Cpu, memory, address, edxEax),
-            "XSAVES" => Instructions.Xsaves(Cpu, memory, address, edxEax),
-            "XRSTOR" => Instructions.Xrstor(Cpu, memory, address, edxEax),
-            "XRSTORS" => Instructions.Xrstors(Cpu, memory, address, edxEax),
-            "FXSAVE" => Instructions.Fxsave(Cpu, memory, address),
-            "FXRSTOR" => Instructions.Fxrstor(Cpu, memory, address),
-            "XGETBV" => Instructions.Xgetbv(Cpu, ecx, out _),
-            "XSETBV" => Instructions.Xsetbv(Cpu, ecx, edxEax),
-            "RDPKRU" => Instructions.Rdpkru(Cpu, ecx, out _),
-            "WRPKRU" => Instructions.Wrpkru(Cpu, ecx, _vector.Number("edx") << 32),
+            ulong operand = instruction == StateInstruction.Wrpkru ? _vector.Number("edx") << 32 : edxEax;
+            return Instructions.Execute(Cpu, new InstructionEncoding(instruction, XsaveOperand.Rex64, ModRmOffset: 0), memory, address, ecx,
+                ref operand);
+        }
+
+        return name switch
+        {
             "TILELOADD" => Instructions.UseState(Cpu, StateComponentSet.Of(StateComponent.TileCfg, StateComponent.TileData)),
             "TILERELEASE" => Instructions.Tilerelease(Cpu),
             "raw" => Encoded(_vector.Text("encoding")),
