@@ -1,7 +1,7 @@
 namespace Xstate.Fleet;
 
 /// <summary>Reads VM records into a pool, one at a time; what is wrong with one is told, and the next ones are read.</summary>
-public static class VmRecordFeed
+internal static class VmRecordFeed
 {
     /// <summary>Reads the next record and adds it.</summary>
     /// <param name="reader">Where records come from.</param>
