@@ -27,6 +27,11 @@ internal static class App
         {
             int code = Perform(args, session);
             session.Flush();
+            if (session.LeftOut.Remark is { } remark)
+            {
+                session.Error.WriteLine($"xstate: {remark}");
+            }
+
             return code;
         }
 #pragma warning disable CA1031 // The last resort: whatever happens is one line and an exit code, and never a stack trace.

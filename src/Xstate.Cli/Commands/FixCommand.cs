@@ -124,14 +124,14 @@ internal static class FixCommand
 
         string? written = repaired is null ? null : target.Output;
         string? undo = repaired is null ? null : target.Undo;
-        Compression? compression = opened.Compression;
+        string? wrapping = opened.Wrapping;
         return new FileAnswer(repaired is not null && outcome.Repairs.All(step => !step.LosesState) ? ExitCode.Fine : ExitCode.Findings)
         {
             Json = json => FixReport.WriteFields(json, file, written, undo, outcome, after),
             Text = output =>
             {
                 FixReport.WriteText(output, written, undo, outcome, after);
-                WarnOfCompression(output, compression);
+                WarnOfWrapping(output, wrapping);
             },
             Rows = [FixReport.RowOf(written, outcome, after)],
         };
@@ -144,24 +144,24 @@ internal static class FixCommand
             ?? throw new UsageException($"fix needs --on HOST: {file} shows no damage that can be mended without one");
         target.Write(opened, opened.Encode(repaired));
         ImmutableArray<Finding> findings = opened.Artifact.Findings;
-        Compression? compression = opened.Compression;
+        string? wrapping = opened.Wrapping;
         return new FileAnswer(ExitCode.Fine)
         {
             Json = json => FixReport.WriteDamageFields(json, file, target.Output, target.Undo, findings),
             Text = output =>
             {
                 FixReport.WriteDamageText(output, target.Output, target.Undo, findings, repaired.Kind);
-                WarnOfCompression(output, compression);
+                WarnOfWrapping(output, wrapping);
             },
             Rows = [FixReport.RowOf(target.Output, findings)],
         };
     }
 
-    private static void WarnOfCompression(TextWriter output, Compression? used)
+    private static void WarnOfWrapping(TextWriter output, string? wrapping)
     {
-        if (used is { } compression)
+        if (wrapping is not null)
         {
-            output.WriteLine($"what was written is not compressed; the input is ({compression})");
+            output.WriteLine($"what was written is not {wrapping}, as the input is");
         }
     }
 

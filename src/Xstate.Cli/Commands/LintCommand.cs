@@ -175,6 +175,10 @@ internal static class LintCommand
                 answers.Add(answer(file));
                 exit = ExitCode.Worse(exit, answers[^1].HasError ? ExitCode.Findings : ExitCode.Fine);
             }
+            catch (MalformedArtifactException error) when (files.Count > 1 && Session.Current.LeftOut.Takes(file, error))
+            {
+                // It is told at the end of the run.
+            }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
             catch (Exception error) when (files.Count > 1)
 #pragma warning restore CA1031

@@ -164,9 +164,9 @@ internal static class SetCommand
             AtomicFile.Write(output, stream => PatchedCopy.Write(opened.Content, patches, stream, opened.Stored), force,
                 OutputMode.Like(path));
         }
-        else if (opened.Compression is { } compression)
+        else if (opened.Wrapping is { } wrapping)
         {
-            throw new UsageException($"{path} is compressed ({compression}); write the changed state elsewhere with -o OUT");
+            throw new UsageException($"{path} is {wrapping}; write the changed state elsewhere with -o OUT");
         }
         else if (path == "-")
         {

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using Xstate.Artifacts.Criu;
+using Xstate.Cli.Output;
 using Xstate.Linux;
 
 namespace Xstate.Cli.Input;
@@ -12,9 +13,9 @@ internal static class FileTree
 {
     /// <summary>What is said in help.</summary>
     public const string Rules =
-        "Of a directory all regular files below it are taken, in the order of their names, without names that begin with a dot and without "
-        + "following symbolic links to directories; a directory that criu dump wrote is one FILE. A pattern in quotation marks takes *, "
-        + "? and **.";
+        "Of a directory all regular files below it are taken, in the order of their names, without names that begin with a dot, without "
+        + "following symbolic links to directories, and without text that is no artifact, such as a README; a directory that criu dump "
+        + "wrote is one FILE. A pattern in quotation marks takes *, ? and **.";
 
     /// <summary>Files at most; beyond that a list was not meant.</summary>
     public const int MaxFiles = 1_000_000;
@@ -32,6 +33,7 @@ internal static class FileTree
         foreach (string argument in arguments)
         {
             int before = files.Count;
+            Session.Current.LeftOut.Named(argument);
             if (Directory.Exists(argument))
             {
                 AddBelow(files, argument);
@@ -87,6 +89,7 @@ internal static class FileTree
             {
                 if (IsRegular(entry))
                 {
+                    Session.Current.LeftOut.Found(entry);
                     Add(files, entry);
                 }
             }

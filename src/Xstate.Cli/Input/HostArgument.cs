@@ -76,6 +76,9 @@ internal static class HostArgument
             ? host : new LinuxHost(host.Record with { SupportedCpuid = ArtifactInput.OpenCpuid(supported) }, host.Behavior), decoder);
     }
 
+    /// <summary>The file that an argument names.</summary>
+    public static string PathOf(string text) => Split(text).Path;
+
     private static (string Path, string? Kernel) Split(string text)
     {
         int at = text.LastIndexOf('@');

@@ -29,8 +29,8 @@ internal sealed class OpenedArtifact : IDisposable
     public StoredRanges? Stored => OperatingSystem.IsLinux() && Content is FileStream file
         ? SparseFile.StoredRangesOf(file.SafeFileHandle) : null;
 
-    /// <summary>How the file itself is compressed. What is written back is not.</summary>
-    public Compression? Compression => _file?.Compression;
+    /// <summary>What the file itself is when the content is inside of it; null when it is the content.</summary>
+    public string? Wrapping => _file?.Wrapping;
 
     /// <summary>Its capture.</summary>
     /// <exception cref="UsageException">It holds none.</exception>

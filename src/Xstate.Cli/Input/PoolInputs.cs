@@ -53,6 +53,10 @@ internal sealed class PoolInputs
                     ?? throw new UsageException($"{files[i]} is {artifact.Format}, which holds no extended state");
                 _builder.Add(files[i], given.ApplyTo(capture));
             }
+            catch (MalformedArtifactException error) when (Session.Current.LeftOut.Takes(files[i], error))
+            {
+                // It is told at the end of the run.
+            }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
             catch (Exception error)
 #pragma warning restore CA1031

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Xstate.Artifacts;
 using Xstate.Cli.Output;
 using Xstate.Hypervisors.Linux;
 using Xstate.Reports;
@@ -45,6 +46,11 @@ internal sealed class TargetHosts
                 hosts.Add((argument, HostArgument.Parse(argument, restore.HostLayout(parsed, options), restore.CpuMap(parsed),
                     restore.Kernel(parsed))));
             }
+            catch (MalformedArtifactException error)
+                when (arguments.Count > 1 && Session.Current.LeftOut.Takes(HostArgument.PathOf(argument), error))
+            {
+                // It is told at the end of the run.
+            }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
             catch (Exception error) when (arguments.Count > 1)
 #pragma warning restore CA1031
@@ -52,6 +58,11 @@ internal sealed class TargetHosts
                 Failure failure = Failure.OfOne(error);
                 unread.Add(new UnreadInput(argument, failure.Exit, failure.Message));
             }
+        }
+
+        if (hosts.Count == 0 && unread.Count == 0)
+        {
+            throw new UsageException($"none of the {arguments.Count} files is a host");
         }
 
         ILookup<string, string> named = hosts.ToLookup(host => host.Host.Record.Name, host => host.Argument);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Xstate.Artifacts;
 using Xstate.Cli.Input;
 using Xstate.Reports;
 
@@ -56,11 +57,12 @@ internal sealed class Batch(string verb, IReadOnlyList<string> files, BatchForm 
     private int RunAll(Func<string, FileAnswer> answer)
     {
         int exit = ExitCode.Fine;
+        int leftOut = 0;
         ProgressLine? progress = Session.Current.Progress;
         if (form == BatchForm.Json)
         {
             Standard.Write(output => JsonAnswer.WriteFiles(output, verb, Answers().Select(one => one.Answer.Json)));
-            return exit;
+            return WithoutAny(exit, leftOut);
         }
 
         TextTable? table = form == BatchForm.Table ? CreateTable() : null;
@@ -90,26 +92,47 @@ internal sealed class Batch(string verb, IReadOnlyList<string> files, BatchForm 
             Standard.Error.WriteLine($"xstate: {_unread} of {files.Count} files have no answer");
         }
 
-        return exit;
+        return WithoutAny(exit, leftOut);
 
         IEnumerable<(string File, FileAnswer Answer)> Answers()
         {
             for (int i = 0; i < files.Count; i++)
             {
                 progress?.Show($"{i} of {files.Count} files");
-                FileAnswer one = AnswerOf(files[i], answer);
+                if (AnswerOf(files[i], answer) is not { } one)
+                {
+                    leftOut++;
+                    continue;
+                }
+
                 exit = ExitCode.Worse(exit, one.Exit);
                 yield return (files[i], one);
             }
         }
     }
 
+    // Directories in which there is nothing but other files were not what somebody meant.
+    private int WithoutAny(int exit, int leftOut)
+    {
+        if (leftOut < files.Count)
+        {
+            return exit;
+        }
+
+        Standard.Error.WriteLine($"xstate: none of the {files.Count} files is an artifact");
+        return ExitCode.UnreadableInput;
+    }
+
     // Whatever one FILE does to its reader, the others are answered; a defect of ours is said, with its own exit code.
-    private FileAnswer AnswerOf(string file, Func<string, FileAnswer> answer)
+    private FileAnswer? AnswerOf(string file, Func<string, FileAnswer> answer)
     {
         try
         {
             return answer(file);
+        }
+        catch (MalformedArtifactException error) when (Session.Current.LeftOut.Takes(file, error))
+        {
+            return null;
         }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
         catch (Exception error)

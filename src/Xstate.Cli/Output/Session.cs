@@ -86,6 +86,9 @@ internal sealed class Session : IDisposable
     /// <summary>Files that were opened for reading; none of them is written to.</summary>
     public InputFiles Inputs { get; } = new();
 
+    /// <summary>Files of directories that are no artifacts.</summary>
+    public LeftOutFiles LeftOut { get; } = new();
+
     /// <summary>Output files that are in place.</summary>
     public List<string> Written { get; } = [];
 

@@ -106,6 +106,10 @@ internal sealed class ReportAnswers(GivenContext given, string? format, Rehearsa
         {
             add();
         }
+        catch (MalformedArtifactException error) when (isOneOfSeveral && Session.Current.LeftOut.Takes(file, error))
+        {
+            // It is told at the end of the run.
+        }
 #pragma warning disable CA1031 // As in App: what is wrong becomes an exit code and one line.
         catch (Exception error) when (isOneOfSeveral)
 #pragma warning restore CA1031

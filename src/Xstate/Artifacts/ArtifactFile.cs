@@ -13,21 +13,24 @@ public sealed class ArtifactFile : IDisposable
 {
     private readonly ArtifactOptions _options;
 
-    private ArtifactFile(Artifact artifact, Stream content, Compression? compression, ArtifactOptions options)
+    private ArtifactFile(Artifact artifact, Stream content, string? wrapping, ArtifactOptions options)
     {
         Artifact = artifact;
         Content = content;
-        Compression = compression;
+        Wrapping = wrapping;
         _options = options;
     }
 
     /// <summary>What was read.</summary>
     public Artifact Artifact { get; }
 
-    /// <summary>How the file itself is compressed; null when it is not. What is written is never compressed.</summary>
-    public Compression? Compression { get; }
+    /// <summary>
+    /// What the file itself is, such as <c>compressed (Gzip)</c> or <c>a hexdump</c>, when the content is inside of it; null when it is the
+    /// content. What is written is the content.
+    /// </summary>
+    public string? Wrapping { get; }
 
-    /// <summary>The bytes that the artifact was read from: uncompressed, seekable.</summary>
+    /// <summary>The bytes that the artifact was read from: as they are, seekable.</summary>
     internal Stream Content { get; }
 
     /// <summary>Opens and reads a file.</summary>
@@ -50,9 +53,9 @@ public sealed class ArtifactFile : IDisposable
         Stream? content = null;
         try
         {
-            Compression? compression = stream.CanSeek ? ArtifactContent.Recognize(stream) : null;
+            string? wrapping = stream.CanSeek ? WrappingOf(stream) : null;
             content = ArtifactContent.Open(stream, options);
-            ArtifactFile file = new(Artifact.Open(content, options), content, compression, options);
+            ArtifactFile file = new(Artifact.Open(content, options), content, wrapping, options);
             if (!ReferenceEquals(content, stream))
             {
                 stream.Dispose();
@@ -126,6 +129,9 @@ public sealed class ArtifactFile : IDisposable
         return !IsSame(patches, Encode(withoutMsrs)) ? patches
             : throw new NotSupportedException($"the registers of a {Artifact.Format} that lie outside the area are not written");
     }
+
+    private static string? WrappingOf(Stream file) => ArtifactContent.Recognize(file) is { } compression ? $"compressed ({compression})"
+        : ArtifactContent.IsHexdump(file) ? "a hexdump" : null;
 
     private static bool HasSameMsrs(CapturedState one, CapturedState other) =>
         ReferenceEquals(one.Msrs, other.Msrs) || one.Msrs.SequenceEqual(other.Msrs);

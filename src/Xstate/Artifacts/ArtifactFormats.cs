@@ -7,6 +7,7 @@ using Xstate.Artifacts.ElfCore;
 using Xstate.Artifacts.FeatureLists;
 using Xstate.Artifacts.Firecracker;
 using Xstate.Artifacts.FirecrackerCpu;
+using Xstate.Artifacts.Hexdumps;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.InstLatx64;
 using Xstate.Artifacts.KvmCpuid2;
@@ -22,6 +23,7 @@ using Xstate.Artifacts.ProcCpuinfo;
 using Xstate.Artifacts.QemuSnapshot;
 using Xstate.Artifacts.QemuStream;
 using Xstate.Artifacts.QmpCpu;
+using Xstate.Artifacts.XstateNote;
 using Xstate.Captures;
 
 namespace Xstate.Artifacts;
@@ -106,6 +108,8 @@ internal static class ArtifactFormats
         Whole(KvmXsaveReader.Format, "struct kvm_xsave: 4096 bytes or KVM_CAP_XSAVE2's size",
             source => KvmXsaveReader.Recognizes(source.Head, source.Length),
             (bytes, limits) => Artifact.Of(KvmXsaveReader.Read(bytes, limits), KvmXsaveReader.Format, new KvmXsaveEncoder(limits))),
+        Whole(XstateNoteReader.Format, "register set NT_X86_XSTATE of one thread, as PTRACE_GETREGSET gives it",
+            source => XstateNoteReader.Recognizes(source.Head, source.Length), XstateNoteReader.Read),
         new(FirecrackerBitcodeReader.Format, "vmstate file of Firecracker 1.15 and later: recognised, not read",
             FirecrackerBitcodeReader.Recognizes, FirecrackerBitcodeReader.Read) { Vmm = Vmm.Firecracker },
     ];
@@ -137,9 +141,30 @@ internal static class ArtifactFormats
 
         string hint = source.Length == KvmXsaveReader.MinLength
             ? $" ({KvmXsaveReader.Format} by its length, but no field of an XSAVE header is possible; --format reads it as one)" : "";
+        string? known = KnownOtherwise(source);
         throw new MalformedArtifactException("artifact", 0, $"{source.Length} bytes that begin {Quotation.Of(source.Head)}",
-            $"one of {Names}{hint}");
+            known ?? $"one of {Names}{hint}")
+        { IsOtherText = known is null && IsProse(source.Head) };
     }
+
+    // JSON and XML that no format fits may be an artifact that was changed; so may an empty file or bytes that are no text.
+    private static bool IsProse(ReadOnlySpan<byte> head)
+    {
+        ReadOnlySpan<byte> text = head.TrimStart(" \t\r\n"u8);
+        return !text.IsEmpty && text[0] is not ((byte)'{' or (byte)'[' or (byte)'<') && IsText(head);
+    }
+
+    private static bool IsText(ReadOnlySpan<byte> head) =>
+        head.IndexOfAnyInRange((byte)0, (byte)8) < 0 && head.IndexOfAnyInRange((byte)14, (byte)31) < 0;
+
+    // What the bytes nearly are, with what to do about it.
+    private static string? KnownOtherwise(ArtifactSource source) =>
+        IsText(source.Head) && HexdumpText.FindLine(source.Head) is { } line
+        ? $"the lines of a hexdump, or one string of strace, and nothing else: it is in line {line}; leave the others off"
+        : source.Length < KvmXsaveReader.MinLength && KvmXsaveReader.HasHeaderOfKernel(source.Head)
+        ? $"{KvmXsaveReader.MinLength} bytes of {KvmXsaveReader.Format}, whose header this has: fill it up with truncate -s "
+            + $"{KvmXsaveReader.MinLength} FILE, or give --format {XstateNoteReader.Format} for the registers of a process"
+        : null;
 
     // A format whose decoder wants all of the bytes at once: small by nature.
     private static ArtifactFormat Whole(string name, string description, ArtifactRecognizer recognizes,

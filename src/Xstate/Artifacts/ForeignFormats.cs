@@ -35,7 +35,6 @@ internal static class ForeignFormats
         (Begins("gVisorSF"u8), "a state file of gVisor", "a format that is read here; gVisor's is not"),
         (head => head.Length > 4 && BinaryPrimitives.ReadUInt32LittleEndian(head.Span) is 0xBED2_BED0 or 0xBED3_BED3,
             "a suspend or snapshot state of VMware", "a format that is read here; VMware's is not"),
-        (head => IsHexdump(head.Span), "the text of a hexdump", "the bytes themselves: xxd -r turns the text of xxd back into them"),
     ];
 
     /// <summary>Refuses a file that is something else.</summary>
@@ -70,14 +69,5 @@ internal static class ForeignFormats
         const int TypeOffset = 16;
         return head.Length > TypeOffset + 1 && head.StartsWith("\u007fELF"u8) && head[TypeOffset] is 1 or 2 or 3
             && head[TypeOffset + 1] == 0 && head[5] == 1;
-    }
-
-    // "00000000: 7f45 …" of xxd, "00000000  7f 45 …" of hexdump -C, "0000000 457f …" of hexdump and od.
-    private static bool IsHexdump(ReadOnlySpan<byte> head)
-    {
-        int digits = head.IndexOfAnyExcept((byte)'0');
-        return digits is 7 or 8 && head.Length > digits + 3 && head[digits] is (byte)':' or (byte)' ' && head[(digits + 1)..]
-            .TrimStart((byte)' ') is { Length: > 2 } rest
-            && char.IsAsciiHexDigit((char)rest[0]) && char.IsAsciiHexDigit((char)rest[1]);
     }
 }

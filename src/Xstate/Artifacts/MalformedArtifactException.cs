@@ -29,4 +29,7 @@ public sealed class MalformedArtifactException : Exception
 
     /// <summary>What the format asks for.</summary>
     public string Expected { get; }
+
+    /// <summary>Whether the bytes are prose, which no format begins like: nothing damaged, but something else.</summary>
+    internal bool IsOtherText { get; internal init; }
 }

@@ -21,11 +21,19 @@ public sealed class DocumentationTests(ITestOutputHelper log)
         using PageSession session = new();
         int moved = 0;
         IEnumerable<FencedBlock> blocks = page.Blocks.Where(block => block.HasCommands && block.NotRun is null);
-        foreach (ShownCommand command in blocks.SelectMany(block => block.Commands))
+        IEnumerable<(FencedBlock, ShownCommand)> commands = blocks.SelectMany(block => block.Commands.Select(command => (block, command)));
+        foreach ((FencedBlock block, ShownCommand command) in commands)
         {
             string place = $"{name}:{command.Line}: `{command.Text}`";
-            Assert.True(command.Obstacle is null, $"{place} needs a marker before its block: {command.Obstacle}");
-            string[] printed = await session.Run(command);
+            bool inShell = block.RunsWith.Length > 0;
+            if (block.RunsWith.FirstOrDefault(program => ExternalTool.Find(program) is null) is { } missing)
+            {
+                log.WriteLine($"{place} is not run: {missing} is not installed");
+                continue;
+            }
+
+            Assert.True(inShell || command.Obstacle is null, $"{place} needs a marker before its block: {command.Obstacle}");
+            string[] printed = await session.Run(command, inShell);
             if (!command.Shows(printed))
             {
                 wrong.Add($"{place} prints\n{string.Join('\n', printed)}");
@@ -78,8 +86,9 @@ public sealed class DocumentationTests(ITestOutputHelper log)
         foreach (string name in MarkdownPage.Documentation)
         {
             MarkdownPage page = MarkdownPage.Read(name);
-            int markers = page.Prose.Count(line => line.StartsWith("<!-- not run", StringComparison.Ordinal));
-            int understood = page.Blocks.Count(block => block.NotRun is not null);
+            int markers = page.Prose.Count(line => line.StartsWith("<!-- not run", StringComparison.Ordinal)
+                || line.StartsWith("<!-- runs", StringComparison.Ordinal));
+            int understood = page.Blocks.Count(block => block.NotRun is not null || block.RunsWith.Length > 0);
             Assert.True(markers == understood, $"{name}: a marker is not understood or stands before no block");
         }
     }

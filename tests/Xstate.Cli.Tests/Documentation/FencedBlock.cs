@@ -5,7 +5,8 @@ namespace Xstate.Cli.Tests.Documentation;
 /// <param name="Language">What stands behind the fence.</param>
 /// <param name="Lines">What is between the fences.</param>
 /// <param name="NotRun">The reason of a marker <c>&lt;!-- not run: REASON --&gt;</c> before it.</param>
-internal sealed record FencedBlock(int Line, string Language, IReadOnlyList<string> Lines, string? NotRun)
+/// <param name="RunsWith">The programs that a marker <c>&lt;!-- runs with: xxd, jq --&gt;</c> before it names; empty without one.</param>
+internal sealed record FencedBlock(int Line, string Language, IReadOnlyList<string> Lines, string? NotRun, string[] RunsWith)
 {
     private const string Prompt = "$ ";
 

@@ -33,7 +33,8 @@ internal sealed partial class MarkdownPage
             string? marker = Lines[..i].LastOrDefault(line => line.Length > 0);
             Match reason = NotRun().Match(marker ?? "");
             string? notRun = reason.Success ? reason.Groups["reason"].Value : null;
-            blocks.Add(new FencedBlock(i + 1, Lines[i].Trim()[Fence.Length..], Lines[(i + 1)..end], notRun));
+            string[] programs = RunsWith().Match(marker ?? "").Groups["programs"].Value.Split(", ", StringSplitOptions.RemoveEmptyEntries);
+            blocks.Add(new FencedBlock(i + 1, Lines[i].Trim()[Fence.Length..], Lines[(i + 1)..end], notRun, programs));
             i = end;
         }
 
@@ -76,6 +77,9 @@ internal sealed partial class MarkdownPage
 
     [GeneratedRegex("^<!-- not run: (?<reason>.+) -->$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex NotRun();
+
+    [GeneratedRegex("^<!-- runs with: (?<programs>.+) -->$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex RunsWith();
 
     [GeneratedRegex(@"\]\((?<to>[^)\s]+)\)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Link();

@@ -27,15 +27,18 @@ internal sealed class PageSession : IDisposable
     }
 
     /// <summary>Runs a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="inShell">Whether it is a line for a shell, with other programs in it.</param>
     /// <returns>The lines that a terminal shows.</returns>
-    public async Task<string[]> Run(ShownCommand command)
+    public async Task<string[]> Run(ShownCommand command, bool inShell = false)
     {
         if (command.Text == ShownCommand.ExitCode)
         {
             return [$"{_exitCode}"];
         }
 
-        XstateProcess run = await XstateProcess.RunIn(_scratch.Folder, [.. command.Words]);
+        XstateProcess run = inShell ? await Shell.Run(command.Text, _scratch.Folder)
+            : await XstateProcess.RunIn(_scratch.Folder, [.. command.Words]);
         _exitCode = run.ExitCode;
         string text = (run.Output + run.Error).TrimEnd('\n');
         return text.Length == 0 ? [] : text.Split('\n');

@@ -22,9 +22,13 @@ internal static class KvmXsaveReader
     /// Whether the bytes look like an area that a kernel wrote (there is no magic): known components, no compaction, reserved bytes zero,
     /// plausible FCW and MXCSR.
     /// </summary>
-    internal static bool Recognizes(ReadOnlySpan<byte> head, long length)
+    internal static bool Recognizes(ReadOnlySpan<byte> head, long length) =>
+        HasLength(length, ArtifactLimits.Default) && HasHeaderOfKernel(head);
+
+    /// <summary>The same for an area of any length.</summary>
+    internal static bool HasHeaderOfKernel(ReadOnlySpan<byte> head)
     {
-        if (!HasLength(length, ArtifactLimits.Default) || head.Length < XsaveFormat.ExtendedOffset)
+        if (head.Length < XsaveFormat.ExtendedOffset)
         {
             return false;
         }

@@ -118,6 +118,10 @@ internal static class MutationSamples
         area[XsaveFormat.XstateBvOffset] = 7;
         yield return area;
         yield return [.. area, .. new byte[11008 - area.Length]];
+        yield return Encoding.ASCII.GetBytes(string.Join('\n', area.Chunk(32).Select(row => Convert.ToHexStringLower(row))));
+        byte[] registers = area[..832];
+        registers[XsaveFormat.SoftwareOffset] = 7;
+        yield return registers;
         yield return ProcessFiles.Minidump((1, ProcessFiles.Context(ProcessFiles.AvxArea(1))),
             (2, ProcessFiles.Context(ProcessFiles.AvxArea(2), used: 4, inImage: 0x24, new byte[320])));
         yield return Encoding.UTF8.GetBytes(PrintedSnapshot.Of([FirecrackerTests.WithTiles().Vcpu], PrintedSnapshot.Forms[2]));
