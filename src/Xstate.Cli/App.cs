@@ -105,6 +105,7 @@ internal static class App
             RulesCommand.Create(),
         };
         root.SetAction(NeedVerb);
+        root.Add(DocsCommand.Create(root));
         root.Add(HelpVerb.Create(root));
         root.Add(ManCommand.Create(root));
         root.Add(CompletionCommand.Create(root));

@@ -108,6 +108,10 @@ internal static class VerbGuides
             new("rules \"Bad FPU state detected\"", "the rules behind an error's words"),
             new("rules --kernel 6.1.0-47-amd64", "how a kernel's name is read, and its behaviours"),
         ], []),
+        new("docs",
+        [
+            new("docs -o site", "every rule, kernel, component, format and verb, with a search; open site/index.html"),
+        ], []),
     ];
 
     /// <summary>The guide of a verb, or null.</summary>

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Xstate.Cli.Output;
 
-/// <summary>Temporary files that have a name, for as long as they have it. SIGINT, SIGTERM and SIGHUP leave none of them.</summary>
+/// <summary>
+/// Temporary files and folders that have a name, for as long as they have it. SIGINT, SIGTERM and SIGHUP leave none of them.
+/// </summary>
 internal sealed class Temporaries : IDisposable
 {
     private static readonly Lock Gate = new();
@@ -33,7 +35,7 @@ internal sealed class Temporaries : IDisposable
     /// <summary>A name in a directory that no file has, short enough for every file system.</summary>
     public static string NameIn(string directory) => Path.Combine(directory, $".xstate-{Path.GetRandomFileName()}");
 
-    /// <summary>Makes a file under a temporary name. Once the process is ending it makes none and does not return.</summary>
+    /// <summary>Makes a file or a folder under a temporary name. Once the process is ending it makes none and does not return.</summary>
     public static void Make(string name, Action make)
     {
         bool ending;
@@ -71,14 +73,48 @@ internal sealed class Temporaries : IDisposable
         }
     }
 
-    /// <summary>Deletes a file under a temporary name, if it is still there.</summary>
+    /// <summary>
+    /// Gives a folder its final name, with the one of that name out of the way first. Between the two renames there is none of the name: a
+    /// crash in that moment leaves both, complete, under names that begin with <c>.xstate-</c>.
+    /// </summary>
+    /// <param name="name">The temporary name.</param>
+    /// <param name="final">The final one.</param>
+    /// <param name="aside">Another temporary name, which the folder of the final name takes; null when there is none.</param>
+    public static void RenameFolder(string name, string final, string? aside)
+    {
+        lock (Gate)
+        {
+            if (aside is not null)
+            {
+                Directory.Move(final, aside);
+            }
+
+            try
+            {
+                Directory.Move(name, final);
+            }
+            catch when (aside is not null)
+            {
+                Directory.Move(aside, final);
+                throw;
+            }
+
+            Names.Remove(name);
+            if (aside is not null)
+            {
+                Names.Add(aside);
+            }
+        }
+    }
+
+    /// <summary>Deletes a file or a folder under a temporary name, if it is still there.</summary>
     public static void Delete(string name)
     {
         lock (Gate)
         {
             if (Names.Remove(name))
             {
-                File.Delete(name);
+                Remove(name);
             }
         }
     }
@@ -91,6 +127,18 @@ internal sealed class Temporaries : IDisposable
         }
     }
 
+    private static void Remove(string name)
+    {
+        if (Directory.Exists(name))
+        {
+            Directory.Delete(name, recursive: true);
+        }
+        else
+        {
+            File.Delete(name);
+        }
+    }
+
     private static void DeleteAll()
     {
         lock (Gate)
@@ -100,7 +148,7 @@ internal sealed class Temporaries : IDisposable
             {
                 try
                 {
-                    File.Delete(name);
+                    Remove(name);
                 }
                 catch (Exception error) when (error is IOException or UnauthorizedAccessException)
                 {
