@@ -45,11 +45,8 @@ internal static class App
     private static int Perform(string[] args, Session session)
     {
         UnpackedLimit unpacked = new();
-        Command root = CreateRoot();
-        unpacked.AddTo(root);
         TextOptions text = new();
-        text.AddTo(root);
-        ValueNames.AddTo(root);
+        Command root = CreateRoot(unpacked, text);
         ParseResult parsed = root.Parse(LiveArgument.Rewrite(HelpVerb.Rewrite(args, root)), Parsing);
         text.Apply(parsed, session);
         session.Arguments = args;
@@ -76,8 +73,8 @@ internal static class App
         });
     }
 
-    // Not a RootCommand: that one would take its name from the assembly, which cannot be xstate.
-    private static Command CreateRoot()
+    /// <summary>The whole command. It is no RootCommand: that one would take its name from the assembly, which cannot be xstate.</summary>
+    internal static Command CreateRoot(UnpackedLimit unpacked, TextOptions text)
     {
         HelpOption help = new() { Recursive = true };
         help.Action = new GuidedHelp((HelpAction)help.Action!);
@@ -109,6 +106,9 @@ internal static class App
         root.Add(HelpVerb.Create(root));
         root.Add(ManCommand.Create(root));
         root.Add(CompletionCommand.Create(root));
+        unpacked.AddTo(root);
+        text.AddTo(root);
+        ValueNames.AddTo(root);
         return root;
     }
 

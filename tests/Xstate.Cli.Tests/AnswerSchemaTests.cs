@@ -36,6 +36,7 @@ public class AnswerSchemaTests
     [InlineData("make-cpuid", "make-cpuid", "samples/hosts/intel-haswell.json", "--components", "pkru", "-o", "{folder}/out")]
     [InlineData("report", "report", "samples/captures/intel-for-amd.json", "--on", "samples/hosts/amd-genoa.json@linux-6.12",
         "-o", "{folder}/page.html")]
+    [InlineData("docs", "docs", "-o", "{folder}/site")]
     [InlineData("explore", "explore", "kvm-svm-6.19")]
     [InlineData("host", "host")]
     [InlineData("run", "run", "samples/scenarios/case-1-vmm-pkru.json", "--backend", "model", "--host",

@@ -28,6 +28,7 @@ cp in.json expected.inplace; cp expected.in in.json
 cp "${host%@*}" cpu.json
 "${xstate[@]}" lint cpu.json --fix -o expected.lint > /dev/null
 [ -s expected.lint ] || exit 2
+"${xstate[@]}" docs -o expected.docs > /dev/null || exit 2
 rm whole whole.undo.json changed
 broken=0 killed=0 finished=0
 complain() { broken=$((broken + 1)); echo "case $case ($verb, $signal after $delay us): $1: $(ls -A | tr '\n' ' ')"; }
@@ -37,7 +38,7 @@ for ((case = 1; case <= count; case++)); do
     # Most of a run is its start; every other case is killed in the last third, where the outputs are written.
     delay=$(((RANDOM * 32768 + RANDOM) % (took * 11 / 10)))
     ((RANDOM % 2)) && delay=$((took * 2 / 3 + delay / 3))
-    verb=$((RANDOM % 7))
+    verb=$((RANDOM % 9))
     case $verb in
         0) arguments=(fix in.json --on "$host" -o out) ;;
         1) arguments=(set in.json pkru=0x4 -o out) ;;
@@ -46,6 +47,8 @@ for ((case = 1; case <= count; case++)); do
         4) arguments=(convert in.json --to kvm_xsave -o out) ;;
         5) arguments=(lint cpu.json --fix -o out) ;;
         6) cp expected fixed; cp expected.undo.json fixed.undo.json; arguments=(fix fixed --undo -o out) ;;
+        7) arguments=(docs -o out) ;;
+        8) cp -R expected.docs out; arguments=(docs -o out --force) ;;
     esac
     # Not in the background of this shell's job control: there SIGINT would be ignored.
     env --default-signal=INT "${xstate[@]}" "${arguments[@]}" > /dev/null 2>&1 &
@@ -67,6 +70,8 @@ for ((case = 1; case <= count; case++)); do
             4) cmp -s out expected.convert || complain "a partial output" ;;
             5) cmp -s out expected.lint || complain "a partial output" ;;
             6) cmp -s out expected.in || complain "a partial output" ;;
+            7) diff -rq out expected.docs > /dev/null || complain "a partial folder" ;;
+            8) diff -rq out expected.docs > /dev/null || complain "neither the old folder nor the new one" ;;
             2) { [ "$(cat out)" = old ] || { cmp -s out expected && cmp -s out.undo.json expected.undo.json; }; } || complain "neither the old file nor the new one" ;;
         esac
     fi
@@ -74,10 +79,12 @@ for ((case = 1; case <= count; case++)); do
     for left in .xstate-*; do
         [ -e "$left" ] || continue
         [ "$signal" = KILL ] || complain "a temporary file after SIG$signal"
-        [ "$(stat -c %a "$left")" = 600 ] || complain "a temporary file that others may read"
-        rm -f "$left"
+        # One of two complete folders, for the moment between the renames; and the rest of an unfinished one.
+        diff -rq "$left" expected.docs > /dev/null 2>&1 && { rm -rf "$left"; continue; }
+        [ "$(stat -c %a "$left")" = "$([ -d "$left" ] && echo 700 || echo 600)" ] || complain "a temporary file that others may read"
+        rm -rf "$left"
     done
-    rm -f out out.undo.json fixed fixed.undo.json
+    rm -rf out out.undo.json fixed fixed.undo.json
     cp expected.in in.json
 done
 echo "kills: $killed while it ran, $finished after it had ended, $broken promises broken"

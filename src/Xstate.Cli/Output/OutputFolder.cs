@@ -13,6 +13,7 @@ internal static class OutputFolder
     public const string ListName = ".xstate-files";
 
     private const int MaxList = 1 << 20;
+    private const UnixFileMode Readers = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
     /// <summary>Throws when the folder may not be written to.</summary>
     /// <param name="path">Its name on the command line.</param>
@@ -62,12 +63,15 @@ internal static class OutputFolder
         string aside = Temporaries.NameIn(parent);
         try
         {
-            Temporaries.Make(temporary, () => Directory.CreateDirectory(temporary));
+            Temporaries.Make(temporary, () => CreatePrivate(temporary));
             string list = string.Concat(files.Select(file => file.Path).Order(StringComparer.Ordinal).Select(name => $"{name}\n"));
             foreach ((string name, byte[] bytes) in files.Append((ListName, Encoding.UTF8.GetBytes(list))))
             {
-                WriteFile(Path.Combine(temporary, name), bytes);
+                string file = Path.Combine(temporary, name);
+                Temporaries.Do(() => WriteFile(file, bytes));
             }
+
+            Open(temporary);
 
             Temporaries.RenameFolder(temporary, full, Directory.Exists(full) ? aside : null);
             Session.Current.Written.Add(path);
@@ -80,6 +84,28 @@ internal static class OutputFolder
         finally
         {
             TryDelete(temporary);
+        }
+    }
+
+    private static void CreatePrivate(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder);
+        }
+        else
+        {
+            Directory.CreateDirectory(folder, OutputMode.OwnerOnly | UnixFileMode.UserExecute);
+        }
+    }
+
+    // As open as the umask leaves a new folder; nobody else looks into an unfinished one.
+    private static void Open(string folder)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            UnixFileMode files = OutputMode.Public.OfNewFile();
+            File.SetUnixFileMode(folder, files | (UnixFileMode)((int)(files & Readers) >> 2));
         }
     }
 

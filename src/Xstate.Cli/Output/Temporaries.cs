@@ -36,7 +36,22 @@ internal sealed class Temporaries : IDisposable
     public static string NameIn(string directory) => Path.Combine(directory, $".xstate-{Path.GetRandomFileName()}");
 
     /// <summary>Makes a file or a folder under a temporary name. Once the process is ending it makes none and does not return.</summary>
-    public static void Make(string name, Action make)
+    public static void Make(string name, Action make) => Do(() =>
+    {
+        Names.Add(name);
+        try
+        {
+            make();
+        }
+        catch
+        {
+            Names.Remove(name);
+            throw;
+        }
+    });
+
+    /// <summary>Does something to a temporary folder, unless the process is ending: then it does not return.</summary>
+    public static void Do(Action act)
     {
         bool ending;
         lock (Gate)
@@ -44,16 +59,7 @@ internal sealed class Temporaries : IDisposable
             ending = _ending;
             if (!ending)
             {
-                Names.Add(name);
-                try
-                {
-                    make();
-                }
-                catch
-                {
-                    Names.Remove(name);
-                    throw;
-                }
+                act();
             }
         }
 

@@ -23,15 +23,10 @@ internal static class MarkdownDocumentReader
     {
         MarkdownDocument document = Markdown.Parse(text, Pipeline);
         string path = DocumentLinks.PageOf(name);
-        foreach (HtmlBlock comment in document.Descendants<HtmlBlock>().ToArray())
+        RefuseMarkup(document, name);
+        foreach (HtmlBlock marker in document.Descendants<HtmlBlock>().ToArray())
         {
-            // Markers for the tests of the documentation; other markup has no place there.
-            if (comment.Type != HtmlBlockType.Comment)
-            {
-                throw new InvalidOperationException($"{name} has markup in line {comment.Line + 1}");
-            }
-
-            comment.Parent!.Remove(comment);
+            marker.Parent!.Remove(marker);
         }
 
         HeadingBlock title = document.Descendants<HeadingBlock>().First(heading => heading.Level == 1);
@@ -63,6 +58,22 @@ internal static class MarkdownDocumentReader
         }
 
         return text.ToString();
+    }
+
+    // A comment is a marker for the tests of the documentation; other markup, and what a page would load, has no place there.
+    private static void RefuseMarkup(MarkdownDocument document, string name)
+    {
+        MarkdownObject? refused = document.Descendants().FirstOrDefault(part => part switch
+        {
+            HtmlBlock block => block.Type != HtmlBlockType.Comment,
+            LinkInline link => link.IsImage,
+            AutolinkInline link => !link.Url.StartsWith("https://", StringComparison.Ordinal),
+            _ => part is HtmlInline,
+        });
+        if (refused is not null)
+        {
+            throw new InvalidOperationException($"{name} has markup in line {refused.Line + 1}");
+        }
     }
 
     private static SiteKind KindOf(string name) => name.Split('/')[0] switch

@@ -20,7 +20,7 @@ internal sealed class ReferenceSite
         SitePage[] howTos = [.. Of(documents, SiteKind.HowTo)];
         SitePage[] tutorials = [.. Of(documents, SiteKind.Tutorial)];
         SitePage home = documents.Single(page => page.Path == SitePath.Home);
-        _pages.Add(home with { Kind = SiteKind.Home, Summary = "" });
+        _pages.Add(home with { Kind = SiteKind.Home, Title = "Reference", Heading = Html.Of($"Reference"), Body = Begin(home.Body) });
         _pages.AddRange(howTos.Select(page => page with { Phrases = [.. SymptomSitePages.Of(page).Select(symptom => symptom.Text)] }));
         _pages.AddRange(SymptomSitePages.All(howTos));
         _pages.AddRange(documents.Except(howTos).Where(page => page != home));
@@ -52,6 +52,9 @@ internal sealed class ReferenceSite
     /// <summary>Makes it.</summary>
     /// <param name="root">The whole command.</param>
     public static ReferenceSite Create(Command root) => new(root);
+
+    private static Html Begin(Html body) => Html.Of(
+        $"<p>Put the words of an error into the search above, as they are printed, or the name of a rule, a register or a kernel.</p>\n{body}");
 
     private static IEnumerable<SitePage> Of(IEnumerable<SitePage> documents, SiteKind kind) => documents.Where(page => page.Kind == kind);
 

@@ -4,6 +4,9 @@
 const MAX_RESULTS = 40;
 const ORDER = ["How-to", "Symptom", "Rule", "Kernel difference", "Component", "Command", "Format", "Tutorial", "Guide", "Kernel"];
 
+/* A page that says what to do about a message comes before the rules behind it. */
+const MESSAGES = { "How-to": 60, Symptom: 50 };
+
 const wordsOf = (text) => text.toLowerCase().match(/[a-z0-9_]+(?:[-.][a-z0-9_]+)*/g) ?? [];
 
 const PAGES = SITE_PAGES.map((page) => ({ ...page, titleWords: wordsOf(page.title), bodyWords: page.words.split(" "), phrases: (page.phrases ?? []).map((phrase) => wordsOf(phrase)), summaryWords: wordsOf(page.summary) }));
@@ -34,7 +37,8 @@ function find(query) {
     const weights = asked.map((word, i) => weightOf(page, word, i === asked.length - 1));
     const has = weights.filter((weight) => weight > 0).length;
     const isMessage = meetsPhrase(page, asked);
-    const bonus = (isMessage ? 100 : 0) + (page.titleWords.slice(0, asked.length).join(" ") === asked.join(" ") ? 60 : 0);
+    const inTitle = asked.filter((word) => page.titleWords.includes(word)).length / page.titleWords.length;
+    const bonus = (isMessage ? 100 + (MESSAGES[page.kind] ?? 0) : 0) + 10 * inTitle + (page.titleWords.slice(0, asked.length).join(" ") === asked.join(" ") ? 60 : 0);
     return { page, has, isMessage, score: weights.reduce((sum, weight) => sum + weight, 0) / asked.length + bonus - ORDER.indexOf(page.kind) / 10 };
   });
   const best = rated.filter((one) => one.isMessage || one.has === asked.length);
