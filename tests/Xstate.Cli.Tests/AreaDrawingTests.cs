@@ -76,6 +76,56 @@ public sealed partial class AreaDrawingTests : IDisposable
         });
     }
 
+    [Theory]
+    [InlineData("leaked-pkru", "intel-skylake-sp.json@linux-6.1.40", "pkru")]
+    [InlineData("leaked-pkru", "intel-skylake-sp.json@linux-6.12", "")]
+    [InlineData("xfd-tiles", "intel-haswell.json@linux-6.12", "opmask zmm_hi256 hi16_zmm pkru tilecfg tiledata")]
+    [InlineData("xfd-tiles", "intel-sapphire-rapids.json@linux-6.12", "")]
+    public async Task What_a_target_does_not_take_is_left_out(string sample, string host, string leftOut)
+    {
+        string[] words = ["show", $"samples/captures/{sample}.json", "--draw", "--on", $"samples/hosts/{host}"];
+        XstateProcess seen = await XstateProcess.Run(words);
+        Assert.Equal(0, seen.ExitCode);
+        IEnumerable<string> rows = seen.Output.Split('\n').Where(line => line.EndsWith("left out", StringComparison.Ordinal));
+        Assert.Equal(leftOut, string.Join(' ', rows.Select(row => row.Trim().Split(' ')[0])));
+        Assert.Equal(leftOut.Length > 0, seen.Output.Contains("the target does not take it", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_target_is_drawn_only_and_what_IA32_XFD_disables_is_said()
+    {
+        XstateProcess told = await XstateProcess.Run("show", Leaked, "--on", "samples/hosts/intel-haswell.json@linux-6.12");
+        Assert.Equal((2, "--on goes with --draw"), (told.ExitCode, told.Error["xstate: ".Length..][..21]));
+        string tiles = (await XstateProcess.Run("show", "samples/captures/xfd-tiles.json", "--draw")).Output;
+        Assert.Contains("IA32_XFD 0x40000 (tiledata): disabled, an instruction that uses it takes #NM\n", tiles, StringComparison.Ordinal);
+        Assert.DoesNotContain("IA32_XFD", (await XstateProcess.Run("show", Leaked, "--draw")).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("leaked-pkru", "pkru")]
+    [InlineData("live-avx512", "")]
+    [InlineData("hidden-avx512", "opmask zmm_hi256 hi16_zmm")]
+    public async Task The_drawing_and_the_answer_call_the_same_components_hidden(string sample, string hidden)
+    {
+        string file = $"samples/captures/{sample}.json";
+        string drawn = (await XstateProcess.Run("show", file, "--draw")).Output;
+        IEnumerable<string> rows = drawn.Split('\n').Where(line => line.EndsWith(" hidden", StringComparison.Ordinal));
+        JsonNode answer = JsonNode.Parse((await XstateProcess.Run("show", file, "--json")).Output)!;
+        IEnumerable<string> told = answer["vcpus"]![0]!["components"]!.AsArray().Where(one => one!["hidden"] is not null)
+            .Select(one => one!["component"]!.GetValue<string>());
+        Assert.Equal(hidden, string.Join(' ', rows.Select(row => row.Trim().Split(' ')[0])));
+        Assert.Equal(hidden, string.Join(' ', told));
+    }
+
+    [Fact]
+    public void PKRU_is_the_guest_s_without_XCR0()
+    {
+        string file = Changed("samples/captures/xfd-tiles.json", root => root["states"]![0]!["xcr0"]!["value"] = "0x600e7");
+        string drawn = FakeTerminal.Run(80, "show", file, "--draw").Text;
+        Assert.Matches("pkru .*in use", drawn);
+        Assert.DoesNotContain("hidden", drawn, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void What_the_file_ends_before_is_dropped()
     {

@@ -91,7 +91,8 @@ public sealed class DocsCommandTests : IDisposable
     public async Task It_is_as_open_as_the_umask_says()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "modes are Linux's here");
-        XstateProcess run = await Shell.Run($"umask 027; xstate docs -o {Folder}; stat -c '%a %n' {Folder} {Folder}/rules {Folder}/index.html");
+        string stat = $"stat -c '%a %n' {Folder} {Folder}/rules {Folder}/index.html";
+        XstateProcess run = await Shell.Run($"umask 027; xstate docs -o {Folder}; {stat}");
         Assert.Contains($"750 {Folder}\n750 {Folder}/rules\n640 {Folder}/index.html\n", run.Output, StringComparison.Ordinal);
     }
 

@@ -100,8 +100,8 @@ public sealed class OutputFileTests : IDisposable
     [Fact]
     public async Task The_verbs_that_write_files_are_those_whose_modes_are_looked_at_here()
     {
-        // conform writes scenarios of its own making, public as CPUID is, and only where the model is wrong; of report and docs see their own
-        // tests.
+        // conform writes scenarios of its own making, public as CPUID is, and only where the model is wrong; report and docs have tests of
+        // their own.
         string help = (await XstateProcess.Run("--help")).Output;
         string[] verbs = [.. help[help.IndexOf("Commands:", StringComparison.Ordinal)..].Split('\n').Skip(1)
             .Select(line => line.Trim().Split(' ')[0]).Where(verb => verb.Length > 0)];

@@ -18,8 +18,8 @@ namespace Xstate.Cli.Tests;
 public sealed partial class ReferenceSiteTests
 {
     private static readonly ReferenceSite Site = ReferenceSite.Create(Root());
-    private static readonly Dictionary<string, string> Pages = Site.Files.Where(file => file.Path.EndsWith(".html", StringComparison.Ordinal))
-        .ToDictionary(file => file.Path, file => Encoding.UTF8.GetString(file.Bytes), StringComparer.Ordinal);
+    private static readonly Dictionary<string, string> Pages = Site.Files
+        .Where(file => file.Path.EndsWith(".html", StringComparison.Ordinal)).ToDictionary(file => file.Path, file => Encoding.UTF8.GetString(file.Bytes), StringComparer.Ordinal);
 
     [Fact]
     public void Every_thing_with_a_name_has_a_page()
@@ -93,8 +93,8 @@ public sealed partial class ReferenceSiteTests
             .Select(line => line.Split(' ')).ToDictionary(words => words[0], words => words[1..], StringComparer.Ordinal);
         if (Environment.GetEnvironmentVariable("XSTATE_UPDATE") == "1")
         {
-            File.WriteAllLines(list, now.Select(page =>
-                string.Join(' ', page.Value.Union(before.GetValueOrDefault(page.Key, [])).Order(StringComparer.Ordinal).Prepend(page.Key))));
+            File.WriteAllLines(list, now.Select(page => string.Join(' ',
+                page.Value.Union(before.GetValueOrDefault(page.Key, [])).Order(StringComparer.Ordinal).Prepend(page.Key))));
             return;
         }
 

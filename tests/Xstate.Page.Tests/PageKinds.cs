@@ -26,7 +26,7 @@ internal static class PageKinds
                 "--kernel", "linux-6.12", "--pool"],
         ],
         ["processors"] = [["report", "samples/hosts/amd-genoa.json", "samples/hosts/intel-sapphire-rapids.json"]],
-        ["switch"] = [["explore", "kvm-vmx-5.8", "--vcpus", "1", "--json"]],
+        ["switch"] = [["report", "--explore", "kvm-vmx-5.8"]],
         ["kept"] =
         [
             ["rules", "EINVAL", "--json"], ["rules", "--kernel", "6.5.0-41-generic", "--json"],

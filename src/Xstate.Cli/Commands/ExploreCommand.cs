@@ -10,6 +10,8 @@ namespace Xstate.Cli.Commands;
 /// <summary><c>xstate explore PROTOCOL</c>: tries every interleaving of a world switch against its invariants.</summary>
 internal static class ExploreCommand
 {
+    private const string DefaultEvents = "default";
+
     private static readonly string[] TraceForms = ["text", "mermaid", "html"];
 
     public static Command Create()
@@ -26,7 +28,7 @@ internal static class ExploreCommand
         Option<string> events = new("--events")
         {
             Description = "Comma-separated events, or default, all, none.",
-            DefaultValueFactory = _ => "default"
+            DefaultValueFactory = _ => DefaultEvents
         };
         Option<long?> maxStates = new("--max-states") { Description = "Stop after this many states, and say so." };
         Option<string?> trace = new("--trace") { Description = "Show shortest sequences to what is violated: text, mermaid or html." };
@@ -87,6 +89,9 @@ internal static class ExploreCommand
 
         return result.Violations.IsEmpty ? ExitCode.Fine : ExitCode.Findings;
     }
+
+    /// <summary>Explores a protocol as the verb does without options.</summary>
+    internal static ExplorationResult Explore(string id) => Explore(id, new Request(1, 1, DefaultEvents, null));
 
     private static ExplorationResult Explore(string id, Request request)
     {

@@ -22,6 +22,12 @@ internal static class ReportCommand
             Description = "Take answers that were kept: what any verb prints with --json or --jsonl; - is standard input.",
             AllowMultipleArgumentsPerToken = true,
         };
+        Option<string[]> explore = new("--explore")
+        {
+            Description = "Explore these PROTOCOLs of a world switch, as explore does, and draw each shortest sequence that breaks an "
+                + "invariant.",
+            AllowMultipleArgumentsPerToken = true,
+        };
         Option<string> output = OutputOption.CreateRequired("The page, as open to others as the FILE that the fewest may read.");
         Option<bool> force = new("--force") { Description = "Replace an existing regular file." };
         RestoreOptions restore = new();
@@ -33,6 +39,7 @@ internal static class ReportCommand
         command.Add(on);
         command.Add(asPool);
         command.Add(from);
+        command.Add(explore);
         command.Add(output);
         command.Add(force);
         restore.AddTo(command);
@@ -44,13 +51,15 @@ internal static class ReportCommand
                 return RestoreOptions.PrintVmms(parsed.GetValue(options.Json));
             }
 
-            Request request = new(batch.Files(parsed), parsed.GetValue(from) ?? [], parsed.GetValue(output)!, parsed.GetValue(force));
+            Request request = new(batch.Files(parsed), parsed.GetValue(from) ?? [], parsed.GetValue(explore) ?? [],
+                parsed.GetValue(output)!, parsed.GetValue(force));
             string[] hosts = [.. (parsed.GetValue(on) ?? []).SelectMany(HostArgument.Expand)];
             request.Require(hosts, parsed.GetValue(asPool));
             AtomicFile.Refuse(request.Output, request.Force);
             TargetHosts? targets = hosts.Length == 0 ? null : TargetHosts.Open(hosts, restore, options, parsed);
             ReportAnswers answers = new(GivenContext.Read(parsed, options), parsed.GetValue(options.Format), restore.Read(parsed), targets);
             answers.AddKept(request.Kept);
+            answers.AddExplored(request.Explored);
             answers.AddFiles(request.Files);
             if (parsed.GetValue(asPool))
             {
@@ -93,13 +102,14 @@ internal static class ReportCommand
         targets?.TellUnread();
     }
 
-    private sealed record Request(IReadOnlyList<string> Files, IReadOnlyList<string> Kept, string Output, bool Force)
+    private sealed record Request(IReadOnlyList<string> Files, IReadOnlyList<string> Kept, IReadOnlyList<string> Explored,
+        string Output, bool Force)
     {
         public void Require(string[] hosts, bool asPool)
         {
-            if (Files.Count + Kept.Count + hosts.Length == 0)
+            if (Files.Count + Kept.Count + Explored.Count + hosts.Length == 0)
             {
-                throw new UsageException("report needs FILE, or --from with a kept answer");
+                throw new UsageException("report needs FILE, --from with a kept answer, or --explore with a protocol");
             }
 
             if (hosts.Length == 0 && asPool)
@@ -116,7 +126,8 @@ internal static class ReportCommand
         public string Title(TargetHosts? targets)
         {
             string hosts = targets is null ? "" : targets.All is [var one] ? $" on {one.Name}" : $" on {targets.All.Length} hosts";
-            return Files.Count + Kept.Count == 0 ? $"A pool of {targets?.All.Length ?? 0} hosts"
+            return Files.Count + Kept.Count + Explored.Count == 0 ? $"A pool of {targets?.All.Length ?? 0} hosts"
+                : Files.Count + Kept.Count == 0 ? $"World switch {string.Join(", ", Explored)}"
                 : Files is [var file] && Kept.Count == 0 ? $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(file))}{hosts}"
                 : Files.Count > 0 ? $"{Files.Count} files{hosts}"
                 : Kept is [var answer] ? Path.GetFileName(answer) : $"{Kept.Count} kept answers";

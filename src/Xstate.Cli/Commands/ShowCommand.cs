@@ -5,6 +5,8 @@ using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
 using Xstate.Findings;
+using Xstate.Hypervisors.Linux;
+using Xstate.Rehearsal;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Commands;
@@ -42,18 +44,19 @@ internal static class ShowCommand
 
             GivenContext given = GivenContext.Read(parsed, options);
             string? format = parsed.GetValue(options.Format);
+            LinuxHost? target = selection.Target(parsed, options);
             return new Batch("show", files, batch.Form(parsed))
             {
                 Columns = [("FORMAT", 14), ("CONTENTS", 40), ("FINDINGS", 0)],
                 VerdictColumn = 1
             }
-                .Run(file => Answer(file, ArtifactInput.Open(file, format), shown, given));
+                .Run(file => Answer(file, ArtifactInput.Open(file, format), shown, given, target));
         });
         return command;
     }
 
     /// <summary>The answer for one artifact.</summary>
-    internal static FileAnswer Answer(string file, Artifact artifact, ShowOptions shown, GivenContext given)
+    internal static FileAnswer Answer(string file, Artifact artifact, ShowOptions shown, GivenContext given, LinuxHost? target = null)
     {
         if (artifact.Capture is not { } bare)
         {
@@ -65,6 +68,12 @@ internal static class ShowCommand
 
         Capture capture = given.ApplyTo(bare);
         SelectionOptions.Require(capture, shown);
+        if (target is not null)
+        {
+            TargetOutcome outcome = RestoreRehearsal.Perform(capture, target);
+            shown = shown with { LeftOut = LeftOutComponents.Of(outcome, capture, target) };
+        }
+
         ImmutableArray<Finding> findings = [.. artifact.Findings, .. LintErrors.Of(artifact)];
         return new FileAnswer(ExitCode.Fine)
         {

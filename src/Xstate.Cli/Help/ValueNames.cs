@@ -25,6 +25,7 @@ internal static class ValueNames
         ["--criu"] = "X.Y",
         ["--emit"] = "FORM",
         ["--events"] = "N",
+        ["--explore"] = "PROTOCOL",
         ["--files-from"] = "FILE",
         ["--format"] = "FORMAT",
         ["--from"] = "FILE",

@@ -17,6 +17,7 @@ internal static class VerbGuides
         [
             new($"show {Leaked}", "every component and register of a state"),
             new("show samples/captures/live-avx512.json -r zmm5,mxcsr --as f32", "two registers, the vector as floats"),
+            new($"show {Leaked} --draw --on {Skylake}@linux-6.1.40", "the area to scale, and what the host does not take of it"),
             new("show --pid $$", "a running process, here the shell"),
         ], []),
         new("check",
@@ -73,6 +74,7 @@ internal static class VerbGuides
             new($"report {Crossing} --on {Genoa}@linux-6.12 -o page.html", "what is in a state, and how a repair moves it, as a page"),
             new("report samples/captures/*.json --on samples/hosts/*.json --kernel linux-6.12 --pool -o pool.html",
                 "the same of many, and the pool of the hosts as a heat map"),
+            new("report --explore kvm-vmx-5.8 -o switch.html", "the shortest sequences that break an invariant, drawn"),
             new("explore kvm-vmx-5.8 --json | xstate report --from - -o switch.html", "a page from any verb's answer"),
         ], []),
         new("host",

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Xstate.Captures;
+using Xstate.Hypervisors.Linux;
 using Xstate.Reports;
 
 namespace Xstate.Cli.Input;
@@ -12,6 +13,11 @@ internal sealed class SelectionOptions
     {
         Description = "Draw the XSAVE area to scale: where each component lies, and whether it is in use, initial, hidden from the guest "
             + "or not in the file.",
+    };
+
+    private readonly Option<string?> _on = new("--on")
+    {
+        Description = "With --draw: also draw which components in use this HOST does not take, as check finds out with its defaults.",
     };
 
     private readonly Option<int?> _state = new("--tid", "--vcpu") { Description = "Show this thread or virtual CPU only." };
@@ -33,10 +39,16 @@ internal sealed class SelectionOptions
     {
         command.Add(_all);
         command.Add(_draw);
+        command.Add(_on);
         command.Add(_state);
         command.Add(_registers);
         command.Add(_view);
     }
+
+    /// <summary>The HOST whose refusals are drawn, or null.</summary>
+    public LinuxHost? Target(ParseResult parsed, CommonOptions options) => parsed.GetValue(_on) is not { } host ? null
+        : !parsed.GetValue(_draw) ? throw new UsageException("--on goes with --draw; xstate check FILE --on HOST tells all")
+        : HostArgument.Parse(host, parsed.GetValue(options.Layout));
 
     /// <summary>What was chosen.</summary>
     /// <exception cref="UsageException">There is no such register or view.</exception>

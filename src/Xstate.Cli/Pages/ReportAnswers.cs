@@ -38,6 +38,17 @@ internal sealed class ReportAnswers(GivenContext given, string? format, Rehearsa
         }
     }
 
+    /// <summary>Adds what explorations of world switches find.</summary>
+    public void AddExplored(IReadOnlyList<string> protocols)
+    {
+        foreach (string protocol in protocols)
+        {
+            using MemoryStream bytes = new();
+            ExploreReport.WriteJson(bytes, ExploreCommand.Explore(protocol));
+            _parts.AddRange(AnswerFile.Parse(bytes.ToArray()));
+        }
+    }
+
     /// <summary>Adds what is in files and, with hosts, what becomes of them there.</summary>
     public void AddFiles(IReadOnlyList<string> files)
     {

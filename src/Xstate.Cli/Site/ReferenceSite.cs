@@ -54,7 +54,10 @@ internal sealed class ReferenceSite
     public static ReferenceSite Create(Command root) => new(root);
 
     private static Html Begin(Html body) => Html.Of(
-        $"<p>Put the words of an error into the search above, as they are printed, or the name of a rule, a register or a kernel.</p>\n{body}");
+        $"""
+        <p>Put the words of an error into the search above, as they are printed, or the name of a rule, a register or a kernel.</p>
+        {body}
+        """);
 
     private static IEnumerable<SitePage> Of(IEnumerable<SitePage> documents, SiteKind kind) => documents.Where(page => page.Kind == kind);
 

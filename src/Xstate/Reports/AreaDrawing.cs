@@ -24,6 +24,7 @@ internal static class AreaDrawing
         (AreaUse.Initial, "initial", TextMark.Aside, '.', '░', "it has its initial value, whatever the bytes are"),
         (AreaUse.Hidden, "hidden", TextMark.Doubtful, '?', '▓', "in use, although the guest's CPUID or XCR0 does not have it"),
         (AreaUse.Dropped, "dropped", TextMark.Wrong, 'x', '╳', "the guest has it, and the file does not hold it"),
+        (AreaUse.LeftOut, "left out", TextMark.Wrong, '-', '▚', "in use; the target does not take it, or a repair leaves it out"),
         (AreaUse.Header, "header", TextMark.Remark, '=', '▒', "XSTATE_BV and XCOMP_BV"),
     ];
 
@@ -31,7 +32,8 @@ internal static class AreaDrawing
     /// <param name="output">Where to.</param>
     /// <param name="state">The state, with the layout that it was completed with.</param>
     /// <param name="unit">What the state is: a vCPU or a thread.</param>
-    public static void Write(TextWriter output, CapturedState state, string unit)
+    /// <param name="leftOut">The components that a target does not take.</param>
+    public static void Write(TextWriter output, CapturedState state, string unit, StateComponentSet leftOut)
     {
         if (state.Layout is not { } layout)
         {
@@ -41,7 +43,7 @@ internal static class AreaDrawing
         }
 
         XsaveArea area = state.ReadArea();
-        AreaRow[] rows = [.. AreaRow.Of(state, layout.Value)];
+        AreaRow[] rows = [.. AreaRow.Of(state, layout.Value, leftOut)];
         int end = Math.Max(area.Bytes.Length, rows.Max(row => row.Offset + row.Size));
         int width = (output as ITextLayout)?.Width ?? PlainWidth;
         int cells = width < Wide ? width - 4 : width - NameWidth - PlaceWidth - UseWidth - 4;
@@ -51,6 +53,7 @@ internal static class AreaDrawing
             $": {(area.IsCompacted ? "compacted" : "standard")} format, {area.Bytes.Length} bytes, "
             + $"{Math.Max(1, end / cells)} bytes a cell"));
         WriteLayout(output, layout.Provenance);
+        WriteDisabled(output, state);
         foreach (AreaRow row in rows)
         {
             WriteRow(output, row, end, cells, width < Wide);
@@ -64,10 +67,12 @@ internal static class AreaDrawing
     }
 
     /// <summary>Says what the fillings and colours of the drawings of some states mean.</summary>
-    public static void WriteLegend(TextWriter output, IEnumerable<CapturedState> states)
+    /// <param name="output">Where to.</param>
+    /// <param name="states">The states, each with the components that a target does not take.</param>
+    public static void WriteLegend(TextWriter output, IEnumerable<(CapturedState State, StateComponentSet LeftOut)> states)
     {
-        HashSet<AreaUse> used = [.. states.Where(state => state.Layout is not null)
-            .SelectMany(state => AreaRow.Of(state, state.Layout!.Value)).Select(row => row.Use)];
+        HashSet<AreaUse> used = [.. states.Where(one => one.State.Layout is not null)
+            .SelectMany(one => AreaRow.Of(one.State, one.State.Layout!.Value, one.LeftOut)).Select(row => row.Use)];
         output.WriteLine();
         foreach ((AreaUse use, string word, TextMark mark, _, _, string meaning) in Uses.Where(one => used.Contains(one.Use)))
         {
@@ -83,6 +88,16 @@ internal static class AreaDrawing
         bool isKnown = provenance.Source != FactSource.Guess;
         output.MarkLine("  ", isKnown ? TextMark.Aside : TextMark.Doubtful,
             (isKnown ? "layout: " : "the layout is not known, and drawn as if: ") + Quotation.Cut(provenance.Detail, Quotation.MaxProse));
+    }
+
+    // The state stays, and the guest does not reach it: what uses it faults first.
+    private static void WriteDisabled(TextWriter output, CapturedState state)
+    {
+        if (state.Xfd is { Value: { IsEmpty: false } disabled })
+        {
+            output.MarkLine("  ", TextMark.Doubtful,
+                $"IA32_XFD {disabled.Describe()}: disabled, an instruction that uses it takes #NM");
+        }
     }
 
     private static void WriteRow(TextWriter output, AreaRow row, int end, int cells, bool isNarrow)

@@ -18,6 +18,9 @@ internal enum AreaUse
     /// <summary>The guest has it, and the file does not hold it.</summary>
     Dropped,
 
+    /// <summary>It is in use, and a target does not take it.</summary>
+    LeftOut,
+
     /// <summary>What XSAVE itself writes.</summary>
     Header,
 }
@@ -30,7 +33,10 @@ internal enum AreaUse
 internal sealed record AreaRow(string Name, int Offset, int Size, AreaUse Use)
 {
     /// <summary>The parts of a state's area, in the order of their places; those without one last.</summary>
-    public static IEnumerable<AreaRow> Of(CapturedState state, XsaveLayout layout)
+    /// <param name="state">The state.</param>
+    /// <param name="layout">Its layout.</param>
+    /// <param name="leftOut">The components that a target does not take.</param>
+    public static IEnumerable<AreaRow> Of(CapturedState state, XsaveLayout layout, StateComponentSet leftOut)
     {
         XsaveArea area = state.ReadArea();
         List<AreaRow> rows = [new("header", XsaveFormat.LegacyLength, XsaveFormat.HeaderLength, AreaUse.Header)];
@@ -40,6 +46,7 @@ internal sealed record AreaRow(string Name, int Offset, int Size, AreaUse Use)
             (int offset, int size, bool found) = ShowReport.Place(component, layout, area);
             AreaUse use = dropped.Contains(component) || !found ? AreaUse.Dropped
                 : !area.XstateBv.Contains(component) ? AreaUse.Initial
+                : leftOut.Contains(component) ? AreaUse.LeftOut
                 : IsHidden(state, component) ? AreaUse.Hidden : AreaUse.InUse;
 
             // Where the area ends before it, its place is known nevertheless.
@@ -65,12 +72,16 @@ internal sealed record AreaRow(string Name, int Offset, int Size, AreaUse Use)
         return dropped;
     }
 
-    private static bool IsHidden(CapturedState state, StateComponent component)
+    /// <summary>
+    /// Whether the guest cannot have put a component there that is in use: its CPUID, or its XCR0, lacks it. PKRU is the guest's by CR4.PKE
+    /// alone.
+    /// </summary>
+    public static bool IsHidden(CapturedState state, StateComponent component)
     {
         bool isInCpuid = state.GuestCpuid is not { } cpuid
             || (cpuid.Value.UserComponents | cpuid.Value.SupervisorComponents).Contains(component);
         bool isEnabled = state.Xcr0 is not { } xcr0 || StateComponents.SupervisorComponents.Contains(component)
-            || xcr0.Value.Contains(component);
+            || component == StateComponent.Pkru || xcr0.Value.Contains(component);
         return component is not (StateComponent.X87 or StateComponent.Sse) && !(isInCpuid && isEnabled);
     }
 }

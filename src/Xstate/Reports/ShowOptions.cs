@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using Xstate.Architecture;
 using Xstate.Captures;
 
 namespace Xstate.Reports;
@@ -13,6 +15,9 @@ internal sealed record ShowOptions
 
     /// <summary>Whether areas are drawn to scale, in place of the registers.</summary>
     public bool Draw { get; init; }
+
+    /// <summary>For a drawing, the components of each state that a target does not take; default without one.</summary>
+    internal ImmutableArray<StateComponentSet> LeftOut { get; init; }
 
     /// <summary>The one virtual CPU or thread that is shown; null for all.</summary>
     public int? State { get; init; }

@@ -73,9 +73,11 @@ internal static class ShowReport
         string unit = FindingText.UnitOf(complete.Kind);
         if (options.Draw)
         {
-            CapturedState[] chosen = [.. Chosen(complete, options)];
+            (CapturedState State, StateComponentSet LeftOut)[] chosen = [.. complete.States
+                .Select((state, index) => (state, options.LeftOut.IsDefault ? StateComponentSet.Empty : options.LeftOut[index]))
+                .Where(one => options.State is null || options.State == one.state.Id)];
             WriteHead(output, complete);
-            output.WriteList(chosen, MostStates, "", (unit, $"{unit}s"), state => AreaDrawing.Write(output, state, unit));
+            output.WriteList(chosen, MostStates, "", (unit, $"{unit}s"), one => AreaDrawing.Write(output, one.State, unit, one.LeftOut));
             AreaDrawing.WriteLegend(output, chosen);
         }
         else if (options.IsSelective)
@@ -189,6 +191,11 @@ internal static class ShowReport
 
             json.WriteString("state", state.NotRecorded.Contains(component) ? "not-recorded" : !found
                 ? "absent" : area.XstateBv.Contains(component) ? "in-use" : "init");
+            if (area.XstateBv.Contains(component) && AreaRow.IsHidden(state, component))
+            {
+                json.WriteBoolean("hidden", true);
+            }
+
             json.WriteEndObject();
         }
 

@@ -55,10 +55,10 @@ function showSection(answer, context, page) {
 
 function stateView(state, guest, page) {
   return [
-    h("div", { class: "panel" }, drawArea(nameOfState(state), state, guest)),
+    h("div", { class: "panel" }, drawArea(nameOfState(state), state)),
     facts(["XSTATE_BV", state.xstateBv], ["XCOMP_BV", state.xcompBv], ["XCR0", state.xcr0], ["IA32_XSS", state.xss], ["IA32_XFD", state.xfd], ["Guest's CPUID offers", guest],
       ["Layout", state.layout ? `${state.layout.source}: ${state.layout.detail}` : ""], ["Signal stack", state.signalStack?.enabled ? `${state.signalStack.size} bytes, a frame needs ${state.signalStack.needed}` : ""]),
-    later("Components", () => componentTable(state, guest), { open: true }),
+    later("Components", () => componentTable(state), { open: true }),
     h("div", { class: "panel" }, h("h3", null, "Registers"), registerPanel(state, page) ?? h("p", { class: "soft" }, "The answer has no registers.")),
   ];
 }

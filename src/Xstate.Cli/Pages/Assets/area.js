@@ -9,24 +9,21 @@ const STATES = {
 };
 
 /** The state in which a component is drawn. */
-function stateOf(component, state, guest, after) {
+function stateOf(component, after) {
   if (component.state !== "in-use") {
     return component.state === "init" ? "init" : component.state === "not-recorded" ? "unrecorded" : "void";
   }
-  const bit = 1n << BigInt(component.bit);
   if (after && !listOf(after.components).some((other) => other.bit === component.bit && other.state === "in-use")) {
     return "dropped";
   }
-  const enabled = mask(state.xcr0) | mask(state.xss);
-  const offered = mask(guest);
-  return (guest && (offered & bit) === 0n) || (state.xcr0 && (enabled & bit) === 0n && component.component !== "pkru") ? "hidden" : "in-use";
+  return component.hidden === true ? "hidden" : "in-use";
 }
 
 /** Everything with a place, from the lowest byte: components, the header, and what lies between. */
-function placesOf(state, guest, after) {
+function placesOf(state, after) {
   const size = Math.max(state.layout?.size ?? 0, LEGACY + HEADER);
   const placed = listOf(state.components).filter((one) => Number.isSafeInteger(one.offset) && Number.isSafeInteger(one.size) && one.size > 0 && one.offset >= 0 && one.offset + one.size <= 65536)
-    .map((one) => ({ name: one.component, offset: one.offset, size: one.size, state: stateOf(one, state, guest, after) }));
+    .map((one) => ({ name: one.component, offset: one.offset, size: one.size, state: stateOf(one, after) }));
   placed.push({ name: "header", offset: LEGACY, size: HEADER, state: "header" });
   placed.sort((a, b) => a.offset - b.offset);
   const all = [];
@@ -45,8 +42,8 @@ function placesOf(state, guest, after) {
 }
 
 /** The drawing of one area, and under it what the colours mean. */
-function drawArea(caption, state, guest, after) {
-  const { all, size } = placesOf(state, guest, after);
+function drawArea(caption, state, after) {
+  const { all, size } = placesOf(state, after);
   const rows = h("div", { class: "rows" });
   for (let start = 0; start < size; start += ROW) {
     rows.append(h("div", { class: "ruler", "aria-hidden": "true" }, start), drawRow(all, start, Math.min(size, start + ROW)));
@@ -54,9 +51,15 @@ function drawArea(caption, state, guest, after) {
   const used = [...new Set(all.map((place) => place.state))];
   const spoken = all.filter((place) => place.name).map((place) => `${place.name} at ${place.offset}, ${place.size} bytes, ${STATES[place.state]}`).join("; ");
   return h("figure", { class: "area" },
-    h("figcaption", null, h("strong", null, caption), h("span", { class: "soft" }, ` ${plural(size, "byte")}, ${mask(state.xcompBv) >> 63n ? "compacted" : "standard"} format`)),
+    h("figcaption", null, h("strong", null, caption), h("span", { class: "soft" }, ` ${plural(size, "byte")}, ${mask(state.xcompBv) >> 63n ? "compacted" : "standard"} format`), disabledNote(state)),
     h("div", { role: "img", "aria-label": `Layout of the area: ${spoken}` }, rows),
     h("ul", { class: "legend" }, Object.keys(STATES).filter((key) => used.includes(key)).map((key) => h("li", null, h("span", { class: `swatch ${key === "unrecorded" ? "void" : key}` }), STATES[key]))));
+}
+
+/** State that IA32_XFD disables stays where it is, and what uses it faults first. */
+function disabledNote(state) {
+  const names = listOf(state.components).filter((one) => Number.isSafeInteger(one.bit) && (mask(state.xfd) >> BigInt(one.bit)) & 1n).map((one) => one.component);
+  return names.length > 0 ? h("span", { class: "soft" }, ". IA32_XFD disables ", foreign(names.join(", ")), ": an instruction that uses it takes #NM") : null;
 }
 
 function drawRow(all, start, end) {
@@ -99,7 +102,7 @@ function fitLabels(root) {
 }
 
 /** Two states of one area side by side, and what moved between them. */
-function drawPair(before, after, guest, captions) {
+function drawPair(before, after, captions) {
   const moved = [];
   for (const component of listOf(before.components)) {
     const other = listOf(after.components).find((one) => one.bit === component.bit);
@@ -110,7 +113,7 @@ function drawPair(before, after, guest, captions) {
     }
   }
   return h("div", { class: "stack" },
-    h("div", { class: "pair" }, drawArea(captions[0], before, guest, after), drawArea(captions[1], after, guest)),
+    h("div", { class: "pair" }, drawArea(captions[0], before, after), drawArea(captions[1], after)),
     moved.length > 0 ? table(["component", "before", "after"], moved) : h("p", { class: "soft" }, "Every component keeps its place and its state."));
 }
 
@@ -119,10 +122,10 @@ function placeText(component) {
   return `${place}, ${STATES[component.state] ?? component.state}`;
 }
 
-function componentTable(state, guest) {
+function componentTable(state) {
   const rows = listOf(state.components).map((one) => h("tr", null,
     h("td", null, h("code", null, one.component)), h("td", { class: "number" }, one.bit), h("td", { class: "number" }, one.offset ?? "–"), h("td", { class: "number" }, one.size ?? "–"),
-    h("td", null, h("span", { class: `swatch ${stateOf(one, state, guest)}`, "aria-hidden": "true" }), " ", one.state === "in-use" ? STATES[stateOf(one, state, guest)] : one.state)));
+    h("td", null, h("span", { class: `swatch ${stateOf(one)}`, "aria-hidden": "true" }), " ", one.state === "in-use" ? STATES[stateOf(one)] : one.state)));
   const heads = [["component"], ["bit", "number"], ["offset", "number"], ["bytes", "number"], ["state"]];
   const made = h("table", { class: "components" }, h("thead", null, h("tr", null, heads.map(([name, style]) => h("th", { scope: "col", class: style }, name)))), h("tbody", null, rows));
   return scrolling(made, "components");

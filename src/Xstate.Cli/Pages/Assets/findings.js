@@ -87,16 +87,16 @@ function targetCard(target, context, page) {
     listOf(target.dependsOn).length > 0 ? [h("h4", null, "What the verdict depends on"), target.dependsOn.map((one) => dependency(one, page))] : null,
     listOf(target.differences).length > 0 ? [h("h4", null, "Registers that the guest would find changed"), differenceTable(target.differences, unit)] : null,
     listOf(target.repairs).length > 0 ? [h("h4", null, "Repairs"), repairList(target.repairs, unit)] : null,
-    context.repaired ? [h("h4", null, "The area before and after the repair"), pairsOf(context.state, context.repaired, context.guest)] : null);
+    context.repaired ? [h("h4", null, "The area before and after the repair"), pairsOf(context.state, context.repaired)] : null);
   return later(summary, make, { class: "panel target", id: context.id, open: context.open });
 }
 
 const statesOf = (answer) => listOf(answer?.vcpus).length > 0 ? answer.vcpus : listOf(answer?.threads);
 const nameOfState = (state) => (Number.isInteger(state.tid) ? `thread ${state.tid}` : `vCPU ${state.vcpu}`);
 
-function pairsOf(before, after, guest) {
+function pairsOf(before, after) {
   const afterStates = statesOf(after);
-  return statesOf(before).slice(0, 4).map((state, index) => afterStates[index] ? drawPair(state, afterStates[index], guest?.[index], [`${nameOfState(state)}, before`, `${nameOfState(state)}, after`]) : null);
+  return statesOf(before).slice(0, 4).map((state, index) => afterStates[index] ? drawPair(state, afterStates[index], [`${nameOfState(state)}, before`, `${nameOfState(state)}, after`]) : null);
 }
 
 /** Explanations of every rule and difference that this page mentions. */

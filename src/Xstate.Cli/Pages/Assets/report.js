@@ -34,7 +34,7 @@ function subjectView(subject, page) {
     ? h("div", { class: "panel" }, chip("error", "unread"), " ", foreign(part.answer.error.message ?? ""))
     : [subject.parts.length > 1 ? h("h3", null, TITLES[part.answer.verb] ?? part.answer.verb) : null, sectionOf(part.answer, { id: subject.id, guest: part.guest }, page)]);
   const cards = targets.map(({ target }, index) => targetCard(target, {
-    id: `${subject.id}-t${index}`, open: targets.length === 1 || (targets.length <= 3 && target.verdict !== "same"), state: shown?.answer, guest: shown?.guest,
+    id: `${subject.id}-t${index}`, open: targets.length === 1 || (targets.length <= 3 && target.verdict !== "same"), state: shown?.answer,
     repaired: shown && subject.parts.find((part) => part.role === "repaired" && part.on === target.argument)?.answer,
   }, page));
   const alone = subject.parts.filter((part) => part.answer.verb === "check" && (part.answer.error || listOf(part.answer.findings).length > 0));
