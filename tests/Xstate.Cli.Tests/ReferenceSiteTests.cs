@@ -19,7 +19,8 @@ public sealed partial class ReferenceSiteTests
 {
     private static readonly ReferenceSite Site = ReferenceSite.Create(Root());
     private static readonly Dictionary<string, string> Pages = Site.Files
-        .Where(file => file.Path.EndsWith(".html", StringComparison.Ordinal)).ToDictionary(file => file.Path, file => Encoding.UTF8.GetString(file.Bytes), StringComparer.Ordinal);
+        .Where(file => file.Path.EndsWith(".html", StringComparison.Ordinal))
+        .ToDictionary(file => file.Path, file => Encoding.UTF8.GetString(file.Bytes), StringComparer.Ordinal);
 
     [Fact]
     public void Every_thing_with_a_name_has_a_page()
