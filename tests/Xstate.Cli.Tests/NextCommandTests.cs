@@ -34,6 +34,27 @@ public sealed class NextCommandTests : IDisposable
     }
 
     [Theory]
+    [InlineData("xstate explore kvm-vmx-5.8 --trace text", "explore", "kvm-vmx-5.8")]
+    [InlineData("xstate rules XS0101", "rules", "KVM_SET_XSAVE: Invalid argument")]
+    [InlineData("xstate rules XS1201", "lint", "samples/cpuid/vmm-after.txt", "--view", "guest")]
+    [InlineData("xstate diff samples/captures/leaked-pkru.json {folder}/out", "set", "samples/captures/leaked-pkru.json", "mxcsr=+ftz",
+        "-o", "{folder}/out")]
+    [InlineData("xstate lint {folder}/out --view guest", "make-cpuid", "samples/hosts/intel-haswell.json", "--components", "avx", "-o",
+        "{folder}/out")]
+    public async Task An_answer_with_an_evident_next_step_ends_with_a_command_that_runs(string next, params string[] arguments)
+    {
+        arguments = [.. arguments.Select(InFolder)];
+        string command = Next(FakeTerminal.Run(400, arguments)).TrimEnd('\n');
+        Assert.Equal(InFolder(next), command);
+        XstateProcess run = await Shell.Run(command);
+        Assert.True(run.ExitCode is 0 or 1, run.Error);
+        Assert.DoesNotContain("next:", FakeTerminal.Run(400, [.. arguments, .. arguments.Contains("-o") ? ["--force"] : Array.Empty<string>(),
+            "--plain"]).Text, StringComparison.Ordinal);
+
+        string InFolder(string word) => word.Replace("{folder}", _scratch.Folder, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(100)]
     [InlineData(80)]
     public async Task An_example_of_help_is_broken_so_that_a_copy_of_it_runs(int width)

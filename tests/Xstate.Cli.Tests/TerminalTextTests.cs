@@ -138,6 +138,21 @@ public sealed class TerminalTextTests : IDisposable
     }
 
     [Fact]
+    public async Task Details_list_every_changed_register_in_plain_text_too()
+    {
+        string[] arguments = ["check", "samples/captures/intel-for-amd.json", "--on", "samples/hosts/amd-genoa.json@linux-6.12"];
+        int all = (await XstateProcess.Run([.. arguments, "--json"])).Json.GetProperty("targets")[0].GetProperty("differences")
+            .GetArrayLength();
+        Assert.InRange(all, 20, 1000);
+        Assert.Equal((8, true), Count((await XstateProcess.Run(arguments)).Output));
+        Assert.Equal((all, false), Count((await XstateProcess.Run([.. arguments, "--details"])).Output));
+        Assert.Equal((all, false), Count(FakeTerminal.Run(200, [.. arguments, "--details", "--plain"]).Text));
+
+        static (int Lines, bool IsCut) Count(string text) => (text.Split('\n').Count(line => line.Contains(" becomes ", StringComparison.Ordinal)),
+            text.Contains("more registers (--details lists them)", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_long_list_is_cut_short_with_a_count_and_details_has_all_of_it()
     {
         string[] arguments = ["diff", Leaked, "samples/captures/live-avx512.json"];

@@ -85,6 +85,10 @@ internal static class ExploreCommand
         else
         {
             ExploreReport.WriteText(Standard.Out, result, traces: trace == "text");
+            if (trace is null && !result.Violations.IsEmpty)
+            {
+                NextCommand.Suggest(Standard.Out, [.. Session.Current.Arguments, "--trace", "text"]);
+            }
         }
 
         return result.Violations.IsEmpty ? ExitCode.Fine : ExitCode.Findings;

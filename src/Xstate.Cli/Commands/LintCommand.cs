@@ -7,6 +7,7 @@ using Xstate.Artifacts.KvmCpuid2;
 using Xstate.Captures;
 using Xstate.Cli.Input;
 using Xstate.Cli.Output;
+using Xstate.Findings;
 using Xstate.Hypervisors;
 using Xstate.Hypervisors.Kernels;
 using Xstate.Lint;
@@ -159,7 +160,15 @@ internal static class LintCommand
     private static FileAnswer ToFileAnswer(LintAnswer answer) => new(answer.HasError ? ExitCode.Findings : ExitCode.Fine)
     {
         Json = json => LintReport.WriteFields(json, answer),
-        Text = output => LintReport.WriteText(output, [answer]),
+        Text = output =>
+        {
+            LintReport.WriteText(output, [answer]);
+            if (answer.Mended is null && answer.Results.SelectMany(result => result.Findings)
+                .FirstOrDefault(finding => finding.Severity == Severity.Error) is { } first)
+            {
+                NextCommand.Suggest(output, "rules", first.Rule.Id);
+            }
+        },
         Rows = [.. LintReport.RowsOf(answer)],
     };
 

@@ -80,6 +80,10 @@ internal static class MakeCpuidCommand
             else
             {
                 MakeCpuidReport.WriteText(Standard.Out, answer);
+                if (made.Obstacles.IsEmpty)
+                {
+                    NextCommand.Suggest(Standard.Out, "lint", path, "--view", "guest");
+                }
             }
 
             return made.Obstacles.IsEmpty ? ExitCode.Fine : ExitCode.Findings;

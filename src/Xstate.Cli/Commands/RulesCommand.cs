@@ -76,6 +76,7 @@ internal static class RulesCommand
         else if (!symptoms.IsEmpty)
         {
             RulesReport.WriteSymptoms(Standard.Out, symptoms);
+            NextCommand.Suggest(Standard.Out, "rules", symptoms[0].Rules[0].Id);
         }
         else if (id is null)
         {

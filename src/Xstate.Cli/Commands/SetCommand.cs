@@ -75,6 +75,10 @@ internal static class SetCommand
             else
             {
                 SetReport.WriteText(Standard.Out, answer);
+                if (destination is not null)
+                {
+                    NextCommand.Suggest(Standard.Out, "diff", path, destination);
+                }
             }
 
             return ExitCode.Fine;

@@ -8,7 +8,7 @@ internal sealed class TextOptions
 {
     private readonly Option<bool> _plain = new("--plain")
     {
-        Description = "Write the same plain text to a terminal that a pipe gets: no colour, no lines broken, no list cut short.",
+        Description = "Write the same plain text to a terminal that a pipe gets: no colour, no lines broken.",
         Recursive = true,
     };
 

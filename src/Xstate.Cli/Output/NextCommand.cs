@@ -38,6 +38,17 @@ internal static class NextCommand
         }
     }
 
+    /// <summary>What follows an answer, where that hangs on nothing else.</summary>
+    /// <param name="output">Where to; nothing is written unless somebody sees it.</param>
+    /// <param name="words">The command; none of its files is standard input or output.</param>
+    public static void Suggest(TextWriter output, params string[] words)
+    {
+        if (output is ITextLayout layout && !words.Contains("-"))
+        {
+            Write(output, layout, ["xstate", .. words]);
+        }
+    }
+
     private static void Write(TextWriter output, ITextLayout layout, string[] words)
     {
         if (words.Any(word => word.EnumerateRunes().Any(TerminalWriter.IsUnsafe)))

@@ -101,6 +101,7 @@ internal sealed class Session : IDisposable
     public void Write(bool isPlain, bool isDetailed)
     {
         IsDetailed = isDetailed;
+        _plain.ListsAll = isDetailed;
         if (isPlain || Streams.Look is not { } look)
         {
             return;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Xstate.Reports;
 
 namespace Xstate.Cli.Output;
 
@@ -8,9 +9,12 @@ namespace Xstate.Cli.Output;
 /// characters, C1, marks of direction, and line feeds among
 /// them are shown as escapes. A line ends with <see cref="WriteLine()"/> and its relatives only.
 /// </summary>
-internal sealed class TerminalWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
+internal sealed class TerminalWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture), ITextDetail
 {
     public override Encoding Encoding => inner.Encoding;
+
+    /// <inheritdoc/>
+    public bool ListsAll { get; set; }
 
     /// <summary>Whether a terminal may take a character for something else than a letter on a line.</summary>
     public static bool IsUnsafe(Rune rune) =>

@@ -219,7 +219,7 @@ internal static class CheckReport
 
     private static void WriteDifferences(TextWriter output, TargetOutcome outcome)
     {
-        int shown = output is ITextLayout { ListsAll: true } ? outcome.Differences.Length : TextDifferences;
+        int shown = output is ITextLayout { ListsAll: true } or ITextDetail { ListsAll: true } ? outcome.Differences.Length : TextDifferences;
         foreach (RegisterDifference difference in outcome.Differences.Take(shown))
         {
             // Of a long register the first byte that changes and what follows it.
@@ -232,7 +232,7 @@ internal static class CheckReport
 
         if (outcome.Differences.Length > shown)
         {
-            string option = output is ITextLayout ? "--details" : "--json";
+            string option = output is ITextLayout or ITextDetail ? "--details" : "--json";
             output.MarkLine("  ", TextMark.Aside, $"and {outcome.Differences.Length - shown} more registers ({option} lists them)");
         }
     }
