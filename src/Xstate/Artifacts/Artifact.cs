@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Xstate.Artifacts.FirecrackerCpu;
-using Xstate.Artifacts.Hexdumps;
 using Xstate.Artifacts.HostFile;
 using Xstate.Artifacts.KvmXcrs;
 using Xstate.Captures;

@@ -31,5 +31,5 @@ public sealed class MalformedArtifactException : Exception
     public string Expected { get; }
 
     /// <summary>Whether the bytes are prose, which no format begins like: nothing damaged, but something else.</summary>
-    internal bool IsOtherText { get; internal init; }
+    internal bool IsOtherText { get; init; }
 }
