@@ -8,7 +8,7 @@ using Xstate.Tests.Support;
 namespace Xstate.Cli.Tests;
 
 /// <summary>
-/// What users of the packages may count on is written down: docs/public-api changes only where somebody means it to. XSTATE_UPDATE=1 writes
+/// What users of the packages may count on is written down: PublicApi.txt changes only where somebody means it to. XSTATE_UPDATE=1 writes
 /// it anew.
 /// </summary>
 public class PublicApiTests
@@ -18,12 +18,11 @@ public class PublicApiTests
     [InlineData("Xstate.Linux")]
     public void The_public_surface_is_the_reviewed_one(string name)
     {
-        string path = Repository.PathOf("docs", "public-api", $"{name}.txt");
+        string path = Repository.PathOf("src", name, "PublicApi.txt");
         string now = AssemblyOf(name).GeneratePublicApi(new ApiGeneratorOptions { IncludeAssemblyAttributes = false })
             .ReplaceLineEndings("\n");
         if (Environment.GetEnvironmentVariable("XSTATE_UPDATE") == "1")
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, now);
         }
 

@@ -148,7 +148,8 @@ public sealed class TerminalTextTests : IDisposable
         Assert.Equal((all, false), Count((await XstateProcess.Run([.. arguments, "--details"])).Output));
         Assert.Equal((all, false), Count(FakeTerminal.Run(200, [.. arguments, "--details", "--plain"]).Text));
 
-        static (int Lines, bool IsCut) Count(string text) => (text.Split('\n').Count(line => line.Contains(" becomes ", StringComparison.Ordinal)),
+        static (int Lines, bool IsCut) Count(string text) => (
+            text.Split('\n').Count(line => line.Contains(" becomes ", StringComparison.Ordinal)),
             text.Contains("more registers (--details lists them)", StringComparison.Ordinal));
     }
 

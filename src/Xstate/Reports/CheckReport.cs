@@ -219,7 +219,8 @@ internal static class CheckReport
 
     private static void WriteDifferences(TextWriter output, TargetOutcome outcome)
     {
-        int shown = output is ITextLayout { ListsAll: true } or ITextDetail { ListsAll: true } ? outcome.Differences.Length : TextDifferences;
+        bool all = output is ITextLayout { ListsAll: true } or ITextDetail { ListsAll: true };
+        int shown = all ? outcome.Differences.Length : TextDifferences;
         foreach (RegisterDifference difference in outcome.Differences.Take(shown))
         {
             // Of a long register the first byte that changes and what follows it.

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Xstate.Artifacts.Text;
 
@@ -14,11 +15,14 @@ internal static class HexdumpText
 
     private const string TwoWays = "a dump that can be taken in two ways";
     private static readonly int[] Radixes = [16, 8, 10];
+    private static readonly SearchValues<byte> Printed =
+        SearchValues.Create([(byte)'\t', (byte)'\n', (byte)'\r', .. Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (byte)c)]);
 
     /// <summary>Whether a text begins as one.</summary>
     public static bool Recognizes(ReadOnlySpan<byte> head)
     {
-        if (head.IsEmpty || (head[0] < (byte)' ' && !char.IsWhiteSpace((char)head[0])))
+        // All of these programs print ASCII alone; other bytes are a file's own, however its first line looks.
+        if (head.IsEmpty || head.ContainsAnyExcept(Printed))
         {
             return false;
         }
