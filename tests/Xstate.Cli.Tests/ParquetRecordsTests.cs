@@ -89,7 +89,7 @@ public class ParquetRecordsTests
     private static string Folder => Path.Combine(Xstate.Tests.Support.Repository.Root, "tests/Xstate.Cli.Tests/Parquet");
 
     [Fact]
-    public async Task A_damaged_file_is_told_with_the_place_and_never_gives_other_records()
+    public async Task A_damaged_file_is_read_or_refused_with_the_place()
     {
         using Scratch scratch = new();
         await ParquetSamples.Write(scratch.PathOf("sound"), Lines[..40], CompressionMethod.Snappy, 16);
