@@ -8,8 +8,8 @@ public class RulesTests
     [Fact]
     public void Every_rule_that_is_declared_stands_in_the_list_once_in_the_order_of_ids()
     {
-        string[] declared = [.. typeof(Rules).GetFields(BindingFlags.Public | BindingFlags.Static)
-            .Select(field => ((Rule)field.GetValue(null)!).Id)];
+        string[] declared = [.. typeof(Rules).GetFields(BindingFlags.NonPublic | BindingFlags.Static)
+            .Where(field => field.FieldType == typeof(Rule)).Select(field => ((Rule)field.GetValue(null)!).Id)];
         Assert.Equal(declared.Order(StringComparer.Ordinal), Rules.All.Select(rule => rule.Id));
         Assert.Equal(declared.Length, declared.Distinct().Count());
     }

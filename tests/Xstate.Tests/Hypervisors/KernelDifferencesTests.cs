@@ -9,7 +9,8 @@ public class KernelDifferencesTests
     [Fact]
     public void Every_difference_that_is_declared_stands_in_the_table_once()
     {
-        IEnumerable<KernelDifference> declared = typeof(KernelDifference).GetFields(BindingFlags.Public | BindingFlags.Static)
+        IEnumerable<KernelDifference> declared = typeof(KernelDifference)
+            .GetFields(BindingFlags.NonPublic | BindingFlags.Static).Where(field => field.FieldType == typeof(KernelDifference))
             .Select(field => (KernelDifference)field.GetValue(null)!);
         Assert.Equal(declared.Select(difference => difference.Id).Order(StringComparer.Ordinal),
             KernelDifference.All.Select(difference => difference.Id).Order(StringComparer.Ordinal));
