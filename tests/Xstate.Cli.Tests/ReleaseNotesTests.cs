@@ -34,6 +34,7 @@ public class ReleaseNotesTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "eng/release is for Linux");
         ProcessStartInfo start = new("bash", [Repository.PathOf("eng", "release"), .. arguments]) { RedirectStandardError = true };
+        start.Environment["SOURCE_DATE_EPOCH"] = "0";
         using Process process = Process.Start(start)!;
         await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
