@@ -26,7 +26,7 @@ boot() {
 }
 
 told() {
-    grep -aE 'x86/fpu|XSAVE|WARNING|Oops|BUG:|panic' "$work/console" | sed 's/^/    /' || true
+    grep -aE 'x86/fpu|XSAVE|CPUID level|WARNING|Oops|BUG:|panic' "$work/console" | sed 's/^/    /' || true
 }
 
 for kernel in "$@"; do
@@ -52,7 +52,7 @@ for kernel in "$@"; do
 
     # XSAVE without leaf 0xD (L01).
     boot "$kernel" "$processor,level=0xc" -- sh -c 'xstate lint local; echo "lint: exit $?"' || true
-    if grep -aq 'XS1401' "$work/out" && grep -aqE 'WARNING: CPU.*(fpu|xstate)|x86/fpu.*(disabl|Legacy)|RIP.*fpu__init' "$work/console"; then
+    if grep -aq 'XS1401' "$work/out" && grep -aqE 'WARNING: CPU.*(fpu|xstate)|x86/fpu.*(disabl|Legacy)|no CPUID level 0xd|RIP.*fpu__init' "$work/console"; then
         echo "$kernel XSAVE without leaf 0xd: lint says XS1401, and the kernel warns:"
         told
     else

@@ -39,7 +39,12 @@ internal static class XsaveLeafRules
             }
         })
         {
-            Breaks = [new(LintGuest.Any, "the sizes of the area are read from a leaf that is not there", "SDM Vol. 2A, CPUID leaf 0")],
+            Breaks =
+            [
+                new(LintGuest.Any, "the sizes of the area are read from a leaf that is not there", "SDM Vol. 2A, CPUID leaf 0"),
+                new(LintGuest.Linux, "does without XSAVE and AVX and logs: CPU feature xsave disabled, no CPUID level 0xd",
+                    "arch/x86/kernel/cpu/common.c, booted on 6.1") { IsSurvived = true },
+            ],
             Mend = "Raise leaf 0 EAX to 0xd or above, with leaf 0xD filled, or hide XSAVE and everything that needs it.",
         },
         new("XS1402", "L02", Severity.Warning, "Without XSAVE leaf 0xD is zero", static (in LintSubject cpuid, ref LintSink sink) =>
