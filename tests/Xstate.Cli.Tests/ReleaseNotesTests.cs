@@ -33,7 +33,11 @@ public class ReleaseNotesTests
     private static async Task<int> Release(params string[] arguments)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "eng/release is for Linux");
-        ProcessStartInfo start = new("bash", [Repository.PathOf("eng", "release"), .. arguments]) { RedirectStandardError = true };
+        ProcessStartInfo start = new("bash", [Repository.PathOf("eng", "release"), .. arguments])
+        {
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
         start.Environment["SOURCE_DATE_EPOCH"] = "0";
         using Process process = Process.Start(start)!;
         await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
