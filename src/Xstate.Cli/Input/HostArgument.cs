@@ -35,8 +35,8 @@ internal static class HostArgument
         }
 
         (string path, string? kernel) = Split(text);
-        HostRecord record = path == "local" ? LocalHost.Record("local", probe: false) : Complete(OpenRecord(path, layout, cpuMap), path,
-            layout);
+        HostRecord found = path == "local" ? LocalHost.Record("local", probe: false) : OpenRecord(path, layout, cpuMap);
+        HostRecord record = Complete(found, path, layout);
         KernelBehavior? behavior = kernel is not null
             ? KernelArgument.Parse(kernel, record.Flavour == KvmFlavour.Pvm && path == "local")
             : KernelBehavior.Of(record) is null && named is not null ? KernelArgument.ParseOption(named) : null;
